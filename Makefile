@@ -1,0 +1,69 @@
+# One entry point for people and CI. `make help` lists the targets.
+#
+# Knobs: GO, OUT (demo), CALLS and CPS (load-sipp), RTPLOAD (load), FUZZTIME (fuzz-short).
+
+GO       ?= go
+BIN      ?= ./sidetrack
+OUT      ?= demo-out
+IMAGE    ?= sidetrack
+FUZZTIME ?= 10s
+CALLS    ?= 2000
+CPS      ?= 50
+
+VERSION  := $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+COMMIT   := $(shell git rev-parse --short HEAD 2>/dev/null || echo unknown)
+LDFLAGS  := -s -w -X main.version=$(VERSION) -X main.commit=$(COMMIT)
+
+# Every Go file but generated ones; gofmt is asked about these.
+GOFILES   = $(shell git ls-files --cached --others --exclude-standard '*.go')
+
+.DEFAULT_GOAL := help
+.PHONY: help build test race scenario interop lint fuzz-short bench demo image load load-sipp clean
+
+help: ## show this list
+	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+build: ## the binary ./sidetrack, static
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o $(BIN) ./cmd/sidetrack
+
+test: ## every test but interop, with the race detector
+	$(GO) test -race -timeout 8m ./...
+
+race: ## the concurrent packages again and again under the race detector
+	$(GO) test -race -count=3 -timeout 15m ./internal/sip/... ./forker/... ./b2bua/... ./src/... ./internal/recorder/...
+
+scenario: ## the whole system against scripted callers, PBXs and SRSs, verbosely
+	$(GO) test -race -v -timeout 8m ./tests/scenario/...
+
+interop: build ## the binary against SIPp, baresip, tshark and xmllint (Debian packages; root for the namespace)
+	SIDETRACK_BIN=$(abspath $(BIN)) $(GO) test -tags interop -v -count=1 -timeout 6m ./tests/interop/...
+
+lint: ## gofmt, go vet, staticcheck
+	@unformatted="$$(gofmt -l $(GOFILES))"; \
+	if [ -n "$$unformatted" ]; then echo "gofmt -w these:"; echo "$$unformatted"; exit 1; fi
+	$(GO) vet ./...
+	$(GO) vet -tags interop ./tests/...
+	$(GO) tool staticcheck ./...
+	$(GO) tool staticcheck -tags interop ./tests/...
+
+fuzz-short: ## each fuzz target for FUZZTIME (10s)
+	@GO='$(GO)' FUZZTIME='$(FUZZTIME)' tests/tools/fuzz-short
+
+bench: ## every benchmark once, with allocations
+	$(GO) test -run '^$$' -bench . -benchmem ./...
+
+demo: ## a recorded call in one process on loopback; WAV files in OUT (demo-out)
+	$(GO) run ./cmd/sidetrack demo --out $(OUT)
+
+image: ## the container image
+	docker build --build-arg VERSION=$(VERSION) --build-arg COMMIT=$(COMMIT) -t $(IMAGE) .
+
+load: build ## 200 recorded calls at 50/s, measured by RTPLOAD=path/to/rtpload; prints its JSON
+	@RTPLOAD='$(RTPLOAD)' BIN='$(abspath $(BIN))' tests/load/rtpload.sh
+
+load-sipp: build ## CALLS (2000) recorded SIPp calls with audio at CPS (50) a second, then the leak check
+	SIDETRACK_BIN=$(abspath $(BIN)) SIPP_CALLS=$(CALLS) SIPP_CPS=$(CPS) \
+		$(GO) test -tags interop -v -count=1 -timeout 20m -run 'TestSIPpCallsAreRecorded' ./tests/interop/...
+
+clean: ## what the targets above leave behind
+	rm -rf $(BIN) $(OUT) dist
