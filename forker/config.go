@@ -1,0 +1,71 @@
+package forker
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/netip"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// Defaults and bounds of Config.
+const (
+	defaultDrain = time.Second
+	maxDrain     = 10 * time.Second
+)
+
+// Config says how an Engine is to work. Only the ports and Listen are needed.
+type Config struct {
+	Listen    netip.Addr // where sockets bind; may be unspecified (0.0.0.0, ::)
+	Advertise netip.Addr // put into SDP; zero: Listen, which then must be specific
+
+	PortMin, PortMax int           // inclusive; even ports carry RTP, the odd one above RTCP
+	Timeout          time.Duration // no RTP from any party that should send for so long: Relay.OnTimeout; 0: never
+	Drain            time.Duration // a released port must be silent for so long before reuse; 0: 1 s, at most 10 s
+
+	Workers  int  // epoll workers where the platform has them; 0: 1
+	Portable bool // use the portable driver (goroutine per socket) even where a better one exists
+	TapQueue int  // kept for configurations that set it: copies leave at once or are dropped, so nothing queues
+
+	Log        *slog.Logger          // nil: discarded
+	Registerer prometheus.Registerer // nil: no metrics registered
+}
+
+// ErrNoPorts tells that no even/odd pair of the range could be bound now:
+// all used, draining, occupied by other programs, or the process has no file
+// descriptors left. A call that meets it is to be refused with 503.
+var ErrNoPorts = errors.New("no media ports free")
+
+// ErrClosed tells that the Relay or Engine has been closed.
+var ErrClosed = errors.New("forker: closed")
+
+// normalize fills defaults in and checks the rest; every mistake is named.
+func (c *Config) normalize() error {
+	var errs []error
+	if !c.Listen.IsValid() {
+		errs = append(errs, errors.New("Listen: an IP address is needed"))
+	}
+	if !c.Advertise.IsValid() {
+		c.Advertise = c.Listen
+	}
+	if c.Listen.IsValid() && c.Advertise.IsUnspecified() {
+		errs = append(errs, errors.New("Advertise: needed when Listen is the unspecified address"))
+	}
+	if c.PortMin < 1 || c.PortMax > 65535 || c.PortMin > c.PortMax {
+		errs = append(errs, fmt.Errorf("ports %d-%d: want 1 <= min <= max <= 65535", c.PortMin, c.PortMax))
+	}
+	if c.Timeout < 0 {
+		errs = append(errs, fmt.Errorf("Timeout %v: negative", c.Timeout))
+	}
+	if c.Drain <= 0 {
+		c.Drain = defaultDrain
+	}
+	c.Drain = min(c.Drain, maxDrain)
+	c.Workers = max(c.Workers, 1)
+	if c.Log == nil {
+		c.Log = slog.New(slog.DiscardHandler)
+	}
+	return errors.Join(errs...)
+}

@@ -1,0 +1,27 @@
+// Package forker is the media plane: it relays the datagrams of a call between
+// its two parties and copies each direction to a Session Recording Server.
+//
+// An Engine owns a range of UDP ports and the workers that read them. A Relay
+// is the media of one call: for each m-line (Stream) an even/odd pair of ports
+// towards either Side, and two Flows, AB (caller to callee) and BA. A Tap is
+// the copy of one Flow, sent from ports of its own to the address that the
+// recorder has signalled. What the parties exchange passes bit for bit; towards
+// the recorder a Tap is an RTP endpoint with its own SSRC, CNAME, sequence and
+// timestamp space and its own RTCP (RFC 7866 §8.2.3).
+//
+// The way of a datagram, all of it on the goroutine that read it:
+//
+//  1. a driver reads it from a socket and hands it to the socket's route
+//  2. route.handle: who may send here (latch), RTP or RTCP (RFC 5761 §4), count
+//  3. it is forwarded from the advertised port of the other side (RFC 4961)
+//  4. then, and only then, each Tap of the flow rewrites the header in place
+//     and sends its copy; a copy that cannot leave at once is dropped and counted
+//
+// Nothing on this path allocates, waits, logs or starts a goroutine. A relay's
+// state is guarded by one mutex that is held for the length of one datagram;
+// that is what makes Tap.Pause exact and Relay.Close final.
+//
+// Sections obeyed: RFC 3550 §5.1, §6.2–6.4, §6.6, appendix A.1 (RTP, RTCP),
+// RFC 3551 §11 (port pairs), RFC 4961 (symmetric RTP), RFC 5761 §4 (mux),
+// RFC 7160 (clock changes), RFC 7866 §8 (RTP of a recording client).
+package forker

@@ -1,0 +1,84 @@
+package forker
+
+import (
+	"net/netip"
+	"time"
+)
+
+// PortStats counts single ports (not pairs) of the configured range.
+type PortStats struct{ Free, Used, Draining int }
+
+// RelayStats is a snapshot of a Relay, one entry per stream.
+type RelayStats struct{ Streams []StreamStats }
+
+// StreamStats is a snapshot of one m-line; index it with AB or BA.
+type StreamStats struct{ Flows [2]FlowStats }
+
+// FlowStats counts what one party sent on one m-line. Packets and Octets are
+// the datagrams accepted from it on the RTP component (or opaque ones),
+// Octets being UDP payload.
+type FlowStats struct {
+	Packets    uint64
+	Octets     uint64
+	RTCP       uint64         // RTCP datagrams accepted and passed on
+	Strangers  uint64         // dropped: not from the party that SDP or the latch names
+	Early      uint64         // dropped: came before the party's address was known
+	Unroutable uint64         // accepted, but the other side has no address now (hold by 0.0.0.0, port 0)
+	SendErrors uint64         // accepted, but the kernel did not take it
+	Last       time.Time      // arrival of the newest accepted one; zero: none
+	Remote     netip.AddrPort // where the sending party is: latched, else signalled
+	Latched    bool           // Remote has been heard from
+}
+
+// DropReason says why a packet of a tapped flow was not copied.
+type DropReason int
+
+// The reasons, in the order of Drops.
+const (
+	DropPaused      DropReason = iota // between Pause and Resume
+	DropNoAddress                     // SendTo not called yet, or with no address
+	DropUnmapped                      // payload type that the recorder did not accept
+	DropWouldBlock                    // the socket's send buffer was full
+	DropUnreachable                   // the recorder's host answered with ICMP unreachable
+	DropError                         // any other error of the kernel
+	DropNotRTP                        // no RTP packet (RFC 3550 §5.1), e.g. STUN or T.38
+	DropLate                          // belongs before a pause or a change of source; its number is taken
+	dropReasons
+)
+
+var dropNames = [dropReasons]string{"paused", "no-address", "unmapped-pt", "would-block", "unreachable", "error", "not-rtp", "late"}
+
+// String gives the reason as the metrics name it.
+func (d DropReason) String() string {
+	if d < 0 || d >= dropReasons {
+		return "unknown"
+	}
+	return dropNames[d]
+}
+
+// Drops counts dropped copies; index it with a DropReason.
+type Drops [dropReasons]uint64
+
+// Total adds all reasons up.
+func (d Drops) Total() (n uint64) {
+	for _, v := range d {
+		n += v
+	}
+	return n
+}
+
+// TapStats is a snapshot of a Tap. It stays readable after Close.
+type TapStats struct {
+	Label       string
+	SSRC        uint32 // of the copy
+	In          uint64 // packets of the flow seen by the tap
+	Copied      uint64 // packets that left towards the recorder
+	Octets      uint64 // UDP payload of these
+	Dropped     Drops
+	Unreachable uint64 // ICMP unreachable received for copies sent
+	RTCPSent    uint64
+	RTCPIn      uint64 // RTCP datagrams that came back from the recorder
+	Paused      bool
+	First, Last time.Time      // departure of the first and newest copy; zero: none
+	Remote      netip.AddrPort // where copies go
+}
