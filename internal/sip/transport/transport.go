@@ -1,0 +1,61 @@
+package transport
+
+import (
+	"crypto/tls"
+	"log/slog"
+	"net/netip"
+	"time"
+
+	"sidetrack/internal/sip"
+)
+
+// Config is what a Layer needs to know. The zero value works; every limit has a default.
+type Config struct {
+	Log *slog.Logger // nil: no logs
+	// TLS is the base for listeners (certificates, client CAs) and for
+	// outbound connections (root CAs). It is cloned, never changed. May be nil
+	// when no tls listener is configured.
+	TLS *tls.Config
+
+	UDPReadBuffer     int           // bytes asked of the kernel per UDP socket; default 4 MiB
+	MaxConns          int           // inbound stream connections in all; default 4096
+	MaxConnsPerSource int           // inbound stream connections of one address; default 1024
+	IdleTimeout       time.Duration // silence after which a stream connection is closed; default 1 h
+	WriteTimeout      time.Duration // one write to a stream; default 5 s
+	DialTimeout       time.Duration // connect and handshake when Dial is given none; default 3 s
+
+	// OnMessage takes each parsed message on the reader's own goroutine, in
+	// order of arrival per socket or connection. It must not block.
+	OnMessage func(Inbound)
+	// OnReject hears why input was refused; one of a few fixed words. May be nil.
+	OnReject func(reason string)
+}
+
+// Inbound is one message and where it came from.
+type Inbound struct {
+	Msg  *sip.Message // owned by the receiver; top Via stamped with received and rport
+	Flow Flow
+}
+
+// Flow names a path to a peer: a socket and an address, or a connection.
+type Flow struct {
+	Proto    string         // "udp", "tcp" or "tls"
+	Listener *Listener      // whose identity (Via, Contact) we use on this path; may be nil
+	Remote   netip.AddrPort // the peer
+	Conn     uint64         // stream connection; 0 on UDP or when none is open yet
+}
+
+// Failure tells that a path broke: an ICMP error for a UDP peer (Flow.Conn is
+// 0) or the end of a stream connection.
+type Failure struct {
+	Flow Flow
+	Err  error
+}
+
+// Events is what the transaction layer wants to hear besides messages. Each
+// function may be nil, must not block and comes from a transport goroutine.
+type Events struct {
+	Failed    func(Failure)
+	Rejected  func(reason string)
+	Stateless func(method string, status int) // an answer sent without a transaction
+}
