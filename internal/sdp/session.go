@@ -1,0 +1,206 @@
+package sdp
+
+import (
+	"errors"
+	"net/netip"
+	"strings"
+)
+
+// MaxSize is the size in bytes above which Parse refuses a description.
+const MaxSize = 64 << 10
+
+// Errors of Parse.
+var (
+	ErrTooLarge = errors.New("session description too large")
+	ErrNotSDP   = errors.New("not a session description: neither v= nor m= line")
+)
+
+// line is one line without its ending, and the ending: CRLF, LF or nothing.
+type line struct{ text, eol string }
+
+// typ returns the line's type letter, 0 if the line has none.
+func (l line) typ() byte {
+	if len(l.text) >= 2 && l.text[1] == '=' {
+		return l.text[0]
+	}
+	return 0
+}
+
+// value returns what follows the type.
+func (l line) value() string { return strings.TrimRight(l.text[2:], " \t") }
+
+// Session is a session description. It is not for concurrent use.
+type Session struct {
+	lines []line // session level
+	media []*Media
+}
+
+// Parse reads a description. It fails only when there is neither a v= nor an
+// m= line (ErrNotSDP) or when it is absurdly large (ErrTooLarge); everything
+// else is kept as it is. b is not kept.
+func Parse(b []byte) (*Session, error) {
+	if len(b) > MaxSize {
+		return nil, ErrTooLarge
+	}
+	s := &Session{}
+	version := false
+	for rest := string(b); rest != ""; {
+		var l line
+		l, rest = cut(rest)
+		switch {
+		case l.typ() == 'm':
+			s.media = append(s.media, newMedia(s, l))
+		case len(s.media) > 0:
+			m := s.media[len(s.media)-1]
+			m.lines = append(m.lines, l)
+		default:
+			version = version || l.typ() == 'v'
+			s.lines = append(s.lines, l)
+		}
+	}
+	if !version && len(s.media) == 0 {
+		return nil, ErrNotSDP
+	}
+	return s, nil
+}
+
+// cut takes the first line off s.
+func cut(s string) (line, string) {
+	i := strings.IndexByte(s, '\n')
+	switch {
+	case i < 0:
+		return line{text: s}, ""
+	case i > 0 && s[i-1] == '\r':
+		return line{text: s[:i-1], eol: "\r\n"}, s[i+1:]
+	}
+	return line{text: s[:i], eol: "\n"}, s[i+1:]
+}
+
+// Bytes writes the description: byte for byte what was read, but for the lines
+// that were edited.
+func (s *Session) Bytes() []byte {
+	n := size(s.lines)
+	for _, m := range s.media {
+		n += size(m.lines)
+	}
+	b := write(make([]byte, 0, n), s.lines)
+	for _, m := range s.media {
+		b = write(b, m.lines)
+	}
+	return b
+}
+
+func size(lines []line) (n int) {
+	for _, l := range lines {
+		n += len(l.text) + len(l.eol)
+	}
+	return n
+}
+
+func write(b []byte, lines []line) []byte {
+	for _, l := range lines {
+		b = append(append(b, l.text...), l.eol...)
+	}
+	return b
+}
+
+// Media returns the m= sections in order. The slice must not be changed; its
+// elements edit the session they belong to.
+func (s *Session) Media() []*Media { return s.media }
+
+// Attr returns the value of the first session-level attribute of this name.
+func (s *Session) Attr(name string) (string, bool) { return attr(s.lines, name) }
+
+// Attrs returns the values of all session-level attributes of this name.
+func (s *Session) Attrs(name string) []string { return attrs(s.lines, name) }
+
+// Origin is the o= line (RFC 8866 §5.2). SessionID and Version are text: peers
+// send numbers that fit no integer.
+type Origin struct {
+	Username, SessionID, Version string
+	NetType, AddrType, Addr      string
+}
+
+// Origin returns the o= line, the zero Origin if there is none that can be
+// read. A user name with spaces in it is understood.
+func (s *Session) Origin() Origin {
+	i := find(s.lines, 'o')
+	if i < 0 {
+		return Origin{}
+	}
+	f := strings.Fields(s.lines[i].value())
+	n := len(f)
+	if n < 6 {
+		return Origin{}
+	}
+	return Origin{
+		Username: strings.Join(f[:n-5], " "), SessionID: f[n-5], Version: f[n-4],
+		NetType: f[n-3], AddrType: f[n-2], Addr: f[n-1],
+	}
+}
+
+// SetOriginAddr replaces the address of the o= line, and nothing else of it.
+// Without a readable o= line it does nothing.
+func (s *Session) SetOriginAddr(addr netip.Addr) {
+	if (s.Origin() == Origin{}) {
+		return
+	}
+	i := find(s.lines, 'o')
+	s.lines[i].text = replaceAddr(s.lines[i].text, addr)
+}
+
+// replaceAddr replaces the last two fields, "IP4 192.0.2.1", of a line.
+func replaceAddr(text string, addr netip.Addr) string {
+	text = strings.TrimRight(text, " \t")
+	for range 2 {
+		text = strings.TrimRight(text[:strings.LastIndexAny(text, " \t")], " \t")
+	}
+	return text + " " + addrText(addr)
+}
+
+// addrText is an address with its type, as in c= and o= (RFC 8866 §5.7: no
+// brackets).
+func addrText(a netip.Addr) string {
+	a = a.Unmap().WithZone("")
+	if a.Is6() {
+		return "IP6 " + a.String()
+	}
+	return "IP4 " + a.String()
+}
+
+// find returns the index of the first line of this type, -1 if there is none.
+func find(lines []line, typ byte) int {
+	for i, l := range lines {
+		if l.typ() == typ {
+			return i
+		}
+	}
+	return -1
+}
+
+func attr(lines []line, name string) (string, bool) {
+	for _, l := range lines {
+		if n, v, ok := l.attr(); ok && strings.EqualFold(n, name) {
+			return v, true
+		}
+	}
+	return "", false
+}
+
+func attrs(lines []line, name string) (out []string) {
+	for _, l := range lines {
+		if n, v, ok := l.attr(); ok && strings.EqualFold(n, name) {
+			out = append(out, v)
+		}
+	}
+	return out
+}
+
+// attr splits an a= line into name and value.
+func (l line) attr() (name, value string, ok bool) {
+	if l.typ() != 'a' {
+		return "", "", false
+	}
+	name, value, _ = strings.Cut(l.value(), ":")
+	return strings.TrimSpace(name), strings.TrimSpace(value), true
+}

@@ -1,0 +1,102 @@
+package metadata
+
+import "time"
+
+// Snapshot is the communication session (CS) at one instant, complete: what
+// is absent here does not exist. It is a plain value; its slices are not kept
+// by a Builder and not changed by it.
+type Snapshot struct {
+	ID        string // the call's own id, stable for the call
+	SIPCallID string // Call-ID of the call's first leg
+	SessionID string // RFC 7989 Session-ID value, "local;remote=…", or ""
+
+	Caller, Callee Party
+	Streams        []MediaStream
+
+	Started  time.Time // INVITE arrived
+	Answered time.Time // zero while not answered
+	Ended    time.Time // zero while the call lasts
+
+	Reasons []Reason // RFC 3326 Reason values of the ending, may be empty
+	State   CallState
+}
+
+// CallState is the phase of a call.
+type CallState string
+
+// The phases of a call.
+const (
+	CallEarly    CallState = "early"
+	CallAnswered CallState = "answered"
+	CallEnded    CallState = "ended"
+)
+
+// Party is one side of the call. AOR is a SIP, SIPS or tel URI; what is not
+// one is escaped into one by the Builder. Name may hold anything.
+type Party struct{ AOR, Name string }
+
+// MediaStream is one m-line of the call.
+type MediaStream struct {
+	Index          int    // position of the m-line
+	Kind           string // "audio", "video", …
+	Secure         bool   // SRTP profile: the payload is opaque to us
+	Caller, Callee Flow   // what the caller sends, what the callee sends
+}
+
+// Flow is one direction of a MediaStream.
+type Flow struct {
+	Formats []Format // payload types as they are on the wire in this direction
+	Sends   bool     // false while held, muted, or with port 0
+	Ptime   string   // a=ptime in milliseconds, "" when not told
+}
+
+// Format is one RTP payload type.
+type Format struct {
+	PT              uint8
+	Name            string
+	Clock, Channels int // Hz; Channels 0 and 1 are the same
+	Fmtp            string
+}
+
+// Reason is a SIP Reason header value (RFC 3326) or the element made of it
+// (RFC 7865 §6.3.1).
+type Reason struct {
+	Protocol string // "SIP", "Q.850"; "" means SIP
+	Cause    int
+	Text     string
+}
+
+// RecordingState is the state of a recording session as it is told outside.
+type RecordingState string
+
+// The states of a recording session.
+const (
+	StateStarting  RecordingState = "starting"
+	StateRecording RecordingState = "recording"
+	StatePaused    RecordingState = "paused"
+	StateMoving    RecordingState = "moving"
+	StateEnded     RecordingState = "ended"
+)
+
+// PartyRole says which side of the call something belongs to.
+type PartyRole string
+
+// The two sides of a call.
+const (
+	Caller PartyRole = "caller"
+	Callee PartyRole = "callee"
+)
+
+// LabeledStream is one recorded direction: the m-line of the recording
+// session with this a=label carries what Party sends on m-line Index.
+//
+// Active is false when the direction is not there any more (its m-line was
+// disabled with port 0). A pause of the recording alone does not make it false:
+// the parties go on talking, and the metadata tells about them (RFC 7866
+// §7.1.1.1); hold is seen in the Snapshot's Flow.Sends.
+type LabeledStream struct {
+	Label  string
+	Party  PartyRole
+	Index  int
+	Active bool
+}
