@@ -1,0 +1,102 @@
+package config
+
+import (
+	"log/slog"
+	"net/netip"
+	"regexp"
+	"time"
+
+	"sidetrack/policy"
+)
+
+// Config is a whole, valid configuration: every default is filled in, every
+// name that refers to something has been found. It is read-only after Load.
+type Config struct {
+	File      string // path it was read from
+	SIP       SIP
+	Media     Media
+	Policy    policy.Config // routes and recording rules, in order
+	Recorders []Recorder    // in the order of the file
+	HTTP      HTTP
+	Log       Log
+
+	// Warnings are no mistakes, but the operator should read them: each names
+	// something that is allowed and seldom meant.
+	Warnings Problems
+}
+
+// SIP is the signalling side.
+type SIP struct {
+	Listen    []string       // canonical URLs: proto://address:port
+	Listeners []Listener     // the same, taken apart, with the host to advertise
+	Advertise string         // as configured; "" when it was not
+	TLS       *TLS           // nil when not configured
+	Trusted   []netip.Prefix // who may start a dialog; empty: everyone
+	MaxCalls  int            // 0: no limit
+	Identity  string         // IdentityPreserve or IdentityRewrite
+	Drain     time.Duration  // how long running calls may last after SIGTERM
+}
+
+// Listener is one socket.
+type Listener struct {
+	URL       string         // canonical; equals its entry in SIP.Listen
+	Proto     string         // udp, tcp or tls
+	Addr      netip.AddrPort // where it binds; the address may be unspecified
+	Advertise string         // host for Via, Contact and Record-Route; never empty, IPv6 without brackets
+}
+
+// The values of SIP.Identity.
+const (
+	IdentityPreserve = "preserve" // Call-ID and tags the same on both legs
+	IdentityRewrite  = "rewrite"  // our own on each leg: topology hiding
+)
+
+// TLS names the files of the TLS listeners and connections.
+type TLS struct {
+	Certificate, Key string // PEM; our own certificate chain and key
+	CA               string // PEM; whom we trust; "": the system's
+	VerifyClient     bool   // a client must show a certificate signed by CA
+}
+
+// Media is the RTP side.
+type Media struct {
+	Listen    netip.Addr // where RTP sockets bind; may be unspecified
+	Advertise netip.Addr // put into SDP; never unspecified
+	PortMin   int        // first port, even
+	PortMax   int        // last port, odd
+	Timeout   time.Duration
+}
+
+// Recorder is a named list of SRSs that stand in for each other.
+type Recorder struct {
+	Name              string
+	SRS               []string       // SIP URIs in the order in which they are tried
+	SkipFailoverCodes *regexp.Regexp // over a three digit final code; nil: none stops the list
+	Timeout           time.Duration  // one SRS's time to answer
+	FromURI           string         // never empty
+	ToURI             string         // "": the URI of the SRS
+	Headers           []HeaderTemplate
+	Socket            string // URL of a listener; "": chosen by the target
+
+	// Nil when not given. The extensions, Caller and Callee are XML fragments
+	// whose values are escaped by the template itself.
+	Group, GroupExtension, SessionExtension, Caller, Callee *policy.Template
+}
+
+// HeaderTemplate is a header added to the INVITE of a recording session.
+type HeaderTemplate struct {
+	Name   string
+	Value  *policy.Template // use ExecuteHeader
+	Secret bool             // came out of the environment: never to be shown
+}
+
+// HTTP is the API, the metrics and the health checks.
+type HTTP struct {
+	Listen string // host:port; "": off
+}
+
+// Log says what is logged and how.
+type Log struct {
+	Level  slog.Level
+	Format string // text or json
+}

@@ -1,0 +1,57 @@
+package policy
+
+// Engine answers for routes and recording rules. It is immutable and safe for
+// concurrent use.
+type Engine struct {
+	routes []compiledRoute
+	rules  []compiledRule
+}
+
+type compiledRoute struct {
+	conditions
+	route Route
+}
+
+type compiledRule struct {
+	conditions
+	decision Decision
+}
+
+// New builds an Engine. It takes the slices and maps of cfg over: the caller
+// must not change them afterwards.
+func New(cfg Config) *Engine {
+	e := &Engine{
+		routes: make([]compiledRoute, 0, len(cfg.Routes)),
+		rules:  make([]compiledRule, 0, len(cfg.Rules)),
+	}
+	for _, r := range cfg.Routes {
+		e.routes = append(e.routes, compiledRoute{r.Match.compile(), r})
+	}
+	for _, r := range cfg.Rules {
+		e.rules = append(e.rules, compiledRule{r.Match.compile(), r.decide()})
+	}
+	return e
+}
+
+// Route returns the first route that matches in, and false when none does. The
+// route belongs to the Engine and must not be changed.
+func (e *Engine) Route(in *Invite) (*Route, bool) {
+	for i := range e.routes {
+		if e.routes[i].hold(in) {
+			return &e.routes[i].route, true
+		}
+	}
+	return nil, false
+}
+
+// Decide returns what the first recording rule that matches in says; the zero
+// Decision, which records nothing, when none does. Rules that ask for the route
+// need in.Route, so ask Route first.
+func (e *Engine) Decide(in *Invite) Decision {
+	for i := range e.rules {
+		if e.rules[i].hold(in) {
+			return e.rules[i].decision
+		}
+	}
+	return Decision{}
+}

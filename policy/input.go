@@ -1,0 +1,97 @@
+package policy
+
+import (
+	"net/netip"
+	"strings"
+)
+
+// Invite is what the rules and templates know about a request that starts a
+// dialog. It is filled once by the caller and only read here.
+type Invite struct {
+	Method     string     // request method, case as received
+	RequestURI string     // byte for byte as received
+	CallID     string     // Call-ID of the originating leg
+	From, To   Address    // RFC 3261 §20.20, §20.39
+	Source     netip.Addr // sender of the packet
+	Listener   string     // URL of the listener that received it, as configured
+	Headers    []Header   // all header fields in order of arrival
+	Route      string     // name of the route taken; "" until one is chosen
+}
+
+// Address is a From or To header taken apart.
+type Address struct {
+	URI     string // the URI alone, without brackets, name and header parameters
+	User    string // user part of the URI, "" when it has none
+	Host    string // host part of the URI without port
+	Display string // display name without quotes
+}
+
+// Header is one header field line.
+type Header struct{ Name, Value string }
+
+// Header returns the value of the first header field called name, or "" when
+// the request has none. Names compare without regard to case, and a compact
+// form equals its long form (RFC 3261 §7.3.3).
+func (i *Invite) Header(name string) string {
+	for k := range i.Headers {
+		if sameName(i.Headers[k].Name, name) {
+			return i.Headers[k].Value
+		}
+	}
+	return ""
+}
+
+func sameName(a, b string) bool {
+	return strings.EqualFold(longName(a), longName(b))
+}
+
+// longName gives the long form of a one-letter header name. Compact forms:
+// RFC 3261 §20 and the IANA registry of SIP header fields.
+func longName(name string) string {
+	if len(name) != 1 {
+		return name
+	}
+	switch name[0] | 0x20 {
+	case 'a':
+		return "Accept-Contact"
+	case 'b':
+		return "Referred-By"
+	case 'c':
+		return "Content-Type"
+	case 'd':
+		return "Request-Disposition"
+	case 'e':
+		return "Content-Encoding"
+	case 'f':
+		return "From"
+	case 'i':
+		return "Call-ID"
+	case 'j':
+		return "Reject-Contact"
+	case 'k':
+		return "Supported"
+	case 'l':
+		return "Content-Length"
+	case 'm':
+		return "Contact"
+	case 'n':
+		return "Identity-Info"
+	case 'o':
+		return "Event"
+	case 'r':
+		return "Refer-To"
+	case 's':
+		return "Subject"
+	case 't':
+		return "To"
+	case 'u':
+		return "Allow-Events"
+	case 'v':
+		return "Via"
+	case 'x':
+		return "Session-Expires"
+	case 'y':
+		return "Identity"
+	}
+	return name
+}

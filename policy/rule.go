@@ -1,0 +1,81 @@
+package policy
+
+import (
+	"net/netip"
+	"regexp"
+)
+
+// Match is a set of conditions; all that are set must hold, and one without
+// any matches every request. The zero value of a field sets no condition.
+type Match struct {
+	Source     []netip.Prefix            // the sender is within one of these
+	Listener   string                    // URL of the receiving listener
+	Method     []string                  // one of these methods; case-sensitive, RFC 3261 §7.1
+	From, To   *regexp.Regexp            // over the URI of the header
+	RequestURI *regexp.Regexp            // over the Request-URI
+	Header     map[string]*regexp.Regexp // by name, over the value; a missing header never matches
+	Route      string                    // name of the route taken; recording rules only
+}
+
+// Route says where a request goes that starts a dialog.
+type Route struct {
+	Name       string
+	Match      Match
+	Targets    []string // SIP URIs, tried in this order; not used when RequestURI is set
+	RequestURI bool     // the Request-URI itself is the target
+}
+
+// NoRecorder is the recorder's name in a rule whose calls are not recorded.
+const NoRecorder = "none"
+
+// Rule says how the calls that it matches are recorded.
+type Rule struct {
+	Name     string
+	Match    Match
+	Recorder string // name of a recorder, or NoRecorder
+	Tracks   Tracks // "" means TracksBoth
+	Start    Start  // "" means StartAnswer
+	Required bool   // the call may only go on when it is recorded
+	OnHold   OnHold // "" means OnHoldPause
+}
+
+// Tracks says whose voice is recorded.
+type Tracks string
+
+// The values of Tracks.
+const (
+	TracksBoth   Tracks = "both"
+	TracksCaller Tracks = "caller"
+	TracksCallee Tracks = "callee"
+)
+
+// Caller reports whether what the caller sends is recorded.
+func (t Tracks) Caller() bool { return t != TracksCallee }
+
+// Callee reports whether what the callee sends is recorded.
+func (t Tracks) Callee() bool { return t != TracksCaller }
+
+// Start says when a recording begins.
+type Start string
+
+// The values of Start.
+const (
+	StartAnswer Start = "answer" // with the final answer to the call
+	StartEarly  Start = "early"  // with the first provisional answer that carries SDP
+)
+
+// OnHold says what happens to the recording while a call is held.
+type OnHold string
+
+// The values of OnHold.
+const (
+	OnHoldPause  OnHold = "pause"  // nothing is copied until the call is resumed
+	OnHoldIgnore OnHold = "ignore" // whatever is sent is copied
+)
+
+// Config is everything an Engine is made of. Both lists are in order: the
+// first match wins.
+type Config struct {
+	Routes []Route
+	Rules  []Rule
+}
