@@ -49,20 +49,25 @@ func newTemplate(name, text string, xml bool) (*Template, error) {
 	if err != nil {
 		return nil, plainError(name, err)
 	}
-	t := &Template{text: text, tmpl: tmpl}
-	if tmpl.Tree == nil || tmpl.Root == nil { // nothing but comments and definitions
-		t.static, t.text = true, ""
-		return t, noDefinitions(tmpl)
-	}
-	c := checker{xml: xml}
-	if err := errors.Join(noDefinitions(tmpl), c.list(tmpl.Root, inviteType)); err != nil {
+	if err := noDefinitions(tmpl); err != nil {
 		return nil, err
 	}
-	t.static = !c.action
-	if t.static {
+	t := &Template{text: text, tmpl: tmpl}
+	if tmpl.Tree == nil { // the text is empty
+		t.static = true
+		return t, nil
+	}
+	c := checker{xml: xml}
+	if err := c.list(tmpl.Root, inviteType); err != nil {
+		return nil, err
+	}
+	if t.static = !c.action; t.static {
 		t.text = plainText(tmpl.Root)
 	}
-	return t, t.try()
+	if err := t.try(); err != nil {
+		return nil, err
+	}
+	return t, nil
 }
 
 // try runs the template over a request with everything and one with nothing,

@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"errors"
 	"fmt"
 	"net/netip"
 	"reflect"
@@ -52,9 +53,9 @@ func (c *checker) node(n parse.Node, dot reflect.Type) error {
 	case *parse.WithNode:
 		return c.branch(&n.BranchNode, dot, c.typeOf(n.Pipe, dot))
 	case *parse.RangeNode:
-		return fmt.Errorf("{{range}} is not offered; use if, else or with")
+		return errors.New("{{range}} is not offered; use if, else or with")
 	}
-	return fmt.Errorf("%s is not offered; use if, else or with", n)
+	return errors.New("only if, else and with are offered between actions")
 }
 
 func (c *checker) branch(n *parse.BranchNode, dot, inner reflect.Type) error {
@@ -181,7 +182,7 @@ func escape(p *parse.PipeNode) {
 func noDefinitions(t *template.Template) error {
 	for _, other := range t.Templates() {
 		if other.Name() != t.Name() {
-			return fmt.Errorf("{{define}} and {{block}} are not offered; use if, else or with")
+			return errors.New("{{define}} and {{block}} are not offered; use if, else or with")
 		}
 	}
 	return nil
