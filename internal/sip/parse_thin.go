@@ -1,0 +1,3 @@
+package sip
+
+func Parse(b []byte) (*Message, error) { return nil, &ParseError{Reason: "unread"} }
