@@ -1,0 +1,224 @@
+package audio
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"os"
+)
+
+// Layout of the files: RIFF header, fmt chunk, a JUNK chunk of headroom, data
+// chunk to the end. The headroom makes it possible to move the beginning of the
+// audio after it was written, by writing headers only (see [WAVWriter.Shift]).
+const (
+	wavFixed    = 12 + 24 + 8 + 8 // RIFF+WAVE, fmt, JUNK header, data header
+	wavBuffer   = 16 << 10        // bytes of PCM held before a write
+	wavRefresh  = 64 << 10        // sizes in the header are renewed after so many bytes
+	wavSparse   = 64 << 10        // silence longer than this becomes a hole in the file
+	wavHeadroom = 8 << 10         // bytes of the JUNK chunk's content
+)
+
+// ErrWAVShift tells that the beginning of a file cannot be moved so far.
+var ErrWAVShift = errors.New("wav: shift exceeds the headroom")
+
+// WAVWriter appends 16-bit PCM to a RIFF/WAVE file. The sizes in the header are
+// renewed as the file grows, so that what was written before a crash can be
+// played. It is not safe for use by several goroutines. After the first
+// error every method returns that error; Close still releases the file.
+type WAVWriter struct {
+	f        *os.File
+	rate     int
+	channels int
+	head     int64 // content bytes of the JUNK chunk now
+	size     int64 // content bytes of the data chunk, buffered ones included
+	marked   int64 // size that the header tells
+	lead     int64 // bytes of silence that open the data chunk
+	leading  bool  // only silence was written so far
+	buf      []byte
+	err      error
+}
+
+// CreateWAV creates (or truncates) the file at path for PCM of the given rate
+// in frames per second.
+func CreateWAV(path string, rate, channels int) (*WAVWriter, error) {
+	if rate <= 0 || channels <= 0 || channels > 8 {
+		return nil, fmt.Errorf("creating %s: %d Hz with %d channels is no PCM format", path, rate, channels)
+	}
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_TRUNC, 0o640)
+	if err != nil {
+		return nil, err
+	}
+	w := &WAVWriter{f: f, rate: rate, channels: channels, head: wavHeadroom, leading: true, buf: make([]byte, 0, wavBuffer)}
+	w.mark()
+	if w.err == nil {
+		_, w.err = f.Seek(wavFixed+w.head, io.SeekStart)
+	}
+	if w.err != nil {
+		f.Close()
+		return nil, w.err
+	}
+	return w, nil
+}
+
+// Rate is the number of frames per second.
+func (w *WAVWriter) Rate() int { return w.rate }
+
+// Channels is the number of interleaved channels.
+func (w *WAVWriter) Channels() int { return w.channels }
+
+// Frames is the number of frames written so far, which is also the position of
+// the next one.
+func (w *WAVWriter) Frames() int64 { return w.size / w.frameBytes() }
+
+func (w *WAVWriter) frameBytes() int64 { return int64(2 * w.channels) }
+
+// Write appends interleaved samples; an incomplete last frame is ignored.
+func (w *WAVWriter) Write(pcm []int16) error {
+	pcm = pcm[:len(pcm)-len(pcm)%w.channels]
+	if len(pcm) > 0 {
+		w.leading = false
+	}
+	for len(pcm) > 0 && w.err == nil {
+		if cap(w.buf)-len(w.buf) < 2 {
+			w.flush()
+		}
+		n := min((cap(w.buf)-len(w.buf))/2, len(pcm))
+		for _, s := range pcm[:n] {
+			w.buf = append(w.buf, byte(s), byte(uint16(s)>>8))
+		}
+		w.size += int64(2 * n)
+		pcm = pcm[n:]
+	}
+	return w.err
+}
+
+// Silence appends frames of silence. A long one costs neither memory nor, on
+// file systems that know holes, disk.
+func (w *WAVWriter) Silence(frames int64) error {
+	n := frames * w.frameBytes()
+	if n <= 0 || w.err != nil {
+		return w.err
+	}
+	if w.leading {
+		w.lead += n
+	}
+	w.size += n
+	if n > wavSparse {
+		return w.skip(n)
+	}
+	for n > 0 && w.err == nil {
+		if len(w.buf) == cap(w.buf) {
+			w.flush()
+		}
+		k := min(int64(cap(w.buf)-len(w.buf)), n)
+		start := len(w.buf)
+		w.buf = w.buf[:start+int(k)]
+		clear(w.buf[start:])
+		n -= k
+	}
+	return w.err
+}
+
+func (w *WAVWriter) skip(n int64) error {
+	w.flush()
+	if w.err == nil {
+		_, w.err = w.f.Seek(n, io.SeekCurrent)
+	}
+	return w.err
+}
+
+// Flush hands buffered samples to the operating system and renews the header.
+func (w *WAVWriter) Flush() error {
+	w.flush()
+	w.mark()
+	return w.err
+}
+
+func (w *WAVWriter) flush() {
+	if w.err != nil || len(w.buf) == 0 {
+		return
+	}
+	_, w.err = w.f.Write(w.buf)
+	w.buf = w.buf[:0]
+	if w.size-w.marked >= wavRefresh {
+		w.mark()
+	}
+}
+
+// Shift moves all audio later (frames > 0, silence is put before it) or earlier
+// (frames < 0, leading silence is removed) in time. Only headers are written:
+// the beginning of the data chunk moves over zeros. It fails with
+// [ErrWAVShift], changing nothing, when there is not so much headroom or
+// leading silence; up to a quarter of a second at 16 kHz mono always fits.
+func (w *WAVWriter) Shift(frames int64) error {
+	n := frames * w.frameBytes()
+	if n > w.head || -n > w.lead {
+		return ErrWAVShift
+	}
+	w.flush()
+	if w.err == nil {
+		// The present data header becomes silence or headroom: zeros both.
+		_, w.err = w.f.WriteAt(make([]byte, 8), wavFixed-8+w.head)
+	}
+	w.head -= n
+	w.lead += n
+	w.size += n
+	w.mark()
+	return w.err
+}
+
+// Close writes what is buffered and the final sizes, and closes the file.
+func (w *WAVWriter) Close() error {
+	w.flush()
+	if w.err == nil {
+		// A file that ends in a hole has its length from here.
+		w.err = w.f.Truncate(wavFixed + w.head + w.size)
+	}
+	w.mark()
+	if err := w.f.Close(); w.err == nil {
+		w.err = err
+	}
+	err := w.err
+	if w.err == nil {
+		w.err = os.ErrClosed
+	}
+	return err
+}
+
+// mark writes both headers for the present size, without moving the file's
+// write position.
+func (w *WAVWriter) mark() {
+	if w.err != nil {
+		return
+	}
+	head, data := w.headers()
+	if _, w.err = w.f.WriteAt(head, 0); w.err == nil {
+		_, w.err = w.f.WriteAt(data, wavFixed-8+w.head)
+	}
+	w.marked = w.size
+}
+
+func (w *WAVWriter) headers() (head, data []byte) {
+	le := binary.LittleEndian
+	frame := uint16(w.frameBytes())
+	head = append(head, "RIFF"...)
+	head = le.AppendUint32(head, clamp32(wavFixed-8+w.head+w.size))
+	head = append(head, "WAVEfmt "...)
+	head = le.AppendUint32(head, 16)
+	head = le.AppendUint16(head, 1) // PCM
+	head = le.AppendUint16(head, uint16(w.channels))
+	head = le.AppendUint32(head, uint32(w.rate))
+	head = le.AppendUint32(head, uint32(w.rate)*uint32(frame))
+	head = le.AppendUint16(head, frame)
+	head = le.AppendUint16(head, 16)
+	head = append(head, "JUNK"...)
+	head = le.AppendUint32(head, uint32(w.head))
+	data = le.AppendUint32([]byte("data"), clamp32(w.size))
+	return head, data
+}
+
+// clamp32 lets a file grow past 4 GB: readers take the largest size for "to
+// the end of the file".
+func clamp32(n int64) uint32 { return uint32(min(n, math.MaxUint32)) }
