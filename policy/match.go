@@ -39,13 +39,16 @@ func (m Match) compile() conditions {
 		c = append(c, within(m.Source))
 	}
 	if m.To != nil {
-		c = append(c, func(in *Invite) bool { return m.To.MatchString(in.To.URI) })
+		matches := matcher(m.To)
+		c = append(c, func(in *Invite) bool { return matches(in.To.URI) })
 	}
 	if m.From != nil {
-		c = append(c, func(in *Invite) bool { return m.From.MatchString(in.From.URI) })
+		matches := matcher(m.From)
+		c = append(c, func(in *Invite) bool { return matches(in.From.URI) })
 	}
 	if m.RequestURI != nil {
-		c = append(c, func(in *Invite) bool { return m.RequestURI.MatchString(in.RequestURI) })
+		matches := matcher(m.RequestURI)
+		c = append(c, func(in *Invite) bool { return matches(in.RequestURI) })
 	}
 	for _, name := range slices.Sorted(maps.Keys(m.Header)) {
 		c = append(c, headerMatches(name, m.Header[name]))
@@ -70,10 +73,10 @@ func within(nets []netip.Prefix) condition {
 // headerMatches holds when any line of the header matches, since repeated
 // lines are one list (RFC 3261 §7.3.1). A header that is not there never does.
 func headerMatches(name string, re *regexp.Regexp) condition {
-	name = longName(name)
+	name, matches := longName(name), matcher(re)
 	return func(in *Invite) bool {
 		for i := range in.Headers {
-			if sameName(in.Headers[i].Name, name) && re.MatchString(in.Headers[i].Value) {
+			if sameName(in.Headers[i].Name, name) && matches(in.Headers[i].Value) {
 				return true
 			}
 		}
