@@ -41,9 +41,11 @@ func inClass(s string, class byte) bool {
 	return true
 }
 
-func isToken(s string) bool  { return inClass(s, classToken) }
-func isHost(s string) bool   { return inClass(s, classHost) }
-func isScheme(s string) bool { return inClass(s, classScheme) && (s[0]|0x20) >= 'a' && (s[0]|0x20) <= 'z' }
+func isToken(s string) bool { return inClass(s, classToken) }
+func isHost(s string) bool  { return inClass(s, classHost) }
+func isScheme(s string) bool {
+	return inClass(s, classScheme) && (s[0]|0x20) >= 'a' && (s[0]|0x20) <= 'z'
+}
 
 func isDigits(s string) bool {
 	for i := 0; i < len(s); i++ {
