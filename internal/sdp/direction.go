@@ -49,11 +49,11 @@ func (m *Media) Direction() Direction {
 	if m.Port == 0 {
 		return Inactive
 	}
-	d, ok := findDirection(m.lines)
-	if !ok {
-		d, ok = findDirection(m.session.lines)
+	d := findDirection(m.lines)
+	if d == "" {
+		d = m.session.dir
 	}
-	if !ok {
+	if d == "" {
 		d = SendRecv
 	}
 	if m.ConnIsZero() {
@@ -62,8 +62,9 @@ func (m *Media) Direction() Direction {
 	return d
 }
 
-// findDirection returns the first direction attribute of the lines.
-func findDirection(lines []line) (Direction, bool) {
+// findDirection returns the first direction attribute of the lines, "" if there
+// is none.
+func findDirection(lines []line) Direction {
 	for _, l := range lines {
 		name, _, ok := l.attr()
 		if !ok {
@@ -71,10 +72,10 @@ func findDirection(lines []line) (Direction, bool) {
 		}
 		switch d := Direction(name); d {
 		case SendRecv, SendOnly, RecvOnly, Inactive:
-			return d, true
+			return d
 		}
 	}
-	return "", false
+	return ""
 }
 
 // Sending tells who sends after an exchange of these two sections, the

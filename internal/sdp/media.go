@@ -20,7 +20,7 @@ type Media struct {
 
 func newMedia(s *Session, l line) *Media {
 	m := &Media{session: s, lines: []line{l}}
-	f := strings.Fields(l.value())
+	f := fields(l.value())
 	if len(f) > 0 {
 		m.Kind = strings.ToLower(f[0])
 	}
@@ -84,20 +84,24 @@ func (m *Media) Mux() bool {
 // conn returns the address text of the section's connection line, its own or
 // the session's.
 func (m *Media) conn() string {
-	lines := m.lines
-	i := find(lines, 'c')
-	if i < 0 {
-		lines = m.session.lines
-		i = find(lines, 'c')
+	if find(m.lines, 'c') >= 0 {
+		return connText(m.lines)
 	}
+	return m.session.conn
+}
+
+// connText returns the address of the first c= line without a multicast TTL,
+// "" if there is none that can be read.
+func connText(lines []line) string {
+	i := find(lines, 'c')
 	if i < 0 {
 		return ""
 	}
-	f := strings.Fields(lines[i].value())
+	f := fields(lines[i].value())
 	if len(f) < 3 {
 		return ""
 	}
-	addr, _, _ := strings.Cut(f[2], "/") // multicast TTL
+	addr, _, _ := strings.Cut(f[2], "/")
 	return addr
 }
 
@@ -153,7 +157,7 @@ func (m *Media) separateRTCP(rtp netip.AddrPort) (netip.AddrPort, bool) {
 
 // parseRTCP reads "port [IN IP4 addr]".
 func parseRTCP(v string, addr netip.Addr) (netip.AddrPort, bool) {
-	f := strings.Fields(v)
+	f := fields(v)
 	if len(f) == 0 {
 		return netip.AddrPort{}, false
 	}

@@ -33,6 +33,14 @@ func (l line) value() string { return strings.TrimRight(l.text[2:], " \t") }
 type Session struct {
 	lines []line // session level
 	media []*Media
+
+	// Read once and kept up to date by Anchor, so that asking each of many
+	// sections does not read the session's lines again each time.
+	connAt   int       // index of the c= line, -1 if there is none
+	conn     string    // its address, "" if there is none
+	dir      Direction // "" if there is none
+	stripped bool      // ICE and BUNDLE are gone
+	anchored bool      // the c= line is ours
 }
 
 // Parse reads a description. It fails only when there is neither a v= nor an
@@ -61,7 +69,15 @@ func Parse(b []byte) (*Session, error) {
 	if !version && len(s.media) == 0 {
 		return nil, ErrNotSDP
 	}
+	s.index()
 	return s, nil
+}
+
+// index reads what sections ask the session for.
+func (s *Session) index() {
+	s.connAt = find(s.lines, 'c')
+	s.conn = connText(s.lines)
+	s.dir = findDirection(s.lines)
 }
 
 // cut takes the first line off s.
@@ -128,7 +144,7 @@ func (s *Session) Origin() Origin {
 	if i < 0 {
 		return Origin{}
 	}
-	f := strings.Fields(s.lines[i].value())
+	f := fields(s.lines[i].value())
 	n := len(f)
 	if n < 6 {
 		return Origin{}
@@ -167,6 +183,11 @@ func addrText(a netip.Addr) string {
 	}
 	return "IP4 " + a.String()
 }
+
+// fields splits a value at blanks, the only separators SDP knows.
+func fields(s string) []string { return strings.FieldsFunc(s, isBlank) }
+
+func isBlank(r rune) bool { return r == ' ' || r == '\t' }
 
 // find returns the index of the first line of this type, -1 if there is none.
 func find(lines []line, typ byte) int {
