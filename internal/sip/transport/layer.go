@@ -1,39 +1,212 @@
 package transport
 
 import (
+	"context"
+	"io"
+	"log/slog"
 	"net/netip"
+	"sync"
 	"time"
 )
 
-// Layer owns all SIP sockets of the process.
-type Layer struct{ cfg Config }
+const (
+	defaultUDPReadBuffer = 4 << 20
+	defaultMaxConns      = 4096
+	defaultMaxPerSource  = 1024
+	defaultIdleTimeout   = time.Hour
+	defaultWriteTimeout  = 5 * time.Second
+	defaultDialTimeout   = 3 * time.Second
+)
 
-// New returns a layer without sockets.
-func New(cfg Config) *Layer { return &Layer{cfg: cfg} }
+// Layer owns all SIP sockets of the process. Its methods may be called from
+// any goroutine.
+type Layer struct {
+	cfg    Config
+	log    *slog.Logger
+	ctx    context.Context // ends with Close; dials hang on it
+	cancel context.CancelFunc
+	wg     sync.WaitGroup // every goroutine of the layer
+	answer limiter        // stateless answers
 
-// Listen opens one socket.
-func (t *Layer) Listen(url, advertise string) (*Listener, error) { return nil, ErrClosed }
-
-// Listeners returns the open listeners in the order of their opening.
-func (t *Layer) Listeners() []*Listener { return nil }
-
-// Pick returns the listener from which a request to remote leaves: same
-// protocol ("" for any) and address family. Nil when there is none.
-func (t *Layer) Pick(proto string, remote netip.Addr) *Listener { return nil }
-
-// Watch registers who hears of failures; call it before Listen.
-func (t *Layer) Watch(ev Events) {}
-
-// Send writes b to f and never blocks.
-func (t *Layer) Send(f Flow, b []byte) error { return ErrNoConn }
-
-// Find returns the flow of an open connection to f.Remote.
-func (t *Layer) Find(f Flow, serverName string) (Flow, bool) { return f, false }
-
-// Dial connects to f.Remote in a worker; done is called once from another goroutine.
-func (t *Layer) Dial(f Flow, serverName string, timeout time.Duration, done func(Flow, error)) {
-	go done(f, ErrClosed)
+	mu        sync.RWMutex
+	events    Events
+	listeners []*Listener
+	conns     map[uint64]*conn
+	reusable  map[pathKey]*conn // connections that may carry new requests
+	inbound   int               // accepted connections that are open
+	sources   map[netip.Addr]int
+	dials     map[dialKey][]func(*conn, error)
+	lastConn  uint64
+	closed    bool
 }
 
-// Close ends all sockets and waits for the goroutines.
-func (t *Layer) Close() error { return nil }
+// pathKey is what two requests must agree on to share a connection. TLS
+// connections are never shared between server names.
+type pathKey struct {
+	proto      string
+	remote     netip.AddrPort
+	serverName string
+	listener   *Listener
+}
+
+// New returns a layer without sockets.
+func New(cfg Config) *Layer {
+	cfg = withDefaults(cfg)
+	ctx, cancel := context.WithCancel(context.Background())
+	return &Layer{
+		cfg:      cfg,
+		log:      cfg.Log,
+		ctx:      ctx,
+		cancel:   cancel,
+		answer:   limiter{rate: 100, burst: 100},
+		conns:    make(map[uint64]*conn),
+		reusable: make(map[pathKey]*conn),
+		sources:  make(map[netip.Addr]int),
+		dials:    make(map[dialKey][]func(*conn, error)),
+	}
+}
+
+func withDefaults(cfg Config) Config {
+	if cfg.Log == nil {
+		cfg.Log = slog.New(slog.NewTextHandler(io.Discard, nil))
+	}
+	if cfg.OnMessage == nil {
+		cfg.OnMessage = func(Inbound) {}
+	}
+	orInt(&cfg.UDPReadBuffer, defaultUDPReadBuffer)
+	orInt(&cfg.MaxConns, defaultMaxConns)
+	orInt(&cfg.MaxConnsPerSource, defaultMaxPerSource)
+	orDuration(&cfg.IdleTimeout, defaultIdleTimeout)
+	orDuration(&cfg.WriteTimeout, defaultWriteTimeout)
+	orDuration(&cfg.DialTimeout, defaultDialTimeout)
+	return cfg
+}
+
+func orInt(v *int, def int) {
+	if *v <= 0 {
+		*v = def
+	}
+}
+
+func orDuration(v *time.Duration, def time.Duration) {
+	if *v <= 0 {
+		*v = def
+	}
+}
+
+// Watch registers who hears of failures and refusals. Call it before Listen;
+// a second call replaces the first.
+func (t *Layer) Watch(ev Events) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.events = ev
+}
+
+// Listeners returns the open listeners in the order in which they were opened.
+func (t *Layer) Listeners() []*Listener {
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	return append([]*Listener(nil), t.listeners...)
+}
+
+// Pick returns the listener from which a request to remote leaves: of that
+// protocol ("" for any) and address family. Among several, one on loopback
+// serves loopback peers and no others where there is a choice; else the first
+// one opened. Nil when there is none.
+func (t *Layer) Pick(proto string, remote netip.Addr) *Listener {
+	remote = remote.Unmap()
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	var fallback *Listener
+	for _, l := range t.listeners {
+		if (proto != "" && l.Proto != proto) || l.Bound.Addr().Is4() != remote.Is4() {
+			continue
+		}
+		if l.Bound.Addr().IsUnspecified() || l.Bound.Addr().IsLoopback() == remote.IsLoopback() {
+			return l
+		}
+		if fallback == nil {
+			fallback = l
+		}
+	}
+	return fallback
+}
+
+// Send writes b to f and never blocks. On a stream it goes to connection
+// f.Conn, or with f.Conn 0 to an open connection to f.Remote; ErrNoConn when
+// there is none. A nil error does not mean that the peer has it. The layer
+// keeps b until it is written: it must not be changed afterwards.
+func (t *Layer) Send(f Flow, b []byte) error {
+	if f.Proto == "udp" {
+		return t.sendUDP(f, b)
+	}
+	c := t.lookup(f)
+	if c == nil {
+		return ErrNoConn
+	}
+	return c.write(b)
+}
+
+func (t *Layer) lookup(f Flow) *conn {
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	if f.Conn != 0 {
+		return t.conns[f.Conn]
+	}
+	return t.reusable[pathKey{f.Proto, f.Remote, "", f.Listener}]
+}
+
+func (t *Layer) sendUDP(f Flow, b []byte) error {
+	l := f.Listener
+	if l == nil || l.udp == nil {
+		if l = t.Pick("udp", f.Remote.Addr()); l == nil {
+			return ErrNoSocket
+		}
+	}
+	return l.udp.send(f.Remote, b)
+}
+
+// Close ends all sockets and connections, unsent messages included, and waits
+// for the layer's goroutines. It must not be called from OnMessage.
+func (t *Layer) Close() error {
+	t.mu.Lock()
+	t.closed = true
+	listeners := t.listeners
+	t.listeners = nil
+	conns := make([]*conn, 0, len(t.conns))
+	for _, c := range t.conns {
+		conns = append(conns, c)
+	}
+	t.mu.Unlock()
+
+	t.cancel()
+	for _, l := range listeners {
+		l.closer.Close()
+	}
+	for _, c := range conns {
+		c.close(ErrClosed)
+	}
+	t.wg.Wait()
+	return nil
+}
+
+func (t *Layer) watchers() Events {
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	return t.events
+}
+
+func (t *Layer) failed(f Flow, err error) {
+	if ev := t.watchers(); ev.Failed != nil {
+		ev.Failed(Failure{Flow: f, Err: err})
+	}
+}
+
+func (t *Layer) reject(reason string) {
+	if ev := t.watchers(); ev.Rejected != nil {
+		ev.Rejected(reason)
+	}
+	if t.cfg.OnReject != nil {
+		t.cfg.OnReject(reason)
+	}
+}

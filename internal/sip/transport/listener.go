@@ -1,6 +1,7 @@
 package transport
 
 import (
+	"io"
 	"net/netip"
 
 	"sidetrack/internal/sip"
@@ -14,6 +15,9 @@ type Listener struct {
 	Bound     netip.AddrPort // where the socket is bound
 	Advertise string         // host put into Via and Contact, IPv6 without brackets
 	Port      int            // port put into Via and Contact
+
+	udp    *udpSocket // nil on streams
+	closer io.Closer
 }
 
 // SentBy returns host:port for a Via header field.

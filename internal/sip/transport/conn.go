@@ -1,0 +1,224 @@
+package transport
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"net"
+	"os"
+	"sync"
+	"time"
+
+	"sidetrack/internal/sip"
+)
+
+const (
+	maxQueued        = 1 << 20          // octets waiting for a slow peer
+	firstMessageTime = 30 * time.Second // a connection must say something sensible within
+	messageTime      = 15 * time.Second // from the first octet of a message to its last
+	flushTime        = time.Second      // for an answer to a peer about to be cut off
+)
+
+// conn is one stream connection: a reader goroutine, a writer goroutine and
+// the queue between the layer's users and the writer.
+type conn struct {
+	layer   *Layer
+	flow    Flow
+	server  string // TLS server name we asked for
+	inbound bool
+	nc      net.Conn
+	ended   chan struct{} // closed by close
+
+	// Owned by the reader.
+	frames framer
+	spoken bool      // a whole message has come
+	begun  time.Time // when the message now being read began; zero between messages
+
+	mu     sync.Mutex
+	queue  net.Buffers
+	queued int
+	wake   chan struct{} // capacity 1: the writer has work
+	err    error         // why it was closed; nil while open
+}
+
+// write queues b. It never blocks.
+func (c *conn) write(b []byte) error {
+	c.mu.Lock()
+	switch {
+	case c.err != nil:
+		c.mu.Unlock()
+		return ErrNoConn
+	case c.queued+len(b) > maxQueued:
+		c.mu.Unlock()
+		return ErrQueueFull
+	}
+	c.queue = append(c.queue, b)
+	c.queued += len(b)
+	c.mu.Unlock()
+	select {
+	case c.wake <- struct{}{}:
+	default:
+	}
+	return nil
+}
+
+// close ends the connection; the first reason stays.
+func (c *conn) close(err error) {
+	c.mu.Lock()
+	first := c.err == nil
+	if first {
+		c.err = err
+	}
+	c.mu.Unlock()
+	if first {
+		close(c.ended)
+		c.nc.Close()
+	}
+}
+
+func (c *conn) reason() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.err
+}
+
+func (c *conn) writeLoop() {
+	defer c.layer.wg.Done()
+	for {
+		select {
+		case <-c.wake:
+		case <-c.ended:
+			return
+		}
+		c.mu.Lock()
+		batch := c.queue
+		c.queue = nil
+		c.mu.Unlock()
+		if len(batch) == 0 {
+			continue
+		}
+		_ = c.nc.SetWriteDeadline(time.Now().Add(c.layer.cfg.WriteTimeout))
+		n, err := batch.WriteTo(c.nc)
+		if err != nil {
+			c.close(err)
+			return
+		}
+		c.mu.Lock()
+		c.queued -= int(n)
+		c.mu.Unlock()
+	}
+}
+
+// readLoop runs the connection's whole life and tells of its end, after every
+// message that came before it.
+func (c *conn) readLoop() {
+	defer c.layer.wg.Done()
+	err := c.handshake()
+	for err == nil {
+		if err = c.fill(); err == nil {
+			err = c.drain()
+		}
+	}
+	c.close(err)
+	c.layer.remove(c)
+	c.layer.failed(c.flow, c.reason())
+}
+
+func (c *conn) handshake() error {
+	tc, ok := c.nc.(*tls.Conn)
+	if !ok || !c.inbound {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(c.layer.ctx, firstMessageTime)
+	defer cancel()
+	return tc.HandshakeContext(ctx)
+}
+
+func (c *conn) fill() error {
+	_ = c.nc.SetReadDeadline(c.deadline(time.Now()))
+	n, err := c.nc.Read(c.frames.room())
+	c.frames.filled(n)
+	if n > 0 {
+		return nil
+	}
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		c.layer.reject(rejectIdle)
+	}
+	return err
+}
+
+// deadline is how long the peer may take now. A message that has begun has a
+// time of its own, so that a drip feed cannot hold the connection.
+func (c *conn) deadline(now time.Time) time.Time {
+	idle := c.layer.cfg.IdleTimeout
+	if !c.frames.partial() {
+		c.begun = time.Time{}
+		if c.inbound && !c.spoken {
+			idle = min(firstMessageTime, idle)
+		}
+		return now.Add(idle)
+	}
+	if c.begun.IsZero() {
+		c.begun = now
+	}
+	return c.begun.Add(min(messageTime, idle))
+}
+
+// drain hands on every whole message that has been read.
+func (c *conn) drain() error {
+	for {
+		msg, ping, err := c.frames.next()
+		switch {
+		case err != nil:
+			c.refuse(msg, err)
+			return err
+		case ping:
+			_ = c.write([]byte("\r\n"))
+		case msg == nil:
+			return nil
+		default:
+			c.spoken, c.begun = true, time.Time{}
+			c.layer.deliver(c.flow, msg)
+		}
+	}
+}
+
+// refuse answers a request whose borders are unknown, as far as its header
+// allows, before the connection is closed.
+func (c *conn) refuse(head []byte, err error) {
+	status, reason := 400, "Missing or Bad Content-Length"
+	if errors.Is(err, errTooLarge) {
+		status, reason = 513, "Message Too Large"
+		c.layer.reject(rejectTooLarge)
+	} else {
+		c.layer.reject(rejectFraming)
+	}
+	if head == nil {
+		return
+	}
+	req, perr := sip.Parse(head)
+	var pe *sip.ParseError
+	if errors.As(perr, &pe) {
+		req = pe.Msg
+	}
+	c.layer.answerStateless(c.flow, req, status, reason)
+	c.flush()
+}
+
+// flush waits briefly until the writer has taken all that is queued.
+func (c *conn) flush() {
+	deadline := time.Now().Add(flushTime)
+	for time.Now().Before(deadline) {
+		c.mu.Lock()
+		empty := c.queued == 0
+		c.mu.Unlock()
+		if empty {
+			break
+		}
+		select {
+		case <-time.After(time.Millisecond):
+		case <-c.ended:
+			return
+		}
+	}
+}

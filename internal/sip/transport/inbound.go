@@ -1,0 +1,153 @@
+package transport
+
+import (
+	"errors"
+	"net/netip"
+	"strconv"
+	"strings"
+	"time"
+
+	"sidetrack/internal/sip"
+)
+
+// Reasons for refusing input, the values given to OnReject.
+const (
+	rejectParse     = "parse"       // not a SIP message, or one with a fatal fault
+	rejectFraming   = "framing"     // a stream on which message borders are lost
+	rejectTooLarge  = "too_large"   // a stream message above the limits
+	rejectConnLimit = "conn_limit"  // connection refused by a cap
+	rejectIdle      = "idle"        // connection closed for silence
+	rejectRate      = "rate"        // stateless answer suppressed by the rate limit
+	rejectSendFull  = "send_buffer" // datagram dropped, kernel buffer full
+)
+
+// deliver parses one message and hands it on. raw must not be reused: the
+// message may refer to it.
+func (t *Layer) deliver(f Flow, raw []byte) {
+	m, err := sip.Parse(raw)
+	if err != nil {
+		t.refuse(f, err)
+		return
+	}
+	if m.IsRequest() {
+		stamp(m, f.Remote)
+	}
+	t.cfg.OnMessage(Inbound{Msg: m, Flow: f})
+}
+
+// refuse answers a faulty request statelessly where the parser says so.
+func (t *Layer) refuse(f Flow, err error) {
+	t.reject(rejectParse)
+	var pe *sip.ParseError
+	if !errors.As(err, &pe) || pe.Status == 0 {
+		return
+	}
+	t.answerStateless(f, pe.Msg, pe.Status, pe.Reason)
+}
+
+// answerStateless sends a response that no transaction stands behind. ACK and
+// responses are never answered (RFC 3261 §17.1.1.3, §18.1.2).
+func (t *Layer) answerStateless(f Flow, req *sip.Message, status int, reason string) {
+	if req == nil || req.Method == "" || req.Method == "ACK" || req.Get("Via") == "" {
+		return
+	}
+	if !t.answer.allow(time.Now()) {
+		t.reject(rejectRate)
+		return
+	}
+	stamp(req, f.Remote)
+	resp := sip.NewResponse(req, status, reason)
+	if resp.ToTag() == "" && resp.Get("To") != "" {
+		resp.Set("To", sip.WithTag(resp.Get("To"), sip.NewTag()))
+	}
+	if err := t.Send(ResponseFlow(req, f), resp.Bytes()); err != nil {
+		t.log.Debug("stateless answer not sent", "remote", f.Remote, "status", status, "err", err)
+		return
+	}
+	if ev := t.watchers(); ev.Stateless != nil {
+		ev.Stateless(req.Method, status)
+	}
+}
+
+// ResponseFlow returns where the response to a request received by f goes
+// (RFC 3261 §18.2.2, RFC 3581 §4): back by the same connection, or on UDP to
+// the source address, at the source port when the client asked for it with
+// rport and else at the port of its Via. maddr is not followed: it would let
+// anyone aim our responses.
+func ResponseFlow(req *sip.Message, f Flow) Flow {
+	if f.Proto != "udp" {
+		return f
+	}
+	via := req.TopVia()
+	if via.Params.Has("rport") {
+		return f
+	}
+	port := via.Port
+	if port <= 0 || port > 65535 {
+		port = 5060
+	}
+	f.Remote = netip.AddrPortFrom(f.Remote.Addr(), uint16(port))
+	return f
+}
+
+// stamp writes received and, when asked for, rport into the top Via
+// (RFC 3261 §18.2.1, RFC 3581 §4). Other Via values keep their bytes.
+func stamp(m *sip.Message, remote netip.AddrPort) {
+	via := m.TopVia()
+	asked := via.Params.Has("rport")
+	if host, err := netip.ParseAddr(via.Host); err == nil && host.Unmap() == remote.Addr() &&
+		!asked && !via.Params.Has("received") {
+		return
+	}
+	for i := range m.Headers {
+		if m.Headers[i].Is("Via") {
+			m.Headers[i].Value = stampVia(m.Headers[i].Value, remote, asked)
+			return
+		}
+	}
+}
+
+// stampVia edits the first value of a Via line, which may be a comma list.
+func stampVia(line string, remote netip.AddrPort, rport bool) string {
+	parts, rest := cutParams(line)
+	var b strings.Builder
+	b.Grow(len(line) + 64)
+	b.WriteString(parts[0])
+	for _, p := range parts[1:] {
+		name, _, _ := strings.Cut(p, "=")
+		name = strings.TrimSpace(name)
+		if strings.EqualFold(name, "received") || strings.EqualFold(name, "rport") {
+			continue // a value of the sender's own making must not survive
+		}
+		b.WriteByte(';')
+		b.WriteString(p)
+	}
+	b.WriteString(";received=")
+	b.WriteString(remote.Addr().WithZone("").String())
+	if rport {
+		b.WriteString(";rport=")
+		b.WriteString(strconv.Itoa(int(remote.Port())))
+	}
+	b.WriteString(rest)
+	return b.String()
+}
+
+// cutParams splits the first value of a header line at its semicolons and
+// returns what follows it, from the comma on. Quoted strings are respected.
+func cutParams(line string) (parts []string, rest string) {
+	quoted, from := false, 0
+	for i := 0; i < len(line); i++ {
+		switch c := line[i]; {
+		case quoted && c == '\\':
+			i++
+		case c == '"':
+			quoted = !quoted
+		case quoted:
+		case c == ';':
+			parts, from = append(parts, strings.TrimSpace(line[from:i])), i+1
+		case c == ',':
+			return append(parts, strings.TrimSpace(line[from:i])), line[i:]
+		}
+	}
+	return append(parts, strings.TrimSpace(line[from:])), ""
+}

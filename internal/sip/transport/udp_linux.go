@@ -1,0 +1,127 @@
+//go:build linux
+
+package transport
+
+import (
+	"encoding/binary"
+	"errors"
+	"net/netip"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+// controlUDP asks the kernel to queue ICMP errors of an unconnected socket,
+// so that a dead peer is known in milliseconds instead of at Timer B, and to
+// fragment large datagrams rather than refuse them.
+func controlUDP(network, _ string, c syscall.RawConn) error {
+	return c.Control(func(fd uintptr) {
+		s := int(fd)
+		if network == "udp4" {
+			_ = unix.SetsockoptInt(s, unix.IPPROTO_IP, unix.IP_RECVERR, 1)
+			_ = unix.SetsockoptInt(s, unix.IPPROTO_IP, unix.IP_MTU_DISCOVER, unix.IP_PMTUDISC_DONT)
+			return
+		}
+		_ = unix.SetsockoptInt(s, unix.IPPROTO_IPV6, unix.IPV6_RECVERR, 1)
+	})
+}
+
+// send writes one datagram without waiting. With IP_RECVERR the kernel reports
+// an earlier datagram's ICMP error on the next call, whatever its destination:
+// such an error is fetched and the send repeated.
+func (u *udpSocket) send(to netip.AddrPort, b []byte) error {
+	if to.Addr().Zone() != "" {
+		_, err := u.pc.WriteToUDPAddrPort(b, to)
+		return err
+	}
+	addr := sockaddr(to)
+	var err error
+	for range 4 {
+		if cerr := u.raw.Control(func(fd uintptr) {
+			err = unix.Sendto(int(fd), b, unix.MSG_DONTWAIT|unix.MSG_NOSIGNAL, addr)
+		}); cerr != nil {
+			return cerr
+		}
+		switch {
+		case err == nil:
+			return nil
+		case errors.Is(err, unix.EAGAIN), errors.Is(err, unix.ENOBUFS):
+			u.layer.reject(rejectSendFull) // as if lost on the way
+			return nil
+		}
+		u.drainErrors()
+	}
+	return err
+}
+
+func sockaddr(to netip.AddrPort) unix.Sockaddr {
+	if a := to.Addr().Unmap(); a.Is4() {
+		return &unix.SockaddrInet4{Port: int(to.Port()), Addr: a.As4()}
+	}
+	return &unix.SockaddrInet6{Port: int(to.Port()), Addr: to.Addr().As16()}
+}
+
+// drainErrors reads the socket's error queue, tells which peers are
+// unreachable and returns how many entries there were.
+func (u *udpSocket) drainErrors() int {
+	n := 0
+	for {
+		peer, cause, more := u.nextError()
+		if !more {
+			return n
+		}
+		n++
+		if peer.IsValid() && cause != nil {
+			f := Flow{Proto: "udp", Listener: u.listener, Remote: unmap(peer)}
+			u.layer.failed(f, cause)
+		}
+	}
+}
+
+// nextError takes one entry. Control rather than Read: the read loop holds the
+// read lock while it waits.
+func (u *udpSocket) nextError() (peer netip.AddrPort, cause error, more bool) {
+	var oob [512]byte
+	var data [1]byte
+	_ = u.raw.Control(func(fd uintptr) {
+		_, oobn, _, from, err := unix.Recvmsg(int(fd), data[:], oob[:], unix.MSG_ERRQUEUE|unix.MSG_DONTWAIT)
+		if err != nil {
+			return
+		}
+		more = true
+		cause = icmpError(oob[:oobn])
+		switch a := from.(type) {
+		case *unix.SockaddrInet4:
+			peer = netip.AddrPortFrom(netip.AddrFrom4(a.Addr), uint16(a.Port))
+		case *unix.SockaddrInet6:
+			peer = netip.AddrPortFrom(netip.AddrFrom16(a.Addr), uint16(a.Port))
+		}
+	})
+	return peer, cause, more
+}
+
+// icmpError returns the error of a control message when it says that the peer
+// cannot be reached (RFC 3261 §18.4); size and transit troubles give nil.
+func icmpError(oob []byte) error {
+	msgs, err := unix.ParseSocketControlMessage(oob)
+	if err != nil {
+		return nil
+	}
+	for _, m := range msgs {
+		v4 := m.Header.Level == unix.IPPROTO_IP && m.Header.Type == unix.IP_RECVERR
+		v6 := m.Header.Level == unix.IPPROTO_IPV6 && m.Header.Type == unix.IPV6_RECVERR
+		if (!v4 && !v6) || len(m.Data) < 16 {
+			continue
+		}
+		origin := m.Data[4] // sock_extended_err: errno u32, origin u8, …
+		errno := unix.Errno(binary.NativeEndian.Uint32(m.Data))
+		fromICMP := origin == unix.SO_EE_ORIGIN_ICMP || origin == unix.SO_EE_ORIGIN_ICMP6
+		switch errno {
+		case unix.ECONNREFUSED, unix.EHOSTUNREACH, unix.ENETUNREACH, unix.ENOPROTOOPT, unix.EACCES:
+			if fromICMP || origin == unix.SO_EE_ORIGIN_LOCAL {
+				return errno
+			}
+		}
+	}
+	return nil
+}
