@@ -12,7 +12,7 @@ CPS      ?= 50
 
 VERSION  := $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 COMMIT   := $(shell git rev-parse --short HEAD 2>/dev/null || echo unknown)
-LDFLAGS  := -s -w -X main.version=$(VERSION) -X main.commit=$(COMMIT)
+LDFLAGS  := -s -w -X main.release=$(VERSION) -X main.commit=$(COMMIT)
 
 # Every Go file but generated ones; gofmt is asked about these.
 GOFILES   = $(shell git ls-files --cached --others --exclude-standard '*.go')

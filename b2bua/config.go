@@ -1,0 +1,78 @@
+package b2bua
+
+import (
+	"log/slog"
+	"net/netip"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"sidetrack/forker"
+	"sidetrack/internal/sip/transport"
+	"sidetrack/internal/sip/txn"
+	"sidetrack/policy"
+)
+
+// Identity says whether both legs of a call show the same dialog identifiers.
+type Identity string
+
+// The two modes of identity.
+const (
+	// IdentityPreserve keeps Call-ID, From-tag and To-tag on both legs, so that
+	// CDRs, Replaces and busy lamps work as without us. Forked answers keep
+	// their To-tags, as a forking proxy would show them.
+	IdentityPreserve Identity = "preserve"
+	// IdentityRewrite gives leg B a Call-ID and tags of its own and hides the
+	// caller's address in SDP (topology hiding).
+	IdentityRewrite Identity = "rewrite"
+)
+
+// Config is what a Server needs. Transport, Txn, Media, Policy and Log are
+// required.
+type Config struct {
+	Transport *transport.Layer
+	Txn       *txn.Layer
+	Media     *forker.Engine
+	Policy    func() *policy.Engine // current rules; called once per new call
+	Recorder  Recorder              // nil: nothing is recorded
+	Log       *slog.Logger
+
+	Trusted  []netip.Prefix // who may start a dialog; empty: everyone
+	MaxCalls int            // 0: no limit
+	Identity Identity       // "": IdentityPreserve
+
+	// TargetTimeout is how long a target of a route may stay silent before the
+	// next one is tried. The last target has the transaction's own timeout.
+	TargetTimeout time.Duration // 0: 5 s
+
+	UserAgent  string // Server header of responses made here
+	Registerer prometheus.Registerer
+	OnEvent    func(Event) // call.start and call.stop; must not block
+	OnReject   func(reason string)
+}
+
+func (c *Config) defaults() {
+	if c.Identity == "" {
+		c.Identity = IdentityPreserve
+	}
+	if c.TargetTimeout == 0 {
+		c.TargetTimeout = 5 * time.Second
+	}
+	if c.UserAgent == "" {
+		c.UserAgent = "sidetrack"
+	}
+	if c.OnEvent == nil {
+		c.OnEvent = func(Event) {}
+	}
+	if c.OnReject == nil {
+		c.OnReject = func(string) {}
+	}
+}
+
+// Event is the beginning or the end of a call.
+type Event struct {
+	Type   string // "call.start" when answered, "call.stop" at the end
+	Time   time.Time
+	Call   View
+	Reason string
+}

@@ -1,0 +1,237 @@
+package b2bua
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+
+	"sidetrack/internal/sip"
+	"sidetrack/internal/sip/dialog"
+	"sidetrack/internal/sip/transport"
+	"sidetrack/internal/sip/txn"
+	"sidetrack/metadata"
+)
+
+// result classes an ended call.
+type result string
+
+const (
+	completed result = "completed" // answered, ended by BYE
+	cancelled result = "cancelled" // the caller gave up
+	rejected  result = "rejected"  // the far side said 3xx–6xx
+	failed    result = "failed"    // timeout, transport, lost dialog
+	refused   result = "refused"   // we said no: capacity, ports, no route
+)
+
+var results = []result{completed, cancelled, rejected, failed, refused}
+
+// verdict is how a call ended: made once, where the cause is known.
+type verdict struct {
+	result  result
+	status  int    // what the caller was told when it was not answered
+	reason  string // in words, for logs and the API
+	reasons []metadata.Reason
+}
+
+// hangUp ends the call on every leg that has not ended it itself: BYE where
+// there is a dialog, else as abandon. cause is the message whose Reason and
+// other headers go along; nil when the end is our own doing.
+func (c *Call) hangUp(v verdict, cause *sip.Message) {
+	if c.state == StateEnding {
+		return
+	}
+	if c.current == nil || c.initial.held != nil {
+		c.abandon(v, cause)
+		return
+	}
+	for _, x := range append([]*exchange(nil), c.open...) {
+		x.abort()
+	}
+	for _, s := range []side{sideA, sideB} {
+		if !c.legs[s].gone {
+			c.bye(s, v, cause)
+		}
+	}
+	c.over(v)
+}
+
+// abort ends an exchange because the call does: 487 to who asked (RFC 3261
+// §15.1.2), an owed ACK to who answered.
+func (x *exchange) abort() {
+	if x.accepted != nil {
+		if x.ack == nil {
+			x.acknowledge(nil)
+		}
+	} else if x.server.Final() == 0 {
+		x.call.srv.reply(x.server, 487, "")
+		if x.client != nil && x.method == "INVITE" {
+			x.client.Cancel()
+		}
+	}
+	x.finish()
+}
+
+// abandon ends a call that was not answered towards the caller: its INVITE
+// gets v.status, leg B gets CANCEL, or ACK and BYE if it has answered.
+func (c *Call) abandon(v verdict, cause *sip.Message) {
+	x := c.initial
+	if x.server.Final() == 0 {
+		c.srv.reply(x.server, v.status, "", v.headers()...)
+	}
+	if x.hunt != nil {
+		x.hunt.stop()
+	}
+	switch {
+	case x.accepted != nil:
+		x.held = nil
+		x.acknowledge(nil)
+		c.bye(sideB, v, cause)
+	case x.client != nil:
+		headers := reasonOf(cause)
+		if headers == nil {
+			headers = v.headers()
+		}
+		x.client.Cancel(headers...)
+	}
+	x.finish()
+	c.over(v)
+}
+
+// headers tell a party why, when the end is our own doing (RFC 3326).
+func (v verdict) headers() []sip.Header {
+	if v.result == completed || v.result == cancelled || v.status == 0 {
+		return nil
+	}
+	return []sip.Header{{Name: "Reason", Value: fmt.Sprintf("SIP;cause=%d;text=%q", v.status, v.reason)}}
+}
+
+// bye sends BYE to side s, now or as soon as it has acknowledged our 2xx
+// (RFC 3261 §15).
+func (c *Call) bye(s side, v verdict, cause *sip.Message) {
+	out := c.current.dialogs[s].Request("BYE")
+	if cause != nil {
+		out.Set("Max-Forwards", strconv.Itoa(max(maxForwards(cause)-1, 0)))
+		mirror(out, cause)
+	} else {
+		for _, h := range v.headers() {
+			out.Add(h.Name, h.Value)
+		}
+	}
+	if c.legs[s].unacked != nil {
+		c.legs[s].byeDue = out
+		return
+	}
+	c.sendBye(s, out)
+}
+
+func (c *Call) sendBye(s side, out *sip.Message) {
+	c.towards(s, c.current.dialogs[s], func(t txn.Target, err error) {
+		if err != nil {
+			c.log.Warn("BYE has nowhere to go", "towards", sideName(s), "error", err)
+			c.forget()
+			return
+		}
+		c.track(c.lane.Request(out, t, ending{c}))
+	})
+}
+
+// ending is the handler of requests whose answer matters to nobody but the
+// call's own end.
+type ending struct{ call *Call }
+
+// OnResponse implements txn.ClientHandler.
+func (e ending) OnResponse(tx *txn.ClientTx, resp *sip.Message, _ transport.Flow) {
+	if resp.Status >= 200 {
+		e.call.settled(tx)
+	}
+}
+
+// OnFail implements txn.ClientHandler.
+func (e ending) OnFail(tx *txn.ClientTx, err error) {
+	e.call.log.Warn("BYE was not answered", "error", err)
+	e.call.settled(tx)
+}
+
+// track notes a client transaction that the call waits for at its end.
+func (c *Call) track(tx *txn.ClientTx) { c.pending[tx] = struct{}{} }
+
+// settled notes its end.
+func (c *Call) settled(tx *txn.ClientTx) {
+	delete(c.pending, tx)
+	c.forget()
+}
+
+// ackAndBye ends a dialog that a 2xx made which came too late or from a second
+// fork. A repeated one gets its ACK again.
+func (c *Call) ackAndBye(tx *txn.ClientTx, resp *sip.Message, flow transport.Flow) {
+	tag := resp.ToTag()
+	if sent, ok := c.late[tag]; ok {
+		if sent != nil {
+			sent.Resend()
+		}
+		return
+	}
+	if c.late == nil {
+		c.late = map[string]*txn.Sent{}
+	}
+	c.late[tag] = nil
+	d := dialog.NewUAC(tx.Request(), resp)
+	d.Flow = flow
+	send := func(t txn.Target) {
+		c.late[tag] = c.lane.SendAck(d.RequestCSeq("ACK", resp.CSeq().Num), t)
+		c.track(c.lane.Request(d.Request("BYE"), t, ending{c}))
+	}
+	if t, ok := symmetric(d, flow); ok {
+		send(t)
+		return
+	}
+	c.lane.Resolve(d.NextHop(), func(found []txn.Target, err error) {
+		if err != nil || len(found) == 0 {
+			c.log.Warn("late 2xx cannot be acknowledged", "error", err)
+			return
+		}
+		send(found[0])
+	})
+}
+
+// over closes the books of a call: recorder, media, metrics, log. Its dialogs
+// may still have BYEs under way.
+func (c *Call) over(v verdict) {
+	if c.state == StateEnding {
+		return
+	}
+	wasAnswered := c.state == StateAnswered
+	c.state, c.verdict, c.ended = StateEnding, v, c.lane.Now()
+	if c.rec.begun {
+		c.srv.cfg.Recorder.End(c.snapshot())
+	}
+	c.relay.Close()
+	c.srv.metrics.result(v.result)
+	c.log.Info("call ended", "result", v.result, "reason", v.reason, "status", v.status,
+		"answered", wasAnswered, "duration", c.ended.Sub(c.started).Round(1e6).String())
+	if c.announced {
+		c.announce("call.stop", v.reason)
+	}
+	c.forget()
+}
+
+// reasonsOf reads the Reason headers of a message for the metadata (RFC 3326,
+// RFC 7865 §6.3.1).
+func reasonsOf(m *sip.Message) []metadata.Reason {
+	var out []metadata.Reason
+	for _, v := range m.List("Reason") {
+		protocol, rest, _ := strings.Cut(v, ";")
+		r := metadata.Reason{Protocol: strings.TrimSpace(protocol)}
+		n, err := sip.ParseNameAddr("<sip:reason>;" + rest)
+		if err != nil {
+			continue
+		}
+		cause, ok := n.Params.Get("cause")
+		if r.Cause, err = strconv.Atoi(cause); !ok || err != nil {
+			continue
+		}
+		r.Text, _ = n.Params.Get("text")
+		out = append(out, r)
+	}
+	return out
+}

@@ -1,0 +1,106 @@
+package b2bua
+
+import (
+	"strconv"
+	"strings"
+
+	"sidetrack/internal/sip"
+)
+
+// Header fields of a message that crosses the call are passed as they are and
+// in their order (RFC 7092 §3.1.2), except those that belong to one leg: these
+// stay in their place with our value, or go.
+
+// ownHeaders are the fields of one leg, by lower-case name. A compact form maps
+// to its long form.
+var ownHeaders = map[string]string{
+	"via": "Via", "v": "Via",
+	"record-route": "Record-Route", "route": "Route",
+	"from": "From", "f": "From", "to": "To", "t": "To",
+	"call-id": "Call-ID", "i": "Call-ID", "cseq": "CSeq",
+	"max-forwards": "Max-Forwards",
+	"contact":      "Contact", "m": "Contact",
+	"content-length": "Content-Length", "l": "Content-Length",
+	"path": "Path", "service-route": "Service-Route",
+}
+
+// ownHeader returns the long name of a field that belongs to one leg, else "".
+func ownHeader(name string) string {
+	if n, ok := ownHeaders[name]; ok {
+		return n
+	}
+	return ownHeaders[strings.ToLower(name)]
+}
+
+// mirror appends the header fields of from to to, which holds our own fields
+// already: each of these takes the place its namesake has in from, everything
+// else of from is copied verbatim. Fields of ours that from lacks keep the
+// front.
+func mirror(to, from *sip.Message) {
+	own := to.Headers
+	out := make([]sip.Header, 0, len(own)+len(from.Headers))
+	placed := map[string]bool{}
+	var body []sip.Header
+	for _, h := range from.Headers {
+		name := ownHeader(h.Name)
+		switch {
+		case name == "":
+			body = append(body, h)
+		case !placed[name]:
+			placed[name] = true
+			for _, o := range own {
+				if ownHeader(o.Name) == name {
+					body = append(body, sip.Header{Name: o.Name, Value: o.Value})
+				}
+			}
+		}
+	}
+	for _, o := range own {
+		if !placed[ownHeader(o.Name)] {
+			out = append(out, o)
+		}
+	}
+	to.Headers = append(out, body...)
+	to.Body = from.Body
+}
+
+// passed lists option tags that work through us end to end, because we pass
+// the requests and headers they need (RFC 3261 §8.2.2.3). Anything else in
+// Require is refused rather than promised.
+var passed = map[string]bool{
+	"100rel": true, "timer": true, "replaces": true, "join": true, "norefersub": true,
+	"precondition": true, "histinfo": true, "from-change": true, "early-session": true,
+	"resource-priority": true, "answermode": true, "tdialog": true, "199": true,
+	"multiple-refer": true, "explicitsub": true, "nosub": true, "record-aware": true,
+	"uui": true, "sdp-anat": true, "ice": true, "gruu": true, "pref": true, "policy": true,
+}
+
+// unknownExtensions lists the tags of Require that we cannot carry, "" if none.
+func unknownExtensions(req *sip.Message) string {
+	var unknown []string
+	for _, tag := range req.List("Require") {
+		if tag = strings.TrimSpace(tag); tag != "" && !passed[strings.ToLower(tag)] {
+			unknown = append(unknown, tag)
+		}
+	}
+	return strings.Join(unknown, ", ")
+}
+
+// maxForwards is the hop count of a request, 70 when it has none that can be
+// read (RFC 3261 §16.3).
+func maxForwards(req *sip.Message) int {
+	n, err := strconv.Atoi(strings.TrimSpace(req.Get("Max-Forwards")))
+	if err != nil || n < 0 || n > 255 {
+		return 70
+	}
+	return n
+}
+
+// ourContact is the Contact we put in the place of a party's: its display name
+// and feature tags with our URI.
+func ourContact(theirs, uri string) string {
+	if theirs == "" || theirs == "*" {
+		return "<" + uri + ">"
+	}
+	return sip.WithURI(theirs, uri)
+}

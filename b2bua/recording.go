@@ -1,0 +1,83 @@
+package b2bua
+
+import (
+	"strings"
+
+	"sidetrack/internal/sip"
+	"sidetrack/metadata"
+)
+
+// onAnswer notes that leg B accepted the call.
+func (c *Call) onAnswer() {
+	c.state = StateAnswered
+	c.answered = c.lane.Now()
+	c.media.changed = true
+	c.log.Info("call answered", "after", c.answered.Sub(c.started).Round(1e6).String())
+}
+
+// tellRecorder passes the present state on when it changed. Nothing here waits.
+func (c *Call) tellRecorder() {
+	if c.srv.cfg.Recorder == nil || !c.media.changed || c.state == StateEnding {
+		return
+	}
+	if c.media.said[sideA] == nil || c.media.said[sideB] == nil {
+		return
+	}
+	c.media.changed = false
+	cs := c.snapshot()
+	if c.rec.begun {
+		c.srv.cfg.Recorder.Update(cs)
+		return
+	}
+	c.rec.begun = true
+	c.rec.required = c.srv.cfg.Recorder.Begin(cs, c.in, c.relay,
+		func(state metadata.RecordingState, reason string) {
+			c.lane.Post(func() { c.onRecording(state, reason) })
+		})
+}
+
+// mustWait tells whether the answer is to be kept back until the call is being
+// recorded.
+func (c *Call) mustWait() bool {
+	return c.rec.required && c.rec.state != metadata.StateRecording && c.rec.state != metadata.StatePaused
+}
+
+// onRecording takes what the recorder has to say. It matters to the call only
+// when a rule demands its recording.
+func (c *Call) onRecording(state metadata.RecordingState, reason string) {
+	c.rec.state = state
+	c.rec.ran = c.rec.ran || state == metadata.StateRecording
+	if !c.rec.required || c.state == StateEnding {
+		return
+	}
+	held := c.initial.held
+	switch {
+	case held != nil && !c.mustWait():
+		c.initial.answer(held)
+	case state == metadata.StateEnded && !c.rec.ran:
+		// Nobody takes the recording that the rule demands.
+		c.log.Warn("call refused: recording is required", "reason", reason)
+		c.hangUp(verdict{result: refused, status: 503, reason: "recording required: " + reason}, nil)
+	}
+}
+
+// announce tells the event stream of the call's answer and end.
+func (c *Call) announce(kind, reason string) {
+	c.announced = true
+	c.srv.cfg.OnEvent(Event{Type: kind, Time: c.lane.Now(), Call: c.view(), Reason: reason})
+}
+
+// sessionID is the RFC 7989 Session-ID of the call from its INVITE and answer:
+// "local;remote=…", "" when the parties use none.
+func sessionID(invite, answer *sip.Message) string {
+	local, _, _ := strings.Cut(invite.Get("Session-ID"), ";")
+	local = strings.TrimSpace(local)
+	if local == "" || answer == nil {
+		return ""
+	}
+	remote, _, _ := strings.Cut(answer.Get("Session-ID"), ";")
+	if remote = strings.TrimSpace(remote); remote == "" {
+		remote = strings.Repeat("0", 32)
+	}
+	return local + ";remote=" + remote
+}

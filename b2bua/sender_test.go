@@ -1,0 +1,34 @@
+package b2bua
+
+import (
+	"net/netip"
+	"testing"
+
+	"sidetrack/internal/sip/dialog"
+	"sidetrack/internal/sip/transport"
+)
+
+func TestSymmetricSignalling(t *testing.T) {
+	for _, tc := range []struct {
+		name, contact, from, proto string
+		conn                       uint64
+		routes                     []string
+		want                       bool
+	}{
+		{"public contact elsewhere is obeyed", "sip:a@192.0.2.5:5070", "198.51.100.7:5060", "udp", 0, nil, false},
+		{"contact is the source", "sip:a@10.0.0.5:5060", "10.0.0.5:5060", "udp", 0, nil, false},
+		{"private contact behind NAT", "sip:a@10.0.0.5:5060", "198.51.100.7:4711", "udp", 0, nil, true},
+		{"private contact in our own network", "sip:a@10.0.0.5:5060", "10.0.0.9:5060", "udp", 0, nil, false},
+		{"route set rules", "sip:a@10.0.0.5:5060", "198.51.100.7:4711", "udp", 0, []string{"<sip:198.51.100.7;lr>"}, false},
+		{"open connection is reused", "sip:a@192.0.2.5;transport=tcp", "192.0.2.5:40000", "tcp", 7, nil, true},
+		{"host name is resolved", "sip:a@phone.example", "198.51.100.7:5060", "udp", 0, nil, false},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			d := &dialog.Dialog{RemoteTarget: tc.contact, Routes: tc.routes}
+			flow := transport.Flow{Proto: tc.proto, Remote: netip.MustParseAddrPort(tc.from), Conn: tc.conn}
+			if _, got := symmetric(d, flow); got != tc.want {
+				t.Errorf("symmetric %v, want %v", got, tc.want)
+			}
+		})
+	}
+}

@@ -1,0 +1,282 @@
+package b2bua
+
+import (
+	"net/netip"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"sidetrack/internal/sip"
+	"sidetrack/internal/sip/transport"
+	"sidetrack/internal/sip/txn"
+	"sidetrack/policy"
+)
+
+// Methods we put into Allow when we answer for ourselves.
+const allowed = "INVITE, ACK, CANCEL, BYE, OPTIONS, UPDATE, PRACK, INFO, REFER, NOTIFY, SUBSCRIBE, MESSAGE, PUBLISH, REGISTER"
+
+// Server is the near side of the proxy: it takes requests from the transaction
+// layer (it is its txn.Handler) and hands them to calls.
+type Server struct {
+	cfg     Config
+	lanes   []laneCalls // by lane index; each owned by its lane
+	active  atomic.Int64
+	drained atomic.Bool
+	metrics *metrics
+}
+
+// laneCalls are the calls of one lane, by their token.
+type laneCalls struct {
+	byToken map[string]*Call
+	// byDialog finds a call whose peer ignored our Contact and sent the
+	// request to another URI of ours: keys are Call-ID and both tags.
+	byDialog map[dialogKey]*Call
+}
+
+type dialogKey struct{ callID, localTag, remoteTag string }
+
+// NewServer returns a server that is ready to be given to txn.Layer.Start.
+func NewServer(cfg Config) *Server {
+	cfg.defaults()
+	s := &Server{cfg: cfg, lanes: make([]laneCalls, len(cfg.Txn.Lanes()))}
+	for i := range s.lanes {
+		s.lanes[i] = laneCalls{byToken: map[string]*Call{}, byDialog: map[dialogKey]*Call{}}
+	}
+	s.metrics = newMetrics(cfg.Registerer, &s.active)
+	return s
+}
+
+// OnRequest handles a request that is neither ACK nor CANCEL (txn.Handler).
+func (s *Server) OnRequest(tx *txn.ServerTx) {
+	req := tx.Request
+	if req.ToTag() != "" {
+		s.onDialogRequest(tx)
+		return
+	}
+	if maxForwards(req) == 0 && req.Method != "REGISTER" {
+		s.onHopLimit(tx)
+		return
+	}
+	if !s.trusted(tx.Flow.Remote.Addr()) {
+		s.reject(tx, 403, "Forbidden", "untrusted")
+		return
+	}
+	switch {
+	case req.Method == "INVITE":
+		s.onInvite(tx)
+	case req.Method == "OPTIONS" && s.forUs(req.RequestURI):
+		s.onPing(tx)
+	case req.Method == "BYE" || req.Method == "PRACK" || req.Method == "UPDATE":
+		// These live in dialogs only (RFC 3261 §15.1.2, 3262 §3, 3311 §5.1).
+		s.reply(tx, 481, "")
+	default:
+		s.relayRequest(tx)
+	}
+}
+
+// onHopLimit: OPTIONS that ran out of hops is answered as if sent to us
+// (RFC 3261 §16.3), anything else is 483.
+func (s *Server) onHopLimit(tx *txn.ServerTx) {
+	if tx.Request.Method == "OPTIONS" {
+		s.onPing(tx)
+		return
+	}
+	s.reject(tx, 483, "", "hops")
+}
+
+// onDialogRequest finds the call of an in-dialog request.
+func (s *Server) onDialogRequest(tx *txn.ServerTx) {
+	c, side := s.find(tx.Lane, tx.Request)
+	if c == nil {
+		s.reply(tx, 481, "")
+		return
+	}
+	c.onRequest(side, tx)
+}
+
+// OnAck handles the ACK of a 2xx (txn.Handler).
+func (s *Server) OnAck(lane *txn.Lane, ack *sip.Message, flow transport.Flow) {
+	if c, side := s.find(lane, ack); c != nil {
+		c.onAck(side, ack, flow)
+	}
+}
+
+// OnCancel handles a CANCEL whose INVITE has no final response yet
+// (txn.Handler).
+func (s *Server) OnCancel(tx *txn.ServerTx, cancel *sip.Message) {
+	if x, ok := tx.Data.(*exchange); ok {
+		x.onCancel(cancel)
+	}
+}
+
+// find returns the call that a request within a dialog belongs to, and the
+// side it came from. The token in our Contact decides; a peer that put another
+// URI of ours there is found by the dialog's identifiers.
+func (s *Server) find(lane *txn.Lane, req *sip.Message) (*Call, side) {
+	calls := &s.lanes[lane.Index()]
+	if u, err := sip.ParseURI(req.RequestURI); err == nil {
+		if id, sd, ok := splitToken(u.User); ok {
+			if c := calls.byToken[id]; c != nil {
+				return c, sd
+			}
+		}
+	}
+	key := dialogKey{req.CallID(), req.ToTag(), req.FromTag()}
+	if c := calls.byDialog[key]; c != nil {
+		return c, c.sideOf(key)
+	}
+	return nil, sideA
+}
+
+// trusted tells whether addr may start a dialog.
+func (s *Server) trusted(addr netip.Addr) bool {
+	if len(s.cfg.Trusted) == 0 {
+		return true
+	}
+	addr = addr.Unmap()
+	for _, p := range s.cfg.Trusted {
+		if p.Contains(addr) {
+			return true
+		}
+	}
+	return false
+}
+
+// forUs tells whether a Request-URI names this proxy itself and not somebody
+// behind it.
+func (s *Server) forUs(requestURI string) bool {
+	u, err := sip.ParseURI(requestURI)
+	return err == nil && u.User == "" && s.ourHost(u)
+}
+
+// ourHost tells whether a URI's host and port are one of our listeners.
+func (s *Server) ourHost(u sip.URI) bool {
+	port := u.Port
+	if port == 0 {
+		port = 5060
+		if u.Scheme == "sips" || u.Transport() == "tls" {
+			port = 5061
+		}
+	}
+	for _, l := range s.cfg.Transport.Listeners() {
+		if l.Port != port && int(l.Bound.Port()) != port {
+			continue
+		}
+		if strings.EqualFold(l.Advertise, u.Host) {
+			return true
+		}
+		if a, ok := u.Addr(); ok && a == l.Bound.Addr().Unmap() {
+			return true
+		}
+	}
+	return false
+}
+
+// onPing answers an OPTIONS for ourselves as an INVITE would be answered
+// (RFC 3261 §11.2).
+func (s *Server) onPing(tx *txn.ServerTx) {
+	if s.drained.Load() {
+		s.overload(tx)
+		return
+	}
+	s.reply(tx, 200, "",
+		sip.Header{Name: "Allow", Value: allowed},
+		sip.Header{Name: "Accept", Value: "application/sdp, multipart/mixed"},
+		sip.Header{Name: "Supported", Value: "100rel, timer, replaces"})
+}
+
+func (s *Server) overload(tx *txn.ServerTx) {
+	s.reply(tx, 503, "", sip.Header{Name: "Retry-After", Value: "5"})
+}
+
+func (s *Server) reject(tx *txn.ServerTx, status int, phrase, reason string) {
+	s.cfg.OnReject(reason)
+	s.reply(tx, status, phrase)
+}
+
+func (s *Server) reply(tx *txn.ServerTx, status int, phrase string, headers ...sip.Header) {
+	tx.Reply(status, phrase, append(headers, sip.Header{Name: "Server", Value: s.cfg.UserAgent})...)
+}
+
+// onInvite starts a call (RFC 3261 §13.3.1).
+func (s *Server) onInvite(tx *txn.ServerTx) {
+	received := tx.Lane.Now()
+	req := tx.Request
+	if unknown := unknownExtensions(req); unknown != "" {
+		s.cfg.OnReject("extension")
+		s.reply(tx, 420, "", sip.Header{Name: "Unsupported", Value: unknown})
+		return
+	}
+	if u, err := sip.ParseURI(req.RequestURI); err != nil || !routable(u.Scheme) {
+		s.reject(tx, 416, "", "scheme")
+		return
+	}
+	if s.drained.Load() || (s.cfg.MaxCalls > 0 && int(s.active.Load()) >= s.cfg.MaxCalls) {
+		s.cfg.OnReject("capacity")
+		s.metrics.result(refused)
+		s.overload(tx)
+		return
+	}
+	in := inviteOf(req, tx.Flow)
+	route, ok := s.cfg.Policy().Route(in)
+	if !ok {
+		s.cfg.OnReject("no-route")
+		s.metrics.result(refused)
+		s.reply(tx, 404, "No Route")
+		return
+	}
+	in.Route = route.Name
+	newCall(s, tx, in, route, received).dial()
+}
+
+func routable(scheme string) bool { return scheme == "sip" || scheme == "sips" || scheme == "tel" }
+
+// inviteOf is the request as rules see it.
+func inviteOf(req *sip.Message, flow transport.Flow) *policy.Invite {
+	in := &policy.Invite{
+		Method: req.Method, RequestURI: req.RequestURI, CallID: req.CallID(),
+		From: addressOf(req.From()), To: addressOf(req.To()),
+		Source:  flow.Remote.Addr().Unmap(),
+		Headers: make([]policy.Header, len(req.Headers)),
+	}
+	if flow.Listener != nil {
+		in.Listener = flow.Listener.URL
+	}
+	for i, h := range req.Headers {
+		in.Headers[i] = policy.Header{Name: h.Name, Value: h.Value}
+	}
+	return in
+}
+
+func addressOf(n sip.NameAddr) policy.Address {
+	a := policy.Address{URI: n.URI, Display: n.Display}
+	if u, err := sip.ParseURI(n.URI); err == nil {
+		a.User, a.Host = u.User, u.Host
+	}
+	return a
+}
+
+// Drain makes the server refuse new calls with 503; running ones go on.
+func (s *Server) Drain() { s.drained.Store(true) }
+
+// Draining tells whether new calls are refused.
+func (s *Server) Draining() bool { return s.drained.Load() }
+
+// Active is the number of calls, from their INVITE to the end of their last
+// transaction.
+func (s *Server) Active() int { return int(s.active.Load()) }
+
+// HangUp ends every call with BYE (or CANCEL) on both legs and returns at
+// once; Active tells when they are gone.
+func (s *Server) HangUp(reason string) {
+	for i, lane := range s.cfg.Txn.Lanes() {
+		lane.Post(func() {
+			for _, c := range s.lanes[i].byToken {
+				c.hangUp(verdict{result: completed, reason: reason, status: 503}, nil)
+			}
+		})
+	}
+}
+
+// since is a helper for durations on a lane's clock.
+func since(lane *txn.Lane, t time.Time) time.Duration { return lane.Now().Sub(t) }

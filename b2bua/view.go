@@ -1,0 +1,154 @@
+package b2bua
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"sidetrack/forker"
+	"sidetrack/metadata"
+)
+
+// View is a call as the API shows it, in its own words (docs/api.md). Times
+// are UTC.
+type View struct {
+	ID         string       `json:"id"`
+	SIPCallID  string       `json:"sip_call_id"`
+	From       string       `json:"from"`
+	To         string       `json:"to"`
+	Route      string       `json:"route"`
+	State      State        `json:"state"`
+	Since      time.Time    `json:"since"`
+	Answered   *time.Time   `json:"answered,omitempty"`
+	Legs       []LegView    `json:"legs"`
+	Streams    []StreamView `json:"streams"`
+	Recordings []string     `json:"recordings"`
+}
+
+// LegView is one SIP dialog of a call.
+type LegView struct {
+	Side      string `json:"side"` // caller or callee
+	SIPCallID string `json:"sip_call_id"`
+	LocalTag  string `json:"local_tag"`
+	RemoteTag string `json:"remote_tag"`
+	Target    string `json:"target"`
+	Peer      string `json:"peer"`
+}
+
+// StreamView is one direction of one m-line.
+type StreamView struct {
+	Index     int    `json:"index"`
+	Kind      string `json:"kind"`
+	Party     string `json:"party"` // who sends
+	Codec     string `json:"codec"`
+	Active    bool   `json:"active"` // false on hold
+	Packets   uint64 `json:"packets"`
+	Octets    uint64 `json:"octets"`
+	Strangers uint64 `json:"strangers"` // dropped: not from the party
+}
+
+// view must run on the call's lane.
+func (c *Call) view() View {
+	v := View{
+		ID: c.id, SIPCallID: c.in.CallID, From: c.in.From.URI, To: c.in.To.URI, Route: c.route.Name,
+		State: c.state, Since: c.started.UTC(), Legs: []LegView{}, Streams: []StreamView{}, Recordings: []string{},
+	}
+	if !c.answered.IsZero() {
+		t := c.answered.UTC()
+		v.Answered = &t
+	}
+	b := c.current
+	if b == nil && len(c.branches) > 0 {
+		b = c.branches[len(c.branches)-1]
+	}
+	for _, s := range []side{sideA, sideB} {
+		l := LegView{Side: sideName(s), SIPCallID: c.legs[s].callID}
+		if c.legs[s].flow.Remote.IsValid() {
+			l.Peer = c.legs[s].flow.Remote.String()
+		}
+		if b != nil {
+			d := b.dialogs[s]
+			l.LocalTag, l.RemoteTag, l.Target = d.LocalTag, d.RemoteTag, d.RemoteTarget
+		}
+		v.Legs = append(v.Legs, l)
+	}
+	v.Streams = append(v.Streams, c.streamViews()...)
+	return v
+}
+
+// streamViews lists the directions of all m-lines, the caller's first.
+func (c *Call) streamViews() []StreamView {
+	var out []StreamView
+	stats := c.relay.Stats()
+	for _, m := range c.snapshot().Streams {
+		for _, s := range []side{sideA, sideB} {
+			flow, said := forker.AB, m.Caller
+			if s == sideB {
+				flow, said = forker.BA, m.Callee
+			}
+			v := StreamView{Index: m.Index, Kind: m.Kind, Party: sideName(s), Codec: codec(said.Formats), Active: said.Sends}
+			if m.Index < len(stats.Streams) {
+				f := stats.Streams[m.Index].Flows[flow]
+				v.Packets, v.Octets, v.Strangers = f.Packets, f.Octets, f.Strangers
+			}
+			out = append(out, v)
+		}
+	}
+	return out
+}
+
+// codec names the first format, the one that is used.
+func codec(formats []metadata.Format) string {
+	if len(formats) == 0 {
+		return ""
+	}
+	return formats[0].Name
+}
+
+// Calls returns all calls, oldest first. It waits for each lane in turn and
+// gives up with ctx.
+func (s *Server) Calls(ctx context.Context) ([]View, error) {
+	var all []View
+	for i, lane := range s.cfg.Txn.Lanes() {
+		got := make(chan []View, 1)
+		lane.Post(func() {
+			views := make([]View, 0, len(s.lanes[i].byToken))
+			for _, c := range s.lanes[i].byToken {
+				views = append(views, c.view())
+			}
+			got <- views
+		})
+		select {
+		case views := <-got:
+			all = append(all, views...)
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
+	slices.SortFunc(all, func(a, b View) int { return a.Since.Compare(b.Since) })
+	return all, nil
+}
+
+// Call returns one call by its id.
+func (s *Server) Call(ctx context.Context, id string) (View, bool, error) {
+	for i, lane := range s.cfg.Txn.Lanes() {
+		got := make(chan *View, 1)
+		lane.Post(func() {
+			if c := s.lanes[i].byToken[id]; c != nil {
+				v := c.view()
+				got <- &v
+				return
+			}
+			got <- nil
+		})
+		select {
+		case v := <-got:
+			if v != nil {
+				return *v, true, nil
+			}
+		case <-ctx.Done():
+			return View{}, false, ctx.Err()
+		}
+	}
+	return View{}, false, nil
+}

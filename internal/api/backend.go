@@ -1,0 +1,44 @@
+package api
+
+import (
+	"context"
+	"errors"
+	"net/http"
+)
+
+// Item is one member of a list: its id, a key that sorts the list and stays
+// the same while the item lives, and what is shown of it as JSON.
+type Item struct {
+	ID, Key string
+	Value   any
+}
+
+// StartRequest asks for a recording of a running call.
+type StartRequest struct {
+	Recorder string `json:"recorder"`
+	Name     string `json:"name"`
+	Tracks   string `json:"tracks"`
+}
+
+// Backend is what the API serves. All functions may be called at once from
+// many goroutines; they honour ctx. Errors that wrap ErrNotFound, ErrConflict
+// or ErrInvalid become 404, 409 and 400.
+type Backend struct {
+	Ready      func() error // nil: takes new calls
+	Metrics    http.Handler
+	Calls      func(ctx context.Context) ([]Item, error)
+	Call       func(ctx context.Context, id string) (any, error)
+	Recordings func(ctx context.Context) ([]Item, error)
+	Recording  func(ctx context.Context, id string) (any, error)
+	// Control carries out pause, resume or stop and returns the new state.
+	Control func(ctx context.Context, id, verb string) (any, error)
+	Start   func(ctx context.Context, callID string, req StartRequest) (any, error)
+	Events  *Broker
+}
+
+// What a Backend reports of a request it cannot fulfil.
+var (
+	ErrNotFound = errors.New("not found")
+	ErrConflict = errors.New("the present state forbids it")
+	ErrInvalid  = errors.New("invalid request")
+)
