@@ -45,19 +45,19 @@ var ErrClosed = errors.New("forker: closed")
 func (c *Config) normalize() error {
 	var errs []error
 	if !c.Listen.IsValid() {
-		errs = append(errs, errors.New("Listen: an IP address is needed"))
+		errs = append(errs, errors.New("listen: an IP address is needed"))
 	}
 	if !c.Advertise.IsValid() {
 		c.Advertise = c.Listen
 	}
 	if c.Listen.IsValid() && c.Advertise.IsUnspecified() {
-		errs = append(errs, errors.New("Advertise: needed when Listen is the unspecified address"))
+		errs = append(errs, errors.New("advertise: needed when listen is the unspecified address"))
 	}
 	if c.PortMin < 1 || c.PortMax > 65535 || c.PortMin > c.PortMax {
 		errs = append(errs, fmt.Errorf("ports %d-%d: want 1 <= min <= max <= 65535", c.PortMin, c.PortMax))
 	}
 	if c.Timeout < 0 {
-		errs = append(errs, fmt.Errorf("Timeout %v: negative", c.Timeout))
+		errs = append(errs, fmt.Errorf("timeout %v: negative", c.Timeout))
 	}
 	if c.Drain <= 0 {
 		c.Drain = defaultDrain

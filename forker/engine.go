@@ -1,21 +1,135 @@
 package forker
 
-// Engine owns the port range and the workers. Safe for concurrent use.
-type Engine struct{}
+import (
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+)
 
-// New checks cfg, starts the workers and registers the metrics.
-func New(cfg Config) (*Engine, error) {
-	if err := cfg.normalize(); err != nil {
-		return nil, err
-	}
-	return &Engine{}, nil
+// Engine owns the port range and the workers. Safe for concurrent use.
+type Engine struct {
+	// set once
+	cfg    Config
+	driver driver
+	ports  *portPool
+	totals totals
+	base   time.Time // zero of the engine's monotonic clock
+	stop   chan struct{}
+	swept  chan struct{} // closed when the sweeper has ended
+
+	opened atomic.Uint32 // relays so far; spreads them over the workers
+
+	// guarded by mu
+	mu        sync.Mutex
+	relays    map[*Relay]struct{}
+	recorders map[string]*recorderTotals
+	closed    bool
 }
 
-// Close ends every relay and tap, closes all sockets and waits for the workers. Idempotent.
-func (e *Engine) Close() error { return nil }
+// New checks cfg, starts the workers and registers the metrics. The error
+// names every mistake of cfg, or the resource that was missing.
+func New(cfg Config) (*Engine, error) {
+	if err := cfg.normalize(); err != nil {
+		return nil, fmt.Errorf("checking the media configuration: %w", err)
+	}
+	e := &Engine{
+		cfg: cfg, base: time.Now(), stop: make(chan struct{}), swept: make(chan struct{}),
+		relays: make(map[*Relay]struct{}), recorders: make(map[string]*recorderTotals),
+	}
+	d, err := newDriver(cfg.Workers, cfg.Portable, e.now)
+	if err != nil {
+		return nil, fmt.Errorf("starting media workers: %w", err)
+	}
+	e.driver = d
+	e.ports = newPortPool(d, &e.cfg, e.now)
+	if cfg.Registerer != nil {
+		if err := cfg.Registerer.Register(collector{e}); err != nil {
+			return nil, errors.Join(fmt.Errorf("registering media metrics: %w", err), d.stop())
+		}
+	}
+	go e.sweep()
+	return e, nil
+}
+
+// now is the engine's clock: nanoseconds since New, never stepping; above 0.
+func (e *Engine) now() int64 { return int64(time.Since(e.base)) + 1 }
+
+// wall turns a reading of the engine's clock into a time of day; zero for 0.
+func (e *Engine) wall(at int64) time.Time {
+	if at == 0 {
+		return time.Time{}
+	}
+	return time.Now().Add(time.Duration(at - e.now())).Round(0)
+}
 
 // Open makes the Relay of a new call; it has no stream and holds no port yet.
-func (e *Engine) Open() *Relay { return &Relay{} }
+// After Close the Relay is born closed.
+func (e *Engine) Open() *Relay {
+	r := &Relay{engine: e, affinity: e.opened.Add(1)}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.closed {
+		r.closed = true
+		return r
+	}
+	e.relays[r] = struct{}{}
+	return r
+}
 
-// Ports tells how the port range is used now.
-func (e *Engine) Ports() PortStats { return PortStats{} }
+// Ports tells how the port range is used now. Ports that other programs hold
+// count as free until they are tried.
+func (e *Engine) Ports() PortStats { return e.ports.stats() }
+
+// Close ends every relay and tap (RTCP BYE to the recorders), closes all
+// sockets without draining them, waits for the workers and unregisters the
+// metrics. Idempotent.
+func (e *Engine) Close() error {
+	e.mu.Lock()
+	if e.closed {
+		e.mu.Unlock()
+		<-e.swept
+		return nil
+	}
+	e.closed = true
+	relays := e.list(nil)
+	e.mu.Unlock()
+
+	close(e.stop) // 1. the sweeper, so that nobody else closes ports
+	<-e.swept
+	for _, r := range relays { // 2. relays; their ports go to draining
+		r.Close()
+	}
+	e.ports.closeAll() // 3. the ports
+	if e.cfg.Registerer != nil {
+		e.cfg.Registerer.Unregister(collector{e})
+	}
+	return e.driver.stop() // 4. the readers
+}
+
+// list appends all relays; the caller holds mu.
+func (e *Engine) list(to []*Relay) []*Relay {
+	for r := range e.relays {
+		to = append(to, r)
+	}
+	return to
+}
+
+func (e *Engine) forget(r *Relay) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	delete(e.relays, r)
+}
+
+// recorder gives the counters of one metrics label, made on first use.
+func (e *Engine) recorder(name string) *recorderTotals {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	t := e.recorders[name]
+	if t == nil {
+		t = &recorderTotals{}
+		e.recorders[name] = t
+	}
+	return t
+}

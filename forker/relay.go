@@ -1,6 +1,11 @@
 package forker
 
-import "net/netip"
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+	"sync"
+)
 
 // Side is one of the call's two legs.
 type Side int
@@ -10,6 +15,14 @@ const (
 	SideA Side = iota
 	SideB
 )
+
+// String gives the side as metrics and logs name it.
+func (s Side) String() string {
+	if s == SideA {
+		return "caller"
+	}
+	return "callee"
+}
 
 // Flow is a direction of media.
 type Flow int
@@ -23,33 +36,180 @@ const (
 // Remote is what one side's SDP says of one m-line.
 type Remote struct {
 	RTP, RTCP netip.AddrPort // signalled addresses; RTCP zero: RTP port + 1, or RTP with Mux
-	Mux       bool           // RTCP comes on the RTP port (negotiated on that side, RFC 5761)
+	Mux       bool           // RTCP may come on the RTP port (a=rtcp-mux in that side's SDP, RFC 5761)
 	Disabled  bool           // port 0: nothing is accepted from and nothing sent to that side
 	Sends     bool           // that party is to send (sendrecv or sendonly)
 	RTPKind   bool           // the m-line is RTP; false: opaque datagrams (T.38, ...)
-	Source    netip.Addr     // optional: address that the party's signalling came from; media from there is believed
+	Source    netip.Addr     // optional: host that the party's signalling comes from; its media is believed at once
 }
 
 // Relay is the media of one call. Safe for concurrent use.
-type Relay struct{}
+type Relay struct {
+	engine   *Engine
+	affinity uint32
 
-// SetStreams makes the relay have at least n streams.
-func (r *Relay) SetStreams(n int) error { return nil }
+	// mu guards everything below and all that the routes, streams and taps of
+	// this relay hold. It is held for one datagram, its sends included, which
+	// never wait.
+	mu        sync.Mutex
+	closed    bool
+	streams   []*stream
+	taps      []*Tap
+	onTimeout func()
+	since     int64 // from when silence counts
+	tellAt    int64 // strangers are not told of before
+}
 
-// Local gives the advertised addresses of a stream towards one side.
-func (r *Relay) Local(side Side, stream int) (rtp, rtcp netip.AddrPort) { return }
+// SetStreams makes the relay have at least n streams, each with an even/odd
+// pair of ports towards either side. When ports are missing it changes nothing
+// and the error wraps ErrNoPorts.
+func (r *Relay) SetStreams(n int) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.closed {
+		return ErrClosed
+	}
+	var added []*stream
+	for len(r.streams)+len(added) < n {
+		s, err := r.openStream()
+		if err != nil {
+			for _, s := range added {
+				r.releaseStream(s)
+			}
+			return fmt.Errorf("opening ports of stream %d: %w", len(r.streams)+len(added), err)
+		}
+		added = append(added, s)
+	}
+	r.streams = append(r.streams, added...)
+	return nil
+}
 
-// SetRemote tells what a side's SDP says.
-func (r *Relay) SetRemote(side Side, stream int, remote Remote) {}
+func (r *Relay) openStream() (*stream, error) {
+	pool, local := r.engine.ports, r.engine.cfg.Listen
+	a, err := pool.take(local, r.affinity, false)
+	if err != nil {
+		return nil, err
+	}
+	b, err := pool.take(local, r.affinity, false)
+	if err != nil {
+		pool.release(a)
+		return nil, err
+	}
+	s, err := newStream(r, [2]*portPair{a, b})
+	if err != nil {
+		pool.release(a)
+		pool.release(b)
+	}
+	return s, err
+}
 
-// Fork makes a Tap on one flow.
-func (r *Relay) Fork(stream int, flow Flow, cfg TapConfig) (*Tap, error) { return &Tap{}, nil }
+func (r *Relay) releaseStream(s *stream) {
+	for side := range s.legs {
+		r.engine.ports.release(s.legs[side].pair)
+	}
+}
 
-// Stats gives a snapshot.
-func (r *Relay) Stats() RelayStats { return RelayStats{} }
+// Local gives the advertised addresses of a stream towards one side, to be
+// put into the SDP sent there; zero when there is no such stream.
+func (r *Relay) Local(side Side, stream int) (rtp, rtcp netip.AddrPort) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if !r.has(stream) {
+		return rtp, rtcp
+	}
+	port := uint16(r.streams[stream].legs[side].pair.port)
+	addr := r.engine.cfg.Advertise
+	return netip.AddrPortFrom(addr, port), netip.AddrPortFrom(addr, port+1)
+}
 
-// OnTimeout registers f.
-func (r *Relay) OnTimeout(f func()) {}
+func (r *Relay) has(stream int) bool { return stream >= 0 && stream < len(r.streams) }
 
-// Close ends it. Idempotent.
-func (r *Relay) Close() {}
+// SetRemote tells what a side's SDP says of a stream, at every offer and
+// answer that took effect. Before the first call nothing from that side is
+// accepted. As long as the address stays the party stays latched; 0.0.0.0
+// stops what is sent to it and keeps the latch. Streams that do not exist are
+// ignored.
+func (r *Relay) SetRemote(side Side, stream int, remote Remote) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.closed || !r.has(stream) {
+		return
+	}
+	l := &r.streams[stream].legs[side]
+	if remote.Sends && !l.remote.Sends {
+		r.since = r.engine.now()
+	}
+	l.set(remote)
+}
+
+// Fork makes a Tap on one flow of a stream and binds an even/odd pair of ports
+// for it. Nothing is copied before Tap.SendTo. Errors: ErrClosed, ErrNoPorts
+// wrapped, or no such stream.
+func (r *Relay) Fork(stream int, flow Flow, cfg TapConfig) (*Tap, error) {
+	totals := r.engine.recorder(cfg.Recorder)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	switch {
+	case r.closed:
+		return nil, ErrClosed
+	case !r.has(stream) || flow != AB && flow != BA:
+		return nil, fmt.Errorf("forking flow %d of stream %d: no such flow", flow, stream)
+	}
+	t, err := newTap(r, cfg, totals)
+	if err != nil {
+		return nil, fmt.Errorf("opening ports of label %q: %w", cfg.Label, err)
+	}
+	t.flow = &r.streams[stream].flows[flow]
+	t.flow.taps = append(t.flow.taps, t)
+	r.taps = append(r.taps, t)
+	return t, nil
+}
+
+// drop takes a tap out; the caller holds mu.
+func (r *Relay) drop(t *Tap) {
+	is := func(o *Tap) bool { return o == t }
+	t.flow.taps = slices.DeleteFunc(t.flow.taps, is)
+	r.taps = slices.DeleteFunc(r.taps, is)
+}
+
+// Stats gives a snapshot. It stays readable after Close.
+func (r *Relay) Stats() RelayStats {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	out := RelayStats{Streams: make([]StreamStats, len(r.streams))}
+	for i, s := range r.streams {
+		for f := range s.flows {
+			out.Streams[i].Flows[f] = s.legs[f].stats(&s.flows[f], r.engine.wall)
+		}
+	}
+	return out
+}
+
+// OnTimeout has f called once, from a goroutine of the engine, when none of
+// the parties that are to send RTP has done so for Config.Timeout. f must not
+// wait; it may close the relay. Setting it again arms it again; nil disarms.
+func (r *Relay) OnTimeout(f func()) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.onTimeout = f
+	r.since = r.engine.now()
+}
+
+// Close ends the relay and its taps; no datagram is passed on once it returns.
+// The ports drain before they are used again. Idempotent.
+func (r *Relay) Close() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.closed {
+		return
+	}
+	for len(r.taps) > 0 {
+		r.taps[len(r.taps)-1].shut()
+	}
+	r.closed = true
+	for _, s := range r.streams {
+		r.releaseStream(s)
+	}
+	r.onTimeout = nil
+	r.engine.forget(r)
+}

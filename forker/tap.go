@@ -1,35 +1,189 @@
 package forker
 
-import "net/netip"
+import (
+	"math/rand/v2"
+	"net/netip"
+	"sync/atomic"
+)
 
 // TapConfig names a Tap.
 type TapConfig struct {
 	Label    string     // a=label of the copy
-	CNAME    string     // SDES CNAME (RFC 3550 §6.5.1) of the copy
+	CNAME    string     // SDES CNAME (RFC 3550 §6.5.1) of the copy; empty: none is sent
 	Recorder string     // metrics label
 	Local    netip.Addr // where its ports bind; zero: Config.Listen
 }
 
-// Tap is the copy of one Flow.
-type Tap struct{}
+// unmapped marks payload types that are not copied.
+const unmapped = 0xff
 
-// Local gives the advertised addresses the copy is sent from.
-func (t *Tap) Local() (rtp, rtcp netip.AddrPort) { return }
+// Tap is the copy of one Flow, an RTP source of its own towards a recorder:
+// own ports, SSRC, sequence numbers and timestamps, continuous for the Tap's
+// whole life over pauses, changes of source and moves to another recorder.
+// Safe for concurrent use; its state is guarded by the relay's mutex.
+type Tap struct {
+	// set once
+	relay  *Relay
+	cfg    TapConfig
+	pair   *portPair
+	flow   *flow
+	totals *recorderTotals
+	ssrc   uint32
 
-// SetFormats gives the clock rate of each payload type of the call.
-func (t *Tap) SetFormats(clock map[uint8]int) {}
+	// guarded by relay.mu
+	closed      bool
+	paused      bool
+	rtp         netip.AddrPort // where copies go; zero: nowhere
+	direct      netip.AddrPort // what send is told: zero while the socket is connected to rtp
+	rtcp        netip.AddrPort
+	pt          [128]uint8
+	clock       [128]int32
+	nums        numbering
+	counts      tapCounters
+	reports     reports
+	rtcpIn      atomic.Uint64
+	rtcpAddress atomic.Pointer[netip.Addr]
+}
 
-// SendTo starts copying.
-func (t *Tap) SendTo(rtp, rtcp netip.AddrPort, pt map[uint8]uint8) {}
+// tapCounters are the plain numbers behind TapStats.
+type tapCounters struct {
+	in, copied, octets, payload uint64
+	dropped                     Drops
+	unreachable                 uint64
+	first, last                 int64
+}
 
-// Pause stops copying.
-func (t *Tap) Pause() {}
+func newTap(r *Relay, cfg TapConfig, totals *recorderTotals) (*Tap, error) {
+	local := cfg.Local
+	if !local.IsValid() {
+		local = r.engine.cfg.Listen
+	}
+	pair, err := r.engine.ports.take(local, r.affinity, true)
+	if err != nil {
+		return nil, err
+	}
+	t := &Tap{relay: r, cfg: cfg, pair: pair, totals: totals, ssrc: rand.Uint32()}
+	for i := range t.pt {
+		t.pt[i] = unmapped
+	}
+	if err := pair.rtcp.attach(&route{kind: routeReports, tap: t}); err != nil {
+		r.engine.ports.release(pair)
+		return nil, err
+	}
+	return t, nil
+}
 
-// Resume goes on copying.
-func (t *Tap) Resume() {}
+// Local gives the addresses the copy is sent from, to be put into the offer to
+// the recorder: TapConfig.Local when set and specific, else Config.Advertise.
+func (t *Tap) Local() (rtp, rtcp netip.AddrPort) {
+	addr := t.cfg.Local
+	if !addr.IsValid() || addr.IsUnspecified() || addr == t.relay.engine.cfg.Listen {
+		addr = t.relay.engine.cfg.Advertise
+	}
+	port := uint16(t.pair.port)
+	return netip.AddrPortFrom(addr, port), netip.AddrPortFrom(addr, port+1)
+}
 
-// Stats gives a snapshot.
-func (t *Tap) Stats() TapStats { return TapStats{} }
+// SetFormats gives the clock rate in Hz of each payload type of the call;
+// others count as 8000. It replaces what was set before.
+func (t *Tap) SetFormats(clock map[uint8]int) {
+	t.relay.mu.Lock()
+	defer t.relay.mu.Unlock()
+	t.clock = [128]int32{}
+	for pt, hz := range clock {
+		if pt < 128 && hz > 0 {
+			t.clock[pt] = int32(hz)
+		}
+	}
+}
 
-// Close ends the copy.
-func (t *Tap) Close() {}
+// SendTo has copies sent to rtp, and RTCP to rtcp, from the next packet on. pt
+// maps the call's payload types to the recorder's; a type that is not in it is
+// left out without a gap in the numbering. Calling it again moves the copy. A
+// zero, unspecified or port 0 rtp address stops it; a zero rtcp one stops RTCP.
+func (t *Tap) SendTo(rtp, rtcp netip.AddrPort, pt map[uint8]uint8) {
+	t.relay.mu.Lock()
+	defer t.relay.mu.Unlock()
+	if t.closed {
+		return
+	}
+	for i := range t.pt {
+		t.pt[i] = unmapped
+		if to, ok := pt[uint8(i)]; ok {
+			t.pt[i] = to & 0x7f
+		}
+	}
+	t.moveTo(sendable(rtp))
+	t.rtcp = sendable(rtcp)
+	host := t.rtcp.Addr()
+	t.rtcpAddress.Store(&host)
+}
+
+// moveTo connects the socket to the recorder, so that the kernel looks the
+// route up once and tells of ICMP errors.
+func (t *Tap) moveTo(rtp netip.AddrPort) {
+	if rtp == t.rtp {
+		return
+	}
+	t.rtp, t.direct = rtp, netip.AddrPort{}
+	if err := t.pair.rtp.connect(rtp); err != nil {
+		t.direct = rtp // each packet will meet, and count, the kernel's reason
+		t.relay.engine.cfg.Log.Warn("connecting a copy", "label", t.cfg.Label, "to", rtp, "err", err)
+	}
+}
+
+func sendable(a netip.AddrPort) netip.AddrPort {
+	if !a.IsValid() || a.Port() == 0 || a.Addr().IsUnspecified() {
+		return netip.AddrPort{}
+	}
+	return unmap(a)
+}
+
+// Pause stops copying: once it returns no RTP packet leaves before Resume,
+// because packets are copied under the mutex that Pause has taken meanwhile.
+// The source is followed on, RTCP goes on (RFC 3264 §5.1).
+func (t *Tap) Pause() {
+	t.relay.mu.Lock()
+	defer t.relay.mu.Unlock()
+	t.paused = true
+	t.nums.pause()
+}
+
+// Resume goes on copying: the numbering without a gap, the timestamp on by the
+// time that has passed.
+func (t *Tap) Resume() {
+	t.relay.mu.Lock()
+	defer t.relay.mu.Unlock()
+	t.paused = false
+}
+
+// Stats gives a snapshot. It stays readable after Close.
+func (t *Tap) Stats() TapStats {
+	t.relay.mu.Lock()
+	defer t.relay.mu.Unlock()
+	c, e := &t.counts, t.relay.engine
+	return TapStats{
+		Label: t.cfg.Label, SSRC: t.ssrc, In: c.in, Copied: c.copied, Octets: c.octets, Dropped: c.dropped,
+		Unreachable: c.unreachable, RTCPSent: t.reports.sent, RTCPIn: t.rtcpIn.Load(), Paused: t.paused,
+		First: e.wall(c.first), Last: e.wall(c.last), Remote: t.rtp,
+	}
+}
+
+// Close ends the copy with an RTCP BYE (RFC 3550 §6.3.7) and lets its ports
+// drain. Idempotent.
+func (t *Tap) Close() {
+	t.relay.mu.Lock()
+	defer t.relay.mu.Unlock()
+	t.shut()
+}
+
+// shut is Close for who holds the mutex.
+func (t *Tap) shut() {
+	if t.closed {
+		return
+	}
+	t.sendBye(t.relay.engine.now())
+	t.closed = true
+	t.relay.drop(t)
+	t.relay.engine.ports.release(t.pair)
+}

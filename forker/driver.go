@@ -1,0 +1,73 @@
+package forker
+
+import (
+	"errors"
+	"net/netip"
+	"syscall"
+)
+
+// driver owns sockets and whatever reads them. It interprets routes: flows
+// described as data (what to accept, where to send, where to copy, what to
+// count), so that another way of moving datagrams, the kernel's own included,
+// can take its place.
+type driver interface {
+	// bind opens a UDP socket. Sockets of equal affinity are read by the same
+	// worker. Nothing is read before attach.
+	bind(local netip.AddrPort, readBuffer int, affinity uint32) (socket, error)
+	// stop closes every socket left and waits for all goroutines.
+	stop() error
+}
+
+// socket is one bound UDP port.
+type socket interface {
+	// attach makes what arrives go the route's way from the next datagram on.
+	// Before the first attach nothing is read; the kernel drops what does not
+	// fit the read buffer.
+	attach(*route) error
+	// connect sets the peer that send uses for a zero address. ICMP errors
+	// from it come back from send.
+	connect(peer netip.AddrPort) error
+	// send never waits. Callers hold the mutex of the relay that uses the
+	// socket. Errors are syscall.Errno or wrap one.
+	send(b []byte, to netip.AddrPort) error
+	// close waits until nothing reads the socket and the port is free.
+	close()
+}
+
+// Read buffers, in bytes as given to SO_RCVBUF. A second of G.711 is 50
+// datagrams of about 1 KB of kernel memory each.
+const (
+	mediaBuffer   = 64 << 10
+	controlBuffer = 16 << 10
+	deafBuffer    = 4 << 10 // ports of a copy: nothing is expected there
+
+	maxDatagram = 65535
+	burst       = 8 // datagrams read from one socket before the next has its turn
+)
+
+// portTaken tells that another program, or another socket of ours, has a port.
+func portTaken(err error) bool {
+	return errors.Is(err, syscall.EADDRINUSE) || errors.Is(err, syscall.EACCES)
+}
+
+// exhausted tells that the process or machine is out of descriptors or memory.
+func exhausted(err error) bool {
+	return errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE) ||
+		errors.Is(err, syscall.ENOBUFS) || errors.Is(err, syscall.ENOMEM)
+}
+
+// dropReason sorts an error of send.
+func dropReason(err error) DropReason {
+	switch {
+	case errors.Is(err, syscall.EAGAIN), errors.Is(err, syscall.ENOBUFS):
+		return DropWouldBlock
+	case unreachable(err):
+		return DropUnreachable
+	}
+	return DropError
+}
+
+// unreachable tells an ICMP error received for something sent before.
+func unreachable(err error) bool {
+	return errors.Is(err, syscall.ECONNREFUSED) || errors.Is(err, syscall.EHOSTUNREACH) || errors.Is(err, syscall.ENETUNREACH)
+}

@@ -1,0 +1,273 @@
+//go:build linux && (amd64 || arm64)
+
+package forker
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// newDriver gives the best driver of the platform.
+func newDriver(workers int, portable bool, now func() int64) (driver, error) {
+	if portable {
+		return newNetDriver(now), nil
+	}
+	return newEpollDriver(workers, now)
+}
+
+// epollDriver reads raw sockets with a few workers, one epoll set each. All
+// sockets of a relay belong to one worker, so that its lock is hardly ever
+// contended and its packets keep their order across ports.
+type epollDriver struct{ workers []*epollWorker }
+
+func newEpollDriver(workers int, now func() int64) (*epollDriver, error) {
+	d := &epollDriver{}
+	for range workers {
+		w, err := newEpollWorker(now)
+		if err != nil {
+			return nil, errors.Join(err, d.stop())
+		}
+		d.workers = append(d.workers, w)
+		go w.run()
+	}
+	return d, nil
+}
+
+func (d *epollDriver) bind(local netip.AddrPort, readBuffer int, affinity uint32) (socket, error) {
+	w := d.workers[int(affinity)%len(d.workers)]
+	fd, err := rawBind(local, readBuffer)
+	if err != nil {
+		return nil, err
+	}
+	return &epollSocket{fd: fd, worker: w, slot: -1, six: local.Addr().Is6(), bound: local}, nil
+}
+
+func (d *epollDriver) stop() error {
+	for _, w := range d.workers {
+		w.do(func() { w.stopping = true })
+	}
+	for _, w := range d.workers {
+		<-w.done
+	}
+	return nil
+}
+
+// epollWorker is one goroutine that waits for and handles the datagrams of its sockets.
+type epollWorker struct {
+	// set once
+	epfd, wakefd int
+	now          func() int64
+	done         chan struct{}
+
+	// guarded by mu
+	mu       sync.Mutex
+	sockets  []*epollSocket // by slot; nil: free
+	vacant   []int32
+	commands []func()
+	stopped  bool
+
+	// owned by run
+	stopping bool
+	round    uint64 // of waiting
+	buf      []byte
+	events   [128]unix.EpollEvent
+	ready    [128]*epollSocket
+	from     rawSender
+}
+
+func newEpollWorker(now func() int64) (*epollWorker, error) {
+	epfd, err := unix.EpollCreate1(unix.EPOLL_CLOEXEC)
+	if err != nil {
+		return nil, fmt.Errorf("creating an epoll set: %w", err)
+	}
+	wake, err := unix.Eventfd(0, unix.EFD_NONBLOCK|unix.EFD_CLOEXEC)
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("creating an eventfd: %w", err), unix.Close(epfd))
+	}
+	ev := unix.EpollEvent{Events: unix.EPOLLIN, Fd: -1}
+	if err := unix.EpollCtl(epfd, unix.EPOLL_CTL_ADD, wake, &ev); err != nil {
+		return nil, errors.Join(fmt.Errorf("watching an eventfd: %w", err), unix.Close(wake), unix.Close(epfd))
+	}
+	return &epollWorker{epfd: epfd, wakefd: wake, now: now, done: make(chan struct{}), buf: make([]byte, maxDatagram)}, nil
+}
+
+// run is the worker: wait, resolve the events to sockets under one lock, read
+// each socket a little, carry out commands. Sockets are closed by commands
+// only, so a batch never meets a descriptor that means another socket by now.
+func (w *epollWorker) run() {
+	defer close(w.done)
+	for !w.stopping {
+		n, err := unix.EpollWait(w.epfd, w.events[:], -1)
+		if err != nil {
+			if err == unix.EINTR {
+				continue
+			}
+			time.Sleep(time.Millisecond) // cannot happen with a valid set; never spin
+			continue
+		}
+		w.round++
+		woken := w.resolve(n)
+		for i := range n {
+			if s := w.ready[i]; s != nil {
+				w.read(s)
+				w.ready[i] = nil
+			}
+		}
+		if woken {
+			w.obey()
+		}
+	}
+	w.shut()
+}
+
+// resolve fills ready for the first n events.
+func (w *epollWorker) resolve(n int) (woken bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for i := range n {
+		slot := w.events[i].Fd
+		if slot < 0 {
+			woken = true
+			continue
+		}
+		w.ready[i] = w.sockets[slot]
+	}
+	return woken
+}
+
+// read takes one datagram, or, from a socket that was ready the last time as
+// well, a bounded burst. The set is level-triggered: what is left comes with
+// the next wait, after everybody else's turn, and the usual single datagram
+// does not cost a second read that finds nothing.
+func (w *epollWorker) read(s *epollSocket) {
+	limit := 1
+	if s.round+1 == w.round {
+		limit = burst
+	}
+	s.round = w.round
+	for range limit {
+		n, errno := w.from.receive(s.fd, w.buf)
+		if errno != 0 {
+			return // EAGAIN, or an ICMP error that the read has cleared
+		}
+		s.route.Load().handle(w.buf[:n], w.from.addr(), w.now())
+	}
+}
+
+// do has f run on the worker and waits for it.
+func (w *epollWorker) do(f func()) {
+	ran := make(chan struct{})
+	w.mu.Lock()
+	if w.stopped {
+		w.mu.Unlock()
+		return
+	}
+	w.commands = append(w.commands, func() { defer close(ran); f() })
+	w.mu.Unlock()
+	var one = [8]byte{1}
+	_, _ = unix.Write(w.wakefd, one[:]) // only fails when a wake-up is pending already
+	select {
+	case <-ran:
+	case <-w.done:
+	}
+}
+
+func (w *epollWorker) obey() {
+	var b [8]byte
+	_, _ = unix.Read(w.wakefd, b[:])
+	w.mu.Lock()
+	commands := w.commands
+	w.commands = nil
+	w.mu.Unlock()
+	for _, f := range commands {
+		f()
+	}
+}
+
+// shut closes everything the worker has left.
+func (w *epollWorker) shut() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.stopped = true
+	for _, s := range w.sockets {
+		if s != nil {
+			_ = unix.Close(s.fd)
+		}
+	}
+	w.sockets = nil
+	_ = unix.Close(w.wakefd)
+	_ = unix.Close(w.epfd)
+}
+
+var _ socket = (*epollSocket)(nil)
+
+// epollSocket is a raw UDP socket of a worker.
+type epollSocket struct {
+	fd     int
+	worker *epollWorker
+	six    bool // AF_INET6
+	bound  netip.AddrPort
+	slot   int32 // in the worker's table; -1: not read
+	route  atomic.Pointer[route]
+	round  uint64  // in which it was ready last; the worker's
+	to     rawAddr // scratch of send, guarded by the relay's mutex
+}
+
+func (s *epollSocket) attach(r *route) error {
+	s.route.Store(r)
+	if s.slot >= 0 {
+		return nil
+	}
+	w := s.worker
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.stopped {
+		return ErrClosed
+	}
+	slot := int32(len(w.sockets))
+	if n := len(w.vacant); n > 0 {
+		slot, w.vacant = w.vacant[n-1], w.vacant[:n-1]
+		w.sockets[slot] = s
+	} else {
+		w.sockets = append(w.sockets, s)
+	}
+	s.slot = slot
+	ev := unix.EpollEvent{Events: unix.EPOLLIN, Fd: slot}
+	if err := unix.EpollCtl(w.epfd, unix.EPOLL_CTL_ADD, s.fd, &ev); err != nil {
+		w.sockets[slot], s.slot = nil, -1
+		w.vacant = append(w.vacant, slot)
+		return fmt.Errorf("watching a socket: %w", err)
+	}
+	return nil
+}
+
+func (s *epollSocket) connect(peer netip.AddrPort) error { return rawConnect(s.fd, peer, s.six) }
+
+func (s *epollSocket) send(b []byte, to netip.AddrPort) error {
+	if errno := s.to.send(s.fd, b, to, s.six); errno != 0 {
+		return errno
+	}
+	return nil
+}
+
+func (s *epollSocket) close() {
+	w := s.worker
+	if s.slot < 0 {
+		_ = unix.Close(s.fd)
+		return
+	}
+	w.do(func() {
+		_ = unix.EpollCtl(w.epfd, unix.EPOLL_CTL_DEL, s.fd, nil)
+		_ = unix.Close(s.fd)
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		w.sockets[s.slot] = nil
+		w.vacant = append(w.vacant, s.slot)
+	})
+}

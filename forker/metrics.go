@@ -1,0 +1,73 @@
+package forker
+
+import (
+	"sync/atomic"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// totals are the process-wide counts by sending Side, kept beside the relays'
+// own because these go away with their calls.
+type totals struct {
+	packets, strangers, early, failures [2]atomic.Uint64
+}
+
+// recorderTotals are the counts of all taps of one recorder.
+type recorderTotals struct {
+	copied  atomic.Uint64
+	dropped [dropReasons]atomic.Uint64
+}
+
+// collector shows the engine's numbers to Prometheus. They are read at scrape;
+// the packet path knows nothing of it.
+type collector struct{ engine *Engine }
+
+var (
+	descPackets = prometheus.NewDesc("sidetrack_rtp_packets_total",
+		"Media packets accepted from the party.", []string{"direction"}, nil)
+	descRefused = prometheus.NewDesc("sidetrack_rtp_dropped_packets_total",
+		"Media and RTCP packets of a side that were not passed on.", []string{"direction", "reason"}, nil)
+	descCopied = prometheus.NewDesc("sidetrack_fork_packets_total",
+		"Packets copied to recording servers.", []string{"recorder"}, nil)
+	descDropped = prometheus.NewDesc("sidetrack_fork_dropped_packets_total",
+		"Packets of recorded flows that were not copied.", []string{"recorder", "reason"}, nil)
+	descPorts = prometheus.NewDesc("sidetrack_media_ports",
+		"UDP ports of the media range.", []string{"state"}, nil)
+)
+
+// Describe implements prometheus.Collector.
+func (c collector) Describe(ch chan<- *prometheus.Desc) {
+	for _, d := range []*prometheus.Desc{descPackets, descRefused, descCopied, descDropped, descPorts} {
+		ch <- d
+	}
+}
+
+// Collect implements prometheus.Collector.
+func (c collector) Collect(ch chan<- prometheus.Metric) {
+	counter := func(d *prometheus.Desc, v uint64, labels ...string) {
+		ch <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, float64(v), labels...)
+	}
+	t := &c.engine.totals
+	for _, side := range []Side{SideA, SideB} {
+		counter(descPackets, t.packets[side].Load(), side.String())
+		counter(descRefused, t.strangers[side].Load(), side.String(), "stranger")
+		counter(descRefused, t.early[side].Load(), side.String(), "early")
+		counter(descRefused, t.failures[side].Load(), side.String(), "send-error")
+	}
+	c.recorders(counter)
+	p := c.engine.Ports()
+	for state, n := range map[string]int{"free": p.Free, "used": p.Used, "draining": p.Draining} {
+		ch <- prometheus.MustNewConstMetric(descPorts, prometheus.GaugeValue, float64(n), state)
+	}
+}
+
+func (c collector) recorders(counter func(*prometheus.Desc, uint64, ...string)) {
+	c.engine.mu.Lock()
+	defer c.engine.mu.Unlock()
+	for name, t := range c.engine.recorders {
+		counter(descCopied, t.copied.Load(), name)
+		for reason := range dropReasons {
+			counter(descDropped, t.dropped[reason].Load(), name, reason.String())
+		}
+	}
+}

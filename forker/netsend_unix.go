@@ -1,0 +1,86 @@
+//go:build unix && !aix
+
+package forker
+
+import (
+	"fmt"
+	"net"
+	"net/netip"
+	"runtime"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+// netSender sends on a net.UDPConn without ever waiting: Go's own WriteTo
+// would park the goroutine while the send buffer is full. The closure is made
+// once and reads its arguments from the struct, so that nothing is allocated.
+type netSender struct {
+	raw   syscall.RawConn
+	six   bool
+	write func(fd uintptr) bool
+	peer  netip.AddrPort
+
+	b     []byte
+	to    unix.Sockaddr // four, six6 or nil
+	four  unix.SockaddrInet4
+	sixth unix.SockaddrInet6
+	err   error
+}
+
+func (s *netSender) init(conn *net.UDPConn, six bool) (err error) {
+	s.raw, err = conn.SyscallConn()
+	s.six = six
+	s.write = func(fd uintptr) bool {
+		s.err = unix.Sendto(int(fd), s.b, unix.MSG_DONTWAIT, s.to)
+		return true
+	}
+	return err
+}
+
+func (s *netSender) send(b []byte, to netip.AddrPort) error {
+	if !to.IsValid() {
+		to = s.peer
+	}
+	s.b, s.to = b, s.address(to)
+	if err := s.raw.Write(s.write); err != nil {
+		return err
+	}
+	s.b = nil
+	return s.err
+}
+
+// address fills the right sockaddr; nil for the peer the kernel knows.
+func (s *netSender) address(to netip.AddrPort) unix.Sockaddr {
+	switch {
+	case !to.IsValid():
+		return nil
+	case s.six:
+		s.sixth.Port, s.sixth.Addr = int(to.Port()), to.Addr().As16()
+		return &s.sixth
+	case to.Addr().Is4():
+		s.four.Port, s.four.Addr = int(to.Port()), to.Addr().As4()
+		return &s.four
+	}
+	s.sixth.Port, s.sixth.Addr = int(to.Port()), to.Addr().As16() // the kernel refuses it
+	return &s.sixth
+}
+
+// connect lets the kernel know the peer where that can be changed later
+// (Linux), so that ICMP errors come back; elsewhere the address goes with
+// each datagram.
+func (s *netSender) connect(peer netip.AddrPort) error {
+	s.peer = peer
+	if runtime.GOOS != "linux" || !peer.IsValid() {
+		return nil
+	}
+	var err error
+	if cerr := s.raw.Control(func(fd uintptr) { err = unix.Connect(int(fd), s.address(peer)) }); cerr != nil {
+		return cerr
+	}
+	if err != nil {
+		return fmt.Errorf("connecting to %v: %w", peer, err)
+	}
+	s.peer = netip.AddrPort{}
+	return nil
+}

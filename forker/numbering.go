@@ -1,0 +1,204 @@
+package forker
+
+import (
+	"math"
+	"time"
+)
+
+// Bounds within which a source is believed to go on rather than to have
+// started anew (RFC 3550 appendix A.1, wider: a copy must not hide a loss).
+const (
+	maxLate      = 1000             // packets behind the newest that are late, not a restart
+	maxTimeSlip  = 10 * time.Second // timestamp against arrival
+	maxPauseSlip = 500 * time.Millisecond
+	maxStraggle  = 2 * time.Second // packets of the source before may still trickle in
+	maxSpans     = 4
+	defaultClock = 8000
+)
+
+// numbering maps the sequence numbers and timestamps of whatever sources feed
+// a flow onto one continuous space. While a source lasts both offsets are
+// constant, so that its losses, reordering and duplicates show in the copy. A
+// new source (other SSRC, or a restart) goes on one number after the newest,
+// and its timestamp as far on as time has passed. Packets left out on purpose
+// take no number. Guarded by the relay's mutex.
+type numbering struct {
+	started bool
+	rejoin  bool  // paused: the next packet out follows the last one directly
+	high    int64 // newest number given out, extended beyond 16 bits
+	cur     source
+	prev    source // the SSRC before, for its stragglers
+}
+
+// source is one SSRC as tracked, whether its packets are copied or not.
+type source struct {
+	ssrc  uint32
+	high  int64  // newest sequence number, extended
+	ts    uint32 // of the newest packet
+	at    int64  // its arrival
+	clock int64  // its clock rate
+	shift uint32 // timestamp out minus timestamp in
+
+	spans            [maxSpans]span // oldest first
+	n                int
+	skipping         bool
+	skipFrom, skipTo int64
+}
+
+// span is a run of sequence numbers that share an offset.
+type span struct{ from, to, off int64 }
+
+// start begins the space at the given, random, numbers.
+func (n *numbering) start(h *header, clock, now int64, seq uint16, ts uint32) {
+	n.started = true
+	n.cur = source{ssrc: h.ssrc, high: int64(h.seq), ts: h.ts, at: now, clock: clock, shift: ts - h.ts}
+	n.cur.open(span{from: math.MinInt64, to: math.MaxInt64, off: int64(seq) - int64(h.seq)})
+	n.high = int64(seq)
+}
+
+// next gives the numbers of a packet that is to leave. ok is false when the
+// packet's place is taken: it is older than a pause or a change of source.
+func (n *numbering) next(h *header, clock, now int64) (seq uint16, ts uint32, ok bool) {
+	s, ext, fresh := n.track(h, clock, now)
+	switch {
+	case fresh && n.rejoin:
+		s.join(ext, n.high)
+		n.rejoin = false
+	case fresh && s.skipping:
+		s.close()
+	case !fresh && (n.rejoin || s.skipping && ext >= s.skipFrom):
+		return 0, 0, false
+	}
+	off, ok := s.offset(ext)
+	if !ok {
+		return 0, 0, false
+	}
+	n.high = max(n.high, ext+off)
+	return uint16(ext + off), h.ts + s.shift, true
+}
+
+// skip notes a packet that is left out on purpose.
+func (n *numbering) skip(h *header, clock, now int64) {
+	if !n.started {
+		return
+	}
+	s, ext, fresh := n.track(h, clock, now)
+	if !fresh {
+		return
+	}
+	if !s.skipping {
+		s.skipping, s.skipFrom = true, ext
+	}
+	s.skipTo = ext
+}
+
+// pause makes the packets until the next one out a hole without numbers.
+func (n *numbering) pause() { n.rejoin = n.started }
+
+// timestamp extrapolates the media clock to now (for sender reports).
+func (n *numbering) timestamp(now int64) uint32 {
+	return n.cur.ts + n.cur.shift + ticks(now-n.cur.at, n.cur.clock)
+}
+
+// track finds the source of a packet and its extended number. fresh means that
+// it is the newest of the current source.
+func (n *numbering) track(h *header, clock, now int64) (s *source, ext int64, fresh bool) {
+	s = &n.cur
+	if h.ssrc != s.ssrc {
+		if ext, ok := n.prev.straggler(h, now); ok {
+			return &n.prev, ext, false
+		}
+		n.prev = n.cur
+		n.rebase(h, clock, now)
+		return s, s.high, true
+	}
+	step := int64(int16(h.seq - uint16(s.high)))
+	slipped := s.slipped(h.ts, clock, now, n.slip())
+	switch {
+	case step < -maxLate, step <= 0 && slipped:
+		n.rebase(h, clock, now)
+		return s, s.high, true
+	case step <= 0:
+		return s, s.high + step, false
+	case slipped: // numbers go on, the clock does not
+		s.shift = n.timestampIn(clock, now) - h.ts
+	}
+	s.high += step
+	s.ts, s.at, s.clock = h.ts, now, clock
+	return s, s.high, true
+}
+
+// rebase makes h the first packet of a new source.
+func (n *numbering) rebase(h *header, clock, now int64) {
+	shift := n.timestampIn(clock, now) - h.ts
+	n.cur = source{ssrc: h.ssrc, high: int64(h.seq), ts: h.ts, at: now, clock: clock, shift: shift}
+	n.cur.open(span{from: n.cur.high, to: math.MaxInt64, off: n.high + 1 - n.cur.high})
+}
+
+// timestampIn is the outgoing timestamp of a new beginning: what has passed
+// since the newest packet, in the new clock, and at least one tick.
+func (n *numbering) timestampIn(clock, now int64) uint32 {
+	return n.cur.ts + n.cur.shift + max(ticks(now-n.cur.at, clock), 1)
+}
+
+func (n *numbering) slip() time.Duration {
+	if n.rejoin {
+		return maxPauseSlip
+	}
+	return maxTimeSlip
+}
+
+// slipped tells whether the timestamp moved on otherwise than the time did.
+func (s *source) slipped(ts uint32, clock, now int64, limit time.Duration) bool {
+	diff := int64(int32(ts - s.ts - ticks(now-s.at, clock)))
+	bound := clock * int64(limit) / int64(time.Second)
+	return diff > bound || diff < -bound
+}
+
+// straggler tells whether h is a late packet of a source that has ended.
+func (s *source) straggler(h *header, now int64) (ext int64, ok bool) {
+	step := int64(int16(h.seq - uint16(s.high)))
+	ok = s.n > 0 && h.ssrc == s.ssrc && step <= 0 && step >= -maxLate && now-s.at < int64(maxStraggle)
+	return s.high + step, ok
+}
+
+// open begins a span, forgetting the oldest when there are too many.
+func (s *source) open(sp span) {
+	if s.n == maxSpans {
+		copy(s.spans[:], s.spans[1:])
+		s.n--
+	}
+	s.spans[s.n] = sp
+	s.n++
+}
+
+// close ends a run of skipped packets: what follows takes their numbers.
+func (s *source) close() {
+	last := &s.spans[s.n-1]
+	last.to = s.skipFrom - 1
+	s.open(span{from: s.skipTo + 1, to: math.MaxInt64, off: last.off - (s.skipTo + 1 - s.skipFrom)})
+	s.skipping = false
+}
+
+// join makes ext follow number high directly.
+func (s *source) join(ext, high int64) {
+	last := &s.spans[s.n-1]
+	last.to = high - last.off
+	s.open(span{from: ext, to: math.MaxInt64, off: high + 1 - ext})
+	s.skipping = false
+}
+
+func (s *source) offset(ext int64) (off int64, ok bool) {
+	for i := s.n - 1; i >= 0; i-- {
+		if sp := &s.spans[i]; ext >= sp.from {
+			return sp.off, ext <= sp.to
+		}
+	}
+	return 0, false
+}
+
+// ticks turns nanoseconds into units of a clock rate, modulo 2^32.
+func ticks(ns, clock int64) uint32 {
+	const second = int64(time.Second)
+	return uint32(ns/second*clock + ns%second*clock/second)
+}

@@ -1,0 +1,160 @@
+package forker
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"net/netip"
+	"sync"
+	"time"
+)
+
+// portState is what a pair of the range is doing.
+type portState uint8
+
+const (
+	portFree portState = iota
+	portUsed
+	portDraining
+)
+
+// foreignRest is how long a port that another program holds is left alone.
+const foreignRest = 10 * time.Second
+
+// portPair is an even port and the odd one above it, both bound (RFC 3550 §11).
+type portPair struct {
+	port    int // the even one
+	rtp     socket
+	rtcp    socket
+	shunned netip.AddrPort // spoke to this port until it was given up before
+}
+
+func (p *portPair) attach(rtp, rtcp *route) error {
+	return errors.Join(p.rtp.attach(rtp), p.rtcp.attach(rtcp))
+}
+
+func (p *portPair) close() {
+	p.rtp.close()
+	p.rtcp.close()
+}
+
+// portPool hands out the pairs of one range. A released pair stays bound until
+// nobody has spoken to it for the drain time, so that one call's late media
+// never reaches another; one that never gets silent is given up after maxDrain,
+// and who still speaks to it then is not believed by its next user.
+type portPool struct {
+	driver driver
+	first  int // even port of pair 0
+	drain  int64
+	now    func() int64
+	log    *slog.Logger
+
+	mu       sync.Mutex
+	states   []portState
+	foreign  map[int]int64 // pair → when it may be tried again
+	shunned  map[int]netip.AddrPort
+	cursor   int
+	used     int
+	draining []*drainingPair
+}
+
+func newPortPool(d driver, cfg *Config, now func() int64) *portPool {
+	first := cfg.PortMin + cfg.PortMin%2
+	n := max((cfg.PortMax-first+1)/2, 0)
+	p := &portPool{
+		driver: d, first: first, drain: int64(cfg.Drain), now: now, log: cfg.Log,
+		states: make([]portState, n), foreign: make(map[int]int64), shunned: make(map[int]netip.AddrPort),
+	}
+	if n > 0 {
+		p.cursor = rand.IntN(n)
+	}
+	return p
+}
+
+// take binds a free pair. affinity chooses the worker; deaf pairs get the
+// smallest buffers for media.
+func (p *portPool) take(local netip.Addr, affinity uint32, deaf bool) (*portPair, error) {
+	for range len(p.states) {
+		i, ok := p.reserve()
+		if !ok {
+			break
+		}
+		pair, err := p.bind(local, i, affinity, deaf)
+		if err == nil {
+			return pair, nil
+		}
+		p.giveBack(i, portTaken(err))
+		switch {
+		case exhausted(err):
+			return nil, fmt.Errorf("%w: %w", ErrNoPorts, err)
+		case !portTaken(err):
+			return nil, err
+		}
+	}
+	return nil, fmt.Errorf("%w: all of %d-%d in use", ErrNoPorts, p.first, p.first+2*len(p.states)-1)
+}
+
+// reserve marks the next free pair used.
+func (p *portPool) reserve() (int, bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	now := p.now()
+	for range p.states {
+		i := p.cursor
+		p.cursor = (p.cursor + 1) % len(p.states)
+		if p.states[i] != portFree {
+			continue
+		}
+		if until, ok := p.foreign[i]; ok {
+			if now < until {
+				continue
+			}
+			delete(p.foreign, i)
+		}
+		p.states[i] = portUsed
+		p.used++
+		return i, true
+	}
+	return 0, false
+}
+
+// giveBack undoes reserve.
+func (p *portPool) giveBack(i int, taken bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.states[i] = portFree
+	p.used--
+	if taken {
+		p.foreign[i] = p.now() + int64(foreignRest)
+	}
+}
+
+func (p *portPool) bind(local netip.Addr, i int, affinity uint32, deaf bool) (*portPair, error) {
+	port, buffer := p.first+2*i, mediaBuffer
+	if deaf {
+		buffer = deafBuffer
+	}
+	rtp, err := p.driver.bind(netip.AddrPortFrom(local, uint16(port)), buffer, affinity)
+	if err != nil {
+		return nil, err
+	}
+	rtcp, err := p.driver.bind(netip.AddrPortFrom(local, uint16(port+1)), controlBuffer, affinity)
+	if err != nil {
+		rtp.close()
+		return nil, err
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	pair := &portPair{port: port, rtp: rtp, rtcp: rtcp, shunned: p.shunned[i]}
+	delete(p.shunned, i)
+	return pair, nil
+}
+
+// stats counts single ports; those that other programs hold count as free.
+func (p *portPool) stats() PortStats {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	d := len(p.draining)
+	return PortStats{Free: 2 * (len(p.states) - p.used - d), Used: 2 * p.used, Draining: 2 * d}
+}

@@ -1,0 +1,144 @@
+//go:build linux && (amd64 || arm64)
+
+package forker
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"net/netip"
+	"os"
+	"syscall"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// The system calls of the packet path go to the kernel without telling Go's
+// scheduler: none of them can wait, and the notice costs more than it gains.
+// Arguments live in structs on the heap, so nothing is allocated.
+
+// rawAddr is a socket address in the kernel's form. The zero value is of no family.
+type rawAddr struct {
+	sa   unix.RawSockaddrInet6 // the larger; an IPv4 address is laid over it
+	size uint32
+	last netip.AddrPort // what sa holds
+}
+
+// set encodes to for a socket of the given family.
+func (a *rawAddr) set(to netip.AddrPort, six bool) {
+	if a.size != 0 && to == a.last {
+		return
+	}
+	a.last = to
+	port := (*[2]byte)(unsafe.Pointer(&a.sa.Port))
+	binary.BigEndian.PutUint16(port[:], to.Port())
+	if six {
+		a.sa.Family, a.sa.Addr, a.size = unix.AF_INET6, to.Addr().As16(), unix.SizeofSockaddrInet6
+		return
+	}
+	four := (*unix.RawSockaddrInet4)(unsafe.Pointer(&a.sa))
+	four.Family, a.size = unix.AF_INET, unix.SizeofSockaddrInet4
+	if to.Addr().Is4() {
+		four.Addr = to.Addr().As4()
+	} else {
+		four.Family = unix.AF_INET6 // the kernel refuses it: no way from IPv4 to IPv6
+	}
+}
+
+// send sends one datagram; a zero address means the connected peer.
+func (a *rawAddr) send(fd int, b []byte, to netip.AddrPort, six bool) syscall.Errno {
+	var sa unsafe.Pointer
+	var size uintptr
+	if to.IsValid() {
+		a.set(to, six)
+		sa, size = unsafe.Pointer(&a.sa), uintptr(a.size)
+	}
+	_, _, errno := unix.RawSyscall6(unix.SYS_SENDTO, uintptr(fd), uintptr(unsafe.Pointer(unsafe.SliceData(b))), uintptr(len(b)),
+		unix.MSG_DONTWAIT|unix.MSG_NOSIGNAL, uintptr(sa), size)
+	return errno
+}
+
+// rawSender receives datagrams and holds the sender of the last one.
+type rawSender struct {
+	sa   unix.RawSockaddrInet6
+	size uint32
+}
+
+// receive reads one datagram into b without waiting.
+func (r *rawSender) receive(fd int, b []byte) (int, syscall.Errno) {
+	r.size = unix.SizeofSockaddrInet6
+	n, _, errno := unix.RawSyscall6(unix.SYS_RECVFROM, uintptr(fd), uintptr(unsafe.Pointer(unsafe.SliceData(b))), uintptr(len(b)),
+		unix.MSG_DONTWAIT, uintptr(unsafe.Pointer(&r.sa)), uintptr(unsafe.Pointer(&r.size)))
+	return int(n), errno
+}
+
+// addr is the sender of the datagram received last; IPv4 in its own form also
+// on an IPv6 socket.
+func (r *rawSender) addr() netip.AddrPort {
+	port := binary.BigEndian.Uint16((*[2]byte)(unsafe.Pointer(&r.sa.Port))[:])
+	if r.sa.Family == unix.AF_INET {
+		four := (*unix.RawSockaddrInet4)(unsafe.Pointer(&r.sa))
+		return netip.AddrPortFrom(netip.AddrFrom4(four.Addr), port)
+	}
+	return netip.AddrPortFrom(netip.AddrFrom16(r.sa.Addr).Unmap(), port)
+}
+
+// rawBind opens a non-blocking UDP socket.
+func rawBind(local netip.AddrPort, readBuffer int) (fd int, err error) {
+	family := unix.AF_INET
+	if local.Addr().Is6() {
+		family = unix.AF_INET6
+	}
+	fd, err = unix.Socket(family, unix.SOCK_DGRAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return -1, fmt.Errorf("opening a UDP socket: %w", os.NewSyscallError("socket", err))
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(fmt.Errorf("binding %v: %w", local, err), unix.Close(fd))
+		}
+	}()
+	if family == unix.AF_INET6 {
+		if err = unix.SetsockoptInt(fd, unix.IPPROTO_IPV6, unix.IPV6_V6ONLY, v6Only(local.Addr())); err != nil {
+			return fd, err
+		}
+	}
+	if err = unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUF, readBuffer); err != nil {
+		return fd, err
+	}
+	return fd, unix.Bind(fd, sockaddr(local))
+}
+
+// v6Only: a socket on :: also takes IPv4, one on an address does not.
+func v6Only(a netip.Addr) int {
+	if a.IsUnspecified() {
+		return 0
+	}
+	return 1
+}
+
+func sockaddr(a netip.AddrPort) unix.Sockaddr {
+	if a.Addr().Is4() {
+		return &unix.SockaddrInet4{Port: int(a.Port()), Addr: a.Addr().As4()}
+	}
+	return &unix.SockaddrInet6{Port: int(a.Port()), Addr: a.Addr().As16()}
+}
+
+// rawConnect sets the peer of a UDP socket. The old one is dissolved first, so
+// that the kernel chooses the source address anew on a wildcard socket.
+func rawConnect(fd int, peer netip.AddrPort, six bool) error {
+	var none unix.RawSockaddrInet6 // AF_UNSPEC
+	if _, _, errno := unix.RawSyscall(unix.SYS_CONNECT, uintptr(fd), uintptr(unsafe.Pointer(&none)), unix.SizeofSockaddrInet4); errno != 0 {
+		return fmt.Errorf("dissolving a socket's peer: %w", errno)
+	}
+	if !peer.IsValid() {
+		return nil
+	}
+	var to rawAddr
+	to.set(peer, six)
+	if _, _, errno := unix.RawSyscall(unix.SYS_CONNECT, uintptr(fd), uintptr(unsafe.Pointer(&to.sa)), uintptr(to.size)); errno != 0 {
+		return fmt.Errorf("connecting to %v: %w", peer, errno)
+	}
+	return nil
+}

@@ -1,0 +1,131 @@
+package forker
+
+import "net/netip"
+
+// routeKind says what becomes of the datagrams of a socket.
+type routeKind uint8
+
+const (
+	routeRelay   routeKind = iota // on to the other side, and copied
+	routeReports                  // RTCP from a recorder: counted
+	routeQuiet                    // a released port: only noticed
+)
+
+// route describes, as data, what a socket's datagrams go through. It never
+// changes once attached; what it points to does, under the relay's mutex.
+type route struct {
+	kind    routeKind
+	control bool    // the socket is the RTCP one of its pair
+	relay   *Relay  // routeRelay: lock, closed
+	from    *leg    // routeRelay: what to accept
+	to      *leg    // routeRelay: where to send
+	flow    *flow   // routeRelay: what to count, where to copy
+	tap     *Tap    // routeReports
+	quiet   *silent // routeQuiet
+}
+
+// flow is one direction of a stream: what one side sends.
+type flow struct {
+	counts  flowCounters
+	lastRTP int64 // arrival of the newest accepted media datagram; 0: none
+	taps    []*Tap
+}
+
+// flowCounters are the plain numbers behind FlowStats.
+type flowCounters struct {
+	packets, octets, rtcp                  uint64
+	strangers, early, unroutable, failures uint64
+	intruder                               netip.AddrPort // the newest stranger
+	told                                   uint64         // strangers logged so far
+}
+
+// handle takes one datagram its way. b is the caller's again afterwards, with
+// its header overwritten; now is the time of arrival on the engine's clock.
+func (r *route) handle(b []byte, from netip.AddrPort, now int64) {
+	switch r.kind {
+	case routeRelay:
+		r.relay.mu.Lock()
+		defer r.relay.mu.Unlock()
+		if !r.relay.closed {
+			r.pass(b, from, now)
+		}
+	case routeReports:
+		r.tap.report(b, from)
+	case routeQuiet:
+		r.quiet.heard(from, now)
+	}
+}
+
+// pass is the relay's way of a datagram: classify, admit, count, forward, copy.
+func (r *route) pass(b []byte, from netip.AddrPort, now int64) {
+	var hdr header
+	var h *header
+	control, muxed := r.control, false
+	if r.from.remote.RTPKind && !control {
+		if r.from.remote.Mux && isRTCP(b) {
+			control, muxed = true, true
+		} else if rh, ok := readHeader(b); ok {
+			hdr, h = rh, &hdr
+		}
+	}
+	if !r.admit(from, h, muxed, now) {
+		return
+	}
+	r.count(b, control, now)
+	if control {
+		r.from.heardControl(muxed)
+	}
+	r.forward(b, control)
+	if control {
+		return
+	}
+	for _, t := range r.flow.taps {
+		t.copy(b, h, now)
+	}
+}
+
+// admit asks the latch of the port the datagram came in on.
+func (r *route) admit(from netip.AddrPort, h *header, muxed bool, now int64) bool {
+	l, rtpOnly, sibling := &r.from.media, r.from.remote.RTPKind && !muxed, netip.Addr{}
+	if r.control {
+		l, rtpOnly, sibling = &r.from.control, false, r.from.media.host()
+	}
+	switch l.admit(from, h, rtpOnly, sibling, now) {
+	case early:
+		r.flow.counts.early++
+		r.relay.engine.totals.early[r.from.side].Add(1)
+		return false
+	case stranger:
+		r.flow.counts.strangers++
+		r.flow.counts.intruder = from
+		r.relay.engine.totals.strangers[r.from.side].Add(1)
+		return false
+	}
+	return true
+}
+
+func (r *route) count(b []byte, control bool, now int64) {
+	if control {
+		r.flow.counts.rtcp++
+		return
+	}
+	r.flow.counts.packets++
+	r.flow.counts.octets += uint64(len(b))
+	r.flow.lastRTP = now
+	r.relay.engine.totals.packets[r.from.side].Add(1)
+}
+
+// forward sends the datagram as it came from the other side's advertised port.
+func (r *route) forward(b []byte, control bool) {
+	sock, addr := r.to.destination(control)
+	if !addr.IsValid() {
+		r.flow.counts.unroutable++
+		return
+	}
+	err := sock.send(b, addr)
+	if err == nil {
+		return
+	}
+	r.flow.counts.failures++
+	r.relay.engine.totals.failures[r.from.side].Add(1)
+}

@@ -1,0 +1,92 @@
+package forker
+
+import (
+	"math/rand/v2"
+	"time"
+
+	"github.com/pion/rtcp"
+)
+
+// RTCP timing (RFC 3550 §6.2, §6.3.1): two members and little traffic, so the
+// minimum decides; randomised over 0.5 to 1.5 and corrected for reconsideration.
+const (
+	reportInterval = 5 * time.Second
+	reportCorrect  = 1.21828
+)
+
+// reports is the RTCP side of a Tap: when the next one is due and what the
+// last one said. Guarded by the relay's mutex.
+type reports struct {
+	due      int64 // 0: no copy has left yet
+	reported uint64
+	sent     uint64
+}
+
+// origin draws the random start of the copy's numbers (RFC 3550 §5.1).
+func (*reports) origin() (seq uint16, ts uint32) {
+	return uint16(rand.Uint32()), rand.Uint32()
+}
+
+// begin schedules the first report, after half the interval.
+func (r *reports) begin(now int64) { r.due = now + spread(reportInterval/2) }
+
+// spread draws an interval around mean.
+func spread(mean time.Duration) int64 {
+	return int64(float64(mean) * (0.5 + rand.Float64()) / reportCorrect)
+}
+
+// sendReports sends the report that is due. The caller holds the relay's mutex.
+func (t *Tap) sendReports(now int64) {
+	r := &t.reports
+	if r.due == 0 || now < r.due {
+		return
+	}
+	r.due = now + spread(reportInterval)
+	t.sendRTCP(t.compound(now))
+}
+
+// sendBye tells the recorder that the source ends, if it has heard of it.
+func (t *Tap) sendBye(now int64) {
+	if t.reports.due == 0 {
+		return
+	}
+	t.sendRTCP(append(t.compound(now), &rtcp.Goodbye{Sources: []uint32{t.ssrc}}))
+}
+
+// compound is a sender report, or an empty receiver report when nothing was
+// sent since the last one (RFC 3550 §6.4), with the CNAME (§6.1).
+func (t *Tap) compound(now int64) []rtcp.Packet {
+	var first rtcp.Packet = &rtcp.ReceiverReport{SSRC: t.ssrc}
+	if t.counts.copied > t.reports.reported {
+		t.reports.reported = t.counts.copied
+		first = &rtcp.SenderReport{
+			SSRC: t.ssrc, NTPTime: ntp(time.Now()), RTPTime: t.nums.timestamp(now),
+			PacketCount: uint32(t.counts.copied), OctetCount: uint32(t.counts.payload),
+		}
+	}
+	if t.cfg.CNAME == "" {
+		return []rtcp.Packet{first}
+	}
+	return []rtcp.Packet{first, rtcp.NewCNAMESourceDescription(t.ssrc, t.cfg.CNAME)}
+}
+
+func (t *Tap) sendRTCP(packets []rtcp.Packet) {
+	if !t.rtcp.IsValid() {
+		return
+	}
+	b, err := rtcp.Marshal(packets)
+	if err != nil {
+		t.relay.engine.cfg.Log.Warn("building RTCP", "label", t.cfg.Label, "err", err)
+		return
+	}
+	if t.pair.rtcp.send(b, t.rtcp) == nil {
+		t.reports.sent++
+	}
+}
+
+// ntp is the 64-bit timestamp of RFC 3550 §4: seconds since 1900 and their fraction.
+func ntp(at time.Time) uint64 {
+	const unixEpoch = 2208988800
+	seconds := uint64(at.Unix() + unixEpoch)
+	return seconds<<32 | uint64(at.Nanosecond())<<32/uint64(time.Second)
+}

@@ -1,0 +1,116 @@
+package forker
+
+import (
+	"net/netip"
+	"time"
+)
+
+// stream is one m-line: a pair of ports towards either side, a flow from each.
+type stream struct {
+	legs  [2]leg  // by Side
+	flows [2]flow // by Flow; what legs[SideA] sends is flows[AB]
+}
+
+// newStream attaches the four sockets of two pairs to a new stream.
+func newStream(r *Relay, pairs [2]*portPair) (*stream, error) {
+	s := &stream{}
+	for side := range s.legs {
+		s.legs[side] = leg{side: Side(side), pair: pairs[side]}
+		s.legs[side].media.shunned = pairs[side].shunned
+		s.legs[side].control.shunned = pairs[side].shunned
+	}
+	for side := range s.legs {
+		media := &route{relay: r, from: &s.legs[side], to: &s.legs[1-side], flow: &s.flows[side]}
+		control := *media
+		control.control = true
+		if err := pairs[side].attach(media, &control); err != nil {
+			return nil, err
+		}
+	}
+	return s, nil
+}
+
+// leg is a stream's side: our ports towards it and the party there.
+type leg struct {
+	side    Side
+	pair    *portPair
+	remote  Remote
+	media   latch // RTP, or opaque datagrams
+	control latch // RTCP on its own port
+	via     controlPath
+}
+
+// controlPath is how a party has been seen to send its RTCP.
+type controlPath uint8
+
+const (
+	viaUnknown controlPath = iota
+	viaOwnPort
+	viaMux
+)
+
+// set takes over what the side's SDP says.
+func (l *leg) set(r Remote) {
+	if r.Disabled {
+		r.RTP, r.RTCP = netip.AddrPort{}, netip.AddrPort{}
+	}
+	if !r.RTCP.IsValid() && r.RTP.IsValid() {
+		r.RTCP = netip.AddrPortFrom(r.RTP.Addr(), r.RTP.Port()+1)
+		if r.Mux {
+			r.RTCP = r.RTP
+		}
+	}
+	if r.Mux != l.remote.Mux || r.RTP != l.remote.RTP {
+		l.via = viaUnknown
+	}
+	r.RTP, r.RTCP, r.Source = unmap(r.RTP), unmap(r.RTCP), r.Source.Unmap()
+	l.remote = r
+	l.media.set(r.RTP, r.Sends, r.Source)
+	l.control.set(r.RTCP, r.Sends, r.Source)
+}
+
+func (l *leg) heardControl(muxed bool) {
+	l.via = viaOwnPort
+	if muxed {
+		l.via = viaMux
+	}
+}
+
+// destination is the socket and address that reach the party. RTCP goes the
+// way its own comes, else as SDP says: an offer of rtcp-mux alone does not
+// mean that the answer took it (RFC 5761 §5.1.1).
+func (l *leg) destination(control bool) (socket, netip.AddrPort) {
+	if control && !(l.remote.Mux && l.via != viaOwnPort) {
+		return l.pair.rtcp, l.control.target()
+	}
+	return l.pair.rtp, l.media.target()
+}
+
+// host is where the party's media is latched; the zero Addr while it is not.
+func (l *latch) host() netip.Addr {
+	if !l.locked {
+		return netip.Addr{}
+	}
+	return l.remote.Addr()
+}
+
+func unmap(a netip.AddrPort) netip.AddrPort {
+	if !a.IsValid() {
+		return a
+	}
+	return netip.AddrPortFrom(a.Addr().Unmap().WithZone(""), a.Port())
+}
+
+// stats is the snapshot of one flow: what this leg sends.
+func (l *leg) stats(f *flow, at func(int64) time.Time) FlowStats {
+	c := &f.counts
+	s := FlowStats{
+		Packets: c.packets, Octets: c.octets, RTCP: c.rtcp,
+		Strangers: c.strangers, Early: c.early, Unroutable: c.unroutable, SendErrors: c.failures,
+		Last: at(f.lastRTP), Remote: l.remote.RTP, Latched: l.media.locked,
+	}
+	if l.media.locked {
+		s.Remote = l.media.remote
+	}
+	return s
+}

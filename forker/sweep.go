@@ -1,0 +1,125 @@
+package forker
+
+import (
+	"net/netip"
+	"time"
+)
+
+const (
+	minSweep = 10 * time.Millisecond
+	maxSweep = 250 * time.Millisecond
+	tellEach = 10 * time.Second // strangers are logged once per interval and relay
+)
+
+// sweep is the engine's one timer: ports that have drained, RTCP that is due,
+// calls without media, strangers to be told of.
+func (e *Engine) sweep() {
+	defer close(e.swept)
+	tick := time.NewTicker(e.sweepInterval())
+	defer tick.Stop()
+	var relays []*Relay
+	for {
+		select {
+		case <-e.stop:
+			return
+		case <-tick.C:
+		}
+		now := e.now()
+		e.ports.sweep(now)
+		e.mu.Lock()
+		relays = e.list(relays[:0])
+		e.mu.Unlock()
+		for i, r := range relays {
+			r.sweep(now)
+			relays[i] = nil
+		}
+	}
+}
+
+func (e *Engine) sweepInterval() time.Duration {
+	d := e.cfg.Drain / 4
+	if e.cfg.Timeout > 0 {
+		d = min(d, e.cfg.Timeout/4)
+	}
+	return min(max(d, minSweep), maxSweep)
+}
+
+// sweep does what has become due on one relay. The timeout's function is
+// called, and lines are logged, without the lock.
+func (r *Relay) sweep(now int64) {
+	r.mu.Lock()
+	if r.closed {
+		r.mu.Unlock()
+		return
+	}
+	for _, t := range r.taps {
+		t.sendReports(now)
+	}
+	timeout := r.timedOut(now)
+	news := r.strangerNews(now)
+	r.mu.Unlock()
+	for _, n := range news {
+		r.engine.cfg.Log.Warn("media from strangers dropped", "stream", n.stream, "side", n.side.String(),
+			"from", n.from, "packets", n.count, "expected", n.expected)
+	}
+	if timeout != nil {
+		timeout()
+	}
+}
+
+// timedOut gives the function to call when no party that should send has done
+// so for the configured time; once.
+func (r *Relay) timedOut(now int64) (f func()) {
+	limit := int64(r.engine.cfg.Timeout)
+	if limit == 0 || r.onTimeout == nil {
+		return nil
+	}
+	newest, expected := r.since, false
+	for _, s := range r.streams {
+		for side := range s.legs {
+			if rm := &s.legs[side].remote; rm.Sends && rm.RTPKind && !rm.Disabled {
+				expected = true
+				newest = max(newest, s.flows[side].lastRTP)
+			}
+		}
+	}
+	if !expected {
+		r.since = now // held: the time starts when it ends
+		return nil
+	}
+	if now-newest < limit {
+		return nil
+	}
+	f, r.onTimeout = r.onTimeout, nil
+	return f
+}
+
+// strangerNew is one line of the log.
+type strangerNew struct {
+	stream         int
+	side           Side
+	from, expected netip.AddrPort
+	count          uint64
+}
+
+// strangerNews collects what is new since the last time, once per interval.
+func (r *Relay) strangerNews(now int64) (news []strangerNew) {
+	if now < r.tellAt {
+		return nil
+	}
+	for i, s := range r.streams {
+		for side := range s.flows {
+			c := &s.flows[side].counts
+			if c.strangers == c.told {
+				continue
+			}
+			l := &s.legs[side]
+			news = append(news, strangerNew{i, Side(side), c.intruder, l.media.target(), c.strangers - c.told})
+			c.told = c.strangers
+		}
+	}
+	if news != nil {
+		r.tellAt = now + int64(tellEach)
+	}
+	return news
+}
