@@ -38,3 +38,7 @@ func New(cfg Config) *Resolver { return &Resolver{cfg: cfg} }
 func (r *Resolver) Lookup(ctx context.Context, u sip.URI) ([]Endpoint, error) {
 	return nil, ErrNotFound
 }
+
+// Known returns the endpoints of u when no question has to be asked: numeric
+// hosts and names in the cache.
+func (r *Resolver) Known(u sip.URI) ([]Endpoint, bool) { return nil, false }

@@ -90,6 +90,23 @@ func ResponseFlow(req *sip.Message, f Flow) Flow {
 	return f
 }
 
+// ReconnectAddr returns where the sender of a request that came by stream f
+// takes connections, for a response whose connection is gone
+// (RFC 3261 §18.2.2): its source address at the port of its Via.
+func ReconnectAddr(req *sip.Message, f Flow) netip.AddrPort {
+	port := req.TopVia().Port
+	switch {
+	case f.Proto == "udp":
+		return netip.AddrPort{}
+	case port > 0 && port <= 65535:
+	case f.Proto == "tls":
+		port = 5061
+	default:
+		port = 5060
+	}
+	return netip.AddrPortFrom(f.Remote.Addr(), uint16(port))
+}
+
 // stamp writes received and, when asked for, rport into the top Via
 // (RFC 3261 §18.2.1, RFC 3581 §4). Other Via values keep their bytes.
 func stamp(m *sip.Message, remote netip.AddrPort) {

@@ -1,0 +1,70 @@
+package txn
+
+import (
+	"sidetrack/internal/sip"
+	"sidetrack/internal/sip/transport"
+)
+
+// cancelState is what became of the wish to cancel an INVITE.
+type cancelState struct {
+	wanted  bool
+	sent    bool
+	timerC  bool // the wish is Timer C's
+	headers []sip.Header
+}
+
+// Cancel asks the peer to give up an INVITE (RFC 3261 §9.1): after the first
+// 1xx, which is awaited. The final response, mostly 487 but possibly a 2xx,
+// goes up as usual; when none comes within 64*T1 of the CANCEL, OnFail gets
+// ErrTimeout. headers (Reason, RFC 3326) are put into the CANCEL. A second
+// call, one after the final response and one for another method do nothing.
+func (tx *ClientTx) Cancel(headers ...sip.Header) {
+	c := tx.core
+	if !c.invite || c.cancel.wanted || (c.state != calling && c.state != proceeding) {
+		return
+	}
+	c.cancel.wanted, c.cancel.headers = true, headers
+	if c.state == proceeding {
+		c.sendCancel()
+	}
+}
+
+// timerC gives up an INVITE that rings without end (§16.8). What comes of its
+// CANCEL within 64*T1 decides: a 2xx still counts.
+func (c *clientTx) timerC() {
+	c.cancel.wanted, c.cancel.timerC = true, true
+	c.sendCancel()
+}
+
+// sendCancel sends the CANCEL by the INVITE's own path, in a transaction of its
+// own whose outcome does not matter.
+func (c *clientTx) sendCancel() {
+	c.cancel.sent = true
+	c.life.set(c.lane, 64*c.lane.layer.cfg.T1)
+	m := sibling(c.outer.sent, "CANCEL")
+	m.Headers = append(m.Headers, c.cancel.headers...)
+
+	l := c.lane
+	k := &clientTx{lane: l, state: calling, reliable: c.reliable, fresh: true, bytes: m.Bytes()}
+	k.slot = l.layer.metrics.requestSlot("CANCEL")
+	k.register(l.layer.clientKey(c.hop.branch, "CANCEL"))
+	k.life.set(l, l.layer.cfg.TimerB)
+	if !c.reliable {
+		k.departAs(c.flow)
+		return
+	}
+	l.connected(c.flow, c.hop.to.Host, 0, func(f transport.Flow, _ bool, err error) {
+		switch {
+		case k.state != calling:
+		case err != nil:
+			k.terminate()
+		default:
+			k.departAs(f)
+		}
+	})
+}
+
+func (c *clientTx) departAs(f transport.Flow) {
+	c.flow = f
+	c.transmit()
+}

@@ -1,0 +1,192 @@
+package txn
+
+import (
+	"fmt"
+	"time"
+
+	"sidetrack/internal/sip"
+	"sidetrack/internal/sip/transport"
+)
+
+// ClientTx is a request that we ask. It belongs to its lane's goroutine.
+type ClientTx struct {
+	core *clientTx
+	sent *sip.Message
+	used Target
+}
+
+// clientTx is the machine behind a ClientTx. It outlives what the TU sees:
+// after the final response it drops request and handler.
+type clientTx struct {
+	lane     *Lane
+	outer    *ClientTx     // nil when nothing more goes up
+	handler  ClientHandler // nil after Forget
+	hop      *hop          // nil after the final response; cancel transactions have none
+	key      key
+	state    state
+	invite   bool
+	reliable bool
+	fresh    bool // sent by a connection that was made for it
+	again    bool // sent once more after its connection closed
+	slot     slot // of the request, for the counters
+	flow     transport.Flow
+	bytes    []byte // the request; the ACK of a non-2xx in Completed
+	interval time.Duration
+	resend   Timer // A, E
+	life     Timer // B, C, D, F, K, M, the wait after CANCEL
+	cancel   cancelState
+
+	path       pathKey // in lane.waiting while linked
+	linked     bool
+	prev, next *clientTx
+}
+
+// Request sends req in a new client transaction. req is cloned; a Via with a
+// fresh branch and the address of the leaving listener is put before any
+// other. A request over 1300 octets to a UDP target goes by TCP if a
+// connection can be had within 300 ms (RFC 3261 §18.1.1), else as one large
+// datagram; which of them, is remembered for ten minutes. Everything else
+// comes through h, after Request has returned; h may be nil.
+func (l *Lane) Request(req *sip.Message, to Target, h ClientHandler) *ClientTx {
+	tx := &ClientTx{sent: req.Clone(), used: to}
+	c := &clientTx{lane: l, outer: tx, handler: h, invite: req.Method == "INVITE", state: calling}
+	tx.core = c
+	c.slot = l.layer.metrics.requestSlot(req.Method)
+	c.hop = &hop{lane: l, req: tx.sent, branch: sip.NewBranch(), to: to, user: c}
+	c.register(l.layer.clientKey(c.hop.branch, req.Method))
+	c.life.set(l, l.layer.cfg.TimerB)
+	c.hop.start()
+	return tx
+}
+
+func (c *clientTx) register(k key) {
+	c.key = k
+	c.resend.owner, c.life.owner = c, c
+	c.lane.clients[k] = c
+}
+
+// Request returns the request as sent, with its Via, or as given while the
+// connection for it is being made. It must not be changed.
+func (tx *ClientTx) Request() *sip.Message { return tx.sent }
+
+// Target returns where the request went: the protocol after the choice
+// between UDP and TCP, the connection and the listener it left from.
+func (tx *ClientTx) Target() Target { return tx.used }
+
+// Forget ends the calls to the handler. The machine goes on ACKing failures.
+func (tx *ClientTx) Forget() {
+	c := tx.core
+	c.handler = nil
+	if c.state == accepted {
+		c.outer = nil
+	}
+}
+
+// Terminated reports whether the transaction is over: nothing will come up any more.
+func (tx *ClientTx) Terminated() bool { return tx.core.state == terminated }
+
+// depart sends the request by f (traveller).
+func (c *clientTx) depart(f transport.Flow, fresh bool) {
+	if c.state != calling {
+		return
+	}
+	if c.cancel.wanted {
+		c.fail(ErrCanceled)
+		return
+	}
+	c.flow, c.fresh, c.reliable = f, fresh, f.Proto != "udp"
+	sealed := c.hop.sealed(f)
+	c.bytes = sealed.Bytes()
+	c.outer.sent = sealed
+	c.outer.used.Proto, c.outer.used.Conn, c.outer.used.Listener = f.Proto, f.Conn, f.Listener
+	c.transmit()
+}
+
+// strand ends a request for which there is no path (traveller).
+func (c *clientTx) strand(err error) {
+	if c.state != terminated {
+		c.fail(fmt.Errorf("%w: %w", ErrTransport, err))
+	}
+}
+
+// transmit sends the bytes for the first time on the current flow.
+func (c *clientTx) transmit() {
+	c.link(pathOf(c.flow))
+	if err := c.lane.layer.send(c.flow, c.bytes, c.slot); err != nil {
+		c.lost(err)
+		return
+	}
+	if !c.reliable {
+		c.interval = c.lane.layer.cfg.T1
+		c.resend.set(c.lane, c.interval)
+	}
+}
+
+// fail ends the transaction and tells the handler, never from within a call
+// that the handler's owner made.
+func (c *clientTx) fail(err error) {
+	if c.cancel.timerC {
+		err = ErrTimerC
+	}
+	tx := c.outer
+	c.terminate()
+	if c.handler == nil {
+		return
+	}
+	c.lane.Post(func() {
+		if h := c.handler; h != nil {
+			c.handler = nil
+			h.OnFail(tx, err)
+		}
+	})
+}
+
+// complete lets go of what the TU and resending needed.
+func (c *clientTx) complete() {
+	c.state = completed
+	c.resend.Stop()
+	c.unlink()
+	c.outer, c.handler, c.hop, c.bytes = nil, nil, nil, nil
+	c.cancel = cancelState{}
+}
+
+func (c *clientTx) terminate() {
+	c.state = terminated
+	c.resend.Stop()
+	c.life.Stop()
+	c.unlink()
+	if c.lane.clients[c.key] == c {
+		delete(c.lane.clients, c.key)
+	}
+	c.outer, c.hop, c.bytes = nil, nil, nil
+	c.cancel = cancelState{}
+}
+
+// link puts c into the list of those that a failure of the path concerns.
+func (c *clientTx) link(k pathKey) {
+	c.unlink()
+	head := c.lane.waiting[k]
+	c.path, c.linked, c.next = k, true, head
+	if head != nil {
+		head.prev = c
+	}
+	c.lane.waiting[k] = c
+}
+
+func (c *clientTx) unlink() {
+	if !c.linked {
+		return
+	}
+	switch {
+	case c.prev != nil:
+		c.prev.next = c.next
+	case c.next != nil:
+		c.lane.waiting[c.path] = c.next
+	default:
+		delete(c.lane.waiting, c.path)
+	}
+	if c.next != nil {
+		c.next.prev = c.prev
+	}
+	c.prev, c.next, c.linked = nil, nil, false
+}

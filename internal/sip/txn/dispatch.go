@@ -1,0 +1,151 @@
+package txn
+
+import (
+	"strconv"
+	"strings"
+
+	"sidetrack/internal/sip"
+	"sidetrack/internal/sip/transport"
+)
+
+// dispatch finds out whose a message is.
+func (l *Lane) dispatch(ev *event) {
+	if ev.msg.IsResponse() {
+		l.onResponse(ev.msg, ev.flow)
+		return
+	}
+	l.onRequest(ev.msg, ev.flow, ev.shed)
+}
+
+func (l *Lane) onResponse(resp *sip.Message, flow transport.Flow) {
+	c := l.clients[l.layer.clientKey(resp.TopVia().Branch(), resp.CSeq().Method)]
+	if c == nil {
+		l.layer.metrics.reject(rejectStray)
+		return
+	}
+	c.response(resp, flow)
+}
+
+func (l *Lane) onRequest(req *sip.Message, flow transport.Flow, shed bool) {
+	k := l.layer.serverKey(req)
+	switch tx := l.servers[k]; {
+	case req.Method == "ACK":
+		l.onAck(req, flow, tx)
+	case tx != nil:
+		tx.retransmitted()
+	case req.Method == "CANCEL":
+		l.onCancel(req, flow, k)
+	case shed && createsDialog(req):
+		l.shedRequest(req, flow, k)
+	case createsDialog(req) && l.shed.has(k):
+		l.shedRequest(req, flow, k) // it was told 503 already: a change of mind would be a ghost call
+	default:
+		l.newRequest(req, flow, k)
+	}
+}
+
+func (l *Lane) newRequest(req *sip.Message, flow transport.Flow, k key) {
+	tx := l.newServerTx(req, flow, k)
+	if l.merged(tx) {
+		l.layer.metrics.reject(rejectMerged)
+		tx.outer.Reply(482, "Loop Detected")
+		return
+	}
+	tx.owner = l.handlerOf(req)
+	defer func() {
+		if v := recover(); v != nil {
+			l.panicked(v)
+			tx.abandon()
+		}
+	}()
+	tx.owner.OnRequest(tx.outer)
+}
+
+// handlerOf returns the handler bound to the request's dialog, else the layer's.
+func (l *Lane) handlerOf(req *sip.Message) DialogHandler {
+	if tag := req.ToTag(); tag != "" {
+		if h := l.binds[bindKey{req.CallID(), tag}]; h != nil {
+			return h
+		}
+	}
+	return l.layer.handler
+}
+
+// merged notes a request without To-tag and reports whether another copy of it
+// came by another path (RFC 3261 §8.2.2.2). The Request-URI is part of the
+// comparison: one that comes back changed is a spiral, not a merge (§16.3).
+func (l *Lane) merged(tx *serverTx) bool {
+	req := tx.outer.Request
+	if req.ToTag() != "" {
+		return false
+	}
+	c := req.CSeq()
+	k := l.layer.hash("merge", req.CallID(), req.FromTag(), strconv.FormatUint(uint64(c.Num), 10), c.Method, req.RequestURI)
+	if l.merges[k] != nil {
+		return true
+	}
+	l.merges[k] = tx
+	tx.mergeKey = k
+	return false
+}
+
+// onAck absorbs the ACK of a non-2xx and hands up any other, also one that
+// wrongly bears the INVITE's branch (RFC 6026 §7.1).
+func (l *Lane) onAck(ack *sip.Message, flow transport.Flow, tx *serverTx) {
+	if tx != nil && tx.state != accepted {
+		tx.acknowledged()
+		return
+	}
+	l.handlerOf(ack).OnAck(l, ack, flow)
+}
+
+// onCancel answers a CANCEL and tells the INVITE's handler unless the final
+// response is out (RFC 3261 §9.2). The 200 bears the To-tag of the INVITE's
+// responses.
+func (l *Lane) onCancel(cancel *sip.Message, flow transport.Flow, k key) {
+	invite := l.servers[l.layer.serverKeyAs(cancel, "INVITE")]
+	tx := l.newServerTx(cancel, flow, k)
+	if invite == nil {
+		tx.outer.Reply(481, "")
+		return
+	}
+	tx.tag = invite.localTag()
+	tx.outer.Reply(200, "")
+	if invite.state == proceeding && invite.outer != nil && invite.owner != nil {
+		invite.owner.OnCancel(invite.outer, cancel)
+	}
+}
+
+func createsDialog(req *sip.Message) bool {
+	switch req.Method {
+	case "INVITE", "SUBSCRIBE", "REFER":
+		return req.ToTag() == ""
+	}
+	return false
+}
+
+const magicCookie = "z9hG4bK"
+
+// serverKey is what a request, its retransmissions and, for an INVITE, the ACK
+// of its non-2xx have in common (RFC 3261 §17.2.3).
+func (l *Layer) serverKey(req *sip.Message) key {
+	method := req.Method
+	if method == "ACK" {
+		method = "INVITE"
+	}
+	return l.serverKeyAs(req, method)
+}
+
+func (l *Layer) serverKeyAs(req *sip.Message, method string) key {
+	via := req.TopVia()
+	sentBy := sip.FormatHostPort(strings.ToLower(via.Host), via.Port)
+	branch := via.Branch()
+	if len(branch) > len(magicCookie) && strings.EqualFold(branch[:len(magicCookie)], magicCookie) {
+		return l.hash("server", branch, sentBy, method)
+	}
+	// RFC 2543 peers: the branch, if any, need not be unique.
+	cseq := strconv.FormatUint(uint64(req.CSeq().Num), 10)
+	return l.hash("old", req.RequestURI, req.FromTag(), req.CallID(), cseq, branch, sentBy, method)
+}
+
+func (l *Layer) clientKey(branch, method string) key { return l.hash("client", branch, method) }

@@ -1,0 +1,38 @@
+// Package txn is the SIP transaction layer: the four machines of RFC 3261 §17
+// with RFC 6026, and the lanes on which all SIP state of the process lives.
+//
+// A [Lane] is one goroutine with a mailbox in order of arrival and a heap of
+// timers. Everything of one Call-ID runs on one lane, so that calls are plain
+// data without locks. A [ServerTx] is a request that we were asked; a
+// [ClientTx] is one that we ask. Both belong to their lane's goroutine, which
+// also calls the [Handler], the [DialogHandler] that a dialog was bound to,
+// and the [ClientHandler].
+//
+//	transport reader ──Receive──▶ mailbox of hash(Call-ID) ──▶ lane goroutine
+//	                                                           │ known transaction? absorb, resend
+//	                                                           │ CANCEL? answer, tell the INVITE's handler
+//	                                                           ▼ else bound dialog, else Handler
+//
+// Server INVITE transactions (§17.2.1, RFC 6026 §7.1):
+//
+//	            1xx           300–699                ACK
+//	INVITE ▶ Proceeding ──────────────▶ Completed ──────▶ Confirmed ──I──▶ gone
+//	              │ 2xx                  G resends, H ends
+//	              ▼
+//	          Accepted ──L──▶ gone       the 2xx is resent until Acked, §13.3.1.4
+//
+// Client INVITE transactions (§17.1.1, RFC 6026 §7.2):
+//
+//	             1xx            300–699, ACK sent
+//	Calling ──▶ Proceeding ──────────────▶ Completed ──D──▶ gone
+//	 A resends   C ends    │ 2xx
+//	 B ends                ▼
+//	                    Accepted ──M──▶ gone    every 2xx goes up
+//
+// The others (§17.1.2, §17.2.2) wait in Trying and Proceeding (E resends, F
+// ends) and in Completed (K, J).
+//
+// No transaction has a goroutine or a channel. What is left of one after its
+// final response is its key and the stored bytes that a retransmission needs.
+// DNS and connecting happen in workers that post their result to the lane.
+package txn

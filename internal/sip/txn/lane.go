@@ -1,0 +1,188 @@
+package txn
+
+import (
+	"runtime/debug"
+	"strings"
+	"time"
+
+	"sidetrack/internal/sip"
+)
+
+const (
+	timersEvery = 64   // events of one batch between two looks at the timers
+	keepBatch   = 4096 // larger batches are given back to the collector
+)
+
+// Lane runs everything of its Call-IDs on one goroutine, in order of arrival.
+// Post, Index and NewCallID may be called from anywhere, all else only from
+// that goroutine: in handlers, in posted calls and in timers.
+type Lane struct {
+	layer *Layer
+	index int
+	epoch time.Time
+	box   mailbox
+	ended chan struct{}
+
+	// Owned by run.
+	timers  timerHeap
+	servers map[key]*serverTx
+	merges  map[key]*serverTx // by what merged requests have in common
+	clients map[key]*clientTx
+	waiting map[pathKey]*clientTx // head of the list of those that a broken path concerns
+	dials   map[dialKey][]dialWaiter
+	binds   map[bindKey]DialogHandler
+	shed    shedSet
+}
+
+type bindKey struct{ callID, tag string }
+
+func newLane(l *Layer, index int) *Lane {
+	return &Lane{
+		layer:   l,
+		index:   index,
+		epoch:   time.Now(),
+		box:     mailbox{limit: l.cfg.MailboxLimit, wake: make(chan struct{}, 1)},
+		ended:   make(chan struct{}),
+		servers: make(map[key]*serverTx),
+		merges:  make(map[key]*serverTx),
+		clients: make(map[key]*clientTx),
+		waiting: make(map[pathKey]*clientTx),
+		dials:   make(map[dialKey][]dialWaiter),
+		binds:   make(map[bindKey]DialogHandler),
+	}
+}
+
+// Post has f called on the lane after all that is already in its mailbox. It
+// may be called from any goroutine, never blocks and never drops f, except
+// after Close.
+func (l *Lane) Post(f func()) { l.box.post(f) }
+
+// After has f called once d has passed.
+func (l *Lane) After(d time.Duration, f func()) *Timer {
+	t := &Timer{f: f}
+	t.set(l, d)
+	return t
+}
+
+// Now returns the time.
+func (l *Lane) Now() time.Time { return time.Now() }
+
+// Index returns the lane's number, 0 to N-1.
+func (l *Lane) Index() int { return l.index }
+
+// NewCallID returns a random Call-ID whose messages come to this lane; host
+// may be empty.
+func (l *Lane) NewCallID(host string) string {
+	for {
+		id := sip.NewTag()
+		if host != "" {
+			id += "@" + host
+		}
+		if l.layer.LaneFor(id) == l {
+			return id
+		}
+	}
+}
+
+// Bind sends the requests and the ACKs of a dialog to h: those with that
+// Call-ID whose To-tag is localTag. A second Bind replaces the first.
+func (l *Lane) Bind(callID, localTag string, h DialogHandler) {
+	// Cloned: both may be parts of a message that need not live as long.
+	l.binds[bindKey{strings.Clone(callID), strings.Clone(localTag)}] = h
+}
+
+// Unbind ends a Bind; requests of the dialog go to Handler from now on.
+func (l *Lane) Unbind(callID, localTag string) {
+	delete(l.binds, bindKey{callID, localTag})
+}
+
+// run is the lane's goroutine.
+func (l *Lane) run() {
+	defer close(l.ended)
+	alarm := time.NewTimer(time.Hour)
+	defer alarm.Stop()
+	var spare []event
+	handled := 0
+	for {
+		batch, ok := l.box.take(spare, handled)
+		if !ok {
+			return
+		}
+		handled = l.handle(batch)
+		if spare = batch; cap(spare) > keepBatch {
+			spare = nil
+		}
+		l.runTimers()
+		if len(batch) == 0 {
+			l.sleep(alarm)
+		}
+	}
+}
+
+// sleep waits for mail or for the first timer.
+func (l *Lane) sleep(alarm *time.Timer) {
+	if len(l.timers) == 0 {
+		<-l.box.wake
+		return
+	}
+	alarm.Reset(l.timers[0].at - time.Since(l.epoch))
+	select {
+	case <-l.box.wake:
+	case <-alarm.C:
+	}
+}
+
+// handle works off a batch and returns how many of it were messages.
+func (l *Lane) handle(batch []event) (messages int) {
+	for i := range batch {
+		ev := batch[i]
+		batch[i] = event{} // the batch is reused: it must not keep messages alive
+		if ev.f != nil {
+			l.guarded(ev.f)
+		} else {
+			messages++
+			l.guardedMessage(&ev)
+		}
+		if i%timersEvery == timersEvery-1 {
+			l.runTimers()
+		}
+	}
+	return messages
+}
+
+func (l *Lane) runTimers() {
+	for now := time.Since(l.epoch); ; {
+		t := l.timers.due(now)
+		if t == nil {
+			return
+		}
+		l.guardedTimer(t)
+	}
+}
+
+func (l *Lane) guarded(f func()) {
+	defer l.recovered()
+	f()
+}
+
+func (l *Lane) guardedTimer(t *Timer) {
+	defer l.recovered()
+	t.fire()
+}
+
+func (l *Lane) guardedMessage(ev *event) {
+	defer l.recovered()
+	l.dispatch(ev)
+}
+
+// recovered keeps a fault in the handling of one call from ending all others.
+func (l *Lane) recovered() {
+	if v := recover(); v != nil {
+		l.panicked(v)
+	}
+}
+
+func (l *Lane) panicked(v any) {
+	l.layer.metrics.reject(rejectPanic)
+	l.layer.log.Error("panic on a SIP lane", "lane", l.index, "panic", v, "stack", string(debug.Stack()))
+}

@@ -1,0 +1,90 @@
+package txn
+
+import (
+	"strconv"
+	"time"
+
+	"sidetrack/internal/sip"
+	"sidetrack/internal/sip/transport"
+)
+
+const (
+	shedRate  = 1000    // stateless 503 per lane and second
+	shedKnown = 1 << 16 // remembered keys per generation
+	shedAge   = 32 * time.Second
+)
+
+// shedSet remembers for 32 to 64 s which requests were refused under load, so
+// that a retransmission that comes when the load is over is refused again:
+// its sender has taken the 503 for final. Two generations of bounded size.
+type shedSet struct {
+	now, before map[key]struct{}
+	since       time.Time
+
+	tokens float64
+	last   time.Time
+}
+
+// add notes a key and reports whether the set was empty.
+func (s *shedSet) add(k key, now time.Time) (first bool) {
+	first = s.now == nil
+	if first || now.Sub(s.since) > shedAge || len(s.now) >= shedKnown {
+		s.before, s.now, s.since = s.now, make(map[key]struct{}), now
+	}
+	s.now[k] = struct{}{}
+	return first
+}
+
+func (s *shedSet) has(k key) bool {
+	if s.now == nil {
+		return false
+	}
+	_, ok := s.now[k]
+	if !ok {
+		_, ok = s.before[k]
+	}
+	return ok
+}
+
+// expireShed forgets everything when the last refusal is long past.
+func (l *Lane) expireShed() {
+	if l.Now().Sub(l.shed.since) < 2*shedAge {
+		l.After(2*shedAge, l.expireShed)
+		return
+	}
+	l.shed.now, l.shed.before = nil, nil
+}
+
+// allow takes a token of the rate limit.
+func (s *shedSet) allow(now time.Time) bool {
+	if s.last.IsZero() {
+		s.tokens = shedRate
+	}
+	s.tokens = min(shedRate, s.tokens+now.Sub(s.last).Seconds()*shedRate)
+	s.last = now
+	if s.tokens < 1 {
+		return false
+	}
+	s.tokens--
+	return true
+}
+
+// statelessTag is the To-tag of a response without transaction: the same for
+// every retransmission of the request (RFC 3261 §8.2.7).
+func (l *Layer) statelessTag(k key) string { return strconv.FormatUint(k.a^k.b, 36) }
+
+// shedRequest refuses a request without keeping a transaction.
+func (l *Lane) shedRequest(req *sip.Message, flow transport.Flow, k key) {
+	l.layer.metrics.reject(rejectOverload)
+	if l.shed.add(k, l.Now()) {
+		l.After(2*shedAge, l.expireShed)
+	}
+	if !l.shed.allow(l.Now()) {
+		return // silence makes the client come back later, too
+	}
+	resp := sip.NewResponse(req, 503, "")
+	resp.Set("To", sip.WithTag(resp.Get("To"), l.layer.statelessTag(k)))
+	resp.Add("Retry-After", "5")
+	s := l.layer.metrics.responseSlot(req.Method, 503)
+	_ = l.layer.send(transport.ResponseFlow(req, flow), resp.Bytes(), s)
+}

@@ -1,0 +1,140 @@
+package txn
+
+import (
+	"errors"
+	"strings"
+
+	"sidetrack/internal/sip/transport"
+)
+
+// sent moves the machine on after a response of the TU.
+func (c *serverTx) sent(status int) {
+	if status < 200 {
+		c.state = proceeding
+		if c.invite {
+			c.resend.Stop() // no automatic 100 any more
+		}
+		return
+	}
+	c.status = uint16(status)
+	switch {
+	case !c.invite:
+		c.completeOther()
+	case status < 300:
+		c.accept()
+	default:
+		c.completeInvite()
+	}
+}
+
+// completeOther: Timer J absorbs retransmissions (§17.2.2); a stream has none.
+func (c *serverTx) completeOther() {
+	c.state = completed
+	c.release()
+	if c.reliable {
+		c.terminate()
+		return
+	}
+	c.life.set(c.lane, 64*c.lane.layer.cfg.T1)
+}
+
+// completeInvite: Timer G resends on UDP until the ACK comes or Timer H ends
+// the waiting (§17.2.1).
+func (c *serverTx) completeInvite() {
+	c.state = completed
+	c.release()
+	c.life.set(c.lane, 64*c.lane.layer.cfg.T1)
+	c.resend.Stop()
+	if !c.reliable {
+		c.interval = c.lane.layer.cfg.T1
+		c.resend.set(c.lane, c.interval)
+	}
+}
+
+// accept: Timer L absorbs retransmissions of the INVITE (RFC 6026 §7.1) while
+// the 2xx is resent, on streams too, as hops beyond may be UDP (§13.3.1.4).
+func (c *serverTx) accept() {
+	c.state = accepted
+	c.life.set(c.lane, 64*c.lane.layer.cfg.T1)
+	c.interval = c.lane.layer.cfg.T1
+	c.resend.set(c.lane, c.interval)
+}
+
+// retransmitted answers a repeated request with the last response.
+func (c *serverTx) retransmitted() {
+	switch {
+	case c.state == proceeding && c.invite && c.last == nil:
+		c.tryingNow()
+	case c.state == proceeding, c.state == completed:
+		c.send(c.last, c.slot)
+	}
+}
+
+// acknowledged handles the ACK of a non-2xx: Timer I absorbs further ones.
+func (c *serverTx) acknowledged() {
+	if c.state != completed || !c.invite {
+		return
+	}
+	c.resend.Stop()
+	if c.reliable {
+		c.terminate()
+		return
+	}
+	c.state, c.last = confirmed, nil
+	c.life.set(c.lane, c.lane.layer.cfg.T4)
+}
+
+func (c *serverTx) expired(t *Timer) {
+	if t == &c.life {
+		c.lifeOver()
+		return
+	}
+	switch c.state {
+	case proceeding:
+		c.tryingNow()
+	case completed, accepted:
+		c.send(c.last, c.slot)
+		c.interval = min(2*c.interval, c.lane.layer.cfg.T2)
+		c.resend.set(c.lane, c.interval)
+	}
+}
+
+// lifeOver ends the transaction: H, I, J, L, or nobody has answered.
+func (c *serverTx) lifeOver() {
+	noAck := c.noAck
+	unacked := c.state == accepted && c.outer != nil
+	if c.state == trying || (c.state == proceeding && !c.invite) {
+		c.lane.layer.metrics.reject(rejectUnanswered)
+	}
+	c.terminate()
+	if unacked && noAck != nil {
+		noAck()
+	}
+}
+
+func (c *serverTx) tryingNow() {
+	if c.outer != nil {
+		c.outer.Reply(100, "")
+	}
+}
+
+// send writes to the client; a stream that is gone is replaced by a new
+// connection to where its Via says it listens (§18.2.2).
+func (c *serverTx) send(b []byte, s slot) {
+	err := c.lane.layer.send(c.flow, b, s)
+	if err == nil || !c.reliable || errors.Is(err, transport.ErrQueueFull) {
+		return
+	}
+	f := c.flow
+	f.Remote, f.Conn = c.back, 0
+	c.lane.dial(f, c.backHost, 0, dialWaiter{ready: func(f transport.Flow, err error) {
+		if err != nil {
+			c.lane.layer.log.Debug("response not delivered", "remote", c.back, "err", err)
+			return
+		}
+		c.flow = f
+		_ = c.lane.layer.send(f, b, s)
+	}})
+}
+
+func clone(s string) string { return strings.Clone(s) }
