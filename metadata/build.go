@@ -6,29 +6,53 @@ import "time"
 type BuilderConfig struct {
 	// IDs makes identifiers; nil means NewV4.
 	IDs func() UUID
-	// Session is the session's id; zero means that IDs makes one. A session
-	// that moves to another recorder keeps it.
+	// Session is the session's id; zero means that IDs makes one.
 	Session UUID
-	// Group names the group of the session; "" means none. Its id is made of
-	// the name, the name itself goes into the group as an extension.
+	// Group names the group of the session; "" means none. Its id is GroupID,
+	// the name itself goes into the group as an extension.
 	Group string
 	// GroupExtensions and SessionExtensions go last into their elements.
 	GroupExtensions, SessionExtensions []Extension
 	// Caller and Callee replace what the snapshot's party would give.
 	Caller, Callee []NameID
+	// State continues the Builder that it was taken from; nil starts anew.
+	State *State
 }
 
-// Builder owns the identifiers and times of one recording session: the same
-// thing keeps its id and its associate-time over all documents. It is not for
-// concurrent use.
-type Builder struct{ cfg BuilderConfig }
+// Builder owns the identifiers and times of one recording session: a thing
+// keeps its id and its associate-time over all documents, also when the session
+// moves to another recorder. It is not for concurrent use.
+type Builder struct {
+	cfg   BuilderConfig
+	state State
+}
 
 // NewBuilder makes a Builder. Identifiers of participants and streams are made
 // when they first appear.
-func NewBuilder(cfg BuilderConfig) *Builder { return &Builder{cfg: cfg} }
+func NewBuilder(cfg BuilderConfig) *Builder {
+	if cfg.IDs == nil {
+		cfg.IDs = NewV4
+	}
+	b := &Builder{cfg: cfg}
+	switch {
+	case cfg.State != nil:
+		b.state = cfg.State.clone()
+	case cfg.Session.IsZero():
+		b.state.Session = cfg.IDs()
+	default:
+		b.state.Session = cfg.Session
+	}
+	return b
+}
 
 // SessionID is the RFC 7865 session id.
-func (b *Builder) SessionID() UUID { return b.cfg.Session }
+func (b *Builder) SessionID() UUID { return b.state.Session }
+
+// GroupID is the id of the group of this name: the same from each client, for
+// the same group (RFC 7865 §6.2.1).
+func GroupID(name string) UUID {
+	return NewV5(NewV5(UUID{}, ExtensionNamespace), name)
+}
 
 // Option changes one document.
 type Option func(*options)
@@ -40,8 +64,116 @@ type options struct{ leaving bool }
 func RecordingEnds() Option { return func(o *options) { o.leaving = true } }
 
 // Complete returns the complete snapshot of s, seen at the time at. Each
-// direction in streams is a stream element with its label. Times of joining
-// and leaving are remembered from call to call.
+// direction in streams is a stream element with its label; streams must hold
+// all that were ever given, for an m-line does not go away (RFC 3264 §8).
+//
+// A participant is a side of the call with its address: when the address
+// changes, the old one leaves at that time, the new one joins, and what is
+// recorded from that side is another stream under the same label (RFC 8068
+// §3.2.3). The side that was there first joined when the session started.
 func (b *Builder) Complete(s Snapshot, streams []LabeledStream, at time.Time, opts ...Option) *Recording {
-	return &Recording{}
+	var o options
+	for _, opt := range opts {
+		opt(&o)
+	}
+	at = instant(at)
+	b.start(s, at)
+	b.seat(Caller, s.Caller, at)
+	b.seat(Callee, s.Callee, at)
+	b.assign(s, streams)
+	b.stop(s, at, o)
+
+	r := &Recording{DataMode: Complete}
+	b.addSession(r, s)
+	b.addParticipants(r)
+	b.addStreams(r, streams)
+	return r
+}
+
+// addSession adds group, session and its tie to the recording session.
+func (b *Builder) addSession(r *Recording, s Snapshot) {
+	id := b.state.Session.ID()
+	session := Session{ID: id, Start: b.state.Start, Stop: b.state.Stop}
+	if sid := canonicalSessionID(s.SessionID); sid != "" {
+		session.SIPSessionIDs = []string{sid}
+	}
+	if !b.state.Stop.IsZero() {
+		session.Reasons = append(session.Reasons, s.Reasons...)
+	}
+	if s.SIPCallID != "" {
+		session.Extensions = append(session.Extensions, Text("call-id", s.SIPCallID))
+	}
+	session.Extensions = append(session.Extensions, b.cfg.SessionExtensions...)
+	if b.cfg.Group != "" {
+		g := Group{ID: GroupID(b.cfg.Group).ID(), Associated: b.state.Start}
+		g.Extensions = append(g.Extensions, Text("name", b.cfg.Group))
+		g.Extensions = append(g.Extensions, b.cfg.GroupExtensions...)
+		r.Groups = []Group{g}
+		session.GroupRef = g.ID
+	}
+	r.Sessions = []Session{session}
+	r.SessionRecordingAssocs = []SessionRecordingAssoc{{
+		SessionID: id, Associated: b.state.Associated, Disassociated: b.state.Disassociated,
+	}}
+}
+
+// addParticipants adds everyone who is or was in the session: each once, with
+// an association per stay.
+func (b *Builder) addParticipants(r *Recording) {
+	for _, m := range b.state.Members {
+		if r.Participant(m.ID) == nil {
+			r.Participants = append(r.Participants, Participant{ID: m.ID, NameIDs: b.nameIDs(m)})
+		}
+		r.ParticipantSessionAssocs = append(r.ParticipantSessionAssocs, ParticipantSessionAssoc{
+			ParticipantID: m.ID, SessionID: b.state.Session.ID(),
+			Associated: m.Joined, Disassociated: b.left(m),
+		})
+	}
+}
+
+// addStreams adds the streams and, per participant, what it sends and receives:
+// a stream is sent by its owner and received by the other side, while it is
+// sent at all (RFC 7865 §6.8.1; hold by RFC 8068 §3.2.2).
+func (b *Builder) addStreams(r *Recording, streams []LabeledStream) {
+	for _, l := range streams {
+		t := b.track(l.Label)
+		r.Streams = append(r.Streams, Stream{ID: t.ID, SessionID: b.state.Session.ID(), Label: l.Label})
+	}
+	for _, m := range b.state.Members {
+		a := ParticipantStreamAssoc{ParticipantID: m.ID, Associated: m.Joined, Disassociated: b.left(m)}
+		for _, l := range streams {
+			t := b.track(l.Label)
+			switch {
+			case !t.Sends || !m.Left.IsZero():
+			case t.Role == m.Role:
+				a.Send = append(a.Send, t.ID)
+			default:
+				a.Recv = append(a.Recv, t.ID)
+			}
+		}
+		r.ParticipantStreamAssocs = append(r.ParticipantStreamAssocs, a)
+	}
+}
+
+// nameIDs is how a participant is named: by the operator, or as the call has it.
+func (b *Builder) nameIDs(m Member) []NameID {
+	if names := b.override(m.Role); len(names) > 0 {
+		return names
+	}
+	return []NameID{{AOR: m.AOR, Name: m.Name}}
+}
+
+func (b *Builder) override(role PartyRole) []NameID {
+	if role == Caller {
+		return b.cfg.Caller
+	}
+	return b.cfg.Callee
+}
+
+// left is when a member left, at the latest when the session stopped.
+func (b *Builder) left(m Member) time.Time {
+	if m.Left.IsZero() && !b.state.Stop.IsZero() {
+		return later(b.state.Stop, m.Joined)
+	}
+	return m.Left
 }

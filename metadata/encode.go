@@ -1,4 +1,238 @@
 package metadata
 
-// XML writes the document in schema order.
-func (r *Recording) XML() ([]byte, error) { return nil, nil }
+import (
+	"bytes"
+	"fmt"
+	"math"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/beevik/etree"
+)
+
+// XML writes the document: UTF-8 with an XML declaration, elements in the order
+// of the schema (RFC 7865 §9), times in UTC with milliseconds. Text is cleaned
+// and addresses are escaped, so that the document is valid whatever names hold;
+// an error means that an Extension could not be written.
+func (r *Recording) XML() ([]byte, error) {
+	doc := etree.NewDocument()
+	doc.WriteSettings = etree.WriteSettings{CanonicalText: true, CanonicalAttrVal: true}
+	doc.CreateProcInst("xml", `version="1.0" encoding="UTF-8"`)
+	doc.CreateText("\n")
+	e := &encoder{}
+	root := node{e: e, el: doc.CreateElement("recording"), depth: 0}
+	root.attr("xmlns", Namespace)
+	root.text("datamode", string(r.Mode()))
+	r.encode(root)
+	root.extensions(r.Extensions)
+	root.close()
+	doc.CreateText("\n")
+	if e.err != nil {
+		return nil, e.err
+	}
+	var b bytes.Buffer
+	if _, err := doc.WriteTo(&b); err != nil {
+		return nil, fmt.Errorf("writing metadata: %w", err)
+	}
+	return b.Bytes(), nil
+}
+
+// encode writes the tuples in schema order.
+func (r *Recording) encode(root node) {
+	for _, g := range r.Groups {
+		g.encode(root)
+	}
+	for _, s := range r.Sessions {
+		s.encode(root)
+	}
+	for _, p := range r.Participants {
+		p.encode(root)
+	}
+	for _, s := range r.Streams {
+		s.encode(root)
+	}
+	for _, a := range r.SessionRecordingAssocs {
+		a.encode(root)
+	}
+	for _, a := range r.ParticipantSessionAssocs {
+		a.encode(root)
+	}
+	for _, a := range r.ParticipantStreamAssocs {
+		a.encode(root)
+	}
+}
+
+func (g Group) encode(root node) {
+	n := root.child("group")
+	n.attr("group_id", string(g.ID))
+	n.times(g.Associated, g.Disassociated)
+	n.extensions(g.Extensions)
+	n.close()
+}
+
+func (s Session) encode(root node) {
+	n := root.child("session")
+	n.attr("session_id", string(s.ID))
+	for _, id := range s.SIPSessionIDs {
+		n.text("sipSessionID", id)
+	}
+	for _, r := range s.Reasons {
+		r.encode(n)
+	}
+	if s.GroupRef != "" {
+		n.text("group-ref", string(s.GroupRef))
+	}
+	n.time("start-time", s.Start)
+	n.time("stop-time", s.Stop)
+	n.extensions(s.Extensions)
+	n.close()
+}
+
+// encode leaves out a cause that the schema's xs:short cannot hold.
+func (r Reason) encode(session node) {
+	if r.Cause < math.MinInt16 || r.Cause > math.MaxInt16 {
+		return
+	}
+	n := session.child("reason")
+	n.attr("cause", strconv.Itoa(r.Cause))
+	if p := clean(r.Protocol); p != "" {
+		n.attr("protocol", p)
+	}
+	n.el.CreateText(clean(r.Text))
+}
+
+func (p Participant) encode(root node) {
+	n := root.child("participant")
+	n.attr("participant_id", string(p.ID))
+	names := p.NameIDs
+	if len(names) == 0 {
+		names = []NameID{{}} // the schema demands one
+	}
+	for _, id := range names {
+		id.encode(n)
+	}
+	n.extensions(p.Extensions)
+	n.close()
+}
+
+func (id NameID) encode(participant node) {
+	n := participant.child("nameID")
+	n.attr("aor", canonicalAOR(id.AOR))
+	if name := clean(id.Name); name != "" {
+		el := n.text("name", name)
+		if validLang(id.Lang) && id.Lang != "" {
+			el.CreateAttr("xml:lang", id.Lang)
+		}
+	}
+	n.close()
+}
+
+func (s Stream) encode(root node) {
+	n := root.child("stream")
+	n.attr("stream_id", string(s.ID))
+	if s.SessionID != "" {
+		n.attr("session_id", string(s.SessionID))
+	}
+	if s.Label != "" {
+		n.text("label", s.Label)
+	}
+	n.extensions(s.Extensions)
+	n.close()
+}
+
+func (a SessionRecordingAssoc) encode(root node) {
+	n := root.child("sessionrecordingassoc")
+	n.attr("session_id", string(a.SessionID))
+	n.times(a.Associated, a.Disassociated)
+	n.extensions(a.Extensions)
+	n.close()
+}
+
+func (a ParticipantSessionAssoc) encode(root node) {
+	n := root.child("participantsessionassoc")
+	n.attr("participant_id", string(a.ParticipantID))
+	n.attr("session_id", string(a.SessionID))
+	n.times(a.Associated, a.Disassociated)
+	for _, p := range a.Params {
+		c := n.child("param")
+		c.attr("pname", clean(p.Name))
+		c.attr("pval", clean(p.Value))
+	}
+	n.extensions(a.Extensions)
+	n.close()
+}
+
+// encode writes the times last: here, and only here, the schema wants it so.
+func (a ParticipantStreamAssoc) encode(root node) {
+	n := root.child("participantstreamassoc")
+	n.attr("participant_id", string(a.ParticipantID))
+	for _, id := range a.Send {
+		n.text("send", string(id))
+	}
+	for _, id := range a.Recv {
+		n.text("recv", string(id))
+	}
+	n.times(a.Associated, a.Disassociated)
+	n.extensions(a.Extensions)
+	n.close()
+}
+
+// encoder keeps the first error of a document.
+type encoder struct{ err error }
+
+// node is an element being written, with its depth for the indentation. We
+// indent by hand: etree's indenting would change the text within extensions.
+type node struct {
+	e     *encoder
+	el    *etree.Element
+	depth int
+}
+
+func (n node) newline(depth int) { n.el.CreateText("\n" + strings.Repeat("  ", depth)) }
+
+func (n node) child(tag string) node {
+	n.newline(n.depth + 1)
+	return node{e: n.e, el: n.el.CreateElement(tag), depth: n.depth + 1}
+}
+
+// close puts the end tag on a line of its own, unless the element is empty.
+func (n node) close() {
+	if len(n.el.Child) > 0 {
+		n.newline(n.depth)
+	}
+}
+
+func (n node) attr(key, value string) { n.el.CreateAttr(key, value) }
+
+func (n node) text(tag, value string) *etree.Element {
+	el := n.child(tag).el
+	el.CreateText(clean(value))
+	return el
+}
+
+func (n node) time(tag string, t time.Time) {
+	if y := t.UTC().Year(); !t.IsZero() && y >= 1 && y <= 9999 { // RFC 3339 has no other years
+		n.text(tag, formatTime(t))
+	}
+}
+
+func (n node) times(associated, disassociated time.Time) {
+	n.time("associate-time", associated)
+	n.time("disassociate-time", disassociated)
+}
+
+func (n node) extensions(list []Extension) {
+	for _, x := range list {
+		if x.xml == "" {
+			continue
+		}
+		el, err := x.element()
+		if err != nil {
+			n.e.err = fmt.Errorf("writing extension: %w", err)
+			return
+		}
+		n.newline(n.depth + 1)
+		n.el.AddChild(el)
+	}
+}

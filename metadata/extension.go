@@ -1,18 +1,349 @@
 package metadata
 
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/beevik/etree"
+)
+
+// Bounds of XML that is read: bytes of an operator's fragment, nesting, and
+// attributes of one element. The last two keep the resolution of namespaces,
+// which looks at all attributes of all ancestors, cheap.
+const (
+	maxFragment = 64 << 10
+	maxDepth    = 32
+	maxAttrs    = 32
+)
+
+const (
+	xmlNamespace      = "http://www.w3.org/XML/1998/namespace"
+	instanceNamespace = "http://www.w3.org/2001/XMLSchema-instance"
+)
+
 // Extension is one element of a foreign namespace, self-contained: it declares
-// each prefix it uses. It is made only by ParseExtensions and Parse, so it is
-// always well-formed. The zero value is nothing and is not written.
+// each prefix it uses. It is made only by ParseExtensions, Text and Parse, so
+// it is always well-formed. The zero value is nothing and is not written.
 type Extension struct{ xml string }
 
 // String is the element's XML.
 func (e Extension) String() string { return e.xml }
 
-// ParseExtensions reads an operator's XML, zero or more elements beside each
-// other. A bare element is put into ExtensionNamespace; the error says what is
-// wrong with the rest.
-func ParseExtensions(s string) ([]Extension, error) { return nil, nil }
+// Text makes an element of our own namespace with this text in it. The name
+// must be an XML name.
+func Text(name, text string) Extension {
+	el := etree.NewElement(name)
+	el.CreateAttr("xmlns", ExtensionNamespace)
+	el.CreateText(clean(text))
+	return extension(el)
+}
+
+// ParseExtensions reads an operator's XML: elements beside each other, none is
+// allowed. An element without a namespace is put into ExtensionNamespace, for
+// the schema admits only foreign ones (RFC 7865 §9). Comments and processing
+// instructions are dropped. The error says what is wrong, with the element.
+func ParseExtensions(s string) ([]Extension, error) {
+	elements, err := fragment(s)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]Extension, 0, len(elements))
+	for _, el := range elements {
+		if err := adopt(el); err != nil {
+			return nil, err
+		}
+		out = append(out, extension(el))
+	}
+	return out, nil
+}
 
 // ParseNameIDs reads an operator's <nameID aor="…"><name>…</name></nameID>
-// elements, at least one.
-func ParseNameIDs(s string) ([]NameID, error) { return nil, nil }
+// elements, at least one. The address need not be escaped.
+func ParseNameIDs(s string) ([]NameID, error) {
+	elements, err := fragment(s)
+	if err != nil {
+		return nil, err
+	}
+	if len(elements) == 0 {
+		return nil, errors.New(`no element: write <nameID aor="sip:…"><name>…</name></nameID>`)
+	}
+	var out []NameID
+	for _, el := range elements {
+		id, err := parseNameID(el)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, id)
+	}
+	return out, nil
+}
+
+func parseNameID(el *etree.Element) (NameID, error) {
+	aor, _ := attrValue(el, "aor")
+	switch {
+	case el.Tag != "nameID":
+		return NameID{}, fmt.Errorf("<%s>: only <nameID> can stand here", el.Tag)
+	case strings.TrimSpace(aor) == "":
+		return NameID{}, errors.New("<nameID> without aor attribute")
+	}
+	id := NameID{AOR: canonicalAOR(aor)}
+	for i, c := range el.ChildElements() {
+		if c.Tag != "name" || i > 0 {
+			return NameID{}, fmt.Errorf("<%s> in <nameID>: one <name> is all that can stand there", c.Tag)
+		}
+		id.Name = clean(c.Text())
+		id.Lang = c.SelectAttrValue("xml:lang", "")
+		if !validLang(id.Lang) {
+			return NameID{}, fmt.Errorf("xml:lang=%q is no language tag", id.Lang)
+		}
+	}
+	return id, nil
+}
+
+// fragment reads elements that stand beside each other, nothing else.
+func fragment(s string) ([]*etree.Element, error) {
+	if len(s) > maxFragment {
+		return nil, fmt.Errorf("XML is %d bytes long, more than %d", len(s), maxFragment)
+	}
+	doc := etree.NewDocument()
+	doc.ReadSettings = readSettings()
+	if err := doc.ReadFromString(s); err != nil {
+		return nil, fmt.Errorf("not well-formed XML: %w", err)
+	}
+	var out []*etree.Element
+	for _, t := range doc.Child {
+		switch t := t.(type) {
+		case *etree.Element:
+			out = append(out, t)
+		case *etree.Directive:
+			return nil, errors.New("a document type or other declaration cannot stand here")
+		case *etree.CharData:
+			if text := strings.TrimSpace(t.Data); text != "" {
+				return nil, fmt.Errorf("text %.20q outside of an element", text)
+			}
+		}
+	}
+	for _, el := range out {
+		if err := tidy(el); err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
+}
+
+// readSettings is how any XML is read: strictly, and duplicate attributes are
+// kept so that they can be refused.
+func readSettings() etree.ReadSettings {
+	return etree.ReadSettings{PreserveDuplicateAttrs: true, MaxDepth: maxDepth, CharsetReader: charset}
+}
+
+// tidy drops comments and instructions from an element and checks what the
+// XML reader does not: prefixes and repeated attributes (Namespaces in XML §5,
+// §6.3).
+func tidy(el *etree.Element) error {
+	for i := len(el.Child) - 1; i >= 0; i-- {
+		switch c := el.Child[i].(type) {
+		case *etree.Element:
+			if err := tidy(c); err != nil {
+				return err
+			}
+		case *etree.Comment, *etree.ProcInst, *etree.Directive:
+			el.RemoveChildAt(i)
+		}
+	}
+	return checkNames(el)
+}
+
+var namePattern = regexp.MustCompile(`^[\pL_][\pL\pN\pM_.\x{B7}-]*$`)
+
+// checkNames checks the names of an element and its attributes.
+func checkNames(el *etree.Element) error {
+	if !namePattern.MatchString(el.Tag) || el.Space == "xmlns" {
+		return fmt.Errorf("<%s>: not a name", el.FullTag())
+	}
+	if el.Space != "" && el.NamespaceURI() == "" {
+		return fmt.Errorf("<%s>: prefix %q is not declared", el.FullTag(), el.Space)
+	}
+	if len(el.Attr) > maxAttrs {
+		return fmt.Errorf("<%s>: %d attributes, more than %d", el.FullTag(), len(el.Attr), maxAttrs)
+	}
+	seen := make(map[string]bool, len(el.Attr))
+	for i := range el.Attr {
+		if err := checkAttr(el, &el.Attr[i], seen); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func checkAttr(el *etree.Element, a *etree.Attr, seen map[string]bool) error {
+	if !namePattern.MatchString(a.Key) {
+		return fmt.Errorf("<%s>: attribute %q is not a name", el.FullTag(), a.FullKey())
+	}
+	uri := a.Space
+	switch {
+	case a.Space == "xmlns":
+		if a.Value == "" || a.Key == "xmlns" || a.Key == "xml" && a.Value != xmlNamespace {
+			return fmt.Errorf("<%s>: xmlns:%s cannot be declared so", el.FullTag(), a.Key)
+		}
+	case a.Space == "xml":
+		uri = xmlNamespace
+		if a.Key == "lang" && !validLang(a.Value) {
+			return fmt.Errorf("<%s>: xml:lang=%q is no language tag", el.FullTag(), a.Value)
+		}
+	case a.Space != "":
+		if uri = prefixURI(el, a.Space); uri == "" {
+			return fmt.Errorf("<%s>: prefix %q is not declared", el.FullTag(), a.Space)
+		}
+	}
+	key := uri + " " + a.Key
+	if seen[key] {
+		return fmt.Errorf("<%s>: attribute %s is there twice", el.FullTag(), a.FullKey())
+	}
+	seen[key] = true
+	return nil
+}
+
+// prefixURI is the namespace that a prefix stands for at el, "" if none.
+func prefixURI(el *etree.Element, prefix string) string {
+	if prefix == "xml" {
+		return xmlNamespace
+	}
+	for ; el != nil; el = el.Parent() {
+		for i := range el.Attr {
+			if el.Attr[i].Space == "xmlns" && el.Attr[i].Key == prefix {
+				return el.Attr[i].Value
+			}
+		}
+	}
+	return ""
+}
+
+// adopt makes el fit to stand in a document: elements without a namespace get
+// ours, and what the schema would refuse is an error.
+func adopt(el *etree.Element) error {
+	if _, ok := attrValue(el, "xmlns"); !ok && hasBare(el) {
+		el.CreateAttr("xmlns", ExtensionNamespace)
+	}
+	if el.NamespaceURI() == "" { // xmlns="" written out
+		return fmt.Errorf(`<%s xmlns="">: an extension needs a namespace`, el.Tag)
+	}
+	return checkForeign(el)
+}
+
+// hasBare reports whether el or an element in it has no namespace.
+func hasBare(el *etree.Element) bool {
+	if _, ok := attrValue(el, "xmlns"); ok {
+		return false // what is inside has that one
+	}
+	if el.Space == "" && el.NamespaceURI() == "" {
+		return true
+	}
+	return slices.ContainsFunc(el.ChildElements(), hasBare)
+}
+
+// attrValue returns the attribute of this name that has no prefix.
+func attrValue(el *etree.Element, name string) (string, bool) {
+	for _, a := range el.Attr {
+		if a.Space == "" && a.Key == name {
+			return a.Value, true
+		}
+	}
+	return "", false
+}
+
+// checkForeign refuses what a validator would look into: elements of RFC 7865
+// and attributes that steer validation.
+func checkForeign(el *etree.Element) error {
+	if el.NamespaceURI() == Namespace {
+		return fmt.Errorf("<%s> is in the namespace of RFC 7865: an extension needs another", el.FullTag())
+	}
+	for _, a := range el.Attr {
+		if a.Space != "" && a.Space != "xmlns" && prefixURI(el, a.Space) == instanceNamespace {
+			return fmt.Errorf("<%s>: attribute %s cannot stand in an extension", el.FullTag(), a.FullKey())
+		}
+	}
+	for _, c := range el.ChildElements() {
+		if err := checkForeign(c); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// extension writes an element so that it stands for itself: prefixes and the
+// default namespace that it uses from its surroundings are declared on it.
+func extension(el *etree.Element) Extension {
+	used := make(map[string]string)
+	collect(el, el, used)
+	out := el.Copy()
+	prefixes := slices.Sorted(maps.Keys(used))
+	for _, p := range prefixes {
+		if p == "" {
+			out.CreateAttr("xmlns", used[p])
+			continue
+		}
+		out.CreateAttr("xmlns:"+p, used[p])
+	}
+	doc := etree.NewDocument()
+	doc.WriteSettings = etree.WriteSettings{CanonicalText: true, CanonicalAttrVal: true}
+	doc.SetRoot(out)
+	s, err := doc.WriteToString()
+	if err != nil { // a strings.Builder does not fail
+		return Extension{}
+	}
+	return Extension{xml: s}
+}
+
+// collect gathers the prefixes used within el that are declared outside of top.
+func collect(el, top *etree.Element, used map[string]string) {
+	need := func(prefix string) {
+		if prefix == "xml" || prefix == "xmlns" {
+			return
+		}
+		for e := el; e != top.Parent(); e = e.Parent() {
+			for _, a := range e.Attr {
+				if prefix == "" && a.Space == "" && a.Key == "xmlns" || prefix != "" && a.Space == "xmlns" && a.Key == prefix {
+					return
+				}
+			}
+		}
+		uri := el.NamespaceURI()
+		if prefix != "" {
+			uri = prefixURI(el, prefix)
+		}
+		if uri != "" {
+			used[prefix] = uri
+		}
+	}
+	need(el.Space)
+	for _, a := range el.Attr {
+		if a.Space != "" {
+			need(a.Space)
+		}
+	}
+	for _, c := range el.ChildElements() {
+		collect(c, top, used)
+	}
+}
+
+// element reads the extension back.
+func (e Extension) element() (*etree.Element, error) {
+	doc := etree.NewDocument()
+	doc.ReadSettings = readSettings()
+	if err := doc.ReadFromString(e.xml); err != nil {
+		return nil, err
+	}
+	el := doc.Root()
+	doc.RemoveChild(el)
+	return el, nil
+}
+
+var langPattern = regexp.MustCompile(`^([A-Za-z]{1,8}(-[A-Za-z0-9]{1,8})*)?$`)
+
+// validLang reports whether s is a language tag as xml:lang has it; "" is.
+func validLang(s string) bool { return langPattern.MatchString(s) }

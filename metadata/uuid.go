@@ -83,3 +83,12 @@ func decodeBase64(s string) ([]byte, bool) {
 	b, err := base64.RawStdEncoding.DecodeString(s)
 	return b, err == nil
 }
+
+// MarshalText writes the Base64 form, so that JSON holds it too.
+func (u UUID) MarshalText() ([]byte, error) { return []byte(u.Base64()), nil }
+
+// UnmarshalText reads any form that ParseUUID does.
+func (u *UUID) UnmarshalText(b []byte) (err error) {
+	*u, err = ParseUUID(string(b))
+	return err
+}

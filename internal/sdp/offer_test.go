@@ -12,7 +12,6 @@ import (
 
 var (
 	pcma  = sdp.Format{PT: 8, Name: "PCMA", Clock: 8000, Channels: 1}
-	pcmu  = sdp.Format{PT: 0, Name: "PCMU", Clock: 8000, Channels: 1}
 	event = sdp.Format{PT: 101, Name: "telephone-event", Clock: 8000, Channels: 1, Fmtp: "0-15"}
 	opus  = sdp.Format{PT: 111, Name: "opus", Clock: 48000, Channels: 2}
 )

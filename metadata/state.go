@@ -1,0 +1,187 @@
+package metadata
+
+import (
+	"slices"
+	"time"
+)
+
+// State is all that a Builder remembers from document to document: plain data,
+// to be written out and taken up by another process.
+type State struct {
+	Session                   UUID
+	Start, Stop               time.Time // of the session
+	Associated, Disassociated time.Time // of session and recording session
+	Members                   []Member  // in the order of joining
+	Tracks                    []Track
+}
+
+// Member is one stay of a participant. Who comes back has a second one with the
+// same ID.
+type Member struct {
+	ID           ID
+	Role         PartyRole
+	AOR, Name    string
+	Joined, Left time.Time
+}
+
+// Track is the stream that is recorded under a label.
+type Track struct {
+	Label string
+	ID    ID
+	Role  PartyRole
+	Owner ID // the participant whose voice it is
+	Sends bool
+}
+
+// State returns a copy of what the Builder remembers.
+func (b *Builder) State() State { return b.state.clone() }
+
+func (s State) clone() State {
+	s.Members = slices.Clone(s.Members)
+	s.Tracks = slices.Clone(s.Tracks)
+	return s
+}
+
+// instant is a time as precise as a document is, so that what is remembered
+// equals what is read back.
+func instant(t time.Time) time.Time { return t.UTC().Truncate(time.Millisecond) }
+
+func later(a, b time.Time) time.Time {
+	if a.Before(b) {
+		return b
+	}
+	return a
+}
+
+// start fixes, once, when the session started (answered, else begun, else seen
+// first) and when its recording did.
+func (b *Builder) start(s Snapshot, at time.Time) {
+	if !b.state.Start.IsZero() {
+		return
+	}
+	b.state.Start = at
+	for _, t := range []time.Time{s.Answered, s.Started} {
+		if !t.IsZero() {
+			b.state.Start = instant(t)
+			break
+		}
+	}
+	b.state.Associated = later(at, b.state.Start)
+}
+
+// stop fixes, once, when the session or its recording ended.
+func (b *Builder) stop(s Snapshot, at time.Time, o options) {
+	if s.State == CallEnded && b.state.Stop.IsZero() {
+		end := at
+		if !s.Ended.IsZero() {
+			end = instant(s.Ended)
+		}
+		b.state.Stop = later(end, b.state.Start)
+	}
+	if (o.leaving || s.State == CallEnded) && b.state.Disassociated.IsZero() {
+		end := at
+		if !o.leaving {
+			end = b.state.Stop
+		}
+		b.state.Disassociated = later(end, b.state.Associated)
+	}
+}
+
+// seat makes the party the one who sits on its side of the call.
+func (b *Builder) seat(role PartyRole, p Party, at time.Time) {
+	aor, name := canonicalAOR(p.AOR), clean(p.Name)
+	now := b.current(role)
+	fixed := len(b.override(role)) > 0 // named by the operator: one participant for good
+	switch {
+	case now == nil:
+		b.join(Member{Role: role, AOR: aor, Name: name, Joined: b.state.Start})
+	case !b.state.Stop.IsZero(): // nobody moves after the end
+	case now.AOR == aor || fixed:
+		b.rename(now.ID, name)
+	default:
+		now.Left = later(at, now.Joined)
+		b.join(Member{Role: role, AOR: aor, Name: name, Joined: now.Left})
+	}
+}
+
+// current is the open stay on this side, nil before the first document.
+func (b *Builder) current(role PartyRole) *Member {
+	for i := range b.state.Members {
+		if m := &b.state.Members[i]; m.Role == role && m.Left.IsZero() {
+			return m
+		}
+	}
+	return nil
+}
+
+// join adds a stay; who was on this side before keeps the identifier (RFC 7865
+// §6.5.1).
+func (b *Builder) join(m Member) {
+	for _, known := range b.state.Members {
+		if known.Role == m.Role && known.AOR == m.AOR {
+			m.ID = known.ID
+		}
+	}
+	if m.ID == "" {
+		m.ID = b.cfg.IDs().ID()
+	}
+	b.state.Members = append(b.state.Members, m)
+	b.rename(m.ID, m.Name)
+}
+
+// rename gives a participant, in all stays, the name now known. A name that is
+// not told any more is not forgotten.
+func (b *Builder) rename(id ID, name string) {
+	for i := range b.state.Members {
+		if m := &b.state.Members[i]; m.ID == id && name != "" {
+			m.Name = name
+		}
+	}
+}
+
+// assign gives each label its stream: a new one when the voice under the label
+// is another's. Who sends is remembered from before the end, so that the last
+// document still tells whose voice is under which label.
+func (b *Builder) assign(s Snapshot, streams []LabeledStream) {
+	for _, l := range streams {
+		owner := b.current(l.Party)
+		if owner == nil { // neither caller nor callee
+			owner = &Member{}
+		}
+		t := b.track(l.Label)
+		if t == nil {
+			b.state.Tracks = append(b.state.Tracks, Track{Label: l.Label})
+			t = &b.state.Tracks[len(b.state.Tracks)-1]
+		}
+		if t.ID == "" || t.Owner != owner.ID {
+			*t = Track{Label: l.Label, ID: b.cfg.IDs().ID(), Role: l.Party, Owner: owner.ID, Sends: l.sends(s)}
+			continue
+		}
+		if s.State != CallEnded {
+			t.Sends = l.sends(s)
+		}
+	}
+}
+
+// track returns the track of a label, nil if there is none.
+func (b *Builder) track(label string) *Track {
+	for i := range b.state.Tracks {
+		if b.state.Tracks[i].Label == label {
+			return &b.state.Tracks[i]
+		}
+	}
+	return nil
+}
+
+// sends reports whether the direction is sent now.
+func (l LabeledStream) sends(s Snapshot) bool {
+	if !l.Active {
+		return false
+	}
+	for _, m := range s.Streams {
+		if m.Index == l.Index {
+			return l.Party == Caller && m.Caller.Sends || l.Party == Callee && m.Callee.Sends
+		}
+	}
+	return false
+}
