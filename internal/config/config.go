@@ -23,6 +23,8 @@ type Config struct {
 	// Warnings are no mistakes, but the operator should read them: each names
 	// something that is allowed and seldom meant.
 	Warnings Problems
+
+	hidden map[*policy.Template]bool // not to be shown: from the environment
 }
 
 // SIP is the signalling side.

@@ -9,8 +9,7 @@
 // Nothing stops at the first mistake.
 //
 // Flow: file → [Load] → [Config] → internal/app, which hands the parts to the
-// packages; [Config.Describe] prints the same for people, secrets hidden, and
-// [Config.NeedsRestart] says what a reload cannot change.
+// packages; [Config.Describe] prints the same for people, secrets hidden.
 //
 // The YAML library is imported in this package only, by one file. RFC sections:
 // URIs are those of RFC 3261 §19.1, header names those of §25.1.

@@ -1,0 +1,154 @@
+package config
+
+import (
+	"fmt"
+	"log/slog"
+	"net/netip"
+
+	"sidetrack/policy"
+)
+
+// decoder is one reading of one file. It collects what is to be said and goes
+// on, so that one run finds every mistake.
+type decoder struct {
+	file     string
+	opt      Options
+	cfg      *Config
+	problems Problems
+	checks   []func()                         // across sections; run when the whole file has been read
+	routes   map[string]bool                  // names of routes
+	named    map[string]int                   // names of recorders and the lines where they begin
+	used     map[string]bool                  // names of recorders that rules give
+	visit    func(path string, keys []string) // for tests: the keys of each mapping
+}
+
+func newDecoder(file string, opt Options) *decoder {
+	if opt.Env == nil {
+		opt.Env = func(string) (string, bool) { return "", false }
+	}
+	if opt.Addresses == nil {
+		opt.Addresses = HostAddresses
+	}
+	return &decoder{file: file, opt: opt, routes: map[string]bool{}, named: map[string]int{}, used: map[string]bool{}, cfg: &Config{
+		hidden: map[*policy.Template]bool{},
+		File:   file,
+		SIP:    defaultSIP(),
+		Media:  defaultMedia(),
+		HTTP:   HTTP{Listen: "127.0.0.1:8080"},
+		Log:    Log{Level: slog.LevelInfo, Format: "text"},
+	}}
+}
+
+func (d *decoder) addf(line int, key, format string, args ...any) {
+	d.problems = append(d.problems, Problem{d.file, line, key, fmt.Sprintf(format, args...)})
+}
+
+func (d *decoder) warnf(line int, key, format string, args ...any) {
+	d.cfg.Warnings = append(d.cfg.Warnings, Problem{d.file, line, key, fmt.Sprintf(format, args...)})
+}
+
+// later has check run after the whole file has been read.
+func (d *decoder) later(check func()) { d.checks = append(d.checks, check) }
+
+func (d *decoder) decode(data []byte) (*Config, Problems) {
+	if root := d.readTree(data); root != nil {
+		d.root(cursor{d, "", root})
+	}
+	if len(d.problems) > 0 {
+		d.problems.sort()
+		return nil, d.problems
+	}
+	d.cfg.Warnings.sort()
+	return d.cfg, nil
+}
+
+func (d *decoder) root(c cursor) {
+	ok := c.read(fields{
+		{"sip", d.sip},
+		{"routes", d.routeList},
+		{"media", d.media},
+		{"recorders", d.recorders},
+		{"recording", d.ruleList},
+		{"http", d.http},
+		{"log", d.log},
+	})
+	if !ok {
+		return
+	}
+	// What follows asks about the whole, in this order: addresses are needed
+	// by media and recorders, names by rules.
+	d.finishSIP(c)
+	d.finishHTTP(c)
+	d.finishMedia()
+	d.finishRoutes(c)
+	d.finishRecorders()
+	d.finishRules(c)
+	for _, check := range d.checks {
+		check()
+	}
+}
+
+// section gives the line of a section, for what is missing in it; the first
+// line of the file when the section itself is missing.
+func (c cursor) section(name string) int {
+	for _, e := range c.n.entries {
+		if e.name == name {
+			return e.line
+		}
+	}
+	return 1
+}
+
+func (d *decoder) log(c cursor) {
+	c.read(fields{
+		{"level", func(c cursor) {
+			if s, ok := c.oneOf("debug", "info", "warn", "error"); ok {
+				_ = d.cfg.Log.Level.UnmarshalText([]byte(s)) // cannot fail: one of its own four
+			}
+		}},
+		{"format", func(c cursor) {
+			if s, ok := c.oneOf("text", "json"); ok {
+				d.cfg.Log.Format = s
+			}
+		}},
+	})
+}
+
+func (d *decoder) http(c cursor) {
+	c.read(fields{{"listen", func(c cursor) {
+		const want = `host:port such as 127.0.0.1:8080, or "" for off`
+		s, ok := c.text(want)
+		if !ok {
+			return
+		}
+		if s == "" {
+			d.cfg.HTTP.Listen = ""
+			return
+		}
+		host, _, err := splitHostPort(s)
+		if err != nil {
+			c.failf("%s is no address to listen on; write %s", c.show(), want)
+			return
+		}
+		d.cfg.HTTP.Listen = s
+		if a, err := netip.ParseAddr(host); host != "localhost" && (err != nil || !a.IsLoopback()) {
+			c.warnf("whoever reaches %s can see and stop recordings: there is no login; 127.0.0.1 keeps it to this host", c.show())
+		}
+	}}})
+}
+
+// finishHTTP compares with the sockets for SIP. The port may be the default
+// one, so it is the socket for SIP that is told to move.
+func (d *decoder) finishHTTP(root cursor) {
+	if d.cfg.HTTP.Listen == "" {
+		return
+	}
+	host, port, _ := splitHostPort(d.cfg.HTTP.Listen)
+	addr, _ := netip.ParseAddr(host)
+	for _, l := range d.cfg.SIP.Listeners {
+		same := !addr.IsValid() || addr.IsUnspecified() || l.Addr.Addr().IsUnspecified() || l.Addr.Addr() == addr
+		if l.Proto != "udp" && int(l.Addr.Port()) == port && port != 0 && same {
+			d.addf(root.n.get("sip").get("listen").line, "sip.listen", "%s has the port of http.listen (%s); choose another for one of them", l.URL, d.cfg.HTTP.Listen)
+		}
+	}
+}

@@ -1,0 +1,251 @@
+package config
+
+import (
+	"fmt"
+	"io"
+	"maps"
+	"net/netip"
+	"slices"
+	"strings"
+	"text/tabwriter"
+
+	"sidetrack/policy"
+)
+
+// Describe prints what would happen with this configuration, for people:
+// sections with aligned columns, in the order in which a call meets them.
+// Header values and passwords that nobody should see are left out. Errors of w
+// are ignored.
+func (c *Config) Describe(w io.Writer) {
+	t := &table{tw: tabwriter.NewWriter(w, 0, 8, 2, ' ', 0)}
+	c.describeSIP(t)
+	c.describeRoutes(t)
+	c.describeMedia(t)
+	c.describeRecorders(t)
+	c.describeRules(t)
+	t.title("Around it")
+	t.row("http", or(c.HTTP.Listen, "off"))
+	t.row("log", strings.ToLower(c.Log.Level.String())+", "+c.Log.Format)
+	_ = t.tw.Flush() // the writer's affair
+}
+
+// table is a tabwriter with titles and rows.
+type table struct {
+	tw    *tabwriter.Writer
+	begun bool
+}
+
+func (t *table) title(s string) {
+	_ = t.tw.Flush() // each section aligns on its own
+	if t.begun {
+		_, _ = fmt.Fprintln(t.tw)
+	}
+	t.begun = true
+	_, _ = fmt.Fprintln(t.tw, s)
+}
+
+// row prints its cells indented. Nothing in a cell can break the table or
+// reach the terminal as a control sequence.
+func (t *table) row(cells ...string) {
+	for i, cell := range cells {
+		cells[i] = strings.Map(func(r rune) rune {
+			if r < ' ' || r == 0x7f {
+				return ' '
+			}
+			return r
+		}, cell)
+	}
+	_, _ = fmt.Fprintln(t.tw, strings.TrimRight("  "+strings.Join(cells, "\t"), "\t "))
+}
+
+func or(s, otherwise string) string {
+	if s == "" {
+		return otherwise
+	}
+	return s
+}
+
+func (c *Config) describeSIP(t *table) {
+	t.title("Listeners")
+	for _, l := range c.SIP.Listeners {
+		t.row(l.URL, "known to peers as "+l.Advertise)
+	}
+	t.title("Calls")
+	who := "everyone"
+	if len(c.SIP.Trusted) > 0 {
+		who = prefixes(c.SIP.Trusted)
+	}
+	t.row("who may start one", who)
+	most := "no limit"
+	if c.SIP.MaxCalls > 0 {
+		most = fmt.Sprintf("%d, then 503", c.SIP.MaxCalls)
+	}
+	t.row("at most", most)
+	identity := "the same Call-ID and tags on both legs"
+	if c.SIP.Identity == IdentityRewrite {
+		identity = "Call-ID and tags of our own on each leg"
+	}
+	t.row("identity", identity)
+	t.row("on stop", "running calls may last "+short(c.SIP.Drain))
+	if tls := c.SIP.TLS; tls != nil {
+		t.row("tls certificate", or(tls.Certificate, "none"))
+		t.row("tls trusts", or(tls.CA, "the system's authorities"))
+		if tls.VerifyClient {
+			t.row("tls clients", "must show a certificate")
+		}
+	}
+}
+
+func (c *Config) describeRoutes(t *table) {
+	t.title("Routes (first match wins; none: 404)")
+	for i, r := range c.Policy.Routes {
+		to := "the Request-URI itself"
+		if !r.RequestURI {
+			to = uris(r.Targets)
+		}
+		t.row(fmt.Sprint(i+1), r.Name, conditions(r.Match), "-> "+to)
+	}
+}
+
+func (c *Config) describeMedia(t *table) {
+	m := c.Media
+	t.title("Media")
+	t.row("bound to", m.Listen.String())
+	t.row("told in SDP", m.Advertise.String())
+	n := m.PortMax - m.PortMin + 1
+	t.row("ports", fmt.Sprintf("%d-%d (UDP), for %d recorded calls with one audio stream each", m.PortMin, m.PortMax, n/portsPerCall))
+	silent := "never ended"
+	if m.Timeout > 0 {
+		silent = "ended after " + short(m.Timeout)
+	}
+	t.row("without RTP", silent)
+}
+
+func (c *Config) describeRecorders(t *table) {
+	t.title("Recorders")
+	if len(c.Recorders) == 0 {
+		t.row("none")
+	}
+	for _, r := range c.Recorders {
+		t.row(r.Name, "tries", uris(r.SRS))
+		t.row("", "waits", short(r.Timeout)+" for each")
+		if re := r.SkipFailoverCodes; re != nil {
+			t.row("", "gives up on", "a final code that matches "+strings.TrimPrefix(re.String(), "(?i)"))
+		}
+		t.row("", "from", hidePassword(r.FromURI))
+		t.row("", "to", or(hidePassword(r.ToURI), "the SRS"))
+		if r.Socket != "" {
+			t.row("", "leaves by", r.Socket)
+		}
+		for _, h := range r.Headers {
+			value := h.Value.String()
+			if h.Secret {
+				value = "(hidden)"
+			}
+			t.row("", "header", h.Name+": "+value)
+		}
+		c.describeMetadata(t, r)
+	}
+}
+
+func (c *Config) describeMetadata(t *table, r Recorder) {
+	for _, m := range []struct {
+		name string
+		tmpl *policy.Template
+	}{
+		{"group", r.Group}, {"group extension", r.GroupExtension}, {"session extension", r.SessionExtension},
+		{"caller", r.Caller}, {"callee", r.Callee},
+	} {
+		switch {
+		case m.tmpl == nil:
+		case c.hidden[m.tmpl]:
+			t.row("", m.name, "(hidden)")
+		default:
+			t.row("", m.name, m.tmpl.String())
+		}
+	}
+}
+
+func (c *Config) describeRules(t *table) {
+	t.title("Recording rules (first match wins; none: not recorded)")
+	if len(c.Policy.Rules) == 0 {
+		t.row("none")
+	}
+	for i, r := range c.Policy.Rules {
+		t.row(fmt.Sprint(i+1), r.Name, conditions(r.Match), "-> "+outcome(r))
+	}
+}
+
+// outcome says in words what a rule does.
+func outcome(r policy.Rule) string {
+	if r.Recorder == policy.NoRecorder {
+		return "not recorded"
+	}
+	what := "both sides"
+	if r.Tracks != policy.TracksBoth {
+		what = "the " + string(r.Tracks) + " only"
+	}
+	parts := []string{what + " to " + r.Recorder, "from the answer on"}
+	if r.Start == policy.StartEarly {
+		parts[1] = "from early media on"
+	}
+	if r.OnHold == policy.OnHoldPause {
+		parts = append(parts, "paused on hold")
+	} else {
+		parts = append(parts, "hold ignored")
+	}
+	if r.Required {
+		parts = append(parts, "no call without (503)")
+	}
+	return strings.Join(parts, ", ")
+}
+
+// conditions says in words what a match asks for.
+func conditions(m policy.Match) string {
+	var parts []string
+	add := func(format string, args ...any) { parts = append(parts, fmt.Sprintf(format, args...)) }
+	if m.Route != "" {
+		add("route %s", m.Route)
+	}
+	if len(m.Method) > 0 {
+		add("%s", either(m.Method))
+	}
+	if len(m.Source) > 0 {
+		add("sent by %s", prefixes(m.Source))
+	}
+	if m.Listener != "" {
+		add("received on %s", m.Listener)
+	}
+	if m.From != nil {
+		add("From ~ %s", m.From)
+	}
+	if m.To != nil {
+		add("To ~ %s", m.To)
+	}
+	if m.RequestURI != nil {
+		add("Request-URI ~ %s", m.RequestURI)
+	}
+	for _, name := range slices.Sorted(maps.Keys(m.Header)) {
+		add("%s ~ %s", name, m.Header[name])
+	}
+	return or(strings.Join(parts, " and "), "all")
+}
+
+func prefixes(ps []netip.Prefix) string {
+	out := make([]string, len(ps))
+	for i, p := range ps {
+		out[i] = p.String()
+		if p.IsSingleIP() {
+			out[i] = p.Addr().String()
+		}
+	}
+	return either(out)
+}
+
+func uris(us []string) string {
+	out := make([]string, len(us))
+	for i, u := range us {
+		out[i] = hidePassword(u)
+	}
+	return strings.Join(out, ", then ")
+}

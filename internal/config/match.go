@@ -1,0 +1,117 @@
+package config
+
+import (
+	"regexp"
+	"strings"
+
+	"sidetrack/policy"
+)
+
+// match reads the conditions of a route or, with more keys, of a recording rule.
+func (d *decoder) match(c cursor, recording bool) policy.Match {
+	var m policy.Match
+	known := fields{
+		{"source", func(c cursor) { m.Source = c.cidrs() }},
+		{"listener", func(c cursor) { d.listenerRef(c, &m.Listener) }},
+		{"from", func(c cursor) { m.From = c.regex("") }},
+		{"to", func(c cursor) { m.To = c.regex("") }},
+		{"request_uri", func(c cursor) { m.RequestURI = c.regex("") }},
+		{"method", func(c cursor) { m.Method = c.methods() }},
+		{"header", func(c cursor) { m.Header = c.headerPatterns() }},
+	}
+	if recording {
+		known = append(known, field{"route", func(c cursor) { d.routeRef(c, &m.Route) }})
+	}
+	c.read(known)
+	return m
+}
+
+// listenerRef reads the URL of one of sip.listen.
+func (d *decoder) listenerRef(c cursor, into *string) {
+	l, ok := c.listener()
+	if !ok {
+		return
+	}
+	*into = l.URL
+	d.later(func() {
+		var urls []string
+		for _, have := range d.cfg.SIP.Listeners {
+			if have.URL == l.URL {
+				return
+			}
+			urls = append(urls, have.URL)
+		}
+		if len(urls) > 0 {
+			c.failf("%s is not in sip.listen; write %s", c.show(), either(urls))
+		}
+	})
+}
+
+// routeRef reads the name of a route.
+func (d *decoder) routeRef(c cursor, into *string) {
+	s, ok := c.word("the name of a route")
+	if !ok {
+		return
+	}
+	*into = s
+	d.later(func() {
+		if d.routes[s] {
+			return
+		}
+		var names []string
+		for _, r := range d.cfg.Policy.Routes {
+			names = append(names, r.Name)
+		}
+		c.failf("there is no route %s; %s", c.show(), c.propose(s, names, "add one to routes"))
+	})
+}
+
+// propose says what to write for a name that refers to nothing.
+func (c cursor) propose(name string, known []string, otherwise string) string {
+	if near := nearest(name, known); near != "" && !c.n.secret {
+		return "write " + near
+	}
+	if len(known) == 0 || len(known) > 12 {
+		return otherwise
+	}
+	return "write " + either(known) + ", or " + otherwise
+}
+
+// methods reads one method or several (RFC 3261 §7.1: a token, case-sensitive).
+func (c cursor) methods() []string {
+	var out []string
+	for _, item := range c.words("a method such as INVITE") {
+		s := item.n.text
+		if !token(s) {
+			item.failf("%s is no method; write one such as INVITE", item.show())
+			continue
+		}
+		if up := strings.ToUpper(s); up != s && !item.n.secret {
+			item.warnf("methods are told apart by case, and %s is unlike %s", s, up)
+		}
+		out = append(out, s)
+	}
+	return out
+}
+
+func (c cursor) headerPatterns() map[string]*regexp.Regexp {
+	out := map[string]*regexp.Regexp{}
+	c.free("NAME: regular expression", func(name string, v cursor) {
+		if !token(name) {
+			v.failf("%q is no header name; write one such as X-Queue", name)
+			return
+		}
+		if re := v.regex(""); re != nil {
+			out[name] = re
+		}
+	})
+	return out
+}
+
+// token is RFC 3261 §25.1.
+func token(s string) bool {
+	return s != "" && !strings.ContainsFunc(s, func(r rune) bool {
+		letter := 'a' <= r|0x20 && r|0x20 <= 'z'
+		return !letter && (r < '0' || r > '9') && !strings.ContainsRune("-.!%*_+`'~", r)
+	})
+}

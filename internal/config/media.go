@@ -1,0 +1,127 @@
+package config
+
+import (
+	"net/netip"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// portsPerCall is what a recorded call with one audio stream takes: an even
+// and an odd port towards caller, callee, and per copy to the SRS.
+const portsPerCall = 8
+
+func defaultMedia() Media {
+	return Media{PortMin: 20000, PortMax: 29999, Timeout: 60 * time.Second}
+}
+
+func (d *decoder) media(c cursor) {
+	m := &d.cfg.Media
+	c.read(fields{
+		{"listen", func(c cursor) {
+			if a, ok := c.ip("0.0.0.0"); ok {
+				m.Listen = a
+			}
+		}},
+		{"advertise", func(c cursor) {
+			a, ok := c.ip("203.0.113.10")
+			if ok && a.IsUnspecified() {
+				c.failf("%s is no address that others can reach; write one such as 203.0.113.10", c.show())
+				return
+			}
+			m.Advertise = a
+			d.later(func() {
+				if ok && a.Is4() != m.Listen.Is4() && m.Listen != netip.IPv6Unspecified() {
+					c.failf("%s is of another family than media.listen (%s); write an address of the same", c.show(), m.Listen)
+				}
+			})
+		}},
+		{"ports", d.ports},
+		{"timeout", func(c cursor) {
+			if v, ok := c.duration(0, 24*time.Hour, "60s"); ok {
+				m.Timeout = v
+			}
+		}},
+	})
+}
+
+// ip reads a numeric address.
+func (c cursor) ip(example string) (netip.Addr, bool) {
+	s, ok := c.word("an address such as " + example)
+	if !ok {
+		return netip.Addr{}, false
+	}
+	a, err := netip.ParseAddr(strings.TrimSuffix(strings.TrimPrefix(s, "["), "]"))
+	if err != nil || a.IsMulticast() || a.Zone() != "" {
+		c.failf("%s is no address; write one such as %s, without port", c.show(), example)
+		return netip.Addr{}, false
+	}
+	return a.Unmap(), true
+}
+
+func (d *decoder) ports(c cursor) {
+	const want = "FIRST-LAST such as 20000-29999"
+	s, ok := c.word(want)
+	if !ok {
+		return
+	}
+	a, b, ok := strings.Cut(s, "-")
+	first, err1 := strconv.ParseUint(strings.TrimSpace(a), 10, 16)
+	last, err2 := strconv.ParseUint(strings.TrimSpace(b), 10, 16)
+	switch {
+	case !ok || err1 != nil || err2 != nil || first == 0:
+		c.failf("%s is no port range; write %s, ports from 1 to 65535", c.show(), want)
+	case last < first:
+		c.failf("%s ends before it begins; write %d-%d", c.show(), last, first)
+	case last-first+1 < portsPerCall:
+		c.failf("%s has %d ports, but one recorded call takes %d; write a larger range", c.show(), last-first+1, portsPerCall)
+	case first%2 == 1:
+		c.failf("%s begins with an odd port, but RTP takes the even ones; write %d-%d", c.show(), first+1, last)
+	default:
+		// An even last port has no odd one for its RTCP and is left alone.
+		d.cfg.Media.PortMin, d.cfg.Media.PortMax = int(first), int(last-1+last%2)
+		d.later(func() { d.portsAndSIP(c) })
+	}
+}
+
+// portsAndSIP finds a socket for SIP among the ports for RTP.
+func (d *decoder) portsAndSIP(c cursor) {
+	m := d.cfg.Media
+	for _, l := range d.cfg.SIP.Listeners {
+		if p := int(l.Addr.Port()); l.Proto == "udp" && p >= m.PortMin && p <= m.PortMax {
+			c.failf("%s contains the port of %s; write a range without it", c.show(), l.URL)
+		}
+	}
+}
+
+// finishMedia sets the addresses that follow from those of SIP: what is bound
+// is a wildcard of the first socket's family, what is advertised is what SIP
+// advertises, if that is an address.
+func (d *decoder) finishMedia() {
+	m := &d.cfg.Media
+	first := netip.IPv4Unspecified()
+	if len(d.cfg.SIP.Listeners) > 0 {
+		first = d.cfg.SIP.Listeners[0].Addr.Addr()
+	}
+	if !m.Listen.IsValid() {
+		m.Listen = netip.IPv4Unspecified()
+		if first.Is6() {
+			m.Listen = netip.IPv6Unspecified()
+		}
+	}
+	if m.Advertise.IsValid() {
+		return
+	}
+	if a, err := netip.ParseAddr(d.cfg.SIP.Advertise); err == nil && (a.Is4() == m.Listen.Is4() || m.Listen == netip.IPv6Unspecified()) {
+		m.Advertise = a
+		return
+	}
+	bound := m.Listen
+	if bound.IsUnspecified() && first.Is4() == bound.Is4() {
+		bound = first
+	}
+	if bound.IsUnspecified() {
+		bound, _ = reachable(bound, d.opt.Addresses())
+	}
+	m.Advertise = bound.WithZone("")
+}

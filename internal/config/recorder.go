@@ -1,0 +1,128 @@
+package config
+
+import (
+	"net/netip"
+	"slices"
+	"strings"
+	"time"
+
+	"sidetrack/policy"
+)
+
+func (d *decoder) recorders(c cursor) {
+	c.free("a name for each recorder", func(name string, v cursor) {
+		// Names are metric labels, command arguments and parts of URLs.
+		if name == policy.NoRecorder || len(name) > 64 || !token(name) || strings.ContainsAny(name, "%*'`!~+") {
+			v.failf("%q cannot name a recorder; write letters, digits, - _ and . (not %q)", name, policy.NoRecorder)
+		}
+		d.named[name] = v.n.line
+		d.recorder(name, v)
+	})
+}
+
+func (d *decoder) recorder(name string, c cursor) {
+	r := Recorder{Name: name, Timeout: 4 * time.Second}
+	var srs []srsTarget
+	ok := c.read(fields{
+		{"srs", func(c cursor) { r.SRS, srs = d.srs(c) }},
+		{"skip_failover_codes", func(c cursor) { r.SkipFailoverCodes = c.codes() }},
+		{"timeout", func(c cursor) {
+			if v, ok := c.duration(100*time.Millisecond, 5*time.Minute, "4s"); ok {
+				r.Timeout = v
+			}
+		}},
+		{"from_uri", func(c cursor) { ownURI(c, "sip:src@203.0.113.10", &r.FromURI) }},
+		{"to_uri", func(c cursor) { ownURI(c, "sip:rec@198.51.100.7", &r.ToURI) }},
+		{"headers", func(c cursor) { r.Headers = c.headerTemplates() }},
+		{"socket", func(c cursor) { d.socket(c, &r, &srs) }},
+		{"group", func(c cursor) { r.Group = c.template() }},
+		{"group_extension", func(c cursor) { r.GroupExtension = c.xml(extension) }},
+		{"session_extension", func(c cursor) { r.SessionExtension = c.xml(extension) }},
+		{"caller", func(c cursor) { r.Caller = c.xml(nameID) }},
+		{"callee", func(c cursor) { r.Callee = c.xml(nameID) }},
+	})
+	if !ok {
+		return
+	}
+	if c.n.get("srs") == nil {
+		c.failf("has no SRS to record to; add srs: sip:HOST")
+	}
+	if r.GroupExtension != nil && r.Group == nil && c.n.get("group_extension") != nil {
+		d.warnf(c.n.get("group_extension").line, join(c.path, "group_extension"), "has no effect without group; add group: NAME")
+	}
+	d.cfg.Recorders = append(d.cfg.Recorders, r)
+}
+
+// srsTarget is an SRS and where it was written.
+type srsTarget struct {
+	target
+	at cursor
+}
+
+func (d *decoder) srs(c cursor) (uris []string, targets []srsTarget) {
+	for _, item := range c.words("SIP URIs such as sip:198.51.100.7, in the order in which they are tried") {
+		t, ok := item.uri("sip:198.51.100.7")
+		if !ok {
+			continue
+		}
+		if slices.Contains(uris, item.n.text) {
+			item.warnf("%s is listed twice; it is tried twice", item.show())
+		}
+		uris = append(uris, item.n.text)
+		targets = append(targets, srsTarget{t, item})
+		d.later(func() { d.checkTarget(item, t) })
+	}
+	if c.n.kind == list && len(c.n.items) == 0 {
+		c.failf("names no SRS; write a SIP URI such as sip:198.51.100.7")
+	}
+	return uris, targets
+}
+
+// ownURI reads a URI that goes into From or To.
+func ownURI(c cursor, example string, into *string) {
+	if _, ok := c.uri(example); ok {
+		*into = strings.TrimSpace(c.n.text)
+	}
+}
+
+// socket reads which listener a recording session leaves from, and holds it
+// against the SRSs, which are known when the whole recorder has been read.
+func (d *decoder) socket(c cursor, r *Recorder, srs *[]srsTarget) {
+	d.listenerRef(c, &r.Socket)
+	d.later(func() {
+		proto, _, _ := strings.Cut(r.Socket, "://")
+		for _, t := range *srs {
+			if proto != "" && t.transport != "" && t.transport != proto {
+				t.at.warnf("%s is reached by %s, so not from %s but from another socket of that transport", t.at.show(), t.transport, r.Socket)
+			}
+		}
+	})
+}
+
+// finishRecorders sets the From of our INVITEs: the host that we advertise.
+func (d *decoder) finishRecorders() {
+	for i := range d.cfg.Recorders {
+		r := &d.cfg.Recorders[i]
+		if r.FromURI != "" || len(d.cfg.SIP.Listeners) == 0 {
+			continue
+		}
+		host := d.cfg.SIP.Listeners[0].Advertise
+		for _, l := range d.cfg.SIP.Listeners {
+			if l.URL == r.Socket {
+				host = l.Advertise
+			}
+		}
+		if a, err := netip.ParseAddr(host); err == nil && a.Is6() {
+			host = "[" + host + "]"
+		}
+		r.FromURI = "sip:" + host
+	}
+}
+
+func (d *decoder) recorderNames() []string {
+	var names []string
+	for _, r := range d.cfg.Recorders {
+		names = append(names, r.Name)
+	}
+	return names
+}

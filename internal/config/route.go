@@ -1,0 +1,134 @@
+package config
+
+import (
+	"fmt"
+	"strings"
+
+	"sidetrack/policy"
+)
+
+// requestURI is the target that stands for the Request-URI itself.
+const requestURI = "request-uri"
+
+func (d *decoder) routeList(c cursor) {
+	for i, item := range c.items("routes") {
+		d.route(item, i)
+	}
+}
+
+func (d *decoder) route(c cursor, i int) {
+	r := policy.Route{Name: fmt.Sprintf("route-%d", i+1)}
+	ok := c.read(fields{
+		{"name", func(c cursor) { d.name(c, &r.Name) }},
+		{"match", func(c cursor) { r.Match = d.match(c, false) }},
+		{"to", func(c cursor) { r.Targets, r.RequestURI = d.routeTo(c) }},
+	})
+	if !ok {
+		return
+	}
+	if c.n.get("to") == nil {
+		c.failf("has no target; add to: sip:HOST:PORT, or to: %s", requestURI)
+	}
+	if d.routes[r.Name] {
+		c.failf("a second route is called %q; choose another name", r.Name)
+	}
+	d.routes[r.Name] = true
+	d.cfg.Policy.Routes = append(d.cfg.Policy.Routes, r)
+}
+
+// name reads the name of a route or a rule.
+func (d *decoder) name(c cursor, into *string) {
+	s, ok := c.word("a name")
+	if !ok {
+		return
+	}
+	if len(s) > 64 || strings.ContainsFunc(s, func(r rune) bool { return r < ' ' || r == 0x7f }) {
+		c.failf("%s is no name; write up to 64 characters on one line", c.show())
+		return
+	}
+	*into = s
+}
+
+// routeTo reads where a route leads.
+func (d *decoder) routeTo(c cursor) (targets []string, follow bool) {
+	items := c.words("a SIP URI such as sip:192.0.2.20:5060, several with commas, or " + requestURI)
+	for _, item := range items {
+		if item.n.text != requestURI {
+			if t, ok := item.uri("sip:192.0.2.20:5060"); ok {
+				targets = append(targets, item.n.text)
+				d.later(func() { d.checkTarget(item, t) })
+			}
+			continue
+		}
+		if len(items) > 1 {
+			item.failf("%s stands alone; make another route of it", requestURI)
+			return nil, false
+		}
+		return nil, true
+	}
+	if c.n.kind == list && len(c.n.items) == 0 {
+		c.failf("names no target; write a SIP URI such as sip:192.0.2.20:5060")
+	}
+	return targets, false
+}
+
+// checkTarget holds a target against our own sockets. We must not send to
+// ourselves; UDP leaves from a socket of that address family, and a connection
+// borrows the identity of one when there is none of its own transport.
+func (d *decoder) checkTarget(c cursor, t target) {
+	proto, port := t.transport, t.port
+	if proto == "" {
+		proto = "udp"
+	}
+	if port == 0 {
+		port = defaultPort(proto)
+	}
+	fits := false
+	for _, l := range d.cfg.SIP.Listeners {
+		sameFamily := !t.addr.IsValid() || t.addr.Is4() == l.Addr.Addr().Is4()
+		fits = fits || sameFamily && (proto != "udp" || l.Proto == "udp")
+		if l.Proto == proto && int(l.Addr.Port()) == port && (t.host == l.Advertise || t.addr.IsValid() && t.addr == l.Addr.Addr()) {
+			c.failf("%s is this proxy's own socket %s; write the address of the peer", c.show(), l.URL)
+			return
+		}
+	}
+	if fits || t.transport == "" && !t.addr.IsValid() || len(d.cfg.SIP.Listeners) == 0 {
+		return
+	}
+	any := "0.0.0.0"
+	if t.addr.IsValid() && t.addr.Is6() {
+		any = "[::]"
+	}
+	c.failf("%s cannot be reached: there is no %s socket of its address family; add %s://%s:%d to sip.listen",
+		c.show(), proto, proto, any, defaultPort(proto))
+}
+
+// finishRoutes notes what is missing and what can never be reached.
+func (d *decoder) finishRoutes(root cursor) {
+	n := root.n.get("routes")
+	switch {
+	case n == nil:
+		d.addf(root.section("routes"), "routes", "is missing: without a route no call goes anywhere; write routes: [{to: sip:HOST:PORT}]")
+	case n.null() || n.kind == list && len(n.items) == 0:
+		d.addf(root.section("routes"), "routes", "is empty: without a route no call goes anywhere; write - to: sip:HOST:PORT")
+	case n.kind == list:
+		d.unreachable(n, "routes", "route", len(d.cfg.Policy.Routes), func(i int) (string, policy.Match) {
+			return d.cfg.Policy.Routes[i].Name, d.cfg.Policy.Routes[i].Match
+		})
+	}
+}
+
+// unreachable warns of what stands behind an entry that takes everything.
+func (d *decoder) unreachable(n *node, path, what string, count int, at func(int) (string, policy.Match)) {
+	if count != len(n.items) { // some could not be read: positions differ
+		return
+	}
+	for i := range count - 1 {
+		if name, m := at(i); m.Empty() {
+			next, _ := at(i + 1)
+			d.warnf(n.items[i+1].line, fmt.Sprintf("%s[%d]", path, i+1),
+				"%s %q and what follows are never reached: %q before it takes everything; move it up", what, next, name)
+			return
+		}
+	}
+}

@@ -1,0 +1,201 @@
+package config
+
+import (
+	"net/netip"
+	"strings"
+	"time"
+)
+
+func defaultSIP() SIP {
+	return SIP{Identity: IdentityPreserve, Drain: 30 * time.Second}
+}
+
+func (d *decoder) sip(c cursor) {
+	s := &d.cfg.SIP
+	c.read(fields{
+		{"listen", d.listen},
+		{"advertise", d.advertise},
+		{"tls", d.tls},
+		{"trusted", func(c cursor) { s.Trusted = c.cidrs() }},
+		{"max_calls", func(c cursor) {
+			if n, ok := c.integer(0, 1_000_000); ok {
+				s.MaxCalls = n
+			}
+		}},
+		{"identity", func(c cursor) {
+			if v, ok := c.oneOf(IdentityPreserve, IdentityRewrite); ok {
+				s.Identity = v
+			}
+		}},
+		{"drain", func(c cursor) {
+			if v, ok := c.duration(0, 24*time.Hour, "30s"); ok {
+				s.Drain = v
+			}
+		}},
+	})
+}
+
+const wantListener = "udp://ADDRESS:PORT (or tcp, tls), such as udp://0.0.0.0:5060"
+
+func (d *decoder) listen(c cursor) {
+	if c.n.kind == scalar && !c.n.null() {
+		c.failf("is a single value; write a list: [%s]", c.n.raw)
+		return
+	}
+	for _, item := range c.items("sockets such as udp://0.0.0.0:5060") {
+		l, ok := item.listener()
+		if !ok {
+			continue
+		}
+		if by := d.conflict(l); by != "" {
+			item.failf("%s is taken by %s above; keep one, or choose another port", l.URL, by)
+			continue
+		}
+		d.cfg.SIP.Listen = append(d.cfg.SIP.Listen, l.URL)
+		d.cfg.SIP.Listeners = append(d.cfg.SIP.Listeners, l)
+		if l.Proto == "tls" {
+			d.later(func() { d.needCertificate(item) })
+		}
+	}
+}
+
+// listener reads one socket and puts its URL into canonical form.
+func (c cursor) listener() (Listener, bool) {
+	s, ok := c.word(wantListener)
+	if !ok {
+		return Listener{}, false
+	}
+	proto, rest, ok := strings.Cut(s, "://")
+	proto = strings.ToLower(proto)
+	if !ok || proto != "udp" && proto != "tcp" && proto != "tls" {
+		c.failf("%s is no socket; write %s", c.show(), wantListener)
+		return Listener{}, false
+	}
+	addr, err := netip.ParseAddrPort(rest)
+	if err != nil {
+		addr, err = withDefaultPort(proto, rest)
+	}
+	if err != nil || addr.Addr().Is4In6() {
+		c.failf("%s has no address of this host; write %s, IPv6 in brackets, port up to 65535", c.show(), wantListener)
+		return Listener{}, false
+	}
+	if addr.Addr().IsMulticast() {
+		c.failf("%s is a multicast address; write one of this host", c.show())
+		return Listener{}, false
+	}
+	return Listener{URL: proto + "://" + addr.String(), Proto: proto, Addr: addr}, true
+}
+
+// defaultPort is that of RFC 3261 §19.1.2.
+func defaultPort(proto string) int {
+	if proto == "tls" {
+		return 5061
+	}
+	return 5060
+}
+
+// withDefaultPort takes an address without a port.
+func withDefaultPort(proto, s string) (netip.AddrPort, error) {
+	if strings.HasPrefix(s, "[") && strings.HasSuffix(s, "]") {
+		s = s[1 : len(s)-1]
+	}
+	a, err := netip.ParseAddr(s)
+	return netip.AddrPortFrom(a, uint16(defaultPort(proto))), err
+}
+
+// conflict finds the socket that already has the port of l. TCP and TLS share
+// the port space.
+func (d *decoder) conflict(l Listener) string {
+	for _, o := range d.cfg.SIP.Listeners {
+		sameAddr := o.Addr.Addr() == l.Addr.Addr() ||
+			o.Addr.Addr().Is4() == l.Addr.Addr().Is4() && (o.Addr.Addr().IsUnspecified() || l.Addr.Addr().IsUnspecified())
+		if sameAddr && o.Addr.Port() == l.Addr.Port() && l.Addr.Port() != 0 && (o.Proto == "udp") == (l.Proto == "udp") {
+			return o.URL
+		}
+	}
+	return ""
+}
+
+func (d *decoder) advertise(c cursor) {
+	const want = "a host name or an address, such as 203.0.113.10"
+	s, ok := c.word(want)
+	if !ok {
+		return
+	}
+	s = strings.TrimSuffix(strings.TrimPrefix(s, "["), "]")
+	a, err := netip.ParseAddr(s)
+	switch {
+	case err == nil && (a.IsUnspecified() || a.IsMulticast() || a.Zone() != ""):
+		c.failf("%s is no address that others can reach; write %s", c.show(), want)
+	case err != nil && (!validHost(s) || numeric(s)):
+		c.failf("%s is no host; write %s, without scheme and port", c.show(), want)
+	default:
+		d.cfg.SIP.Advertise = s
+	}
+}
+
+// finishSIP fills in what depends on more than one key.
+func (d *decoder) finishSIP(root cursor) {
+	s := &d.cfg.SIP
+	sip := root.n.get("sip")
+	line := root.section("sip")
+	if sip == nil || sip.kind == mapping && sip.get("listen") == nil || sip.null() {
+		d.addf(line, "sip.listen", "is missing: without a socket no call comes in; write listen: [udp://0.0.0.0:5060]")
+	} else if v := sip.get("listen"); v != nil && (v.null() || v.kind == list && len(v.items) == 0) {
+		d.addf(v.line, "sip.listen", "names no socket; write listen: [udp://0.0.0.0:5060]")
+	}
+	if sip == nil || sip.kind != mapping || sip.get("trusted") == nil {
+		d.warnf(line, "sip.trusted", "is not set: everyone who reaches this proxy may start calls through it; list your networks")
+	} else if v := sip.get("trusted"); v.kind == list && len(v.items) == 0 {
+		d.warnf(v.line, "sip.trusted", "is empty: everyone who reaches this proxy may start calls through it; list your networks")
+	}
+	wildcard := false
+	for i := range s.Listeners {
+		l := &s.Listeners[i]
+		l.Advertise = d.hostFor(l.Addr.Addr())
+		wildcard = wildcard || l.Addr.Addr().IsUnspecified()
+	}
+	if v := sip; wildcard && s.Advertise == "" && v != nil {
+		d.warnGuess(v.get("listen"))
+	}
+}
+
+// hostFor gives the host to put into Via and Contact for a socket bound to
+// addr. An advertised address of the other family cannot be meant for it.
+func (d *decoder) hostFor(addr netip.Addr) string {
+	adv, err := netip.ParseAddr(d.cfg.SIP.Advertise)
+	if d.cfg.SIP.Advertise != "" && (err != nil || adv.Is4() == addr.Is4()) {
+		return d.cfg.SIP.Advertise
+	}
+	if !addr.IsUnspecified() {
+		return addr.WithZone("").String()
+	}
+	a, _ := reachable(addr, d.opt.Addresses())
+	return a.String()
+}
+
+// warnGuess tells when an address had to be chosen among several.
+func (d *decoder) warnGuess(at *node) {
+	told := map[bool]bool{}
+	for _, l := range d.cfg.SIP.Listeners {
+		addr := l.Addr.Addr()
+		if !addr.IsUnspecified() || told[addr.Is4()] {
+			continue
+		}
+		told[addr.Is4()] = true
+		chosen, others := reachable(addr, d.opt.Addresses())
+		if chosen.IsLoopback() {
+			d.warnf(at.line, "sip.listen", "this host has no address for %s but loopback, so others cannot answer; set sip.advertise", l.URL)
+		} else if len(others) > 0 {
+			d.warnf(at.line, "sip.listen", "this host has several addresses; peers are told %s, not %s; set sip.advertise to choose", chosen, addrList(others))
+		}
+	}
+}
+
+func addrList(addrs []netip.Addr) string {
+	var b []string
+	for _, a := range addrs {
+		b = append(b, a.String())
+	}
+	return strings.Join(b, ", ")
+}

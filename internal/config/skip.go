@@ -1,0 +1,54 @@
+package config
+
+import (
+	"fmt"
+	"regexp"
+	"strconv"
+	"strings"
+)
+
+// codes reads a pattern over final response codes. As in OpenSIPS it is not
+// anchored and case does not count, so that patterns can be taken over as they
+// are. What is written without thinking of that is warned of.
+func (c cursor) codes() *regexp.Regexp {
+	if c.n.kind == scalar && c.n.text == "" && !c.n.null() { // as a pattern it would match everything
+		return nil
+	}
+	re := c.regex("(?i)")
+	if re == nil {
+		return nil
+	}
+	var all, inside []string
+	atStart := false
+	for code := 300; code <= 699; code++ {
+		s := strconv.Itoa(code)
+		loc := re.FindStringIndex(s)
+		if loc == nil {
+			continue
+		}
+		all = append(all, s)
+		if loc[0] == 0 {
+			atStart = true
+		} else {
+			inside = append(inside, s)
+		}
+	}
+	switch {
+	case len(all) == 0:
+		c.warnf("%s matches no final code from 300 to 699, so it has no effect", c.show())
+	case len(all) == 400:
+		c.warnf("%s matches every final code: the second SRS is never tried; write the codes, such as 408|487", c.show())
+	case atStart && len(inside) > 0:
+		c.warnf("%s is not anchored, so it also matches %s; write ^ before it if that is not meant", c.show(), few(inside))
+	}
+	return re
+}
+
+// few lists the first codes and counts the rest.
+func few(codes []string) string {
+	const most = 6
+	if len(codes) <= most {
+		return strings.Join(codes, ", ")
+	}
+	return fmt.Sprintf("%s and %d more", strings.Join(codes[:most], ", "), len(codes)-most)
+}
