@@ -7,7 +7,7 @@ type Header struct{ Name, Value string }
 
 // compact maps the one-letter forms of the IANA registry to the long ones; index is letter - 'a'.
 var compact = [26]string{
-	'a' - 'a': "Accept-Contact",      // RFC 3841
+	0:         "Accept-Contact",      // RFC 3841
 	'b' - 'a': "Referred-By",         // RFC 3892
 	'c' - 'a': "Content-Type",        // RFC 3261
 	'd' - 'a': "Request-Disposition", // RFC 3841

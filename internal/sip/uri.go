@@ -129,24 +129,18 @@ func (u URI) String() string {
 	if u.Opaque != "" {
 		return u.Scheme + ":" + u.Opaque
 	}
-	var b strings.Builder
-	b.WriteString(u.Scheme)
-	b.WriteByte(':')
-	if u.User != "" || u.Password != "" {
-		b.WriteString(u.User)
-		if u.Password != "" {
-			b.WriteByte(':')
-			b.WriteString(u.Password)
-		}
-		b.WriteByte('@')
-	}
-	b.WriteString(FormatHostPort(u.Host, u.Port))
-	b.WriteString(u.Params.String())
+	tail := FormatHostPort(u.Host, u.Port) + u.Params.String()
 	if u.Headers != "" {
-		b.WriteByte('?')
-		b.WriteString(u.Headers)
+		tail += "?" + u.Headers
 	}
-	return b.String()
+	user := u.User
+	if u.Password != "" {
+		user += ":" + u.Password
+	}
+	if user != "" || strings.IndexByte(tail, '@') >= 0 { // else an @ in a parameter would end the user part
+		user += "@"
+	}
+	return u.Scheme + ":" + user + tail
 }
 
 // Transport gives the transport parameter in lower case, "" if there is none.
