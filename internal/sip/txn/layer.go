@@ -64,6 +64,10 @@ func (l *Layer) Receive(in transport.Inbound) {
 	}
 }
 
+// Rejected counts a request that the layer's user refused, under a reason from
+// a small fixed set.
+func (l *Layer) Rejected(reason string) { l.metrics.reject(reason) }
+
 // LaneFor returns the lane of a Call-ID.
 func (l *Layer) LaneFor(callID string) *Lane {
 	if len(l.lanes) == 1 {

@@ -1,0 +1,238 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"os"
+	"strings"
+	"text/tabwriter"
+	"time"
+)
+
+// client talks to the HTTP API of a running proxy.
+type client struct {
+	base string
+	json bool
+	std  stdio
+}
+
+// clientFlags adds the options that all commands of the API share.
+func clientFlags(name string, std stdio) (*flag.FlagSet, *client) {
+	fs := flags(name, std)
+	c := &client{std: std}
+	base := os.Getenv("SIDETRACK_API")
+	if base == "" {
+		base = "http://127.0.0.1:8080"
+	}
+	fs.StringVar(&c.base, "api", base, "address of the proxy's HTTP API (environment SIDETRACK_API)")
+	fs.BoolVar(&c.json, "json", false, "print the API's JSON")
+	return fs, c
+}
+
+var httpClient = &http.Client{Timeout: 15 * time.Second}
+
+func (c *client) do(method, path string, in any) ([]byte, error) {
+	var body io.Reader
+	if in != nil {
+		b, err := json.Marshal(in)
+		if err != nil {
+			return nil, err
+		}
+		body = bytes.NewReader(b)
+	}
+	req, err := http.NewRequest(method, strings.TrimRight(c.base, "/")+"/api/v1/"+path, body)
+	if err != nil {
+		return nil, err
+	}
+	resp, err := httpClient.Do(req)
+	if err != nil {
+		return nil, err
+	}
+	defer resp.Body.Close()
+	out, err := io.ReadAll(resp.Body)
+	if err != nil {
+		return nil, err
+	}
+	if resp.StatusCode >= 300 {
+		var p struct{ Title, Detail string }
+		if json.Unmarshal(out, &p) == nil && p.Detail != "" {
+			return nil, errors.New(p.Detail)
+		}
+		return nil, fmt.Errorf("the API answered %s", resp.Status)
+	}
+	return out, nil
+}
+
+// all reads every page of a list.
+func (c *client) all(path string) ([]json.RawMessage, error) {
+	var items []json.RawMessage
+	for cursor := ""; ; {
+		out, err := c.do("GET", path+"?limit=1000&cursor="+url.QueryEscape(cursor), nil)
+		if err != nil {
+			return nil, err
+		}
+		var page struct {
+			Items []json.RawMessage
+			Next  string
+		}
+		if err := json.Unmarshal(out, &page); err != nil {
+			return nil, fmt.Errorf("reading the API's answer: %w", err)
+		}
+		items = append(items, page.Items...)
+		if page.Next == "" {
+			return items, nil
+		}
+		cursor = page.Next
+	}
+}
+
+// show prints one value, or a list as a table.
+func show[T any](c *client, path string, args []string, header string, row func(T) string) error {
+	if len(args) > 0 {
+		out, err := c.do("GET", path+"/"+url.PathEscape(args[0]), nil)
+		if err != nil {
+			return err
+		}
+		return c.print(out)
+	}
+	items, err := c.all(path)
+	if err != nil {
+		return err
+	}
+	if c.json {
+		for _, i := range items {
+			fmt.Fprintln(c.std.out, string(i))
+		}
+		return nil
+	}
+	w := tabwriter.NewWriter(c.std.out, 0, 8, 2, ' ', 0)
+	fmt.Fprintln(w, header)
+	for _, i := range items {
+		var v T
+		if err := json.Unmarshal(i, &v); err != nil {
+			return fmt.Errorf("reading the API's answer: %w", err)
+		}
+		fmt.Fprintln(w, row(v))
+	}
+	return w.Flush()
+}
+
+// print writes one JSON value, indented for people.
+func (c *client) print(out []byte) error {
+	if c.json {
+		_, err := c.std.out.Write(out)
+		return err
+	}
+	var b bytes.Buffer
+	if err := json.Indent(&b, out, "", "  "); err != nil {
+		return err
+	}
+	_, err := b.WriteTo(c.std.out)
+	return err
+}
+
+type callRow struct {
+	ID, From, To, State, Route string
+	Since                      time.Time
+	Recordings                 []string
+}
+
+func showCalls(args []string, std stdio) error {
+	fs, c := clientFlags("calls", std)
+	rest, err := parse(fs, args)
+	if err != nil {
+		return err
+	}
+	return show(c, "calls", rest, "ID\tSTATE\tSINCE\tFROM\tTO\tROUTE\tRECORDINGS", func(v callRow) string {
+		return fmt.Sprintf("%s\t%s\t%s\t%s\t%s\t%s\t%s", v.ID, v.State, v.Since.Local().Format(time.TimeOnly),
+			v.From, v.To, v.Route, strings.Join(v.Recordings, " "))
+	})
+}
+
+type recordingRow struct {
+	ID, Recorder, SRS, State, Reason string
+	Since                            time.Time
+	Streams                          []struct {
+		PacketsIn     uint64 `json:"packets_in"`
+		PacketsCopied uint64 `json:"packets_copied"`
+	}
+}
+
+func showRecordings(args []string, std stdio) error {
+	fs, c := clientFlags("recordings", std)
+	rest, err := parse(fs, args)
+	if err != nil {
+		return err
+	}
+	return show(c, "recordings", rest, "ID\tSTATE\tSINCE\tRECORDER\tSRS\tPACKETS\tCOPIED\tREASON", func(v recordingRow) string {
+		var in, copied uint64
+		for _, s := range v.Streams {
+			in += s.PacketsIn
+			copied += s.PacketsCopied
+		}
+		return fmt.Sprintf("%s\t%s\t%s\t%s\t%s\t%d\t%d\t%s", v.ID, v.State, v.Since.Local().Format(time.TimeOnly),
+			v.Recorder, v.SRS, in, copied, v.Reason)
+	})
+}
+
+// control is the command of one verb on a recording.
+func control(verb string) func([]string, stdio) error {
+	return func(args []string, std stdio) error {
+		fs, c := clientFlags(verb, std)
+		rest, err := parse(fs, args)
+		if err != nil {
+			return err
+		}
+		if len(rest) != 1 {
+			return errors.New("which recording? 'sidetrack recordings' lists their ids")
+		}
+		out, err := c.do("POST", "recordings/"+url.PathEscape(rest[0])+"/"+verb, nil)
+		if err != nil {
+			return err
+		}
+		return c.told(out)
+	}
+}
+
+func startRecording(args []string, std stdio) error {
+	fs, c := clientFlags("start", std)
+	var req struct {
+		Recorder string `json:"recorder"`
+		Name     string `json:"name"`
+		Tracks   string `json:"tracks"`
+	}
+	fs.StringVar(&req.Recorder, "recorder", "", "which recorder of the configuration (default: the only one)")
+	fs.StringVar(&req.Name, "name", "", "name of the recording, unique in its call")
+	fs.StringVar(&req.Tracks, "tracks", "both", "both, caller or callee")
+	rest, err := parse(fs, args)
+	if err != nil {
+		return err
+	}
+	if len(rest) != 1 {
+		return errors.New("which call? 'sidetrack calls' lists their ids")
+	}
+	out, err := c.do("POST", "calls/"+url.PathEscape(rest[0])+"/recordings", req)
+	if err != nil {
+		return err
+	}
+	return c.told(out)
+}
+
+// told prints the new state of a recording.
+func (c *client) told(out []byte) error {
+	if c.json {
+		return c.print(out)
+	}
+	var v struct{ ID, State string }
+	if err := json.Unmarshal(out, &v); err != nil {
+		return fmt.Errorf("reading the API's answer: %w", err)
+	}
+	fmt.Fprintf(c.std.out, "%s %s\n", v.ID, v.State)
+	return nil
+}

@@ -1,0 +1,140 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+	"text/tabwriter"
+	"time"
+
+	"sidetrack/internal/demo"
+)
+
+func runDemo(args []string, std stdio) error {
+	fs := flags("demo", std)
+	out := fs.String("out", "", "folder for the recordings (default: a new one under the system's temporary folder)")
+	calls := fs.Int("calls", 2, "calls at once, 1 to 50")
+	seconds := fs.Float64("seconds", 8, "length of each call, its hold included")
+	asJSON := fs.Bool("json", false, "print the report as JSON and no progress")
+	verbose := fs.Bool("verbose", false, "show the logs of all parts")
+	if _, err := parse(fs, args); err != nil {
+		return err
+	}
+	if *out == "" {
+		dir, err := os.MkdirTemp("", "sidetrack-demo-")
+		if err != nil {
+			return err
+		}
+		*out = dir
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	log := slog.New(slog.DiscardHandler)
+	if *verbose {
+		log = slog.New(logHandler("text", std, slog.LevelInfo))
+	}
+	live := &liveLine{w: std.err, terminal: isTerminal(std.err)}
+	opt := demo.Options{Out: *out, Calls: *calls, Length: time.Duration(*seconds * float64(time.Second)), Log: log}
+	if !*asJSON && !*verbose {
+		fmt.Fprintf(std.err, "A caller, a PBX, the proxy and two SRSs on loopback; the first SRS answers 503.\n")
+		opt.Progress = live.show
+	}
+	report, err := demo.Run(ctx, opt)
+	live.end()
+	if err != nil {
+		return err
+	}
+	if *asJSON {
+		b, err := report.JSON()
+		if err != nil {
+			return err
+		}
+		fmt.Fprintln(std.out, string(b))
+	} else {
+		printReport(std.out, report)
+	}
+	if !report.OK {
+		return errShown
+	}
+	return nil
+}
+
+// liveLine is one line that is rewritten on a terminal; elsewhere a line is
+// written for each new phase.
+type liveLine struct {
+	w        io.Writer
+	terminal bool
+	phase    string
+	shown    bool
+}
+
+func (l *liveLine) show(s demo.Status) {
+	line := fmt.Sprintf("%4.1f s  %-10s  calls %d  RTP spoken %d, heard %d  SRS 1: %d × 503  SRS 2: %d recording",
+		s.Elapsed.Seconds(), s.Phase, s.Calls, s.Spoken, s.Heard, s.Refused, s.Recorded)
+	switch {
+	case l.terminal:
+		fmt.Fprintf(l.w, "\r\x1b[K%s", line)
+		l.shown = true
+	case s.Phase != l.phase:
+		fmt.Fprintln(l.w, line)
+	}
+	l.phase = s.Phase
+}
+
+func (l *liveLine) end() {
+	if l.shown {
+		fmt.Fprintln(l.w)
+	}
+}
+
+func isTerminal(w io.Writer) bool {
+	f, ok := w.(*os.File)
+	if !ok {
+		return false
+	}
+	info, err := f.Stat()
+	return err == nil && info.Mode()&os.ModeCharDevice != 0 && os.Getenv("TERM") != "dumb"
+}
+
+func printReport(w io.Writer, r *demo.Report) {
+	t := tabwriter.NewWriter(w, 0, 8, 2, ' ', 0)
+	fmt.Fprintln(t, "\nCALL\tSRS ASKED\tLABEL\tPARTY\tCODEC\tPACKETS\tLOST\tSECONDS\tON HOLD\tFILE")
+	for _, rec := range r.Recordings {
+		var asked []string
+		for _, a := range rec.Attempts {
+			asked = append(asked, fmt.Sprint(a.Code))
+		}
+		for i, s := range rec.Streams {
+			call, codes := "", ""
+			if i == 0 {
+				call, codes = rec.Caller+" → "+rec.Callee, strings.Join(asked, ", ")
+			}
+			fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%d\t%d\t%.2f\t%.2f\t%s\n", call, codes, s.Label, s.Party, s.Codec,
+				s.Packets, s.Lost, s.Seconds, s.Hold, s.File)
+		}
+	}
+	t.Flush()
+	for _, rec := range r.Recordings {
+		fmt.Fprintf(w, "\n%s  (%d metadata documents)\n", rec.Folder, rec.Documents)
+		for _, f := range rec.Files() {
+			fmt.Fprintf(w, "  %s\n", f)
+		}
+		for _, p := range rec.Problems {
+			fmt.Fprintf(w, "  PROBLEM %s\n", p)
+		}
+	}
+	for _, p := range r.Problems {
+		fmt.Fprintf(w, "PROBLEM %s\n", p)
+	}
+	if r.OK {
+		fmt.Fprintf(w, "\nRecorded: %d calls, each whole, each party in its own file, past a failing SRS, in %.1f s.\n",
+			len(r.Recordings), r.Seconds)
+	} else {
+		fmt.Fprintln(w, "\nNOT every call was recorded whole.")
+	}
+}

@@ -1,0 +1,136 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"sidetrack/internal/app"
+	"sidetrack/internal/config"
+)
+
+// Where the configuration is looked for when none is named.
+var configPlaces = []string{"sidetrack.yaml", "/etc/sidetrack/sidetrack.yaml"}
+
+func configFile(named string) string {
+	if named != "" {
+		return named
+	}
+	for _, p := range configPlaces {
+		if _, err := os.Stat(p); err == nil {
+			return p
+		}
+	}
+	return configPlaces[0]
+}
+
+func load(file string, std stdio) (*config.Config, error) {
+	cfg, problems := config.Load(file, os.LookupEnv)
+	if len(problems) > 0 {
+		fmt.Fprintln(std.err, problems)
+		return nil, errShown
+	}
+	return cfg, nil
+}
+
+func check(args []string, std stdio) error {
+	fs := flags("check", std)
+	file := fs.String("config", "", "configuration file (default ./sidetrack.yaml, then /etc/sidetrack/sidetrack.yaml)")
+	if _, err := parse(fs, args); err != nil {
+		return err
+	}
+	cfg, err := load(configFile(*file), std)
+	if err != nil {
+		return err
+	}
+	for _, w := range cfg.Warnings {
+		fmt.Fprintln(std.err, "warning:", w)
+	}
+	cfg.Describe(std.out)
+	return nil
+}
+
+func serve(args []string, std stdio) error {
+	fs := flags("serve", std)
+	file := fs.String("config", "", "configuration file (default ./sidetrack.yaml, then /etc/sidetrack/sidetrack.yaml)")
+	if _, err := parse(fs, args); err != nil {
+		return err
+	}
+	path := configFile(*file)
+	cfg, err := load(path, std)
+	if err != nil {
+		return err
+	}
+	level := new(slog.LevelVar)
+	level.Set(cfg.Log.Level)
+	log := slog.New(logHandler(cfg.Log.Format, std, level))
+	v, commit := build()
+	a, err := app.New(cfg, app.Options{Log: log, Version: v, Commit: commit})
+	if err != nil {
+		return err
+	}
+	if err := a.Start(); err != nil {
+		return err
+	}
+	for _, w := range cfg.Warnings {
+		log.Warn("configuration", "warning", w.String())
+	}
+	signals := make(chan os.Signal, 4)
+	signal.Notify(signals, syscall.SIGHUP, syscall.SIGTERM, syscall.SIGINT, syscall.SIGUSR1)
+	defer signal.Stop(signals)
+	return supervise(a, path, level, log, signals)
+}
+
+// supervise turns signals into reload and stop: SIGHUP reloads, the first
+// SIGTERM or SIGINT drains, a second one stops at once.
+func supervise(a *app.App, path string, level *slog.LevelVar, log *slog.Logger, signals <-chan os.Signal) error {
+	ctx, now := context.WithCancel(context.Background())
+	defer now()
+	var stopped chan error
+	for {
+		select {
+		case s := <-signals:
+			switch {
+			case s == syscall.SIGUSR1:
+			case s == syscall.SIGHUP:
+				reload(a, path, level, log)
+			case stopped == nil:
+				log.Info("stopping: no new calls, running ones may finish", "signal", s.String())
+				stopped = make(chan error, 1)
+				go func() { stopped <- a.Stop(ctx) }()
+			default:
+				log.Warn("stopping now")
+				now()
+			}
+		case err := <-stopped:
+			return err
+		}
+	}
+}
+
+func reload(a *app.App, path string, level *slog.LevelVar, log *slog.Logger) {
+	cfg, problems := config.Load(path, os.LookupEnv)
+	if len(problems) > 0 {
+		a.ReloadFailed()
+		for _, p := range problems {
+			log.Error("configuration not reloaded", "problem", p.String())
+		}
+		return
+	}
+	if err := a.Reload(cfg); err != nil {
+		log.Error("configuration not reloaded", "error", err)
+		return
+	}
+	level.Set(cfg.Log.Level)
+}
+
+func logHandler(format string, std stdio, level slog.Leveler) slog.Handler {
+	opts := &slog.HandlerOptions{Level: level}
+	if format == "json" {
+		return slog.NewJSONHandler(std.err, opts)
+	}
+	return slog.NewTextHandler(std.err, opts)
+}

@@ -1,0 +1,158 @@
+package app
+
+import (
+	"crypto/tls"
+	"fmt"
+	"log/slog"
+	"net/netip"
+	"sync/atomic"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"sidetrack/b2bua"
+	"sidetrack/forker"
+	"sidetrack/internal/api"
+	"sidetrack/internal/config"
+	"sidetrack/internal/sip/resolve"
+	"sidetrack/internal/sip/transport"
+	"sidetrack/internal/sip/txn"
+	"sidetrack/policy"
+	"sidetrack/src"
+)
+
+// Options are what a configuration file does not hold.
+type Options struct {
+	Log             *slog.Logger // required
+	Version, Commit string
+
+	// T1 shortens all SIP timers (RFC 3261 §17.1.1.1); 0: 500 ms.
+	T1 time.Duration
+}
+
+// App is one proxy. Its methods may be called from any goroutine; New, Start
+// and Stop once each and in this order.
+type App struct {
+	cfg       *config.Config
+	opt       Options
+	log       *slog.Logger
+	registry  *prometheus.Registry
+	transport *transport.Layer
+	txn       *txn.Layer
+	media     *forker.Engine
+	policy    atomic.Pointer[policy.Engine]
+	recorder  *src.Client
+	calls     *b2bua.Server
+	events    *api.Broker
+	http      *api.Server
+	reloads   *reloads
+	serving   atomic.Bool
+}
+
+// New builds a proxy that serves cfg. Nothing is bound yet.
+func New(cfg *config.Config, opt Options) (*App, error) {
+	a := &App{cfg: cfg, opt: opt, log: opt.Log, registry: prometheus.NewRegistry(), events: api.NewBroker()}
+	a.registry.MustRegister(collectors.NewGoCollector(),
+		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), buildInfo(opt))
+	a.reloads = newReloads(a.registry)
+	a.policy.Store(policy.New(cfg.Policy))
+	tlsConfig, err := loadTLS(cfg.SIP.TLS)
+	if err != nil {
+		return nil, err
+	}
+	a.media, err = forker.New(forker.Config{
+		Listen: cfg.Media.Listen, Advertise: cfg.Media.Advertise,
+		PortMin: cfg.Media.PortMin, PortMax: cfg.Media.PortMax,
+		Timeout: cfg.Media.Timeout, Log: a.log, Registerer: a.registry,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("media: %w", err)
+	}
+	a.buildSIP(tlsConfig)
+	a.recorder, err = src.New(src.Config{
+		Recorders: recorders(cfg.Recorders), UserAgent: a.userAgent(), Layer: a.txn, Transport: a.transport,
+		Policy: a.policy.Load, Log: a.log, Registerer: a.registry, Now: time.Now, OnEvent: a.onRecordingEvent,
+	})
+	if err != nil {
+		a.media.Close()
+		return nil, fmt.Errorf("recorders: %w", err)
+	}
+	a.calls = b2bua.NewServer(b2bua.Config{
+		Transport: a.transport, Txn: a.txn, Media: a.media, Policy: a.policy.Load, Recorder: a.recorder, Log: a.log,
+		Trusted: cfg.SIP.Trusted, MaxCalls: cfg.SIP.MaxCalls, Identity: b2bua.Identity(cfg.SIP.Identity),
+		UserAgent: a.userAgent(), Registerer: a.registry, OnEvent: a.onCallEvent, OnReject: a.txn.Rejected,
+	})
+	return a, nil
+}
+
+func (a *App) userAgent() string {
+	if a.opt.Version == "" || a.opt.Version == "devel" {
+		return "sidetrack"
+	}
+	return "sidetrack/" + a.opt.Version
+}
+
+func (a *App) buildSIP(tlsConfig *tls.Config) {
+	a.transport = transport.New(transport.Config{
+		Log: a.log, TLS: tlsConfig,
+		OnMessage: func(in transport.Inbound) { a.txn.Receive(in) },
+	})
+	a.txn = txn.New(txn.Config{
+		Log: a.log, T1: a.opt.T1, Transport: a.transport,
+		Resolver: resolve.New(resolve.Config{Log: a.log}), Registerer: a.registry, UserAgent: a.userAgent(),
+	})
+}
+
+// Start binds every socket of the configuration and begins to serve. When it
+// fails nothing is left bound.
+func (a *App) Start() error {
+	a.txn.Start(a.calls)
+	for _, l := range a.cfg.SIP.Listeners {
+		bound, err := a.transport.Listen(l.URL, l.Advertise)
+		if err != nil {
+			a.shut()
+			return fmt.Errorf("sip.listen %s: %w", l.URL, err)
+		}
+		a.log.Info("listening", "listener", l.URL, "bound", bound.Bound.String(), "advertise", bound.SentBy())
+	}
+	if a.cfg.HTTP.Listen != "" {
+		server, err := api.Listen(a.cfg.HTTP.Listen, a.backend(), a.log)
+		if err != nil {
+			a.shut()
+			return fmt.Errorf("http.listen %s: %w", a.cfg.HTTP.Listen, err)
+		}
+		a.http = server
+		a.log.Info("HTTP listening", "address", server.Addr().String())
+	}
+	a.reloads.succeeded()
+	a.serving.Store(true)
+	a.log.Info("ready", "version", a.opt.Version, "file", a.cfg.File)
+	return nil
+}
+
+// Listeners are the SIP sockets, in the order of the configuration.
+func (a *App) Listeners() []*transport.Listener { return a.transport.Listeners() }
+
+// HTTPAddr is where the API listens, invalid when it is off.
+func (a *App) HTTPAddr() netip.AddrPort {
+	if a.http == nil {
+		return netip.AddrPort{}
+	}
+	addr, _ := netip.ParseAddrPort(a.http.Addr().String())
+	return addr
+}
+
+// MediaPorts tells how many RTP port pairs are free, used and draining.
+func (a *App) MediaPorts() forker.PortStats { return a.media.Ports() }
+
+func (a *App) backend() api.Backend {
+	return api.Backend{
+		Ready: a.ready, Events: a.events,
+		Metrics: promhttp.HandlerFor(a.registry, promhttp.HandlerOpts{}),
+		Calls:   a.listCalls, Call: a.oneCall,
+		Recordings: a.listRecordings, Recording: a.oneRecording,
+		Control: a.control, Start: a.startRecording,
+	}
+}

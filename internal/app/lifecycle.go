@@ -1,0 +1,139 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"sidetrack/internal/config"
+	"sidetrack/policy"
+)
+
+// byeTime is how long the BYEs of the last calls and recordings may take.
+const byeTime = 5 * time.Second
+
+// Stop refuses new calls, lets running ones last for sip.drain or until ctx
+// ends, hangs up the rest, ends all recordings, and releases everything. Each
+// step waits for what it ended.
+func (a *App) Stop(ctx context.Context) error {
+	// 1. No new calls; readiness says so.
+	a.calls.Drain()
+	drain, cancel := context.WithTimeout(ctx, a.cfg.SIP.Drain)
+	defer cancel()
+	a.await(drain)
+	// 2. BYE to the calls that are left.
+	if n := a.calls.Active(); n > 0 {
+		a.log.Info("hanging up", "calls", n)
+		a.calls.HangUp("the proxy stops")
+		bye, cancel := context.WithTimeout(context.WithoutCancel(ctx), byeTime)
+		defer cancel()
+		a.await(bye)
+	}
+	// 3. BYE to the SRSs.
+	rec, cancel := context.WithTimeout(context.WithoutCancel(ctx), byeTime)
+	defer cancel()
+	err := a.recorder.Close(rec)
+	// 4. Sockets, in the order from outside to inside.
+	err = errors.Join(err, a.shut())
+	a.log.Info("stopped")
+	return err
+}
+
+// await returns when no call is left or ctx ends.
+func (a *App) await(ctx context.Context) {
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for a.calls.Active() > 0 {
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// shut releases what New and Start have taken.
+func (a *App) shut() error {
+	var err error
+	a.events.Close()
+	if a.http != nil {
+		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+		defer cancel()
+		err = a.http.Close(ctx)
+	}
+	err = errors.Join(err, a.transport.Close())
+	a.txn.Close()
+	return errors.Join(err, a.media.Close())
+}
+
+// ready is nil while new calls are taken.
+func (a *App) ready() error {
+	switch {
+	case !a.serving.Load():
+		return errors.New("starting")
+	case a.calls.Draining():
+		return errors.New("draining: no new calls")
+	case len(a.transport.Listeners()) == 0:
+		return errors.New("no listener")
+	}
+	return nil
+}
+
+// Reload puts the rules and recorders of cfg in force for new calls; running
+// ones keep theirs. What cannot change without a restart is told in the log.
+func (a *App) Reload(cfg *config.Config) error {
+	engine := policy.New(cfg.Policy)
+	if err := a.recorder.Reload(recorders(cfg.Recorders)); err != nil {
+		a.reloads.failed()
+		return err
+	}
+	a.policy.Store(engine)
+	for _, key := range a.needRestart(cfg) {
+		a.log.Warn("changed, but in force only after a restart", "key", key)
+	}
+	a.reloads.succeeded()
+	a.log.Info("configuration reloaded", "file", cfg.File)
+	return nil
+}
+
+// ReloadFailed notes a file that could not be loaded; nothing has changed.
+func (a *App) ReloadFailed() { a.reloads.failed() }
+
+// reloads shows whether the configuration in force is that of the file.
+type reloads struct {
+	success prometheus.Gauge
+	at      prometheus.Gauge
+}
+
+func newReloads(reg prometheus.Registerer) *reloads {
+	r := &reloads{
+		success: prometheus.NewGauge(prometheus.GaugeOpts{
+			Name: "sidetrack_config_last_reload_successful",
+			Help: "1 when the last load of the configuration succeeded, else 0.",
+		}),
+		at: prometheus.NewGauge(prometheus.GaugeOpts{
+			Name: "sidetrack_config_last_reload_success_timestamp_seconds",
+			Help: "When the configuration was last loaded with success.",
+		}),
+	}
+	reg.MustRegister(r.success, r.at)
+	return r
+}
+
+func (r *reloads) succeeded() {
+	r.success.Set(1)
+	r.at.SetToCurrentTime()
+}
+
+func (r *reloads) failed() { r.success.Set(0) }
+
+func buildInfo(opt Options) prometheus.Collector {
+	g := prometheus.NewGaugeVec(prometheus.GaugeOpts{
+		Name: "sidetrack_build_info",
+		Help: "Always 1; its labels tell what runs.",
+	}, []string{"version", "commit"})
+	g.WithLabelValues(opt.Version, opt.Commit).Set(1)
+	return g
+}

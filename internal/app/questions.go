@@ -1,0 +1,123 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"sidetrack/b2bua"
+	"sidetrack/internal/api"
+	"sidetrack/src"
+)
+
+// What the API asks, put to the parts that know.
+
+func sortable(t time.Time) string { return t.UTC().Format("20060102150405.000000000") }
+
+func (a *App) listCalls(ctx context.Context) ([]api.Item, error) {
+	calls, err := a.calls.Calls(ctx)
+	if err != nil {
+		return nil, err
+	}
+	recordings := a.recordingsByCall()
+	items := make([]api.Item, len(calls))
+	for i, c := range calls {
+		c.Recordings = append(c.Recordings, recordings[c.ID]...)
+		items[i] = api.Item{ID: c.ID, Key: sortable(c.Since), Value: c}
+	}
+	return items, nil
+}
+
+func (a *App) oneCall(ctx context.Context, id string) (any, error) {
+	c, ok, err := a.calls.Call(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	if !ok {
+		return nil, fmt.Errorf("call %q: %w", id, api.ErrNotFound)
+	}
+	c.Recordings = append(c.Recordings, a.recordingsByCall()[id]...)
+	return c, nil
+}
+
+func (a *App) recordingsByCall() map[string][]string {
+	ids := map[string][]string{}
+	for _, r := range a.recorder.Recordings() {
+		ids[r.CallID] = append(ids[r.CallID], r.ID)
+	}
+	return ids
+}
+
+// Recordings are the live and the recently ended recording sessions.
+func (a *App) Recordings() []src.View { return a.recorder.Recordings() }
+
+func (a *App) listRecordings(context.Context) ([]api.Item, error) {
+	views := a.recorder.Recordings()
+	items := make([]api.Item, len(views))
+	for i, v := range views {
+		items[i] = api.Item{ID: v.ID, Key: sortable(v.Started), Value: v}
+	}
+	return items, nil
+}
+
+func (a *App) oneRecording(_ context.Context, id string) (any, error) {
+	v, ok := a.recorder.Recording(id)
+	if !ok {
+		return nil, fmt.Errorf("recording %q: %w", id, api.ErrNotFound)
+	}
+	return v, nil
+}
+
+func (a *App) control(ctx context.Context, id, verb string) (any, error) {
+	do := map[string]func(context.Context, string) (src.View, error){
+		"pause": a.recorder.Pause, "resume": a.recorder.Resume, "stop": a.recorder.Stop,
+	}[verb]
+	v, err := do(ctx, id)
+	return v, apiError(err)
+}
+
+func (a *App) startRecording(ctx context.Context, callID string, req api.StartRequest) (any, error) {
+	v, err := a.recorder.Start(ctx, callID, src.StartRequest{Recorder: req.Recorder, Name: req.Name, Tracks: req.Tracks})
+	return v, apiError(err)
+}
+
+// refusal is an error of the recording client with its HTTP meaning.
+type refusal struct {
+	error
+	kind error
+}
+
+func (r refusal) Is(target error) bool { return target == r.kind }
+func (r refusal) Unwrap() error        { return r.error }
+
+func apiError(err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, src.ErrNotFound):
+		return refusal{err, api.ErrNotFound}
+	case errors.Is(err, src.ErrState):
+		return refusal{err, api.ErrConflict}
+	case errors.Is(err, src.ErrRequest):
+		return refusal{err, api.ErrInvalid}
+	}
+	return err
+}
+
+// callEvent is a call's event in the words of the recordings' events.
+type callEvent struct {
+	Type      string    `json:"type"`
+	Time      time.Time `json:"time"`
+	DlgID     string    `json:"dlg_id"`
+	DlgCallID string    `json:"dlg_callid"`
+	From      string    `json:"from"`
+	To        string    `json:"to"`
+	Reason    string    `json:"reason,omitempty"`
+}
+
+func (a *App) onCallEvent(e b2bua.Event) {
+	a.events.Publish(e.Type, callEvent{e.Type, e.Time.UTC(), e.Call.ID, e.Call.SIPCallID, e.Call.From, e.Call.To, e.Reason})
+}
+
+func (a *App) onRecordingEvent(e src.Event) { a.events.Publish(e.Type, e) }

@@ -1,0 +1,83 @@
+package app
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"fmt"
+	"os"
+	"reflect"
+
+	"sidetrack/internal/config"
+	"sidetrack/src"
+)
+
+// recorders are the recorders of a configuration as the client takes them.
+func recorders(in []config.Recorder) []src.Recorder {
+	out := make([]src.Recorder, len(in))
+	for i, r := range in {
+		out[i] = src.Recorder{
+			Name: r.Name, SRS: r.SRS, SkipFailoverCodes: r.SkipFailoverCodes, Timeout: r.Timeout,
+			FromURI: r.FromURI, ToURI: r.ToURI, Socket: r.Socket,
+			Group: r.Group, GroupExtension: r.GroupExtension, SessionExtension: r.SessionExtension,
+			Caller: r.Caller, Callee: r.Callee,
+		}
+		for _, h := range r.Headers {
+			out[i].Headers = append(out[i].Headers, src.HeaderTemplate{Name: h.Name, Value: h.Value})
+		}
+	}
+	return out
+}
+
+// loadTLS reads the files of the TLS listeners and connections; nil without.
+func loadTLS(t *config.TLS) (*tls.Config, error) {
+	if t == nil {
+		return nil, nil
+	}
+	out := &tls.Config{MinVersion: tls.VersionTLS12}
+	if t.Certificate != "" {
+		pair, err := tls.LoadX509KeyPair(t.Certificate, t.Key)
+		if err != nil {
+			return nil, fmt.Errorf("sip.tls: %w", err)
+		}
+		out.Certificates = []tls.Certificate{pair}
+	}
+	if t.CA != "" {
+		pem, err := os.ReadFile(t.CA)
+		if err != nil {
+			return nil, fmt.Errorf("sip.tls.ca: %w", err)
+		}
+		pool := x509.NewCertPool()
+		if !pool.AppendCertsFromPEM(pem) {
+			return nil, fmt.Errorf("sip.tls.ca: %s holds no certificate", t.CA)
+		}
+		out.RootCAs, out.ClientCAs = pool, pool
+	}
+	if t.VerifyClient {
+		out.ClientAuth = tls.RequireAndVerifyClientCert
+	}
+	return out, nil
+}
+
+// needRestart lists the keys that differ from the running configuration and
+// cannot change under it.
+func (a *App) needRestart(cfg *config.Config) []string {
+	var keys []string
+	for _, k := range []struct {
+		name     string
+		was, now any
+	}{
+		{"sip.listen", a.cfg.SIP.Listeners, cfg.SIP.Listeners},
+		{"sip.tls", a.cfg.SIP.TLS, cfg.SIP.TLS},
+		{"sip.trusted", a.cfg.SIP.Trusted, cfg.SIP.Trusted},
+		{"sip.max_calls", a.cfg.SIP.MaxCalls, cfg.SIP.MaxCalls},
+		{"sip.identity", a.cfg.SIP.Identity, cfg.SIP.Identity},
+		{"sip.drain", a.cfg.SIP.Drain, cfg.SIP.Drain},
+		{"media", a.cfg.Media, cfg.Media},
+		{"http", a.cfg.HTTP, cfg.HTTP},
+	} {
+		if !reflect.DeepEqual(k.was, k.now) {
+			keys = append(keys, k.name)
+		}
+	}
+	return keys
+}
