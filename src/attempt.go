@@ -1,0 +1,226 @@
+package src
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"sidetrack/internal/sdp"
+	"sidetrack/internal/sip"
+	"sidetrack/internal/sip/body"
+	"sidetrack/internal/sip/transport"
+	"sidetrack/internal/sip/txn"
+	"sidetrack/metadata"
+)
+
+// attempt is one INVITE to one SRS: a Call-ID and a tag of its own, the same
+// session in its body. It ends in one of three ways: taken (leg is set), failed
+// (told to the session once), or abandoned. After that it lives on only to put
+// right what still arrives: a 2xx that crossed our CANCEL is acknowledged and
+// ended with BYE (RFC 3261 §9.1, §13.2.2.4).
+type attempt struct {
+	s     *Session
+	srs   string
+	began time.Time
+
+	callID, tag string
+	offer       offer
+	doc         *metadata.Recording
+	targets     []txn.Target // addresses of the SRS not tried yet
+	tx          *txn.ClientTx
+	timer       *txn.Timer
+	heard       bool // a response has come
+	over        bool // failed or abandoned
+	held        bool // Client.Close waits for its end
+	leg         *leg
+	acks        map[string]*ack // of 2xx, by To-tag
+}
+
+func newAttempt(s *Session, srs string) *attempt {
+	return &attempt{s: s, srs: srs, began: s.now(), acks: map[string]*ack{}}
+}
+
+// begin resolves the SRS and sends. The time runs from here: it covers DNS,
+// connecting and ringing alike, and no 1xx extends it.
+func (a *attempt) begin() {
+	a.hold()
+	a.timer = a.s.lane.After(a.s.recorder.Timeout, a.onTimeout)
+	a.s.lane.Resolve(a.srs, a.onResolved)
+}
+
+func (a *attempt) onResolved(found []txn.Target, err error) {
+	if a.over {
+		a.release()
+		return
+	}
+	if err == nil && len(found) == 0 {
+		err = errors.New("no address")
+	}
+	if err != nil {
+		a.release()
+		a.fail(codeTransport, "resolving: "+err.Error())
+		return
+	}
+	a.targets = found
+	a.callID, a.tag = a.s.lane.NewCallID(a.s.client.host()), sip.NewTag()
+	a.offer, a.doc = a.s.newOffer(), a.s.document()
+	a.s.sipCallID = a.callID
+	a.s.publish()
+	a.s.lane.Bind(a.callID, a.tag, a)
+	a.send()
+}
+
+// send sends the INVITE to the next address.
+func (a *attempt) send() {
+	to := a.s.leaving(a.targets[0])
+	a.targets = a.targets[1:]
+	req, err := a.invite(to)
+	if err != nil {
+		a.close()
+		a.fail(codeTransport, "writing the metadata: "+err.Error())
+		return
+	}
+	a.tx = a.s.lane.Request(req, to, a)
+}
+
+// fail tells the session once.
+func (a *attempt) fail(code int, reason string) {
+	if a.over {
+		return
+	}
+	a.over = true
+	a.timer.Stop()
+	a.s.onAttemptFailed(a, code, reason)
+}
+
+// abandon gives the attempt up: CANCEL, if there is anything to cancel.
+func (a *attempt) abandon() {
+	if a.over {
+		return
+	}
+	a.over = true
+	a.timer.Stop()
+	a.cancel()
+}
+
+func (a *attempt) cancel() {
+	if a.tx != nil {
+		a.tx.Cancel()
+	}
+	if !a.heard {
+		a.release() // nobody there to wait for
+	}
+}
+
+func (a *attempt) onTimeout() {
+	if a.over || a.leg != nil {
+		return
+	}
+	a.cancel()
+	a.fail(codeTimeout, fmt.Sprintf("no final answer within %v", a.s.recorder.Timeout))
+}
+
+// OnResponse takes a response to the INVITE (txn.ClientHandler).
+func (a *attempt) OnResponse(tx *txn.ClientTx, resp *sip.Message, flow transport.Flow) {
+	if !a.heard {
+		a.heard = true
+		a.s.client.metrics.reached(a.s.recorder.Name, a.srs, true)
+	}
+	switch {
+	case resp.Status < 200:
+	case resp.Status < 300:
+		a.onSuccess(tx, resp, flow)
+	default:
+		a.close()
+		a.fail(resp.Status, resp.Reason)
+	}
+}
+
+// OnFail is told that no final response will come (txn.ClientHandler).
+func (a *attempt) OnFail(_ *txn.ClientTx, err error) {
+	transport := !errors.Is(err, txn.ErrTimeout) && !errors.Is(err, txn.ErrTimerC)
+	if transport && len(a.targets) > 0 && !a.over {
+		a.send() // RFC 3263 §4.3
+		return
+	}
+	a.close()
+	if transport {
+		a.fail(codeTransport, err.Error())
+		return
+	}
+	a.fail(codeTimeout, err.Error())
+}
+
+// onSuccess takes a 2xx: the first, a repeated one, or one of another fork.
+func (a *attempt) onSuccess(tx *txn.ClientTx, resp *sip.Message, flow transport.Flow) {
+	if known := a.acks[resp.ToTag()]; known != nil {
+		known.again()
+		return
+	}
+	l := newLeg(a.s.lane, tx, resp, flow)
+	a.acks[resp.ToTag()] = l.ack(resp.CSeq().Num)
+	if a.over || a.leg != nil {
+		a.s.log.Info("late answer of an SRS ended with BYE", "srs", a.srs, "sip_call_id", a.callID)
+		a.s.bye(l, nil, a.close)
+		return
+	}
+	answers, why := a.read(resp)
+	if why != "" {
+		a.s.bye(l, nil, a.close)
+		a.fail(codeUnusable, fmt.Sprintf("%d %s, but %s", resp.Status, resp.Reason, why))
+		return
+	}
+	a.leg = l
+	a.timer.Stop()
+	a.release()
+	a.s.note(a, resp.Status, "")
+	a.s.timer.fromResponse(a.s, resp)
+	a.s.onUp(a, answers)
+}
+
+// read reads the answer of a 2xx; why says what is wrong with it.
+func (a *attempt) read(resp *sip.Message) (answers []answered, why string) {
+	description := descriptionOf(resp)
+	if description == nil {
+		return nil, "without a session description"
+	}
+	answers, usable, why := a.offer.match(description)
+	if !usable {
+		return nil, "no stream can be sent: " + why
+	}
+	return answers, ""
+}
+
+// descriptionOf is the session description of a message, be it alone or in a
+// multipart; nil when there is none that can be read.
+func descriptionOf(m *sip.Message) *sdp.Session {
+	part, ok := body.Find(m, sdpType)
+	if !ok {
+		return nil
+	}
+	parsed, err := sdp.Parse(part.Body)
+	if err != nil {
+		return nil
+	}
+	return parsed
+}
+
+// close lets go of the dialog's identity, when nothing more can come of it.
+func (a *attempt) close() {
+	if a.leg == nil {
+		a.s.lane.Unbind(a.callID, a.tag)
+	}
+	a.release()
+}
+
+func (a *attempt) hold() {
+	a.held = true
+	a.s.client.hold()
+}
+
+func (a *attempt) release() {
+	if a.held {
+		a.held = false
+		a.s.client.release()
+	}
+}

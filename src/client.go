@@ -1,0 +1,246 @@
+package src
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"log/slog"
+	"math/rand/v2"
+	"slices"
+	"sync"
+	"time"
+
+	"sidetrack/forker"
+	"sidetrack/metadata"
+	"sidetrack/policy"
+)
+
+// What the control methods can say.
+var (
+	ErrNotFound = errors.New("no such call or recording")
+	ErrRecorder = errors.New("no such recorder")
+	ErrState    = errors.New("not possible in this state")
+)
+
+// Client is the Session Recording Client: it records those calls that the
+// policy names. It satisfies the recorder interface of the call's owner
+// (Begin, Update, End) and is safe for concurrent use.
+type Client struct {
+	cfg     Config
+	log     *slog.Logger
+	metrics *metrics
+	trouble *limiter
+	backoff func() time.Duration // wait after 491 (RFC 3261 §14.1)
+
+	mu        sync.Mutex
+	recorders map[string]*Recorder
+	calls     map[string]*call    // live calls by their id
+	live      map[string]*Session // by id
+	ended     history
+	closing   bool
+	open      int           // sessions, INVITEs and BYEs that Close waits for
+	idle      chan struct{} // closed when open reaches 0 while closing; nil before Close
+}
+
+// New checks cfg and returns a client. It starts nothing of its own: the work
+// is done on the lanes of cfg.Layer.
+func New(cfg Config) (*Client, error) {
+	if err := cfg.normalize(); err != nil {
+		return nil, err
+	}
+	byName, err := cfg.index(cfg.Recorders)
+	if err != nil {
+		return nil, err
+	}
+	m, err := newMetrics(cfg.Registerer)
+	if err != nil {
+		return nil, err
+	}
+	c := &Client{
+		cfg: cfg, log: cfg.Log, metrics: m, trouble: newLimiter(cfg.Now), backoff: glareWait,
+		recorders: byName, calls: map[string]*call{}, live: map[string]*Session{},
+	}
+	for _, r := range byName {
+		m.prepare(r)
+	}
+	return c, nil
+}
+
+// glareWait is the pause after a 491 to a request of ours: we made the Call-ID
+// and so wait 2.1 to 4 s in steps of 10 ms (RFC 3261 §14.1).
+func glareWait() time.Duration {
+	return 2100*time.Millisecond + time.Duration(rand.IntN(191))*10*time.Millisecond
+}
+
+// Begin tells of a call for which both SDPs are known. It decides at once,
+// without I/O, and returns whether the call may go on only when it is recorded.
+// notify hears from a lane each change of the state of the recording that the
+// policy wants; it must not block and may be nil. in and relay stay the
+// caller's; neither is changed, and the relay is only forked.
+func (c *Client) Begin(cs metadata.Snapshot, in *policy.Invite, relay *forker.Relay,
+	notify func(state metadata.RecordingState, reason string)) (required bool) {
+	if notify == nil {
+		notify = func(metadata.RecordingState, string) {}
+	}
+	k := &call{
+		client: c, lane: c.cfg.Layer.LaneFor(cs.ID), invite: in, relay: relay, notify: notify,
+		decision: c.cfg.Policy().Decide(in), cs: cs,
+	}
+	required = k.decision.Record && k.decision.Required
+	c.mu.Lock()
+	refuse := c.closing
+	if !refuse {
+		c.calls[cs.ID] = k
+	}
+	c.mu.Unlock()
+	if refuse {
+		k.lane.Post(func() { notify(metadata.StateEnded, reasonShutdown) })
+		return required
+	}
+	k.lane.Post(k.applyRule)
+	return required
+}
+
+// Update tells of a change of the call. A call that is not known is ignored.
+func (c *Client) Update(cs metadata.Snapshot) {
+	if k := c.call(cs.ID); k != nil {
+		k.lane.Post(func() { k.onSnapshot(cs) })
+	}
+}
+
+// End tells that the call is over. Its relay may be closed right after.
+func (c *Client) End(cs metadata.Snapshot) {
+	c.mu.Lock()
+	k := c.calls[cs.ID]
+	delete(c.calls, cs.ID)
+	c.mu.Unlock()
+	if k != nil {
+		k.lane.Post(func() { k.onEnd(cs) })
+	}
+}
+
+func (c *Client) call(id string) *call {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.calls[id]
+}
+
+func (c *Client) recorder(name string) *Recorder {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.recorders[name]
+}
+
+// Reload replaces the recorders. Sessions that run keep what they began with.
+// On error nothing has changed.
+func (c *Client) Reload(recorders []Recorder) error {
+	byName, err := c.cfg.index(recorders)
+	if err != nil {
+		return err
+	}
+	for _, r := range byName {
+		c.metrics.prepare(r)
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.recorders = byName
+	return nil
+}
+
+// Recordings returns the live sessions and those that ended lately, in the
+// order in which they were asked for.
+func (c *Client) Recordings() []View {
+	c.mu.Lock()
+	views := c.ended.all()
+	live := make([]*Session, 0, len(c.live))
+	for _, s := range c.live {
+		live = append(live, s)
+	}
+	c.mu.Unlock()
+	for _, s := range live {
+		views = append(views, s.View())
+	}
+	slices.SortFunc(views, func(a, b View) int {
+		return cmp.Or(a.Started.Compare(b.Started), cmp.Compare(a.ID, b.ID))
+	})
+	return views
+}
+
+// Recording returns one session, live or ended lately.
+func (c *Client) Recording(id string) (View, bool) {
+	c.mu.Lock()
+	s := c.live[id]
+	v, ok := c.ended.get(id)
+	c.mu.Unlock()
+	if s != nil {
+		return s.View(), true
+	}
+	return v, ok
+}
+
+// Close ends every session with BYE and waits until all of them have been
+// answered, or until ctx is done, whose error it then returns. New calls are
+// not recorded any more. The layer must still run.
+func (c *Client) Close(ctx context.Context) error {
+	c.mu.Lock()
+	first := !c.closing
+	c.closing = true
+	if first {
+		c.idle = make(chan struct{})
+	}
+	idle, live := c.idle, make([]*Session, 0, len(c.live))
+	for _, s := range c.live {
+		live = append(live, s)
+	}
+	if first && c.open == 0 {
+		close(idle)
+	}
+	c.mu.Unlock()
+	if first {
+		for _, s := range live {
+			s.lane.Post(func() { s.stop(reasonShutdown) })
+		}
+	}
+	select {
+	case <-idle:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// hold makes Close wait for something more; release ends that.
+func (c *Client) hold() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.open++
+}
+
+func (c *Client) release() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.open--
+	if c.open == 0 && c.idle != nil {
+		select {
+		case <-c.idle:
+		default:
+			close(c.idle)
+		}
+	}
+}
+
+// enter and leave keep the registry of sessions.
+func (c *Client) enter(s *Session) {
+	c.hold()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.live[s.id] = s
+}
+
+func (c *Client) leave(s *Session) {
+	c.mu.Lock()
+	delete(c.live, s.id)
+	c.ended.add(s.View())
+	c.mu.Unlock()
+	c.release()
+}

@@ -1,0 +1,127 @@
+package src
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/netip"
+	"regexp"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"sidetrack/internal/sip"
+	"sidetrack/internal/sip/transport"
+	"sidetrack/internal/sip/txn"
+	"sidetrack/policy"
+)
+
+// Config is what a Client needs. Layer and Policy are required.
+type Config struct {
+	Recorders []Recorder
+	Policy    func() *policy.Engine // the rules in force; asked once per call, from any goroutine
+	Layer     *txn.Layer
+	Transport *transport.Layer // whose listeners Recorder.Socket names; nil when none does
+	Advertise netip.Addr       // our address in From, SDP and CNAME where nothing better is known
+	UserAgent string           // "" leaves the header out
+
+	Log        *slog.Logger          // nil: discarded
+	Registerer prometheus.Registerer // nil: no metrics registered
+	Now        func() time.Time      // nil: time.Now
+
+	// OnEvent is told of the start, stop, failure, pause and resumption of
+	// recordings. It is called on a lane and must not block. May be nil.
+	OnEvent func(Event)
+}
+
+// Recorder is a named list of SRSs that stand in for each other.
+type Recorder struct {
+	Name              string
+	SRS               []string       // SIP URIs, tried in this order
+	SkipFailoverCodes *regexp.Regexp // over a final code of three digits: a match ends the list; nil: none does
+	Timeout           time.Duration  // one SRS's time for a final answer; 0: DefaultTimeout
+	FromURI           string         // "": sip:<Advertise>
+	ToURI             string         // "": the URI of the SRS
+	Headers           []HeaderTemplate
+	Socket            string // URL of the listener the RS leaves from; "": chosen by the target
+
+	// Each may be nil. The extensions, Caller and Callee give XML.
+	Group, GroupExtension, SessionExtension, Caller, Callee *policy.Template
+}
+
+// HeaderTemplate is a header field of every INVITE and re-INVITE to a recorder.
+type HeaderTemplate struct {
+	Name  string
+	Value *policy.Template // over the INVITE of the CS
+}
+
+// DefaultTimeout is one SRS's time to answer when its recorder says nothing.
+const DefaultTimeout = 4 * time.Second
+
+// ownHeaders are those that no template may set: a dialog lives by them.
+var ownHeaders = []string{
+	"Via", "From", "To", "Call-ID", "CSeq", "Contact", "Max-Forwards", "Route", "Record-Route",
+	"Content-Type", "Content-Length", "Content-Disposition", "Content-Encoding",
+	"Session-Expires", "Min-SE", "Date",
+}
+
+func (c *Config) normalize() error {
+	if c.Layer == nil || c.Policy == nil {
+		return errors.New("src: Layer and Policy are needed")
+	}
+	if c.Log == nil {
+		c.Log = slog.New(slog.DiscardHandler)
+	}
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	if c.OnEvent == nil {
+		c.OnEvent = func(Event) {}
+	}
+	return nil
+}
+
+// index checks recorders and makes them findable by name.
+func (c *Config) index(recorders []Recorder) (map[string]*Recorder, error) {
+	byName := make(map[string]*Recorder, len(recorders))
+	var errs []error
+	for _, r := range recorders {
+		if err := r.normalize(c.Advertise); err != nil {
+			errs = append(errs, fmt.Errorf("recorder %q: %w", r.Name, err))
+		}
+		if byName[r.Name] != nil {
+			errs = append(errs, fmt.Errorf("recorder %q: given twice", r.Name))
+		}
+		byName[r.Name] = &r
+	}
+	return byName, errors.Join(errs...)
+}
+
+func (r *Recorder) normalize(advertise netip.Addr) error {
+	if r.Timeout <= 0 {
+		r.Timeout = DefaultTimeout
+	}
+	if r.FromURI == "" && advertise.IsValid() {
+		r.FromURI = "sip:" + sip.FormatHostPort(advertise.String(), 0)
+	}
+	if r.FromURI == "" {
+		r.FromURI = "sip:anonymous.invalid" // RFC 3261 §8.1.1.3
+	}
+	var errs []error
+	if r.Name == "" || len(r.SRS) == 0 {
+		errs = append(errs, errors.New("a name and at least one SRS are needed"))
+	}
+	for _, uri := range r.SRS {
+		if u, err := sip.ParseURI(uri); err != nil || u.Host == "" {
+			errs = append(errs, fmt.Errorf("%q is no SIP URI", uri))
+		}
+	}
+	for _, h := range r.Headers {
+		for _, own := range ownHeaders {
+			if sip.SameName(h.Name, own) {
+				errs = append(errs, fmt.Errorf("header %s is the client's own", h.Name))
+			}
+		}
+	}
+	return errors.Join(errs...)
+}

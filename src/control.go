@@ -1,0 +1,114 @@
+package src
+
+import (
+	"context"
+	"fmt"
+
+	"sidetrack/metadata"
+	"sidetrack/policy"
+)
+
+// StartRequest says how a recording is to be that an operator wants.
+type StartRequest struct {
+	Recorder string        // name of a recorder
+	Name     string        // unique among the live recordings of the call; "": the recorder's
+	Tracks   policy.Tracks // "": both
+}
+
+// Pause stops the copies of a recording at once and then tells the SRS. The
+// errors of Pause, Resume and Stop are ErrNotFound, ErrState (wrapped) and
+// those of ctx.
+func (c *Client) Pause(ctx context.Context, id string) (View, error) {
+	return c.control(ctx, id, (*Session).pause)
+}
+
+// Resume undoes Pause. A recording whose call is on hold stays paused.
+func (c *Client) Resume(ctx context.Context, id string) (View, error) {
+	return c.control(ctx, id, (*Session).resume)
+}
+
+// Stop ends a recording while its call goes on.
+func (c *Client) Stop(ctx context.Context, id string) (View, error) {
+	return c.control(ctx, id, func(s *Session) error {
+		if s.state == metadata.StateEnded {
+			return ErrState
+		}
+		s.stop(reasonStopped)
+		return nil
+	})
+}
+
+// Start records a live call from now on, whatever the rules said. It returns
+// once the session exists; whether an SRS takes it shows in its View. The
+// errors are ErrNotFound, ErrRecorder, ErrState (wrapped) and those of ctx.
+func (c *Client) Start(ctx context.Context, callID string, req StartRequest) (View, error) {
+	k := c.call(callID)
+	if k == nil {
+		return View{}, fmt.Errorf("call %s: %w", callID, ErrNotFound)
+	}
+	r := c.recorder(req.Recorder)
+	if r == nil {
+		return View{}, fmt.Errorf("recorder %q: %w", req.Recorder, ErrRecorder)
+	}
+	w := wish{recorder: r, name: req.Name, tracks: req.Tracks, onHold: policy.OnHoldPause}
+	if w.name == "" {
+		w.name = r.Name
+	}
+	if w.tracks == "" {
+		w.tracks = policy.TracksBoth
+	}
+	return ask(ctx, k.lane.Post, func() (View, error) {
+		if k.over || c.shut() {
+			return View{}, fmt.Errorf("call %s: %w", callID, ErrNotFound)
+		}
+		if k.named(w.name) != nil {
+			return View{}, fmt.Errorf("recording %q of the call runs: %w", w.name, ErrState)
+		}
+		return k.record(w).View(), nil
+	})
+}
+
+func (c *Client) shut() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.closing
+}
+
+// control does something to a live session on its lane.
+func (c *Client) control(ctx context.Context, id string, do func(*Session) error) (View, error) {
+	c.mu.Lock()
+	s := c.live[id]
+	_, past := c.ended.get(id)
+	c.mu.Unlock()
+	switch {
+	case past:
+		return View{}, fmt.Errorf("recording %s has ended: %w", id, ErrState)
+	case s == nil:
+		return View{}, fmt.Errorf("recording %s: %w", id, ErrNotFound)
+	}
+	return ask(ctx, s.lane.Post, func() (View, error) {
+		if err := do(s); err != nil {
+			return View{}, fmt.Errorf("recording %s is %s: %w", id, s.state, err)
+		}
+		return s.View(), nil
+	})
+}
+
+// ask runs f by post and waits for its result.
+func ask(ctx context.Context, post func(func()), f func() (View, error)) (View, error) {
+	type result struct {
+		view View
+		err  error
+	}
+	done := make(chan result, 1)
+	post(func() {
+		v, err := f()
+		done <- result{v, err}
+	})
+	select {
+	case r := <-done:
+		return r.view, r.err
+	case <-ctx.Done():
+		return View{}, ctx.Err()
+	}
+}

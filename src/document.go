@@ -1,0 +1,109 @@
+package src
+
+import (
+	"time"
+
+	"sidetrack/internal/sip"
+	"sidetrack/internal/sip/body"
+	"sidetrack/metadata"
+	"sidetrack/policy"
+)
+
+const sdpType = "application/sdp"
+
+// newBuilder makes the builder of a session's documents out of what its
+// recorder configures. A template that fails costs its own element, never the
+// recording.
+func (s *Session) newBuilder() *metadata.Builder {
+	r := s.recorder
+	cfg := metadata.BuilderConfig{
+		Group:  s.text("group", r.Group),
+		Caller: nameIDs(s, "caller", r.Caller),
+		Callee: nameIDs(s, "callee", r.Callee),
+	}
+	cfg.GroupExtensions = extensions(s, "group_extension", r.GroupExtension)
+	cfg.SessionExtensions = extensions(s, "session_extension", r.SessionExtension)
+	return metadata.NewBuilder(cfg)
+}
+
+func (s *Session) text(key string, t *policy.Template) string {
+	if t == nil {
+		return ""
+	}
+	text, err := t.Execute(s.call.invite)
+	if err != nil {
+		s.log.Warn("template left out", "key", key, "error", err)
+		return ""
+	}
+	return text
+}
+
+func nameIDs(s *Session, key string, t *policy.Template) []metadata.NameID {
+	return parsed(s, key, t, metadata.ParseNameIDs)
+}
+
+func extensions(s *Session, key string, t *policy.Template) []metadata.Extension {
+	return parsed(s, key, t, metadata.ParseExtensions)
+}
+
+func parsed[T any](s *Session, key string, t *policy.Template, parse func(string) ([]T, error)) []T {
+	text := s.text(key, t)
+	if text == "" {
+		return nil
+	}
+	out, err := parse(text)
+	if err != nil {
+		s.log.Warn("template left out", "key", key, "error", err)
+		return nil
+	}
+	return out
+}
+
+// document is the complete snapshot of the call as it is known now.
+func (s *Session) document(opts ...metadata.Option) *metadata.Recording {
+	return s.builder.Complete(s.cs, s.streams.labeled(), s.now(), opts...)
+}
+
+func (s *Session) now() time.Time { return s.client.cfg.Now() }
+
+// fill gives m the body of an RS request: the description first, for some
+// recorders look no further, then the document (RFC 7866 §9.1).
+func fill(m *sip.Message, description []byte, doc *metadata.Recording) error {
+	xml, err := doc.XML()
+	if err != nil {
+		return err
+	}
+	m.SetBody(body.Mixed(
+		body.Part{ContentType: sdpType, Body: description},
+		body.Part{ContentType: metadata.ContentType, Disposition: metadata.Disposition, Body: xml},
+	))
+	return nil
+}
+
+// fillDocument gives m a body of metadata alone. It must hold no labels: their
+// scope is the message with the description that defines them (RFC 7866 §7.1.1).
+func fillDocument(m *sip.Message, doc *metadata.Recording) error {
+	xml, err := doc.XML()
+	if err != nil {
+		return err
+	}
+	m.Set("Content-Disposition", metadata.Disposition)
+	m.SetBody(metadata.ContentType, xml)
+	return nil
+}
+
+// asksForSnapshot tells whether a request of the SRS asks for a full document
+// (RFC 7866 §9.2, RFC 7865 §7). The root element decides: the media type of a
+// request has been written in three ways, and old recorders put it into INFO
+// and re-INVITE too.
+func asksForSnapshot(m *sip.Message) bool {
+	for _, p := range body.Parts(m) {
+		if p.ContentType == sdpType {
+			continue
+		}
+		if _, ok := metadata.ParseSnapshotRequest(p.Body); ok {
+			return true
+		}
+	}
+	return false
+}

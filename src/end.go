@@ -1,0 +1,158 @@
+package src
+
+import (
+	"net/http"
+
+	"sidetrack/internal/sip"
+	"sidetrack/internal/sip/transport"
+	"sidetrack/internal/sip/txn"
+	"sidetrack/metadata"
+)
+
+// onCallEnd ends the recording because its call has ended.
+func (s *Session) onCallEnd(cs metadata.Snapshot) {
+	if s.state == metadata.StateEnded {
+		return
+	}
+	s.cs = cs
+	switch {
+	case s.leg != nil:
+		s.hangUp()
+		s.finish(Complete, reasonCallEnded)
+	case cs.Answered.IsZero():
+		s.finish(Skipped, "the call was never answered")
+	case s.attempt == nil:
+		s.finish(Refused, reasonNoAudio)
+	default:
+		s.finish(Failed, "the call ended before an SRS had taken the session")
+	}
+}
+
+// stop ends the recording while the call goes on.
+func (s *Session) stop(reason string) {
+	if s.state == metadata.StateEnded {
+		return
+	}
+	if s.leg == nil {
+		s.finish(Failed, reason)
+		return
+	}
+	s.hangUp(metadata.RecordingEnds())
+	s.finish(Partial, reason)
+}
+
+// onGone ends the recording because the SRS has: by BYE, or by not knowing the
+// dialog any more. Its media stop at once (RFC 7866 §5.1, RFC 3261 §15.1.2).
+func (s *Session) onGone(reason string) {
+	s.streams.close()
+	s.finish(Partial, reason)
+}
+
+// hangUp stops the media and sends BYE with what has changed since the last
+// document: the end (RFC 8068 §3.2.4). It is a partial document, because one
+// with labels may not travel without the description that defines them (RFC
+// 7866 §7.1.1), and a re-INVITE on the way out would leave a recorder that dies
+// slowly another chance to keep the session.
+func (s *Session) hangUp(opts ...metadata.Option) {
+	s.streams.close()
+	var last *metadata.Recording
+	if s.agreed != nil {
+		last = metadata.Diff(s.agreed.doc, s.document(opts...))
+	}
+	s.bye(s.leg, last, s.unbind)
+}
+
+func (s *Session) unbind() {
+	s.lane.Unbind(s.attempt.callID, s.attempt.tag)
+}
+
+// finish closes the books. It is the only way to the state ended; BYEs and
+// late answers may still be under way.
+func (s *Session) finish(result Result, reason string) {
+	if s.state == metadata.StateEnded {
+		return
+	}
+	if s.active() && s.leg == nil && !s.attempt.over {
+		s.note(s.attempt, codeGaveUp, reason)
+		s.attempt.abandon()
+	}
+	s.streams.close()
+	s.updates.stop()
+	s.incoming.stop()
+	s.timer.stop()
+	s.result, s.reason, s.ended = result, reason, s.now()
+	s.call.forget(s)
+	s.become(metadata.StateEnded, reason)
+	s.account()
+	s.client.leave(s)
+}
+
+// account tells of the end: metrics, event, and the one line that says what
+// became of the recording.
+func (s *Session) account() {
+	m := s.client.metrics
+	m.total.WithLabelValues(s.recorder.Name, string(s.result)).Inc()
+	args := []any{"result", s.result, "reason", s.reason, "duration", s.ended.Sub(s.started).Round(1e6).String()}
+	if s.taken {
+		m.active.WithLabelValues(s.recorder.Name).Dec()
+		s.tell(EventStop, s.reason)
+		s.log.Info("recording ended", args...)
+		return
+	}
+	s.tell(EventFailed, s.reason)
+	s.log.Warn("call not recorded", append(args, "attempts", s.story())...)
+}
+
+// bye sends a BYE. done is called once the SRS has answered it, or will not.
+func (s *Session) bye(l *leg, last *metadata.Recording, done func()) {
+	b := &bye{s: s, leg: l, last: last, done: done}
+	s.client.hold()
+	b.send()
+}
+
+// bye is the BYE of one dialog. The transaction repeats it until it is
+// answered, for 64*T1.
+type bye struct {
+	s    *Session
+	leg  *leg
+	last *metadata.Recording // nil: none is sent
+	done func()
+}
+
+func (b *bye) send() {
+	req := b.leg.dialog.Request("BYE")
+	req.Add("Date", b.s.now().UTC().Format(http.TimeFormat)) // tells the SRS when the RS ended (RFC 7865 §6.1.1)
+	b.s.sign(req)
+	if b.last != nil && !b.last.Empty() {
+		if err := fillDocument(req, b.last); err != nil {
+			b.s.log.Warn("last document left out", "error", err)
+		}
+	}
+	b.leg.request(req, b)
+}
+
+// OnResponse takes the answer (txn.ClientHandler). A recorder that wants no
+// body in a BYE gets one without.
+func (b *bye) OnResponse(_ *txn.ClientTx, resp *sip.Message, _ transport.Flow) {
+	switch {
+	case resp.Status < 200:
+	case resp.Status >= 300 && b.last != nil && resp.Status != 481 && resp.Status != codeTimeout:
+		b.last = nil
+		b.send()
+	default:
+		b.finish()
+	}
+}
+
+// OnFail is told that the BYE will not be answered (txn.ClientHandler): the SRS
+// may hold the session still.
+func (b *bye) OnFail(_ *txn.ClientTx, err error) {
+	b.s.client.metrics.unanswered.WithLabelValues(b.s.recorder.Name).Inc()
+	b.s.client.trouble.warn(b.s.log, b.s.srs, "BYE was not answered by the SRS", "error", err)
+	b.finish()
+}
+
+func (b *bye) finish() {
+	b.done()
+	b.s.client.release()
+}

@@ -1,0 +1,101 @@
+package src
+
+import (
+	"net/http"
+
+	"sidetrack/internal/sip"
+	"sidetrack/internal/sip/txn"
+	"sidetrack/metadata"
+)
+
+// What we take and understand, as our requests and responses say it.
+const (
+	allow      = "INVITE, ACK, CANCEL, BYE, UPDATE, OPTIONS, INFO, MESSAGE"
+	accept     = sdpType + ", " + metadata.ContentType + ", " + metadata.LegacyContentType // RFC 7866 §9.1, RFC 9806 §2
+	supported  = "timer"
+	featureTag = ";+sip.src"
+)
+
+// invite writes the INVITE of an attempt (RFC 7866 §6.1.1): From names us, To
+// the SRS, and only an SRS can take it.
+func (a *attempt) invite(to txn.Target) (*sip.Message, error) {
+	s, r := a.s, a.s.recorder
+	req := sip.NewRequest("INVITE", a.srs)
+	req.Add("Max-Forwards", "70")
+	req.Add("From", "<"+r.FromURI+">;tag="+a.tag)
+	target := r.ToURI
+	if target == "" {
+		target = a.srs
+	}
+	req.Add("To", "<"+target+">")
+	req.Add("Call-ID", a.callID)
+	req.Add("CSeq", sip.CSeq{Num: 1, Method: "INVITE"}.String())
+	req.Add("Contact", s.contact(to))
+	s.dress(req)
+	return req, fill(req, a.offer.body, a.doc)
+}
+
+// dress adds what every INVITE and re-INVITE carries besides the dialog.
+func (s *Session) dress(req *sip.Message) {
+	req.Add("Date", s.now().UTC().Format(http.TimeFormat))
+	req.Add("Require", "siprec")
+	req.Add("Supported", supported)
+	req.Add("Allow", allow)
+	req.Add("Accept", accept)
+	s.sign(req)
+	for _, h := range s.headers {
+		req.Add(h.Name, h.Value)
+	}
+}
+
+func (s *Session) sign(m *sip.Message) {
+	if agent := s.client.cfg.UserAgent; agent != "" {
+		m.Add("User-Agent", agent)
+	}
+}
+
+// contact is our Contact on the way to that target.
+func (s *Session) contact(to txn.Target) string {
+	uri := "sip:" + s.client.host()
+	if l := s.client.cfg.Layer.Leaving(to); l != nil {
+		uri = l.ContactURI("")
+	}
+	return "<" + uri + ">" + featureTag
+}
+
+// leaving makes a target leave from the recorder's socket, where that speaks
+// the target's protocol.
+func (s *Session) leaving(to txn.Target) txn.Target {
+	t := s.client.cfg.Transport
+	if s.recorder.Socket == "" || t == nil {
+		return to
+	}
+	for _, l := range t.Listeners() {
+		if l.URL == s.recorder.Socket && l.Proto == to.Proto {
+			to.Listener = l
+		}
+	}
+	return to
+}
+
+// host is our name in Call-IDs, and in a Contact when no listener fits.
+func (c *Client) host() string {
+	if !c.cfg.Advertise.IsValid() {
+		return "sidetrack.invalid"
+	}
+	return sip.FormatHostPort(c.cfg.Advertise.String(), 0)
+}
+
+// renderHeaders makes the recorder's headers out of the call's INVITE, once.
+func (s *Session) renderHeaders() []sip.Header {
+	var out []sip.Header
+	for _, h := range s.recorder.Headers {
+		value, err := h.Value.ExecuteHeader(s.call.invite)
+		if err != nil {
+			s.log.Warn("header left out", "header", h.Name, "error", err)
+			continue
+		}
+		out = append(out, sip.Header{Name: h.Name, Value: value})
+	}
+	return out
+}

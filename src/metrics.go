@@ -1,0 +1,93 @@
+package src
+
+import (
+	"strconv"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// metrics are those of the recording sessions. Labels are bounded: names and
+// URIs of the configuration, codes of three digits, fixed words.
+type metrics struct {
+	active     *prometheus.GaugeVec
+	total      *prometheus.CounterVec
+	start      *prometheus.HistogramVec
+	attempts   *prometheus.CounterVec
+	failovers  *prometheus.CounterVec
+	up         *prometheus.GaugeVec
+	pauses     *prometheus.CounterVec
+	unanswered *prometheus.CounterVec
+}
+
+// newMetrics registers them where reg is not nil.
+func newMetrics(reg prometheus.Registerer) (*metrics, error) {
+	counter := func(name, help string, labels ...string) *prometheus.CounterVec {
+		return prometheus.NewCounterVec(prometheus.CounterOpts{Name: "sidetrack_" + name, Help: help}, labels)
+	}
+	gauge := func(name, help string, labels ...string) *prometheus.GaugeVec {
+		return prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "sidetrack_" + name, Help: help}, labels)
+	}
+	m := &metrics{
+		active: gauge("recordings_active", "Recording sessions that an SRS has taken and that have not ended.", "recorder"),
+		total:  counter("recordings_total", "Recording sessions that have ended, by result.", "recorder", "result"),
+		start: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name:    "sidetrack_recording_start_seconds",
+			Help:    "Time from the answer of the call until its audio goes to the SRS.",
+			Buckets: []float64{.005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30},
+		}, []string{"recorder"}),
+		attempts:   counter("srs_attempts_total", "INVITEs to an SRS, by final code; silence counts as 408, a transport error as 503.", "recorder", "srs", "code"),
+		failovers:  counter("srs_failovers_total", "Moves to the next SRS of the list after a failure.", "recorder"),
+		up:         gauge("srs_up", "Whether the last request to the SRS was answered (1) or not (0).", "recorder", "srs"),
+		pauses:     counter("recording_pauses_total", "Pauses of recording sessions, by cause.", "recorder", "cause"),
+		unanswered: counter("recording_byes_unanswered_total", "Recording sessions whose BYE was never answered: the SRS may hold them still.", "recorder"),
+	}
+	if reg == nil {
+		return m, nil
+	}
+	for _, c := range []prometheus.Collector{m.active, m.total, m.start, m.attempts, m.failovers, m.up, m.pauses, m.unanswered} {
+		if err := reg.Register(c); err != nil {
+			return nil, err
+		}
+	}
+	return m, nil
+}
+
+// prepare makes the series of a recorder exist from the beginning, so that a
+// first increment is seen as one.
+func (m *metrics) prepare(r *Recorder) {
+	m.active.WithLabelValues(r.Name)
+	m.failovers.WithLabelValues(r.Name)
+	m.unanswered.WithLabelValues(r.Name)
+	m.start.WithLabelValues(r.Name)
+	for _, result := range results {
+		m.total.WithLabelValues(r.Name, string(result))
+	}
+	for _, c := range []cause{causeHold, causeOperator} {
+		m.pauses.WithLabelValues(r.Name, string(c))
+	}
+}
+
+// attempt counts what came of an INVITE.
+func (m *metrics) attempt(recorder, srs string, code int) {
+	m.attempts.WithLabelValues(recorder, srs, strconv.Itoa(code)).Inc()
+	m.reached(recorder, srs, code != codeTimeout && code != codeTransport)
+}
+
+// reached notes whether an SRS answered.
+func (m *metrics) reached(recorder, srs string, ok bool) {
+	v := 0.0
+	if ok {
+		v = 1
+	}
+	m.up.WithLabelValues(recorder, srs).Set(v)
+}
+
+// started notes how long after the answer of the call the audio went out; a
+// recording that began with early media was there before.
+func (m *metrics) started(recorder string, answered, now time.Time) {
+	if answered.IsZero() {
+		return
+	}
+	m.start.WithLabelValues(recorder).Observe(max(now.Sub(answered), 0).Seconds())
+}

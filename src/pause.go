@@ -1,0 +1,66 @@
+package src
+
+import "sidetrack/metadata"
+
+// cause says why a recording is paused.
+type cause string
+
+const (
+	causeHold     cause = "hold"
+	causeOperator cause = "operator"
+)
+
+// showPause brings the state into line with the streams: a session is paused
+// while we hold back every stream that it has. Hold and operator pause on
+// their own; both must have ended before a stream is copied again.
+func (s *Session) showPause(why cause) {
+	silent := s.silent()
+	switch {
+	case silent && s.state == metadata.StateRecording:
+		s.client.metrics.pauses.WithLabelValues(s.recorder.Name, string(why)).Inc()
+		s.become(metadata.StatePaused, string(why))
+		s.tell(EventPaused, string(why))
+		s.log.Info("recording paused", "cause", why)
+	case !silent && s.state == metadata.StatePaused:
+		s.become(metadata.StateRecording, "")
+		s.tell(EventResumed, string(why))
+		s.log.Info("recording resumed")
+	}
+}
+
+func (s *Session) silent() bool {
+	any := false
+	for _, st := range s.streams.all {
+		if s.wanted(st) {
+			return false
+		}
+		any = any || !st.gone
+	}
+	return any
+}
+
+// pause and resume are the operator's. Copies stop first, then the SRS is told
+// (RFC 7866 §7.1.1.1); they begin again when it has agreed.
+func (s *Session) pause() error {
+	if s.paused || s.state == metadata.StateEnded {
+		return ErrState
+	}
+	s.paused = true
+	s.onPause()
+	return nil
+}
+
+func (s *Session) resume() error {
+	if !s.paused || s.state == metadata.StateEnded {
+		return ErrState
+	}
+	s.paused = false
+	s.onPause()
+	return nil
+}
+
+func (s *Session) onPause() {
+	s.steer(causeOperator)
+	s.changed()
+	s.publish()
+}

@@ -1,0 +1,232 @@
+package src
+
+import (
+	"log/slog"
+	"math/rand/v2"
+	"net/netip"
+	"slices"
+	"sync/atomic"
+	"time"
+
+	"sidetrack/forker"
+	"sidetrack/internal/sip"
+	"sidetrack/internal/sip/txn"
+	"sidetrack/metadata"
+	"sidetrack/policy"
+)
+
+// The reasons of an end that are ours.
+const (
+	reasonShutdown  = "the recording client is shutting down"
+	reasonStopped   = "stopped by the operator"
+	reasonCallEnded = "the call ended"
+	reasonEncrypted = "the call's audio is encrypted (SRTP): not recordable"
+	reasonNoAudio   = "the call has no audio that can be recorded"
+)
+
+// wish is what a recording is to be.
+type wish struct {
+	recorder           *Recorder // nil: there is none of that name
+	recorderName, name string
+	rule               string
+	tracks             policy.Tracks
+	onHold             policy.OnHold
+	required           bool
+	notify             func(metadata.RecordingState, string) // nil: nobody
+}
+
+// Session is one recording session (RS): the wish to record one call, the
+// attempts to have an SRS take it, and the dialog with the one that did.
+//
+//	starting ──2xx──► recording ◄──► paused
+//	    │                 │             │
+//	    └─────────────────┴─────────────┴──► ended
+type Session struct {
+	shown atomic.Pointer[published] // what other goroutines see
+
+	// Set once.
+	client   *Client
+	call     *call
+	lane     *txn.Lane
+	log      *slog.Logger
+	id       string // RFC 7865 session id, URL-safe
+	recorder *Recorder
+	name     string // unique among the live ones of the call
+	rule     string
+	required bool
+	onHold   policy.OnHold
+	notify   func(metadata.RecordingState, string)
+	started  time.Time
+	builder  *metadata.Builder
+	headers  []sip.Header // of every INVITE and re-INVITE
+
+	// All below is owned by the lane.
+	cs      metadata.Snapshot // the call, newest
+	state   metadata.RecordingState
+	since   time.Time
+	ended   time.Time
+	result  Result
+	reason  string
+	taken   bool // an SRS has taken it, now or before
+	streams streams
+	origin  origin
+	version uint64 // of our newest description
+	paused  bool   // by the operator
+
+	cursor    int // next target in recorder.SRS
+	attempts  []Attempt
+	attempt   *attempt // the one under way, or the one that was taken
+	srs       string
+	sipCallID string
+
+	leg      *leg          // the dialog; nil until an SRS has taken the session
+	agreed   *agreement    // what the SRS has accepted last
+	updates  updates       // our re-INVITEs
+	incoming incomingOffer // an offer exchange that the SRS began
+	timer    sessionTimer
+}
+
+// agreement is the description and the document that the SRS knows.
+type agreement struct {
+	offer offer
+	doc   *metadata.Recording
+}
+
+func newSession(k *call, w wish) *Session {
+	s := &Session{
+		client: k.client, call: k, lane: k.lane, recorder: w.recorder, name: w.name, rule: w.rule,
+		required: w.required, onHold: w.onHold, notify: w.notify, cs: k.cs, state: metadata.StateStarting,
+		streams: streams{tracks: w.tracks},
+	}
+	if s.recorder == nil {
+		s.recorder = &Recorder{Name: w.recorderName}
+	}
+	if s.notify == nil {
+		s.notify = func(metadata.RecordingState, string) {}
+	}
+	s.started = s.now()
+	s.since = s.started
+	s.log = k.client.log.With("call", k.cs.ID, "recorder", s.recorder.Name)
+	s.builder = s.newBuilder()
+	s.id = s.builder.SessionID().URLSafe()
+	s.log = s.log.With("recording", s.id)
+	s.headers = s.renderHeaders()
+	s.origin = origin{sessionID: rand.Uint64N(1 << 62), addr: k.client.cfg.Advertise}
+	s.publish()
+	return s
+}
+
+// start begins the recording, or says why there will be none. A call that has
+// no audio yet may get some: then the session waits for it.
+func (s *Session) start() {
+	if len(s.recorder.SRS) == 0 {
+		s.finish(Failed, "recorder "+s.recorder.Name+" is not configured")
+		return
+	}
+	s.streams.follow(s.cs)
+	if !s.streams.recordable() {
+		s.wait()
+		return
+	}
+	if err := s.fork(); err != nil {
+		s.finish(Failed, err.Error())
+		return
+	}
+	s.next()
+}
+
+func (s *Session) wait() {
+	secure := slices.ContainsFunc(s.cs.Streams, func(m metadata.MediaStream) bool { return m.Kind == "audio" && m.Secure })
+	switch {
+	case secure:
+		s.finish(Refused, reasonEncrypted)
+	case s.required:
+		s.finish(Refused, reasonNoAudio)
+	default:
+		s.log.Debug("waiting for audio to record")
+	}
+}
+
+// fork makes the taps that are missing. Each party has a CNAME of its own that
+// tells nothing about it (RFC 7866 §8.3.1, RFC 7022).
+func (s *Session) fork() error {
+	err := s.streams.fork(s.call.relay, forker.TapConfig{Recorder: s.recorder.Name}, func(p metadata.PartyRole) string {
+		return string(p) + "-" + s.id + "@sidetrack"
+	})
+	for _, st := range s.streams.all {
+		if addr := st.from.Addr(); addr.IsValid() && !addr.IsUnspecified() {
+			s.origin.addr = addr
+		}
+	}
+	s.publish()
+	return err
+}
+
+// onSnapshot takes a change of the call.
+func (s *Session) onSnapshot(cs metadata.Snapshot) {
+	if s.state == metadata.StateEnded {
+		return
+	}
+	s.cs = cs
+	if s.attempt == nil {
+		s.start()
+		return
+	}
+	s.streams.follow(cs)
+	s.steer(causeHold)
+	s.changed()
+}
+
+// wanted tells whether we want to send a stream now: nobody has paused it. What
+// the SRS wants is the stream's own affair.
+func (s *Session) wanted(st *stream) bool {
+	return !st.gone && !s.paused && !(st.held && s.onHold != policy.OnHoldIgnore)
+}
+
+// steer makes the taps follow: first of all, before anything is signalled.
+func (s *Session) steer(why cause) {
+	if s.leg == nil {
+		return
+	}
+	for _, st := range s.streams.all {
+		st.steer(s.wanted(st))
+	}
+	s.showPause(why)
+	s.publish()
+}
+
+// onUp takes the session into being: an SRS has accepted it.
+func (s *Session) onUp(a *attempt, answers []answered) {
+	s.leg = a.leg
+	s.agreed = &agreement{offer: a.offer, doc: a.doc}
+	s.log = s.log.With("srs", s.srs, "sip_call_id", s.sipCallID)
+	s.apply(a.offer, answers)
+	s.client.metrics.active.WithLabelValues(s.recorder.Name).Inc()
+	s.client.metrics.started(s.recorder.Name, s.cs.Answered, s.now())
+	s.taken = true
+	s.become(metadata.StateRecording, "")
+	s.tell(EventStart, "")
+	s.log.Info("recording", "attempts", len(s.attempts), "streams", len(answers))
+	s.steer(causeHold)
+	s.changed() // what happened since the INVITE was written
+}
+
+// apply takes what the SRS answered to an offer of ours.
+func (s *Session) apply(o offer, answers []answered) {
+	for i, a := range answers {
+		st := s.streams.all[i]
+		st.agree(a, o.numbers[i], o.media[i].Direction.Sends())
+		if st.refused && !st.gone && o.media[i].Port != 0 {
+			s.client.trouble.warn(s.log, s.srs, "stream refused by the SRS", "label", st.label, "reason", a.Reason)
+		}
+	}
+}
+
+func (s *Session) become(state metadata.RecordingState, reason string) {
+	s.state, s.since = state, s.now()
+	s.publish()
+	s.notify(state, reason)
+}
+
+// local is the address our media come from.
+func (s *Session) local() netip.Addr { return s.origin.addr }

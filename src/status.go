@@ -1,0 +1,125 @@
+package src
+
+import (
+	"fmt"
+	"time"
+
+	"sidetrack/forker"
+	"sidetrack/metadata"
+)
+
+// View is what the outside sees of a recording session, live or ended. Its
+// JSON form is the API's.
+type View struct {
+	ID        string                  `json:"id"` // RFC 7865 session id in its URL-safe form
+	CallID    string                  `json:"call_id"`
+	Call      CallView                `json:"call"`
+	Recorder  string                  `json:"recorder"`
+	Name      string                  `json:"name"`
+	Rule      string                  `json:"rule,omitempty"` // the rule that wanted it; "" when an operator did
+	SRS       string                  `json:"srs"`            // the SRS that has it, else the one being tried or tried last
+	State     metadata.RecordingState `json:"state"`
+	Since     time.Time               `json:"since"`          // when State was reached
+	Started   time.Time               `json:"started"`        // when it was asked for
+	Ended     time.Time               `json:"ended,omitzero"` // zero while live
+	Result    Result                  `json:"result,omitempty"`
+	Reason    string                  `json:"reason,omitempty"`
+	SIPCallID string                  `json:"sip_call_id"` // of the dialog with the SRS
+	Streams   []StreamView            `json:"streams"`
+	Attempts  []Attempt               `json:"attempts"`
+}
+
+// CallView is the recorded call as a View names it.
+type CallView struct {
+	SIPCallID string `json:"sip_call_id"`
+	From      string `json:"from"`
+	To        string `json:"to"`
+}
+
+// StreamView is one m-line of the recording session.
+type StreamView struct {
+	Label         string             `json:"label"`
+	Party         metadata.PartyRole `json:"party"`
+	Codec         string             `json:"codec"`
+	PacketsIn     uint64             `json:"packets_in"`
+	PacketsCopied uint64             `json:"packets_copied"`
+	Dropped       uint64             `json:"dropped"` // not copied, a pause counted in
+	Paused        bool               `json:"paused"`  // nothing is copied now, for whatever reason
+}
+
+// Attempt is one INVITE to one SRS and what came of it.
+type Attempt struct {
+	SRS    string    `json:"srs"`
+	Code   int       `json:"code"` // the final code; 408 for silence, 503 for a transport error, 488 for a 2xx without a usable answer, 487 when we gave up
+	Reason string    `json:"reason,omitempty"`
+	At     time.Time `json:"at"`
+	Took   Seconds   `json:"took"`
+}
+
+// Seconds is a duration that JSON shows as a number of seconds.
+type Seconds time.Duration
+
+// MarshalJSON implements json.Marshaler.
+func (s Seconds) MarshalJSON() ([]byte, error) {
+	return fmt.Appendf(nil, "%.3f", time.Duration(s).Seconds()), nil
+}
+
+// Result is how a recording ended.
+type Result string
+
+// The results.
+const (
+	Complete Result = "complete" // lasted until the call ended
+	Partial  Result = "partial"  // ended before the call did
+	Refused  Result = "refused"  // nothing of the call can be recorded: encrypted, or no audio
+	Failed   Result = "failed"   // no SRS took it
+	Skipped  Result = "skipped"  // given up on purpose: skip_failover_codes, or the call was never answered
+)
+
+var results = []Result{Complete, Partial, Refused, Failed, Skipped}
+
+// published is what a Session shows to other goroutines: a View without the
+// numbers of packets, which are read from the taps when somebody asks.
+type published struct {
+	view View
+	taps []*forker.Tap // by stream; nil where the stream is gone
+}
+
+// read completes the view. The result shares nothing with the Session.
+func (p *published) read() View {
+	v := p.view
+	v.Streams = append([]StreamView(nil), v.Streams...)
+	v.Attempts = append([]Attempt(nil), v.Attempts...)
+	for i, tap := range p.taps {
+		if tap != nil {
+			v.Streams[i].add(tap.Stats())
+		}
+	}
+	return v
+}
+
+func (s *StreamView) add(t forker.TapStats) {
+	s.PacketsIn += t.In
+	s.PacketsCopied += t.Copied
+	s.Dropped += t.Dropped.Total()
+}
+
+// publish shows the session's state as it is now.
+func (s *Session) publish() {
+	p := &published{view: View{
+		ID: s.id, CallID: s.cs.ID, Recorder: s.recorder.Name, Name: s.name, Rule: s.rule,
+		Call: CallView{SIPCallID: s.cs.SIPCallID, From: s.cs.Caller.AOR, To: s.cs.Callee.AOR},
+		SRS:  s.srs, State: s.state, Since: s.since, Started: s.started, Ended: s.ended,
+		Result: s.result, Reason: s.reason, SIPCallID: s.sipCallID,
+		Streams:  make([]StreamView, len(s.streams.all)),
+		Attempts: append([]Attempt{}, s.attempts...),
+	}}
+	for i, st := range s.streams.all {
+		p.view.Streams[i] = st.view()
+		p.taps = append(p.taps, st.tap)
+	}
+	s.shown.Store(p)
+}
+
+// View is the session as it is now. Any goroutine.
+func (s *Session) View() View { return s.shown.Load().read() }

@@ -1,0 +1,186 @@
+package src
+
+import (
+	"fmt"
+	"net/netip"
+
+	"sidetrack/forker"
+	"sidetrack/internal/sdp"
+	"sidetrack/metadata"
+)
+
+// stream is one m-line of the recording session: one direction of one audio
+// m-line of the call (RFC 7866 §8.3). Its place among the m-lines is its index
+// in Session.streams and never changes (RFC 3264 §8).
+type stream struct {
+	// Set once.
+	label string // a=label, and the label of its metadata
+	party metadata.PartyRole
+	index int // m-line of the call
+	flow  forker.Flow
+
+	// What the call does.
+	payloads
+	ptime string
+	gone  bool // the call has no such direction now, or encrypts it
+	held  bool // the m-line was put on hold
+
+	// What the SRS has agreed to.
+	refused  bool // it answered with port 0, or with nothing usable
+	waits    bool // it said inactive of its own accord: it will say when (RFC 7866 §7.2)
+	agreed   bool // by the last exchange we may send
+	forced   bool // we send although the last exchange is missing: see Session.force
+	rtp      netip.AddrPort
+	rtcp     netip.AddrPort
+	answered map[uint8]uint8 // the call's payload type → the SRS's; what the tap works by
+	asked    offered         // with what answered was composed
+	theirs   map[uint8]uint8 // payload type of our description → the SRS's
+	fresh    bool            // rtp, rtcp or answered changed since the tap was told
+
+	// The copy.
+	tap      *forker.Tap // nil while there is none
+	from     netip.AddrPort
+	fromRTCP netip.AddrPort
+	paused   bool // the tap is paused
+	past     forker.TapStats
+}
+
+// fork makes the tap.
+func (st *stream) fork(relay *forker.Relay, cfg forker.TapConfig) error {
+	cfg.Label = st.label
+	tap, err := relay.Fork(st.index, st.flow, cfg)
+	if err != nil {
+		return fmt.Errorf("copying m-line %d of the %s: %w", st.index+1, st.party, err)
+	}
+	st.tap, st.paused = tap, false
+	st.from, st.fromRTCP = tap.Local()
+	tap.SetFormats(st.clocks())
+	return nil
+}
+
+// closeTap ends the copy and keeps its numbers.
+func (st *stream) closeTap() {
+	if st.tap == nil {
+		return
+	}
+	st.tap.Close()
+	t := st.tap.Stats()
+	st.past.In += t.In
+	st.past.Copied += t.Copied
+	for i, n := range t.Dropped {
+		st.past.Dropped[i] += n
+	}
+	st.tap, st.agreed, st.forced, st.rtp = nil, false, false, netip.AddrPort{}
+}
+
+// section is the stream's m-line in a description of ours.
+func (st *stream) section(sending bool) sdp.OfferMedia {
+	m := sdp.OfferMedia{
+		Kind: "audio", Proto: "RTP/AVP", Formats: st.formats, Label: st.label, Ptime: st.ptime, Direction: sdp.Inactive,
+	}
+	if st.gone || st.tap == nil {
+		for _, f := range st.used { // an m-line needs a format, also when it is disabled
+			m.Formats = []sdp.Format{f}
+			break
+		}
+		m.Ptime = ""
+		return m
+	}
+	m.Port, m.RTCPPort = int(st.from.Port()), int(st.fromRTCP.Port())
+	if sending {
+		m.Direction = sdp.SendOnly
+	}
+	return m
+}
+
+// agree takes what the SRS says of the m-line: in an answer to our offer o, or
+// in an offer of its own. wanted tells whether we asked to send.
+func (st *stream) agree(a sdp.AnswerMedia, o offered, wanted bool) {
+	st.forced = false
+	if !a.Accepted {
+		st.refused, st.agreed = true, false
+		return
+	}
+	st.refused = false
+	switch {
+	case a.Direction != sdp.Inactive:
+		st.waits = false
+	case wanted: // inactive in answer to inactive is courtesy, not a wish
+		st.waits = true
+	}
+	st.agreed = a.Send
+	if a.RTP.Addr().IsUnspecified() { // hold as RFC 2543 knew it: nowhere to send to
+		st.agreed = false
+		return
+	}
+	st.rtp, st.rtcp = a.RTP, a.RTCP
+	st.asked, st.theirs = o, a.PT
+	st.answered, st.fresh = st.live(o, a.PT), true
+}
+
+// may tells whether packets may go to the SRS by what it agreed to.
+func (st *stream) may() bool {
+	return st.tap != nil && !st.refused && !st.waits && (st.agreed || st.forced) && st.rtp.IsValid()
+}
+
+// muted tells whether nothing but our own last offer of inactive keeps the
+// stream from being sent.
+func (st *stream) muted() bool {
+	return st.tap != nil && !st.refused && !st.waits && !st.agreed && st.rtp.IsValid()
+}
+
+// repeat is the answer to m that changes nothing of what the SRS said before.
+func (st *stream) repeat(m sdp.OfferMedia) sdp.AnswerMedia {
+	a := sdp.AnswerMedia{
+		Accepted: m.Port != 0 && st.rtp.IsValid() && !st.refused, Reason: "not described by the SRS",
+		RTP: st.rtp, RTCP: st.rtcp, PT: st.theirs, Direction: sdp.RecvOnly, Send: m.Direction.Sends() && !st.waits,
+	}
+	if st.waits {
+		a.Direction = sdp.Inactive
+	}
+	return a
+}
+
+// steer makes the tap do what is wanted and allowed. A pause takes hold before
+// anything else is touched; when it returns no packet leaves any more.
+func (st *stream) steer(wanted bool) {
+	if st.tap == nil {
+		return
+	}
+	run := wanted && st.may()
+	if !run && !st.paused {
+		st.tap.Pause()
+		st.paused = true
+	}
+	if st.fresh {
+		st.tap.SendTo(st.rtp, st.rtcp, st.answered)
+		st.fresh = false
+	}
+	if run && st.paused {
+		st.tap.Resume()
+		st.paused = false
+	}
+}
+
+// unsettle takes payload types out of the copy whose codec has changed under
+// their number, until the SRS has been told.
+func (st *stream) unsettle() {
+	for pt := range st.answered {
+		if now, ok := st.codec[pt]; ok && !sameCodec(now, st.asked.codec[pt]) {
+			delete(st.answered, pt)
+			st.fresh = true
+		}
+	}
+	if st.tap != nil {
+		st.tap.SetFormats(st.clocks())
+	}
+}
+
+func (st *stream) view() StreamView {
+	v := StreamView{Label: st.label, Party: st.party, Paused: st.tap == nil || st.paused || st.refused}
+	if len(st.formats) > 0 {
+		v.Codec = fmt.Sprintf("%s/%d", st.formats[0].Name, st.formats[0].Clock)
+	}
+	v.add(st.past)
+	return v
+}

@@ -1,0 +1,76 @@
+package src
+
+import (
+	"fmt"
+	"strings"
+
+	"sidetrack/metadata"
+)
+
+// Codes that stand for what is no response: the operator's regular expression
+// and the metrics see these.
+const (
+	codeTimeout   = 408 // no final answer in time (RFC 3261 §8.1.3.1)
+	codeTransport = 503 // could not be sent: refused, unreachable, unresolvable (the same)
+	codeUnusable  = 488 // a 2xx without a description that we can work with
+	codeGaveUp    = 487 // we did: the call ended first
+)
+
+// next asks the next SRS of the list.
+func (s *Session) next() {
+	s.srs = s.recorder.SRS[s.cursor]
+	s.cursor++
+	s.attempt = newAttempt(s, s.srs)
+	s.sipCallID = ""
+	s.publish()
+	s.attempt.begin()
+}
+
+// onAttemptFailed goes on with the list: in order, until one takes the session,
+// or until a final code matches skip_failover_codes, which leaves the call
+// unrecorded on purpose.
+func (s *Session) onAttemptFailed(a *attempt, code int, reason string) {
+	s.note(a, code, reason)
+	s.client.trouble.warn(s.log, a.srs, "SRS did not take the session", "srs", a.srs, "code", code, "reason", reason)
+	skip := s.recorder.SkipFailoverCodes
+	switch {
+	case skip != nil && skip.MatchString(decimal(code)):
+		s.finish(Skipped, fmt.Sprintf("%d of %s is one of skip_failover_codes", code, a.srs))
+	case s.cursor < len(s.recorder.SRS):
+		s.client.metrics.failovers.WithLabelValues(s.recorder.Name).Inc()
+		s.next()
+	default:
+		s.finish(Failed, "no SRS took the session: "+s.story())
+	}
+}
+
+// note keeps what came of an attempt.
+func (s *Session) note(a *attempt, code int, reason string) {
+	s.attempts = append(s.attempts, Attempt{
+		SRS: a.srs, Code: code, Reason: reason, At: a.began.UTC(), Took: Seconds(s.now().Sub(a.began)),
+	})
+	if code != codeGaveUp {
+		s.client.metrics.attempt(s.recorder.Name, a.srs, code)
+	}
+	s.publish()
+}
+
+// story is all attempts in one line.
+func (s *Session) story() string {
+	var b strings.Builder
+	for i, a := range s.attempts {
+		if i > 0 {
+			b.WriteString("; ")
+		}
+		fmt.Fprintf(&b, "%s: %d", a.SRS, a.Code)
+		if a.Reason != "" {
+			b.WriteString(" " + a.Reason)
+		}
+	}
+	return b.String()
+}
+
+// active tells whether an attempt is under way.
+func (s *Session) active() bool {
+	return s.state == metadata.StateStarting && s.attempt != nil
+}

@@ -1,0 +1,240 @@
+package src
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"sidetrack/internal/sip"
+	"sidetrack/internal/sip/transport"
+	"sidetrack/internal/sip/txn"
+	"sidetrack/metadata"
+)
+
+// updates are our re-INVITEs: one at a time, each with the complete description
+// and the complete document, the one form that every recorder takes. What
+// changes meanwhile goes into the next.
+type updates struct {
+	pending *update
+	due     bool       // something may have changed since the last one
+	must    bool       // the next one goes out even if nothing has changed
+	glare   *txn.Timer // runs after a 491
+	retry   *txn.Timer // runs after a refusal that left a stream deaf
+	tries   int        // refusals of that kind in a row
+}
+
+// Retries of an update whose refusal left a stream deaf.
+const (
+	firstRetry = 4 * time.Second
+	lastRetry  = 64 * time.Second
+)
+
+// stop ends all updating; answers that are still to come are only acknowledged.
+func (u *updates) stop() {
+	if u.pending != nil {
+		u.pending.timer.Stop()
+		u.pending.over = true
+	}
+	u.glare.Stop()
+	u.retry.Stop()
+	*u = updates{}
+}
+
+// changed tells the SRS of the newest state, as soon as it may be told.
+func (s *Session) changed() {
+	s.updates.due = true
+	s.flush()
+}
+
+// demand is changed for the case that the SRS wants to hear from us anyway: a
+// snapshot request, a refresh of the session.
+func (s *Session) demand() {
+	s.updates.must = true
+	s.changed()
+}
+
+// flush sends an update if one is due and may be sent: there is no INVITE under
+// way in either direction, ours or the SRS's (RFC 3261 §14.1, RFC 3264 §4).
+func (s *Session) flush() {
+	u := &s.updates
+	if s.leg == nil || s.state == metadata.StateEnded || !u.due ||
+		u.pending != nil || u.glare != nil || s.incoming.tx != nil {
+		return
+	}
+	if err := s.fork(); err != nil {
+		s.log.Error("stream left out", "error", err)
+	}
+	must := u.must
+	u.due, u.must = false, false
+	o, doc := s.nextOffer(), s.document()
+	if !must && o.same(&s.agreed.offer, s.origin) && metadata.Diff(s.agreed.doc, doc).Empty() {
+		return
+	}
+	s.version = o.version
+	u.retry.Stop()
+	u.retry = nil
+	u.pending = &update{s: s, leg: s.leg, offer: o, doc: doc}
+	u.pending.send()
+}
+
+// nextOffer describes the streams as they are to be, one version on: RFC 3264
+// §8 wants the version raised with each change, and recorders take a repeated
+// one for a retransmission.
+func (s *Session) nextOffer() offer {
+	return makeOffer(s.origin, s.version+1, s.streams.all, s.wanted)
+}
+
+func (s *Session) newOffer() offer {
+	o := s.nextOffer()
+	s.version = o.version
+	return o
+}
+
+// update is one re-INVITE.
+type update struct {
+	s     *Session
+	leg   *leg
+	offer offer
+	doc   *metadata.Recording
+	ack   *ack       // of its 2xx
+	timer *txn.Timer // until a stream is forced to speak
+	over  bool       // the session has ended
+}
+
+func (u *update) send() {
+	req := u.leg.dialog.Request("INVITE")
+	req.Add("Contact", u.leg.contact)
+	u.s.dress(req)
+	u.s.timer.ask(req)
+	if err := fill(req, u.offer.body, u.doc); err != nil {
+		u.s.log.Error("update not sent", "error", err)
+		u.s.updates.pending = nil
+		return
+	}
+	u.timer = u.s.lane.After(u.s.recorder.Timeout, u.s.force)
+	u.leg.request(req, u)
+}
+
+// OnResponse takes a response to the re-INVITE (txn.ClientHandler).
+func (u *update) OnResponse(_ *txn.ClientTx, resp *sip.Message, _ transport.Flow) {
+	switch {
+	case resp.Status < 200:
+	case resp.Status < 300 && u.ack != nil:
+		u.ack.again()
+	case resp.Status < 300:
+		u.leg.dialog.Refresh(resp)
+		u.ack = u.leg.ack(resp.CSeq().Num)
+		u.end(func() { u.s.onUpdated(u, resp) })
+	default:
+		u.end(func() { u.s.onRefused(u, resp) })
+	}
+}
+
+// OnFail is told that the SRS will not answer (txn.ClientHandler): it has lost
+// the dialog as well as if it had said so (RFC 3261 §12.2.1.2).
+func (u *update) OnFail(_ *txn.ClientTx, err error) {
+	u.end(func() {
+		u.s.client.metrics.reached(u.s.recorder.Name, u.s.srs, errors.Is(err, txn.ErrTimerC))
+		u.s.lose(fmt.Sprintf("the SRS did not answer an update: %v", err))
+	})
+}
+
+func (u *update) end(then func()) {
+	if u.over {
+		return
+	}
+	u.over = true
+	u.timer.Stop()
+	u.s.updates.pending = nil
+	then()
+}
+
+// onUpdated takes the acceptance of an update.
+func (s *Session) onUpdated(u *update, resp *sip.Message) {
+	s.agreed = &agreement{offer: u.offer, doc: u.doc}
+	s.updates.tries = 0
+	s.timer.fromResponse(s, resp)
+	answers := s.unchanged(u.offer)
+	if description := descriptionOf(resp); description != nil {
+		answers, _, _ = u.offer.match(description)
+	}
+	s.apply(u.offer, answers)
+	s.steer(causeHold)
+	s.flush()
+}
+
+// unchanged stands for the answer of an SRS that accepts an update without
+// describing anything: everything as before, at the same place.
+func (s *Session) unchanged(o offer) []answered {
+	out := make([]answered, len(o.media))
+	for i, m := range o.media {
+		out[i] = s.streams.all[i].repeat(m)
+	}
+	return out
+}
+
+// onRefused takes a refusal: what was agreed before stays in force (RFC 3261
+// §14.1), and the next update will be complete again.
+func (s *Session) onRefused(u *update, resp *sip.Message) {
+	switch resp.Status {
+	case 491:
+		s.updates.must = true
+		s.updates.due = true
+		s.updates.glare = s.lane.After(s.client.backoff(), func() {
+			s.updates.glare = nil
+			s.flush()
+		})
+		return
+	case 481:
+		s.unbind()
+		s.onGone("the SRS does not know the session any more")
+		return
+	case codeTimeout:
+		s.lose("the SRS answered an update with 408")
+		return
+	}
+	s.client.trouble.warn(s.log, s.srs, "update refused, the session stays as it was agreed",
+		"code", resp.Status, "reason", resp.Reason)
+	s.force()
+	if s.deaf() {
+		wait := min(firstRetry<<min(s.updates.tries, 8), lastRetry)
+		s.updates.tries++
+		s.updates.retry = s.lane.After(wait, s.demand)
+	}
+	s.flush()
+}
+
+// lose ends a session whose dialog is dead on the other side; the BYE is for
+// the case that it is not.
+func (s *Session) lose(reason string) {
+	s.client.trouble.warn(s.log, s.srs, "recording session lost", "reason", reason)
+	s.hangUp()
+	s.finish(Partial, reason)
+}
+
+// deaf tells whether a stream that we want to send may not be, for want of an
+// answer to our own offer alone.
+func (s *Session) deaf() bool {
+	for _, st := range s.streams.all {
+		if s.wanted(st) && st.muted() {
+			return true
+		}
+	}
+	return false
+}
+
+// force lets streams speak that a pause of our own has silenced and whose
+// resumption the SRS refuses or does not answer in time. By the letter of RFC
+// 3264 they should wait; but the SRS never asked for silence, its port is open,
+// and an SRS that chokes on a re-INVITE (several do) would otherwise lose the
+// rest of the call without anybody noticing.
+func (s *Session) force() {
+	if s.state == metadata.StateEnded || !s.deaf() {
+		return
+	}
+	s.client.trouble.warn(s.log, s.srs, "resumption not confirmed by the SRS, sending all the same")
+	for _, st := range s.streams.all {
+		st.forced = st.forced || s.wanted(st) && st.muted()
+	}
+	s.steer(causeHold)
+}
