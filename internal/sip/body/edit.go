@@ -7,7 +7,7 @@ import (
 	"sidetrack/internal/sip"
 )
 
-// Replace gives a copy of m in which the bytes of the first part of that type/subtype are those that f makes of them.
+// Replace gives a copy of m in which the bytes of the first part of that type/subtype, empty ones passed over, are those that f makes of them.
 // Every other byte of the body stays, preamble, boundaries and part fields included; only a Content-Length that a
 // part itself carries is corrected. f must not change its argument. Without such a part the copy equals m.
 func Replace(m *sip.Message, contentType string, f func([]byte) []byte) *sip.Message {
@@ -16,7 +16,7 @@ func Replace(m *sip.Message, contentType string, f func([]byte) []byte) *sip.Mes
 		return out
 	}
 	for _, l := range scan(m) {
-		if strings.EqualFold(l.contentType, contentType) {
+		if l.start < l.end && strings.EqualFold(l.contentType, contentType) {
 			out.Body = l.splice(m.Body, f(m.Body[l.start:l.end:l.end]))
 			break
 		}

@@ -2,6 +2,7 @@ package body
 
 import (
 	"bytes"
+	"strings"
 
 	"sidetrack/internal/sip"
 )
@@ -17,7 +18,7 @@ func Mixed(parts ...Part) (contentType string, body []byte) {
 		writeField(&b, p, "Content-Type", p.ContentType)
 		writeField(&b, p, "Content-Disposition", p.Disposition)
 		for _, h := range p.Headers {
-			b.WriteString(h.Name + ": " + h.Value + "\r\n")
+			writeLine(&b, h.Name, h.Value)
 		}
 		b.WriteString("\r\n")
 		b.Write(p.Body)
@@ -31,7 +32,14 @@ func writeField(b *bytes.Buffer, p Part, name, value string) {
 	if value == "" || field(p.Headers, name) != "" {
 		return
 	}
-	b.WriteString(name + ": " + value + "\r\n")
+	writeLine(b, name, value)
+}
+
+// oneLine keeps a value from making a field, or a part, of its own.
+var oneLine = strings.NewReplacer("\r", " ", "\n", " ")
+
+func writeLine(b *bytes.Buffer, name, value string) {
+	b.WriteString(oneLine.Replace(name) + ": " + oneLine.Replace(value) + "\r\n")
 }
 
 func freshBoundary(parts []Part) string {

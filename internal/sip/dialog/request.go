@@ -28,15 +28,24 @@ func (d *Dialog) RequestCSeq(method string, cseq uint32) *sip.Message {
 	return req
 }
 
+// remoteURI gives the remote target as a Request-URI.
+func (d *Dialog) remoteURI() string {
+	parsed, err := sip.ParseURI(d.RemoteTarget)
+	if err != nil {
+		return d.RemoteTarget
+	}
+	return withoutForbidden(parsed, d.RemoteTarget)
+}
+
 // routing gives Request-URI and Route values (RFC 3261 §12.2.1.1). Behind a strict router, one whose URI lacks lr,
 // that router's URI becomes the Request-URI and the remote target ends the route.
 func (d *Dialog) routing() (uri string, routes []string) {
 	if len(d.Routes) == 0 {
-		return d.RemoteTarget, nil
+		return d.remoteURI(), nil
 	}
 	first, loose := route(d.Routes[0])
 	if loose {
-		return d.RemoteTarget, d.Routes
+		return d.remoteURI(), d.Routes
 	}
 	routes = append(routes, d.Routes[1:]...)
 	return first, append(routes, "<"+d.RemoteTarget+">")
@@ -52,8 +61,9 @@ func (d *Dialog) NextHop() string {
 	return uri
 }
 
-// route gives the URI of a Route value and whether it is a loose router's. One that cannot be read counts as loose:
-// nothing is then put into a Request-URI that we do not understand.
+// route gives the URI of a Route value and whether it is a loose router's. An lr outside the brackets counts too: no
+// strict router ever wrote one. A value that cannot be read counts as loose: nothing is then put into a Request-URI that
+// we do not understand.
 func route(value string) (uri string, loose bool) {
 	n, err := sip.ParseNameAddr(value)
 	if err != nil {
@@ -63,7 +73,7 @@ func route(value string) (uri string, loose bool) {
 	if err != nil {
 		return n.URI, true
 	}
-	return withoutForbidden(parsed, n.URI), parsed.Params.Has("lr")
+	return withoutForbidden(parsed, n.URI), parsed.Params.Has("lr") || n.Params.Has("lr")
 }
 
 // withoutForbidden takes off what may not stand in a Request-URI (RFC 3261 §19.1.1): header fields and method.
