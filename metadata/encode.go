@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"math"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/beevik/etree"
@@ -189,7 +188,10 @@ type node struct {
 	depth int
 }
 
-func (n node) newline(depth int) { n.el.CreateText("\n" + strings.Repeat("  ", depth)) }
+// newlines is a line break with the indentation of each depth that occurs.
+var newlines = [...]string{"\n", "\n  ", "\n    ", "\n      "}
+
+func (n node) newline(depth int) { n.el.CreateText(newlines[depth]) }
 
 func (n node) child(tag string) node {
 	n.newline(n.depth + 1)

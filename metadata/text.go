@@ -11,14 +11,17 @@ import (
 // Bounds on what one value from the call may occupy in a document, in bytes: a
 // display name must not blow up each message to the recorder.
 const (
-	maxText = 1024
-	maxAOR  = 2048
+	maxText = 512
+	maxAOR  = 1024
 )
 
 // clean makes any string fit for XML 1.0 §2.2 and for one line: what is not
 // UTF-8 becomes U+FFFD, line breaks and tabs become blanks, other control
 // characters and what XML forbids are left out, and the rest is cut to maxText.
 func clean(s string) string {
+	if plain(s) {
+		return s
+	}
 	s = strings.ToValidUTF8(s, "\uFFFD")
 	s = strings.Map(func(r rune) rune {
 		switch {
@@ -30,6 +33,16 @@ func clean(s string) string {
 		return r
 	}, s)
 	return strings.TrimSpace(cutBytes(s, maxText))
+}
+
+// plain reports whether clean would change nothing, for most strings.
+func plain(s string) bool {
+	for i := 0; i < len(s); i++ {
+		if s[i] < 0x21 || s[i] > 0x7e {
+			return false
+		}
+	}
+	return len(s) <= maxText
 }
 
 // cutBytes cuts valid UTF-8 to at most n bytes, between characters.
@@ -67,16 +80,20 @@ func canonicalAOR(s string) string {
 	case s == "":
 		return "sip:anonymous@anonymous.invalid"
 	case schemePattern.MatchString(s) && knownScheme(s):
+	case isHost(s):
+		return cutBytes(s, maxAOR)
 	case numberPattern.MatchString(s):
 		s = "tel:" + s
-	case isHost(s):
-		return s
 	case strings.Contains(s, "@"):
 		s = "sip:" + s
 	default: // a display name, or nonsense: keep it readable, as a user
-		return "sip:" + cutEscaped(escapeURI(s, "@:;?"), maxAOR) + "@unknown.invalid"
+		return "sip:" + cutEscaped(escapeURI(s, "@:;?"), maxText) + "@unknown.invalid"
 	}
-	return cutEscaped(escapeURI(s, ""), maxAOR)
+	scheme, rest, _ := strings.Cut(s, ":")
+	if strings.HasPrefix(rest, "//") { // no authority: these schemes have none
+		rest = "%2F%2F" + rest[2:]
+	}
+	return cutEscaped(escapeURI(scheme+":"+rest, ""), maxAOR)
 }
 
 // knownScheme keeps "10.0.0.1:5060" and "Smith: Alice" from being taken for
@@ -84,7 +101,7 @@ func canonicalAOR(s string) string {
 func knownScheme(s string) bool {
 	scheme, _, _ := strings.Cut(s, ":")
 	switch strings.ToLower(scheme) {
-	case "sip", "sips", "tel", "im", "pres", "h323", "xmpp", "mailto", "urn", "http", "https":
+	case "sip", "sips", "tel", "im", "pres", "h323", "xmpp", "mailto", "urn":
 		return true
 	}
 	return false
