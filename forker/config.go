@@ -53,8 +53,8 @@ func (c *Config) normalize() error {
 	if c.Listen.IsValid() && c.Advertise.IsUnspecified() {
 		errs = append(errs, errors.New("advertise: needed when listen is the unspecified address"))
 	}
-	if c.PortMin < 1 || c.PortMax > 65535 || c.PortMin > c.PortMax {
-		errs = append(errs, fmt.Errorf("ports %d-%d: want 1 <= min <= max <= 65535", c.PortMin, c.PortMax))
+	if c.PortMin < 1 || c.PortMax > 65535 || c.PortMin+c.PortMin%2 >= c.PortMax {
+		errs = append(errs, fmt.Errorf("ports %d-%d: want 1 <= min < max <= 65535 with an even port and the odd one above it", c.PortMin, c.PortMax))
 	}
 	if c.Timeout < 0 {
 		errs = append(errs, fmt.Errorf("timeout %v: negative", c.Timeout))

@@ -61,14 +61,12 @@ type portPool struct {
 
 func newPortPool(d driver, cfg *Config, now func() int64) *portPool {
 	first := cfg.PortMin + cfg.PortMin%2
-	n := max((cfg.PortMax-first+1)/2, 0)
+	n := (cfg.PortMax - first + 1) / 2
 	p := &portPool{
 		driver: d, first: first, drain: int64(cfg.Drain), now: now, log: cfg.Log,
 		states: make([]portState, n), foreign: make(map[int]int64), shunned: make(map[int]netip.AddrPort),
 	}
-	if n > 0 {
-		p.cursor = rand.IntN(n)
-	}
+	p.cursor = rand.IntN(n)
 	return p
 }
 

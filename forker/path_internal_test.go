@@ -1,0 +1,174 @@
+package forker
+
+import (
+	"encoding/binary"
+	"net/netip"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/pion/rtcp"
+)
+
+// sink is a socket that keeps what it is told to send.
+type sink struct {
+	sent, refused int
+	last          []byte
+	err           []error // returned first, one per send
+}
+
+func (s *sink) attach(*route) error          { return nil }
+func (s *sink) connect(netip.AddrPort) error { return nil }
+func (s *sink) close()                       {}
+func (s *sink) send(b []byte, _ netip.AddrPort) error {
+	if len(s.err) > 0 {
+		err := s.err[0]
+		s.err = s.err[1:]
+		if err != nil {
+			s.refused++
+			return err
+		}
+	}
+	s.sent++
+	s.last = append(s.last[:0], b...)
+	return nil
+}
+
+// rig is a relay without real sockets: the decisions of the packet path alone.
+type rig struct {
+	relay  *Relay
+	caller *route
+	out    *sink // towards the callee
+	tap    *Tap
+	copies *sink
+	rtcp   *sink
+	from   netip.AddrPort
+	packet []byte
+	now    int64
+}
+
+func newRig() *rig {
+	g := &rig{out: &sink{}, copies: &sink{}, rtcp: &sink{}, now: 1, from: netip.MustParseAddrPort("192.0.2.1:4000")}
+	g.relay = &Relay{engine: &Engine{base: time.Now()}}
+	s := &stream{}
+	s.legs[SideA] = leg{side: SideA, pair: &portPair{rtp: &sink{}, rtcp: &sink{}}}
+	s.legs[SideB] = leg{side: SideB, pair: &portPair{rtp: g.out, rtcp: &sink{}}}
+	g.relay.streams = []*stream{s}
+	s.legs[SideA].set(Remote{RTP: g.from, Sends: true, RTPKind: true})
+	s.legs[SideB].set(Remote{RTP: netip.MustParseAddrPort("192.0.2.2:4000"), Sends: true, RTPKind: true})
+	g.caller = &route{relay: g.relay, from: &s.legs[SideA], to: &s.legs[SideB], flow: &s.flows[AB]}
+	g.tap = &Tap{
+		relay: g.relay, cfg: TapConfig{Label: "1", CNAME: "c"}, flow: &s.flows[AB], totals: &recorderTotals{}, ssrc: 9,
+		pair: &portPair{rtp: g.copies, rtcp: g.rtcp}, rtp: netip.MustParseAddrPort("192.0.2.7:5000"), rtcp: netip.MustParseAddrPort("192.0.2.7:5001"),
+	}
+	s.flows[AB].taps = []*Tap{g.tap}
+	g.relay.taps = s.flows[AB].taps
+	g.packet = append([]byte{0x80, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 3}, make([]byte, 160)...)
+	return g
+}
+
+// step sends the next packet of the caller through.
+func (g *rig) step() {
+	g.now += 20e6
+	n := uint32(g.now / 20e6)
+	binary.BigEndian.PutUint16(g.packet[2:], uint16(n))
+	binary.BigEndian.PutUint32(g.packet[4:], n*160)
+	binary.BigEndian.PutUint32(g.packet[8:], 3)
+	g.caller.handle(g.packet, g.from, g.now)
+}
+
+func TestPacketPathAllocatesNothing(t *testing.T) {
+	g := newRig()
+	if n := testing.AllocsPerRun(1000, g.step); n != 0 {
+		t.Errorf("%v allocations per packet", n)
+	}
+	if g.out.sent == 0 || g.out.sent != g.copies.sent {
+		t.Errorf("forwarded %d, copied %d", g.out.sent, g.copies.sent)
+	}
+}
+
+// A full send buffer is a drop, counted, on either way; the other is not hurt.
+func TestFullSendBuffer(t *testing.T) {
+	g := newRig()
+	g.out.err = []error{syscall.EAGAIN}
+	g.copies.err = []error{nil, syscall.EAGAIN, syscall.EPERM}
+	for range 4 {
+		g.step()
+	}
+	if c := g.caller.flow.counts; c.failures != 1 || c.packets != 4 {
+		t.Errorf("flow: %+v", c)
+	}
+	if d := g.tap.counts.dropped; d[DropWouldBlock] != 1 || d[DropError] != 1 || g.tap.counts.copied != 2 {
+		t.Errorf("tap: %+v", g.tap.counts)
+	}
+	if got := binary.BigEndian.Uint16(g.copies.last[2:]) - uint16(g.tap.nums.high); got != 0 {
+		t.Errorf("a drop must show as a loss: %d", got)
+	}
+}
+
+// An ICMP error tells of an earlier copy: the one at hand is sent all the same.
+func TestUnreachableIsRetriedOnce(t *testing.T) {
+	g := newRig()
+	g.copies.err = []error{syscall.ECONNREFUSED, nil, syscall.ECONNREFUSED, syscall.ECONNREFUSED}
+	g.step()
+	g.step()
+	if c := g.tap.counts; c.copied != 1 || c.unreachable != 2 || c.dropped[DropUnreachable] != 1 {
+		t.Errorf("%+v", c)
+	}
+}
+
+// Reports come at RFC 3550 intervals: SR while sending, RR when not, none
+// before the first copy; the SR's pair of times is that of the copy's clock.
+func TestReportSchedule(t *testing.T) {
+	g := newRig()
+	g.tap.sendReports(g.now + int64(time.Hour))
+	if g.rtcp.sent != 0 {
+		t.Fatal("reported before anything was copied")
+	}
+	g.step()
+	if wait := time.Duration(g.tap.reports.due - g.now); wait < 1020*time.Millisecond || wait > 3080*time.Millisecond {
+		t.Errorf("first report after %v", wait)
+	}
+	half := g.now + int64(500*time.Millisecond)
+	g.tap.reports.due = half
+	g.tap.sendReports(half)
+	if wait := time.Duration(g.tap.reports.due - half); wait < 2050*time.Millisecond || wait > 6160*time.Millisecond {
+		t.Errorf("next report after %v", wait)
+	}
+	sr := firstReport(t, g.rtcp.last).(*rtcp.SenderReport)
+	if want := binary.BigEndian.Uint32(g.copies.last[4:]) + 4000; sr.RTPTime != want || sr.PacketCount != 1 || sr.OctetCount != 160 {
+		t.Errorf("%v, want RTP time %d", sr, want)
+	}
+	g.tap.sendReports(half) // not due
+	g.tap.sendReports(g.tap.reports.due)
+	if g.rtcp.sent != 2 {
+		t.Errorf("%d reports", g.rtcp.sent)
+	}
+	if _, ok := firstReport(t, g.rtcp.last).(*rtcp.ReceiverReport); !ok {
+		t.Error("a source that did not send reports as a sender")
+	}
+}
+
+func firstReport(t *testing.T, b []byte) rtcp.Packet {
+	t.Helper()
+	packets, err := rtcp.Unmarshal(b)
+	if err != nil || len(packets) != 2 {
+		t.Fatalf("%v %v", packets, err)
+	}
+	return packets[0]
+}
+
+func TestNTP(t *testing.T) {
+	at := time.Date(2036, 2, 7, 6, 28, 15, 500_000_000, time.UTC) // half a second before the era's end
+	if got := ntp(at); got != 0xffffffff_80000000 {
+		t.Errorf("%x", got)
+	}
+}
+
+func BenchmarkDecide(b *testing.B) {
+	g := newRig()
+	b.ReportAllocs()
+	for b.Loop() {
+		g.step()
+	}
+}
