@@ -51,7 +51,9 @@ func (u *udpSocket) readLoop() {
 		case errors.Is(err, net.ErrClosed):
 			return
 		case err != nil:
-			if u.drainErrors() == 0 {
+			// A sender may have fetched the ICMP error already: an empty queue
+			// is no reason to rest.
+			if u.drainErrors() == 0 && !fromICMP(err) {
 				pause = u.rest(pause, err)
 			}
 			continue

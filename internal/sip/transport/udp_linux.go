@@ -61,6 +61,21 @@ func sockaddr(to netip.AddrPort) unix.Sockaddr {
 	return &unix.SockaddrInet6{Port: int(to.Port()), Addr: to.Addr().As16()}
 }
 
+// fromICMP reports whether a socket error is one that the kernel tells once
+// for each ICMP message.
+func fromICMP(err error) bool {
+	var errno unix.Errno
+	if !errors.As(err, &errno) {
+		return false
+	}
+	switch errno {
+	case unix.ECONNREFUSED, unix.EHOSTUNREACH, unix.ENETUNREACH, unix.EHOSTDOWN, unix.ENOPROTOOPT,
+		unix.EPROTO, unix.EACCES, unix.EMSGSIZE, unix.EOPNOTSUPP:
+		return true
+	}
+	return false
+}
+
 // drainErrors reads the socket's error queue, tells which peers are
 // unreachable and returns how many entries there were.
 func (u *udpSocket) drainErrors() int {

@@ -17,3 +17,5 @@ func (u *udpSocket) send(to netip.AddrPort, b []byte) error {
 }
 
 func (u *udpSocket) drainErrors() int { return 0 }
+
+func fromICMP(error) bool { return false }

@@ -1,0 +1,94 @@
+package transport
+
+import (
+	"bytes"
+	"net/netip"
+	"strings"
+	"testing"
+)
+
+// FuzzFramer checks that how a stream is cut into segments does not matter.
+func FuzzFramer(f *testing.F) {
+	msg := "BYE sip:x SIP/2.0\r\nl : 3\r\n\r\nabc"
+	f.Add([]byte(msg+msg), 1)
+	f.Add([]byte("\r\n\r\n"+msg+"\r\n"), 3)
+	f.Add([]byte("X\r\nContent-Length: 5\r\nContent-Length: 4\r\n\r\n"), 2)
+	f.Add([]byte("X\r\nContent-Length: 4294967296\r\n\r\n"), 7)
+	f.Fuzz(func(t *testing.T, stream []byte, step int) {
+		if step < 1 || step > readChunk {
+			step = 1
+		}
+		whole, wholeErr := cut(stream, readChunk)
+		parts, partsErr := cut(stream, step)
+		if (wholeErr == nil) != (partsErr == nil) || !bytes.Equal(bytes.Join(whole, nil), bytes.Join(parts, nil)) || len(whole) != len(parts) {
+			t.Errorf("in one: %q %v; by %d: %q %v", whole, wholeErr, step, parts, partsErr)
+		}
+	})
+}
+
+func cut(stream []byte, step int) (msgs [][]byte, err error) {
+	var f framer
+	for len(stream) > 0 {
+		n := copy(f.room(), stream[:min(step, len(stream))])
+		f.filled(n)
+		stream = stream[n:]
+		for {
+			msg, ping, err := f.next()
+			if err != nil {
+				return msgs, err
+			}
+			if msg == nil && !ping {
+				break
+			}
+			if !ping {
+				msgs = append(msgs, msg)
+			}
+		}
+	}
+	return msgs, nil
+}
+
+func FuzzStampVia(f *testing.F) {
+	f.Add("SIP/2.0/UDP a;branch=z9hG4bKx;rport, SIP/2.0/UDP b")
+	f.Add(`SIP/2.0/UDP a;x="q,;\"";received=1.2.3.4`)
+	f.Add("")
+	remote := netip.MustParseAddrPort("192.0.2.1:5060")
+	f.Fuzz(func(t *testing.T, line string) {
+		got := stampVia(line, remote, true)
+		if n := strings.Count(got, ";received=192.0.2.1;rport=5060"); n < 1 {
+			t.Errorf("%q gave %q", line, got)
+		}
+	})
+}
+
+func TestStampViaDropsForgedValues(t *testing.T) {
+	got := stampVia("SIP/2.0/UDP h:1 ; branch=b ;RECEIVED=9.9.9.9;rport=7;ttl=1,SIP/2.0/UDP i", netip.MustParseAddrPort("[2001:db8::1]:9"), true)
+	if want := "SIP/2.0/UDP h:1;branch=b;ttl=1;received=2001:db8::1;rport=9,SIP/2.0/UDP i"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
+func TestFramerGivesLargeBuffersBack(t *testing.T) {
+	var f framer
+	big := []byte("X\r\nContent-Length: 100000\r\n\r\n" + strings.Repeat("b", 100000))
+	for len(big) > 0 {
+		n := copy(f.room(), big)
+		f.filled(n)
+		big = big[n:]
+	}
+	if msg, _, err := f.next(); err != nil || len(msg) < 100000 || cap(f.buf) > 64<<10 {
+		t.Errorf("%d octets, %v, %d kept", len(msg), err, cap(f.buf))
+	}
+}
+
+func BenchmarkDeliver(b *testing.B) {
+	layer := New(Config{})
+	defer layer.Close()
+	raw := []byte("OPTIONS sip:x@example.com SIP/2.0\r\nVia: SIP/2.0/UDP 192.0.2.9;branch=z9hG4bKx;rport\r\n" +
+		"From: <sip:a@example.com>;tag=1\r\nTo: <sip:x@example.com>\r\nCall-ID: c\r\nCSeq: 1 OPTIONS\r\nContent-Length: 0\r\n\r\n")
+	f := Flow{Proto: "udp", Remote: netip.MustParseAddrPort("192.0.2.1:5060")}
+	b.ReportAllocs()
+	for b.Loop() {
+		layer.deliver(f, raw)
+	}
+}
