@@ -1,10 +1,33 @@
 package recorder
 
-import "context"
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"sync"
 
-// Server is a Session Recording Server.
+	"sidetrack/internal/sip/transport"
+	"sidetrack/internal/sip/txn"
+)
+
+// Server is a Session Recording Server. Its methods may be called from any
+// goroutine.
 type Server struct {
-	cfg Config
+	cfg   Config
+	ports *portRange
+
+	transport *transport.Layer
+	layer     *txn.Layer
+	clerk     *clerk
+	finishing sync.WaitGroup // sessions whose files are being closed
+
+	mu      sync.Mutex
+	started bool
+	closing bool
+	live    []*session
+	ended   []Summary // the last Config.History
+	idle    sync.Cond // signalled when live shrinks
 }
 
 // New checks the configuration. Nothing is opened before Start.
@@ -13,17 +36,129 @@ func New(cfg Config) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Server{cfg: cfg}, nil
+	s := &Server{cfg: cfg, ports: newPortRange(cfg.PortMin, cfg.PortMax)}
+	s.idle.L = &s.mu
+	return s, nil
 }
 
-// Start opens the listeners. An address in use is told in one line.
-func (s *Server) Start() error { return nil }
+// Start makes the folder and opens the listeners. When one of them cannot be opened
+// all are closed again and the error tells in one line which. It is called once.
+func (s *Server) Start() error {
+	if err := os.MkdirAll(s.cfg.Out, 0o750); err != nil {
+		return fmt.Errorf("recorder: making the output folder: %w", err)
+	}
+	s.transport = transport.New(transport.Config{Log: s.cfg.Log, OnMessage: func(in transport.Inbound) { s.layer.Receive(in) }})
+	s.layer = txn.New(txn.Config{
+		Log: s.cfg.Log, Lanes: s.cfg.Lanes, T1: s.cfg.T1, Transport: s.transport, UserAgent: s.cfg.UserAgent,
+	})
+	s.clerk = newClerk(s.cfg.Log)
+	s.layer.Start(handler{s})
+	s.mu.Lock()
+	s.started = true
+	s.mu.Unlock()
+	for _, url := range s.cfg.Listen {
+		if _, err := s.transport.Listen(url, s.cfg.Advertise); err != nil {
+			return errors.Join(err, s.Close(context.Background()))
+		}
+	}
+	return nil
+}
 
-// URIs returns one SIP URI per listener, in the order of Config.Listen.
-func (s *Server) URIs() []string { return nil }
+// URIs returns one SIP URI per listener, in the order of Config.Listen: what a
+// client puts into its list of recorders.
+func (s *Server) URIs() []string {
+	var uris []string
+	for _, l := range s.transport.Listeners() {
+		uris = append(uris, l.ContactURI(""))
+	}
+	return uris
+}
 
-// Sessions returns the live sessions and those that ended last, oldest first.
-func (s *Server) Sessions() []Summary { return nil }
+// Sessions returns the sessions that ended last, oldest first, then the live ones.
+func (s *Server) Sessions() []Summary {
+	s.mu.Lock()
+	list := append([]Summary(nil), s.ended...)
+	live := append([]*session(nil), s.live...)
+	s.mu.Unlock()
+	for _, ss := range live {
+		list = append(list, ss.snapshot())
+	}
+	return list
+}
+
+// Live is the number of sessions that have not ended.
+func (s *Server) Live() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.live)
+}
+
+// admit registers a session; false when there are too many or the server closes.
+func (s *Server) admit(ss *session) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closing || len(s.live) >= s.cfg.MaxSessions {
+		return false
+	}
+	s.live = append(s.live, ss)
+	// Counted from here, so that Close finds every session that it has to wait for.
+	s.finishing.Add(1)
+	return true
+}
+
+// dismiss removes an ended session and keeps what there is to tell about it.
+func (s *Server) dismiss(ss *session, sum *Summary) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for i, l := range s.live {
+		if l == ss {
+			s.live = append(s.live[:i:i], s.live[i+1:]...)
+			break
+		}
+	}
+	if sum != nil {
+		if len(s.ended) >= s.cfg.History {
+			s.ended = append(s.ended[:0], s.ended[len(s.ended)-s.cfg.History+1:]...)
+		}
+		s.ended = append(s.ended, *sum)
+	}
+	s.idle.Broadcast()
+	s.finishing.Done()
+}
 
 // Close ends all sessions with BYE, writes their files and releases everything.
-func (s *Server) Close(ctx context.Context) error { return nil }
+// Answers to the BYEs are awaited until ctx ends; files are written in any case.
+// Further calls do nothing.
+func (s *Server) Close(ctx context.Context) error {
+	s.mu.Lock()
+	if s.closing || !s.started {
+		s.closing = true
+		s.mu.Unlock()
+		return nil
+	}
+	s.closing = true
+	live := append([]*session(nil), s.live...)
+	s.mu.Unlock()
+
+	// 1. BYE to every client; 2. their files; 3. what they stood on.
+	goodbyes := make(chan struct{}, len(live))
+	for _, ss := range live {
+		ss.lane.Post(func() { ss.hangUp("recorder stopped", func() { goodbyes <- struct{}{} }) })
+	}
+	err := await(ctx, goodbyes, len(live))
+	s.finishing.Wait()
+	s.layer.Close()
+	s.clerk.close()
+	return errors.Join(err, s.transport.Close())
+}
+
+func await(ctx context.Context, done <-chan struct{}, n int) error {
+	for i := range n {
+		select {
+		case <-done:
+		case <-ctx.Done():
+			return fmt.Errorf("recorder: %d of %d clients did not answer the BYE: %w", n-i, n, ctx.Err())
+		}
+	}
+	return nil
+}

@@ -47,6 +47,8 @@ type StreamSummary struct {
 	Gaps      []Gap   `json:"gaps"`      // silence that no pause explains, the first thousand
 	GapCount  int     `json:"gap_count"`
 	Pauses    []Pause `json:"pauses"` // as signalled, the first thousand
+
+	damaged bool // the file lacks something that was received
 }
 
 // Gap is a stretch for which nothing was received although the stream was not paused.

@@ -1,0 +1,105 @@
+package recorder
+
+import (
+	"log/slog"
+	"os"
+	"runtime/debug"
+	"sync"
+)
+
+// clerkLimit is how many bytes of documents may wait for a slow disk.
+const clerkLimit = 64 << 20
+
+// clerk does the writing that must not hold up an answer: one goroutine, first
+// come first served, so that the files of a session appear in order.
+type clerk struct {
+	log     *slog.Logger
+	mu      sync.Mutex
+	work    sync.Cond
+	queue   []job
+	waiting int // bytes in queue
+	closed  bool
+	ended   chan struct{}
+}
+
+type job struct {
+	size int
+	do   func()
+}
+
+func newClerk(log *slog.Logger) *clerk {
+	c := &clerk{log: log, ended: make(chan struct{})}
+	c.work.L = &c.mu
+	go c.run()
+	return c
+}
+
+// post takes a job that holds size bytes; false when the disk is too far behind
+// to take it. A job of size 0 is always taken.
+func (c *clerk) post(size int, do func()) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if size > 0 && c.waiting+size > clerkLimit {
+		return false
+	}
+	c.waiting += size
+	c.queue = append(c.queue, job{size, do})
+	c.work.Signal()
+	return true
+}
+
+func (c *clerk) run() {
+	defer close(c.ended)
+	for {
+		c.mu.Lock()
+		for len(c.queue) == 0 && !c.closed {
+			c.work.Wait()
+		}
+		batch := c.queue
+		c.queue = nil
+		c.mu.Unlock()
+		if len(batch) == 0 {
+			return
+		}
+		for _, j := range batch {
+			c.do(j)
+		}
+	}
+}
+
+func (c *clerk) do(j job) {
+	defer func() {
+		if v := recover(); v != nil {
+			c.log.Error("panic while writing files", "panic", v, "stack", string(debug.Stack()))
+		}
+		c.mu.Lock()
+		c.waiting -= j.size
+		c.mu.Unlock()
+	}()
+	j.do()
+}
+
+// close works off what waits and ends.
+func (c *clerk) close() {
+	c.mu.Lock()
+	c.closed = true
+	c.work.Signal()
+	c.mu.Unlock()
+	<-c.ended
+}
+
+// writeFile writes a file of the folder; with replace set a reader finds either the
+// old content or the new, never half of it.
+func writeFile(f *folder, name string, b []byte, replace bool) error {
+	path, err := f.file(name)
+	if err != nil {
+		return err
+	}
+	if !replace {
+		return os.WriteFile(path, b, 0o640)
+	}
+	if err := os.WriteFile(path+".tmp", b, 0o640); err != nil {
+		return err
+	}
+	return os.Rename(path+".tmp", path)
+}

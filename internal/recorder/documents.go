@@ -1,0 +1,144 @@
+package recorder
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"sidetrack/metadata"
+)
+
+// maxDocuments is how many documents of a session are kept as received.
+const maxDocuments = 1000
+
+// document is what is remembered of one metadata document.
+type document struct {
+	File     string            `json:"file,omitempty"` // "" when it was not kept
+	At       float64           `json:"at"`             // seconds on the session's clock
+	Via      string            `json:"via"`            // the request that brought it
+	Bytes    int               `json:"bytes"`
+	Mode     metadata.DataMode `json:"mode,omitempty"`
+	Problems []string          `json:"problems"`
+}
+
+// library keeps what a session's metadata says. It is owned by the session.
+type library struct {
+	count  int
+	list   []document
+	model  *metadata.Recording // the last complete one with all partial ones after it
+	sender map[string]Party    // by label; stays while the stream is held
+}
+
+// read takes a document in; labels are those of the SDP in the same message, nil
+// without SDP.
+func (l *library) read(b []byte, via string, at time.Duration, labels []string) *document {
+	l.count++
+	d := document{At: at.Seconds(), Via: via, Bytes: len(b), Problems: []string{}}
+	if l.count <= maxDocuments {
+		d.File = fmt.Sprintf("metadata-%d.xml", l.count)
+	}
+	rec, err := metadata.Parse(b)
+	if err != nil {
+		d.Problems = append(d.Problems, err.Error())
+	} else {
+		d.Mode = rec.Mode()
+		d.Problems = append(d.Problems, l.check(rec, labels)...)
+		l.learn(rec)
+	}
+	if len(l.list) < maxDocuments {
+		l.list = append(l.list, d)
+	}
+	return &d
+}
+
+func (l *library) check(rec *metadata.Recording, labels []string) (problems []string) {
+	for _, p := range rec.Verify(labels) {
+		problems = append(problems, p.String())
+	}
+	if l.model == nil && rec.Mode() == metadata.Partial {
+		problems = append(problems, "MD-05 recording: a partial document before any complete one")
+	}
+	labelled := slices.ContainsFunc(rec.Streams, func(s metadata.Stream) bool { return s.Label != "" })
+	if labels == nil && labelled {
+		problems = append(problems, "SDP-04 stream: labels in a message without the SDP that defines them")
+	}
+	return problems
+}
+
+func (l *library) learn(rec *metadata.Recording) {
+	if l.model == nil || rec.Mode() == metadata.Complete {
+		l.model = rec
+	} else {
+		merge(l.model, rec)
+	}
+	for _, s := range l.model.Streams {
+		for _, p := range l.model.Senders(s.Label) {
+			if len(p.NameIDs) > 0 {
+				l.sender[s.Label] = Party{AOR: p.NameIDs[0].AOR, Name: p.NameIDs[0].Name}
+			}
+		}
+	}
+}
+
+// merge applies a partial document: an element of known id replaces the older one with
+// all its children (as in the flows of RFC 8068).
+func merge(into, part *metadata.Recording) {
+	into.Sessions = replace(into.Sessions, part.Sessions, func(s metadata.Session) metadata.ID { return s.ID })
+	into.Participants = replace(into.Participants, part.Participants, func(p metadata.Participant) metadata.ID { return p.ID })
+	into.Streams = replace(into.Streams, part.Streams, func(s metadata.Stream) metadata.ID { return s.ID })
+	into.ParticipantStreamAssocs = replace(into.ParticipantStreamAssocs, part.ParticipantStreamAssocs,
+		func(a metadata.ParticipantStreamAssoc) metadata.ID { return a.ParticipantID })
+}
+
+func replace[T any](old, fresh []T, id func(T) metadata.ID) []T {
+	for _, f := range fresh {
+		if i := slices.IndexFunc(old, func(o T) bool { return id(o) == id(f) }); i >= 0 {
+			old[i] = f
+		} else if len(old) < maxElements {
+			old = append(old, f)
+		}
+	}
+	return old
+}
+
+// maxElements bounds what many small documents can make of one model.
+const maxElements = 1000
+
+// parties lists the participants.
+func (l *library) parties() []Party {
+	parties := []Party{}
+	if l.model == nil {
+		return parties
+	}
+	for _, p := range l.model.Participants {
+		if len(p.NameIDs) > 0 {
+			parties = append(parties, Party{AOR: p.NameIDs[0].AOR, Name: p.NameIDs[0].Name})
+		}
+	}
+	return parties
+}
+
+// sessionID is the RFC 7865 id of the first session in URL-safe form, "" without one.
+func (l *library) sessionID() string {
+	if l.model == nil || len(l.model.Sessions) == 0 {
+		return ""
+	}
+	id := string(l.model.Sessions[0].ID)
+	if u, err := metadata.ParseUUID(id); err == nil {
+		return u.URLSafe()
+	}
+	return safeName(id, 64)
+}
+
+// store writes a document as received and, when it is complete, as the present
+// one. It runs on the clerk.
+func store(f *folder, d document, b []byte) error {
+	var err error
+	if d.File != "" {
+		err = writeFile(f, d.File, b, false)
+	}
+	if err == nil && d.Mode == metadata.Complete {
+		err = writeFile(f, "metadata.xml", b, true)
+	}
+	return err
+}

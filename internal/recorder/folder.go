@@ -1,0 +1,93 @@
+package recorder
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"time"
+)
+
+// folder is where the files of one session go. It is made when the first of them is
+// written. Safe for use by several goroutines.
+type folder struct {
+	parent, name string
+
+	mu   sync.Mutex
+	path string // "" until it is made
+	err  error  // why it could not be
+}
+
+// newFolder names a folder by time and id: sorted by time, and safe whatever the
+// id came from.
+func newFolder(parent string, start time.Time, id string) *folder {
+	return &folder{parent: parent, name: start.UTC().Format("20060102T150405.000Z") + "_" + safeName(id, 64)}
+}
+
+// file returns the path of a file in the folder.
+func (f *folder) file(name string) (string, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.path == "" && f.err == nil {
+		f.create()
+	}
+	return filepath.Join(f.path, name), f.err
+}
+
+// location is the folder's path, "" while nothing was written.
+func (f *folder) location() string {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.path
+}
+
+func (f *folder) create() {
+	if f.err = os.MkdirAll(f.parent, 0o750); f.err != nil {
+		return
+	}
+	path := filepath.Join(f.parent, f.name)
+	for n := 2; n < 10000; n++ {
+		f.err = os.Mkdir(path, 0o750)
+		if f.err == nil {
+			f.path = path
+		}
+		if !errors.Is(f.err, fs.ErrExist) {
+			return
+		}
+		path = filepath.Join(f.parent, fmt.Sprintf("%s-%d", f.name, n))
+	}
+}
+
+// safeName makes a file name of a text from the network: letters, digits, dot,
+// hyphen and underscore stay, anything else becomes an underscore. It is neither empty nor
+// hidden and never a way out of the folder.
+func safeName(text string, limit int) string {
+	name := strings.Map(func(r rune) rune {
+		switch {
+		case r >= 'a' && r <= 'z', r >= 'A' && r <= 'Z', r >= '0' && r <= '9', r == '-', r == '_', r == '.':
+			return r
+		}
+		return '_'
+	}, text[:min(len(text), limit)])
+	if name == "" || name[0] == '.' || name[0] == '-' {
+		name = "_" + name
+	}
+	return name
+}
+
+// names gives out file names without ever giving one twice, not even to file
+// systems that do not tell capitals from small letters.
+type names map[string]bool
+
+func (n names) take(label string) string {
+	base := safeName(label, 64)
+	name := base
+	for i := 2; n[strings.ToLower(name)]; i++ {
+		name = fmt.Sprintf("%s-%d", base, i)
+	}
+	n[strings.ToLower(name)] = true
+	return name
+}

@@ -1,0 +1,196 @@
+package recorder
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"os"
+	"runtime/debug"
+	"sync"
+	"time"
+
+	"sidetrack/internal/sdp"
+)
+
+const (
+	usualDatagram = 2048 // what a reader's buffer takes at first
+	maxDatagram   = 65535
+)
+
+// stream is one m= section of a session: two sockets, each with a goroutine that
+// reads it, and the track. The sockets live as long as the session, whatever
+// its offers say, so that ports never change.
+type stream struct {
+	// Set once.
+	index   int
+	kind    string
+	label   string // as in the first offer
+	rtp     *net.UDPConn
+	rtcp    *net.UDPConn
+	ssrc    uint32 // ours, in receiver reports
+	epoch   time.Time
+	trouble func(text string) // tells the session of a fault; any goroutine
+	readers sync.WaitGroup
+
+	// Owned by the session.
+	active bool // by the last offer
+	wanted bool // active at any time
+
+	mu      sync.Mutex
+	latch   latch
+	rx      receiver
+	track   track
+	align   alignment
+	reports netip.AddrPort // where receiver reports go
+	heard   time.Duration  // when the last datagram came
+	badRTCP uint64
+	closed  bool
+}
+
+func newStream(index int, kind, label string, rtp, rtcp *net.UDPConn, epoch time.Time) *stream {
+	s := &stream{index: index, kind: kind, label: label, rtp: rtp, rtcp: rtcp, epoch: epoch}
+	s.rx.deliver = s.deliver
+	s.rx.changed = s.track.sourceChanged
+	return s
+}
+
+// deliver is called by rx, under mu.
+func (s *stream) deliver(p *packet, lost uint64) {
+	if f := &s.track.formats[p.pt]; f.clock > 0 && f.use != event {
+		s.rx.current.report.arrived(p.ts, p.at, f.clock)
+	}
+	s.track.deliver(p, lost)
+}
+
+func (s *stream) local() netip.AddrPort { return s.rtp.LocalAddr().(*net.UDPAddr).AddrPort() }
+
+// now is the time on the session's clock.
+func (s *stream) now() time.Duration { return time.Since(s.epoch) }
+
+// start begins to read. Until then the sockets' buffers hold what comes.
+func (s *stream) start() {
+	s.readers.Add(2)
+	go s.read(s.rtp, s.takeRTP)
+	go s.read(s.rtcp, s.takeRTCP)
+}
+
+// read passes datagrams on until the socket is closed or its deadline has come.
+func (s *stream) read(conn *net.UDPConn, take func([]byte, netip.AddrPort)) {
+	defer s.readers.Done()
+	for !s.readSome(conn, take) {
+	}
+}
+
+// readSome reports whether reading is over. A fault in the handling of a datagram
+// costs that datagram, not the process.
+func (s *stream) readSome(conn *net.UDPConn, take func([]byte, netip.AddrPort)) (over bool) {
+	defer func() {
+		if v := recover(); v != nil {
+			s.trouble(fmt.Sprintf("fault while handling a datagram: %v\n%s", v, debug.Stack()))
+		}
+	}()
+	buf := make([]byte, usualDatagram)
+	for {
+		n, from, err := conn.ReadFromUDPAddrPort(buf)
+		switch {
+		case errors.Is(err, net.ErrClosed), errors.Is(err, os.ErrDeadlineExceeded):
+			return true
+		case err != nil:
+			// An ICMP error is cleared by the read; whatever else it is must not spin.
+			time.Sleep(time.Millisecond)
+		case n == len(buf) && n < maxDatagram:
+			// Cut short. The stream has large packets: be ready for the next one.
+			buf = make([]byte, maxDatagram)
+			take(nil, from)
+		default:
+			take(buf[:n], from)
+		}
+	}
+}
+
+// takeRTP handles a datagram from the RTP port.
+func (s *stream) takeRTP(b []byte, from netip.AddrPort) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed || !s.latch.accepts(from.Addr()) {
+		return
+	}
+	at := s.now()
+	s.heard = at
+	if isRTCP(b) { // the client multiplexes without being asked to
+		s.control(b, at)
+		return
+	}
+	s.rx.receive(b, at)
+}
+
+// takeRTCP handles a datagram from the RTCP port.
+func (s *stream) takeRTCP(b []byte, from netip.AddrPort) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed || !s.latch.accepts(from.Addr()) {
+		return
+	}
+	at := s.now()
+	s.heard = at
+	s.reports = from // symmetric RTCP, whatever the SDP says
+	s.control(b, at)
+}
+
+// expect tells where the client's packets come from and where its RTCP goes.
+func (s *stream) expect(media, rtcp netip.AddrPort, signalling netip.Addr) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.latch.expect(media.Addr(), signalling)
+	if rtcp.IsValid() && !rtcp.Addr().IsUnspecified() {
+		s.reports = rtcp
+	}
+}
+
+// learn adds the payload types of an offer. It tells of one that means something
+// else than before, which is not followed.
+func (s *stream) learn(list []sdp.Format) (changed string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.track.offer(list)
+	return s.track.formats.learn(list)
+}
+
+// setActive tells whether the client's offer lets the stream flow. The session's mu
+// is held.
+func (s *stream) setActive(active bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if active {
+		s.track.resume(s.now())
+	} else {
+		s.track.pause(s.now())
+	}
+	s.active = active
+	s.wanted = s.wanted || active
+}
+
+// lastHeard is when the last datagram came, on the session's clock.
+func (s *stream) lastHeard() time.Duration {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.heard
+}
+
+// hush bounds how long the readers still take what is under way.
+func (s *stream) hush(until time.Time) {
+	s.rtp.SetReadDeadline(until)
+	s.rtcp.SetReadDeadline(until)
+}
+
+// drain waits for the readers, closes the sockets and delivers what waits.
+func (s *stream) drain() {
+	s.readers.Wait()
+	s.rtp.Close()
+	s.rtcp.Close()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.closed = true
+	s.rx.flush()
+}
