@@ -3,19 +3,20 @@ package sip
 // check refuses messages whose meaning is not clear: mandatory fields missing or twice, a CSeq that does not fit, values
 // that cannot be read (RFC 3261 §8.1.1, §8.2). What it has read it keeps.
 func (m *Message) check() *fault {
-	if f := m.checkCounts(); f != nil {
+	c, f := m.count()
+	if f != nil {
 		return f
 	}
-	if f := m.checkVia(); f != nil {
+	if f := m.checkVia(c); f != nil {
 		return f
 	}
-	if f := m.checkParties(); f != nil {
+	if f := m.checkParties(c); f != nil {
 		return f
 	}
-	if id := m.CallID(); id == "" || hasSpaceOrControl(id) {
+	if id := m.valueAt(c, knownCallID); id == "" || hasSpaceOrControl(id) {
 		return badRequest("Malformed Call-ID")
 	}
-	cseq, ok := parseCSeq(m.Get("CSeq"))
+	cseq, ok := parseCSeq(m.valueAt(c, knownCSeq))
 	if !ok {
 		return badRequest("Malformed CSeq")
 	}
@@ -25,7 +26,18 @@ func (m *Message) check() *fault {
 	if cseq.Method != m.Method {
 		return badRequest("CSeq Method Differs From Request")
 	}
-	return m.checkRequest()
+	return m.checkRequest(c)
+}
+
+// census says which known fields there are and where the first of each stands.
+type census struct {
+	seen  known
+	first [16]int16 // by the number of the bit
+}
+
+// valueAt gives the value of the first field of a kind that has been seen.
+func (m *Message) valueAt(c census, kind known) string {
+	return m.Headers[c.first[kind.bit()]].Value
 }
 
 const (
@@ -33,20 +45,23 @@ const (
 	single    = knownFrom | knownTo | knownCallID | knownCSeq | knownMaxForwards
 )
 
-// checkCounts sees that each mandatory field is there and that none stands twice which must not.
-func (m *Message) checkCounts() *fault {
-	var seen known
+// count takes the census, and sees that each mandatory field is there and that none stands twice which must not.
+func (m *Message) count() (c census, f *fault) {
 	for i := range m.Headers {
 		kind := knownName(m.Headers[i].Name)
-		if seen&kind&single != 0 {
-			return badRequest("Duplicate " + LongName(m.Headers[i].Name))
+		switch {
+		case kind == 0:
+		case c.seen&kind == 0:
+			c.seen |= kind
+			c.first[kind.bit()] = int16(i)
+		case kind&single != 0:
+			return c, badRequest("Duplicate " + LongName(m.Headers[i].Name))
 		}
-		seen |= kind
 	}
-	if seen&mandatory != mandatory {
-		return badRequest("Missing " + missing(seen))
+	if c.seen&mandatory != mandatory {
+		return c, badRequest("Missing " + missing(c.seen))
 	}
-	return nil
+	return c, nil
 }
 
 func missing(seen known) string {
@@ -64,9 +79,8 @@ func missing(seen known) string {
 }
 
 // checkVia reads the top Via, and in a request the others too: our responses will carry them.
-func (m *Message) checkVia() *fault {
-	top := m.index("Via")
-	value := m.Headers[top].Value
+func (m *Message) checkVia(c census) *fault {
+	value := m.valueAt(c, knownVia)
 	first, rest, more := cutList(value)
 	via, err := ParseVia(first)
 	if err != nil {
@@ -79,8 +93,8 @@ func (m *Message) checkVia() *fault {
 	if more && !viasReadable(rest) {
 		return badRequest("Malformed Via")
 	}
-	for i := top + 1; i < len(m.Headers); i++ {
-		if knownName(m.Headers[i].Name) == knownVia && !viasReadable(m.Headers[i].Value) {
+	for _, h := range m.Headers[c.first[knownVia.bit()]+1:] {
+		if knownName(h.Name) == knownVia && !viasReadable(h.Value) {
 			return badRequest("Malformed Via")
 		}
 	}
@@ -98,10 +112,10 @@ func viasReadable(list string) bool {
 	return true
 }
 
-func (m *Message) checkParties() *fault {
+func (m *Message) checkParties(c census) *fault {
 	var err error
 	p := &m.parsed
-	p.fromValue, p.toValue = m.Get("From"), m.Get("To")
+	p.fromValue, p.toValue = m.valueAt(c, knownFrom), m.valueAt(c, knownTo)
 	if p.from, err = ParseNameAddr(p.fromValue); err != nil {
 		return badRequest("Malformed From")
 	}
@@ -112,12 +126,15 @@ func (m *Message) checkParties() *fault {
 }
 
 // checkRequest looks at what a request will be routed by.
-func (m *Message) checkRequest() *fault {
-	if m.Has("Max-Forwards") && !isDigits(m.Get("Max-Forwards")) {
+func (m *Message) checkRequest(c census) *fault {
+	if c.seen&knownMaxForwards != 0 && !isDigits(m.valueAt(c, knownMaxForwards)) {
 		return badRequest("Malformed Max-Forwards")
 	}
-	for i := range m.Headers {
-		if knownName(m.Headers[i].Name) == knownContact && !contactsReadable(m.Headers[i].Value) {
+	if c.seen&knownContact == 0 {
+		return nil
+	}
+	for _, h := range m.Headers {
+		if knownName(h.Name) == knownContact && !contactsReadable(h.Value) {
 			return badRequest("Malformed Contact")
 		}
 	}

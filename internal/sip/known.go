@@ -1,6 +1,9 @@
 package sip
 
-import "strings"
+import (
+	"math/bits"
+	"strings"
+)
 
 // known is a header field that this package itself has to look at.
 type known uint16
@@ -18,6 +21,9 @@ const (
 	knownRecordRoute
 	knownTimestamp
 )
+
+// bit gives the number of a single field's bit.
+func (k known) bit() int { return bits.TrailingZeros16(uint16(k)) }
 
 // knownName classifies a field name in either form; 0 for all others. The length settles most of them without a
 // comparison.
