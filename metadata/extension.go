@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -18,11 +17,6 @@ const (
 	maxFragment = 64 << 10
 	maxDepth    = 32
 	maxAttrs    = 32
-)
-
-const (
-	xmlNamespace      = "http://www.w3.org/XML/1998/namespace"
-	instanceNamespace = "http://www.w3.org/2001/XMLSchema-instance"
 )
 
 // Extension is one element of a foreign namespace, self-contained: it declares
@@ -139,88 +133,6 @@ func fragment(s string) ([]*etree.Element, error) {
 // kept so that they can be refused.
 func readSettings() etree.ReadSettings {
 	return etree.ReadSettings{PreserveDuplicateAttrs: true, MaxDepth: maxDepth, CharsetReader: charset}
-}
-
-// tidy drops comments and instructions from an element and checks what the
-// XML reader does not: prefixes and repeated attributes (Namespaces in XML §5,
-// §6.3).
-func tidy(el *etree.Element) error {
-	for i := len(el.Child) - 1; i >= 0; i-- {
-		switch c := el.Child[i].(type) {
-		case *etree.Element:
-			if err := tidy(c); err != nil {
-				return err
-			}
-		case *etree.Comment, *etree.ProcInst, *etree.Directive:
-			el.RemoveChildAt(i)
-		}
-	}
-	return checkNames(el)
-}
-
-var namePattern = regexp.MustCompile(`^[\pL_][\pL\pN\pM_.\x{B7}-]*$`)
-
-// checkNames checks the names of an element and its attributes.
-func checkNames(el *etree.Element) error {
-	if !namePattern.MatchString(el.Tag) || el.Space == "xmlns" {
-		return fmt.Errorf("<%s>: not a name", el.FullTag())
-	}
-	if el.Space != "" && el.NamespaceURI() == "" {
-		return fmt.Errorf("<%s>: prefix %q is not declared", el.FullTag(), el.Space)
-	}
-	if len(el.Attr) > maxAttrs {
-		return fmt.Errorf("<%s>: %d attributes, more than %d", el.FullTag(), len(el.Attr), maxAttrs)
-	}
-	seen := make(map[string]bool, len(el.Attr))
-	for i := range el.Attr {
-		if err := checkAttr(el, &el.Attr[i], seen); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func checkAttr(el *etree.Element, a *etree.Attr, seen map[string]bool) error {
-	if !namePattern.MatchString(a.Key) {
-		return fmt.Errorf("<%s>: attribute %q is not a name", el.FullTag(), a.FullKey())
-	}
-	uri := a.Space
-	switch {
-	case a.Space == "xmlns":
-		if a.Value == "" || a.Key == "xmlns" || a.Key == "xml" && a.Value != xmlNamespace {
-			return fmt.Errorf("<%s>: xmlns:%s cannot be declared so", el.FullTag(), a.Key)
-		}
-	case a.Space == "xml":
-		uri = xmlNamespace
-		if a.Key == "lang" && !validLang(a.Value) {
-			return fmt.Errorf("<%s>: xml:lang=%q is no language tag", el.FullTag(), a.Value)
-		}
-	case a.Space != "":
-		if uri = prefixURI(el, a.Space); uri == "" {
-			return fmt.Errorf("<%s>: prefix %q is not declared", el.FullTag(), a.Space)
-		}
-	}
-	key := uri + " " + a.Key
-	if seen[key] {
-		return fmt.Errorf("<%s>: attribute %s is there twice", el.FullTag(), a.FullKey())
-	}
-	seen[key] = true
-	return nil
-}
-
-// prefixURI is the namespace that a prefix stands for at el, "" if none.
-func prefixURI(el *etree.Element, prefix string) string {
-	if prefix == "xml" {
-		return xmlNamespace
-	}
-	for ; el != nil; el = el.Parent() {
-		for i := range el.Attr {
-			if el.Attr[i].Space == "xmlns" && el.Attr[i].Key == prefix {
-				return el.Attr[i].Value
-			}
-		}
-	}
-	return ""
 }
 
 // adopt makes el fit to stand in a document: elements without a namespace get
@@ -342,8 +254,3 @@ func (e Extension) element() (*etree.Element, error) {
 	doc.RemoveChild(el)
 	return el, nil
 }
-
-var langPattern = regexp.MustCompile(`^([A-Za-z]{1,8}(-[A-Za-z0-9]{1,8})*)?$`)
-
-// validLang reports whether s is a language tag as xml:lang has it; "" is.
-func validLang(s string) bool { return langPattern.MatchString(s) }
