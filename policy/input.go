@@ -41,6 +41,16 @@ func (i *Invite) Header(name string) string {
 	return ""
 }
 
+// Sample returns an Invite that has everything templates can ask for by name,
+// to try them out on.
+func Sample() *Invite {
+	a := Address{URI: "sip:alice@example.com", User: "alice", Host: "example.com", Display: "Alice"}
+	return &Invite{
+		Method: "INVITE", RequestURI: "sip:bob@example.com", CallID: "1@example.com", From: a, To: a,
+		Source: netip.AddrFrom4([4]byte{192, 0, 2, 1}), Listener: "udp://192.0.2.1:5060", Route: "in",
+	}
+}
+
 func sameName(a, b string) bool {
 	return strings.EqualFold(longName(a), longName(b))
 }

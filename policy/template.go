@@ -74,7 +74,7 @@ func newTemplate(name, text string, xml bool) (*Template, error) {
 // so that what no reading of it shows (comparing a text with a number) is
 // found when it is loaded.
 func (t *Template) try() error {
-	for _, in := range []*Invite{sample(), {}} {
+	for _, in := range []*Invite{Sample(), {}} {
 		if _, err := t.Execute(in); err != nil && !errors.Is(err, ErrTooLong) {
 			return err
 		}

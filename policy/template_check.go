@@ -198,11 +198,3 @@ func plainText(l *parse.ListNode) string {
 	}
 	return b.String()
 }
-
-func sample() *Invite {
-	a := Address{URI: "sip:alice@example.com", User: "alice", Host: "example.com", Display: "Alice"}
-	return &Invite{
-		Method: "INVITE", RequestURI: "sip:bob@example.com", CallID: "1@example.com", From: a, To: a,
-		Source: netip.AddrFrom4([4]byte{192, 0, 2, 1}), Listener: "udp://192.0.2.1:5060", Route: "in",
-	}
-}

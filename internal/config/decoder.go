@@ -40,11 +40,11 @@ func newDecoder(file string, opt Options) *decoder {
 }
 
 func (d *decoder) addf(line int, key, format string, args ...any) {
-	d.problems = append(d.problems, Problem{d.file, line, key, fmt.Sprintf(format, args...)})
+	d.problems = append(d.problems, Problem{d.file, line, oneLine(key), oneLine(fmt.Sprintf(format, args...))})
 }
 
 func (d *decoder) warnf(line int, key, format string, args ...any) {
-	d.cfg.Warnings = append(d.cfg.Warnings, Problem{d.file, line, key, fmt.Sprintf(format, args...)})
+	d.cfg.Warnings = append(d.cfg.Warnings, Problem{d.file, line, oneLine(key), oneLine(fmt.Sprintf(format, args...))})
 }
 
 // later has check run after the whole file has been read.

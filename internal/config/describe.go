@@ -48,14 +48,20 @@ func (t *table) title(s string) {
 // reach the terminal as a control sequence.
 func (t *table) row(cells ...string) {
 	for i, cell := range cells {
-		cells[i] = strings.Map(func(r rune) rune {
-			if r < ' ' || r == 0x7f {
-				return ' '
-			}
-			return r
-		}, cell)
+		cells[i] = oneLine(cell)
 	}
 	_, _ = fmt.Fprintln(t.tw, strings.TrimRight("  "+strings.Join(cells, "\t"), "\t "))
+}
+
+// matching prints a route or rule: one condition per row, and below them what
+// follows.
+func (t *table) matching(i int, name string, m policy.Match, outcome string) {
+	all := conditions(m)
+	t.row(fmt.Sprint(i+1), name, all[0])
+	for _, c := range all[1:] {
+		t.row("", "", "and "+c)
+	}
+	t.row("", "", "-> "+outcome)
 }
 
 func or(s, otherwise string) string {
@@ -103,7 +109,7 @@ func (c *Config) describeRoutes(t *table) {
 		if !r.RequestURI {
 			to = uris(r.Targets)
 		}
-		t.row(fmt.Sprint(i+1), r.Name, conditions(r.Match), "-> "+to)
+		t.matching(i, r.Name, r.Match, to)
 	}
 }
 
@@ -172,7 +178,7 @@ func (c *Config) describeRules(t *table) {
 		t.row("none")
 	}
 	for i, r := range c.Policy.Rules {
-		t.row(fmt.Sprint(i+1), r.Name, conditions(r.Match), "-> "+outcome(r))
+		t.matching(i, r.Name, r.Match, outcome(r))
 	}
 }
 
@@ -200,8 +206,8 @@ func outcome(r policy.Rule) string {
 	return strings.Join(parts, ", ")
 }
 
-// conditions says in words what a match asks for.
-func conditions(m policy.Match) string {
+// conditions says in words what a match asks for; there is always one.
+func conditions(m policy.Match) []string {
 	var parts []string
 	add := func(format string, args ...any) { parts = append(parts, fmt.Sprintf(format, args...)) }
 	if m.Route != "" {
@@ -228,7 +234,10 @@ func conditions(m policy.Match) string {
 	for _, name := range slices.Sorted(maps.Keys(m.Header)) {
 		add("%s ~ %s", name, m.Header[name])
 	}
-	return or(strings.Join(parts, " and "), "all")
+	if len(parts) == 0 {
+		return []string{"everything"}
+	}
+	return parts
 }
 
 func prefixes(ps []netip.Prefix) string {

@@ -51,8 +51,8 @@ func (n *node) get(name string) *node {
 // join extends the path of a key. A name that would be misread in a path is
 // put in quotes.
 func join(path, name string) string {
-	if name == "" || strings.ContainsAny(name, ".[]: \t\r\n\"") {
-		name = `"` + strings.NewReplacer("\n", `\n`, "\r", `\r`).Replace(name) + `"`
+	if name == "" || strings.ContainsAny(name, ".[]: \"") {
+		name = `"` + name + `"`
 	}
 	if path == "" {
 		return name

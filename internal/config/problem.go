@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"unicode"
 )
 
 // Problem is one thing to say about a file.
@@ -48,6 +49,16 @@ func (p Problems) Err() error {
 		return nil
 	}
 	return errors.New(p.String())
+}
+
+// oneLine keeps what a file holds from breaking a message or a terminal.
+func oneLine(s string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) {
+			return ' '
+		}
+		return r
+	}, s)
 }
 
 func (p Problems) sort() {

@@ -22,7 +22,7 @@ func (d *decoder) recorders(c cursor) {
 
 func (d *decoder) recorder(name string, c cursor) {
 	r := Recorder{Name: name, Timeout: 4 * time.Second}
-	var srs []srsTarget
+	var srs []target
 	ok := c.read(fields{
 		{"srs", func(c cursor) { r.SRS, srs = d.srs(c) }},
 		{"skip_failover_codes", func(c cursor) { r.SkipFailoverCodes = c.codes() }},
@@ -53,13 +53,7 @@ func (d *decoder) recorder(name string, c cursor) {
 	d.cfg.Recorders = append(d.cfg.Recorders, r)
 }
 
-// srsTarget is an SRS and where it was written.
-type srsTarget struct {
-	target
-	at cursor
-}
-
-func (d *decoder) srs(c cursor) (uris []string, targets []srsTarget) {
+func (d *decoder) srs(c cursor) (uris []string, targets []target) {
 	for _, item := range c.words("SIP URIs such as sip:198.51.100.7, in the order in which they are tried") {
 		t, ok := item.uri("sip:198.51.100.7")
 		if !ok {
@@ -69,7 +63,7 @@ func (d *decoder) srs(c cursor) (uris []string, targets []srsTarget) {
 			item.warnf("%s is listed twice; it is tried twice", item.show())
 		}
 		uris = append(uris, item.n.text)
-		targets = append(targets, srsTarget{t, item})
+		targets = append(targets, t)
 		d.later(func() { d.checkTarget(item, t) })
 	}
 	if c.n.kind == list && len(c.n.items) == 0 {
@@ -87,14 +81,14 @@ func ownURI(c cursor, example string, into *string) {
 
 // socket reads which listener a recording session leaves from, and holds it
 // against the SRSs, which are known when the whole recorder has been read.
-func (d *decoder) socket(c cursor, r *Recorder, srs *[]srsTarget) {
+func (d *decoder) socket(c cursor, r *Recorder, all *[]target) {
 	d.listenerRef(c, &r.Socket)
 	d.later(func() {
+		srs := *all
 		proto, _, _ := strings.Cut(r.Socket, "://")
-		for _, t := range *srs {
-			if proto != "" && t.transport != "" && t.transport != proto {
-				t.at.warnf("%s is reached by %s, so not from %s but from another socket of that transport", t.at.show(), t.transport, r.Socket)
-			}
+		other := func(t target) bool { return t.transport != "" && t.transport != proto }
+		if proto != "" && len(srs) > 0 && !slices.ContainsFunc(srs, func(t target) bool { return !other(t) }) {
+			c.warnf("has no effect: no SRS of this recorder is reached by %s", proto)
 		}
 	})
 }

@@ -95,12 +95,12 @@ func (d *decoder) checkTarget(c cursor, t target) {
 	if fits || t.transport == "" && !t.addr.IsValid() || len(d.cfg.SIP.Listeners) == 0 {
 		return
 	}
-	any := "0.0.0.0"
+	wildcard := "0.0.0.0"
 	if t.addr.IsValid() && t.addr.Is6() {
-		any = "[::]"
+		wildcard = "[::]"
 	}
 	c.failf("%s cannot be reached: there is no %s socket of its address family; add %s://%s:%d to sip.listen",
-		c.show(), proto, proto, any, defaultPort(proto))
+		c.show(), proto, proto, wildcard, defaultPort(proto))
 }
 
 // finishRoutes notes what is missing and what can never be reached.

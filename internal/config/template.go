@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net/netip"
 	"slices"
 	"strings"
 
@@ -43,7 +42,7 @@ func (c cursor) xml(check func(string) error) *policy.Template {
 	for _, trial := range []struct {
 		in    *policy.Invite
 		check func(string) error
-	}{{sampleInvite(), wellFormed}, {sampleInvite(), check}, {&policy.Invite{}, wellFormed}} {
+	}{{policy.Sample(), wellFormed}, {policy.Sample(), check}, {&policy.Invite{}, wellFormed}} {
 		out, err := t.Execute(trial.in)
 		if err == nil {
 			err = trial.check(out)
@@ -105,15 +104,6 @@ func wellFormed(s string) error {
 		case xml.ProcInst, xml.Directive:
 			return errors.New("<? and <! cannot stand here; write elements only")
 		}
-	}
-}
-
-// sampleInvite is a request with everything that templates can ask for.
-func sampleInvite() *policy.Invite {
-	a := policy.Address{URI: "sip:alice@example.com", User: "alice", Host: "example.com", Display: "Alice"}
-	return &policy.Invite{
-		Method: "INVITE", RequestURI: "sip:bob@example.com", CallID: "1@example.com", From: a, To: a,
-		Source: netip.AddrFrom4([4]byte{192, 0, 2, 1}), Listener: "udp://192.0.2.1:5060", Route: "in",
 	}
 }
 

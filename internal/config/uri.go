@@ -27,7 +27,7 @@ func parseTarget(s string) (target, error) {
 	scheme, rest, ok := strings.Cut(s, ":")
 	secure := strings.EqualFold(scheme, "sips")
 	if slices.Contains([]string{"tel", "http", "https", "udp", "tcp", "tls", "ws", "wss", "h323"}, strings.ToLower(scheme)) {
-		return target{}, fmt.Errorf("is a %s: URI; write one that begins with sip:", scheme)
+		return target{}, fmt.Errorf("is a %s: URI; write a sip: one", scheme)
 	}
 	if !ok || !secure && !strings.EqualFold(scheme, "sip") {
 		return target{}, fmt.Errorf("has no scheme; write sip:%s", strings.TrimPrefix(s, "//"))
