@@ -118,9 +118,11 @@ func (x *exchange) onSuccess(tx *txn.ClientTx, resp *sip.Message, flow transport
 		x.hunt.stop()
 		x.branch = c.branchFor(tx.Request(), resp, flow)
 		c.confirm(x.branch)
+		x.branch.dialogs[sideB].Confirm(resp)
 		c.onAnswer()
+	} else {
+		x.branch.dialogs[other(x.from)].Refresh(resp)
 	}
-	x.branch.dialogs[other(x.from)].Refresh(resp)
 	x.branch.dialogs[other(x.from)].Flow = flow
 	out := x.response(resp, x.branch)
 	c.tellRecorder()
