@@ -61,6 +61,9 @@ func (a *attempt) onResolved(found []txn.Target, err error) {
 		a.fail(codeTransport, "resolving: "+err.Error())
 		return
 	}
+	if err := a.s.fork(); err != nil {
+		a.s.log.Error("stream left out", "error", err)
+	}
 	a.targets = found
 	a.callID, a.tag = a.s.lane.NewCallID(a.s.client.host()), sip.NewTag()
 	a.offer, a.doc = a.s.newOffer(), a.s.document()

@@ -18,7 +18,7 @@ import (
 // What the control methods can say.
 var (
 	ErrNotFound = errors.New("no such call or recording")
-	ErrRecorder = errors.New("no such recorder")
+	ErrRequest  = errors.New("no such recorder, or tracks that are none")
 	ErrState    = errors.New("not possible in this state")
 )
 

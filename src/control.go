@@ -1,6 +1,7 @@
 package src
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 
@@ -10,9 +11,9 @@ import (
 
 // StartRequest says how a recording is to be that an operator wants.
 type StartRequest struct {
-	Recorder string        // name of a recorder
-	Name     string        // unique among the live recordings of the call; "": the recorder's
-	Tracks   policy.Tracks // "": both
+	Recorder string // name of a recorder
+	Name     string // unique among the live recordings of the call; "": the recorder's
+	Tracks   string // a policy.Tracks; "": both
 }
 
 // Pause stops the copies of a recording at once and then tells the SRS. The
@@ -40,22 +41,15 @@ func (c *Client) Stop(ctx context.Context, id string) (View, error) {
 
 // Start records a live call from now on, whatever the rules said. It returns
 // once the session exists; whether an SRS takes it shows in its View. The
-// errors are ErrNotFound, ErrRecorder, ErrState (wrapped) and those of ctx.
+// errors are ErrNotFound, ErrRequest, ErrState (wrapped) and those of ctx.
 func (c *Client) Start(ctx context.Context, callID string, req StartRequest) (View, error) {
 	k := c.call(callID)
 	if k == nil {
 		return View{}, fmt.Errorf("call %s: %w", callID, ErrNotFound)
 	}
-	r := c.recorder(req.Recorder)
-	if r == nil {
-		return View{}, fmt.Errorf("recorder %q: %w", req.Recorder, ErrRecorder)
-	}
-	w := wish{recorder: r, name: req.Name, tracks: req.Tracks, onHold: policy.OnHoldPause}
-	if w.name == "" {
-		w.name = r.Name
-	}
-	if w.tracks == "" {
-		w.tracks = policy.TracksBoth
+	w, err := c.wish(req)
+	if err != nil {
+		return View{}, err
 	}
 	return ask(ctx, k.lane.Post, func() (View, error) {
 		if k.over || c.shut() {
@@ -66,6 +60,22 @@ func (c *Client) Start(ctx context.Context, callID string, req StartRequest) (Vi
 		}
 		return k.record(w).View(), nil
 	})
+}
+
+// wish checks what an operator wants.
+func (c *Client) wish(req StartRequest) (wish, error) {
+	w := wish{
+		recorder: c.recorder(req.Recorder), name: cmp.Or(req.Name, req.Recorder),
+		tracks: policy.Tracks(cmp.Or(req.Tracks, string(policy.TracksBoth))), onHold: policy.OnHoldPause,
+	}
+	if w.recorder == nil {
+		return wish{}, fmt.Errorf("recorder %q: %w", req.Recorder, ErrRequest)
+	}
+	switch w.tracks {
+	case policy.TracksBoth, policy.TracksCaller, policy.TracksCallee:
+		return w, nil
+	}
+	return wish{}, fmt.Errorf("tracks %q: %w", req.Tracks, ErrRequest)
 }
 
 func (c *Client) shut() bool {

@@ -21,7 +21,7 @@ func (s *Session) onCallEnd(cs metadata.Snapshot) {
 		s.finish(Complete, reasonCallEnded)
 	case cs.Answered.IsZero():
 		s.finish(Skipped, "the call was never answered")
-	case s.attempt == nil:
+	case !s.streams.recordable():
 		s.finish(Refused, reasonNoAudio)
 	default:
 		s.finish(Failed, "the call ended before an SRS had taken the session")
@@ -58,6 +58,9 @@ func (s *Session) hangUp(opts ...metadata.Option) {
 	var last *metadata.Recording
 	if s.agreed != nil {
 		last = metadata.Diff(s.agreed.doc, s.document(opts...))
+		for i := range last.Streams {
+			last.Streams[i].Label = ""
+		}
 	}
 	s.bye(s.leg, last, s.unbind)
 }

@@ -1,6 +1,7 @@
 package src
 
 import (
+	"cmp"
 	"net/http"
 
 	"sidetrack/internal/sip"
@@ -56,7 +57,7 @@ func (s *Session) sign(m *sip.Message) {
 
 // contact is our Contact on the way to that target.
 func (s *Session) contact(to txn.Target) string {
-	uri := "sip:" + s.client.host()
+	uri := "sip:" + cmp.Or(s.client.host(), "sidetrack.invalid")
 	if l := s.client.cfg.Layer.Leaving(to); l != nil {
 		uri = l.ContactURI("")
 	}
@@ -78,10 +79,11 @@ func (s *Session) leaving(to txn.Target) txn.Target {
 	return to
 }
 
-// host is our name in Call-IDs, and in a Contact when no listener fits.
+// host is our name in Call-IDs, and in a Contact when no listener fits; "" when
+// we were given none.
 func (c *Client) host() string {
 	if !c.cfg.Advertise.IsValid() {
-		return "sidetrack.invalid"
+		return ""
 	}
 	return sip.FormatHostPort(c.cfg.Advertise.String(), 0)
 }

@@ -13,8 +13,11 @@ const (
 // showPause brings the state into line with the streams: a session is paused
 // while we hold back every stream that it has. Hold and operator pause on
 // their own; both must have ended before a stream is copied again.
-func (s *Session) showPause(why cause) {
-	silent := s.silent()
+func (s *Session) showPause() {
+	silent, why := s.silent(), causeHold
+	if s.paused {
+		why = causeOperator
+	}
 	switch {
 	case silent && s.state == metadata.StateRecording:
 		s.client.metrics.pauses.WithLabelValues(s.recorder.Name, string(why)).Inc()
@@ -23,7 +26,7 @@ func (s *Session) showPause(why cause) {
 		s.log.Info("recording paused", "cause", why)
 	case !silent && s.state == metadata.StatePaused:
 		s.become(metadata.StateRecording, "")
-		s.tell(EventResumed, string(why))
+		s.tell(EventResumed, "")
 		s.log.Info("recording resumed")
 	}
 }
@@ -60,7 +63,7 @@ func (s *Session) resume() error {
 }
 
 func (s *Session) onPause() {
-	s.steer(causeOperator)
+	s.steer()
 	s.changed()
 	s.publish()
 }

@@ -1,9 +1,9 @@
 package src
 
 import (
+	"errors"
 	"log/slog"
 	"math/rand/v2"
-	"net/netip"
 	"slices"
 	"sync/atomic"
 	"time"
@@ -128,11 +128,13 @@ func (s *Session) start() {
 		s.wait()
 		return
 	}
-	if err := s.fork(); err != nil {
+	switch err := s.fork(); {
+	case errors.Is(err, forker.ErrClosed): // the call has ended meanwhile, and will say so
+	case err != nil:
 		s.finish(Failed, err.Error())
-		return
+	default:
+		s.next()
 	}
-	s.next()
 }
 
 func (s *Session) wait() {
@@ -173,7 +175,7 @@ func (s *Session) onSnapshot(cs metadata.Snapshot) {
 		return
 	}
 	s.streams.follow(cs)
-	s.steer(causeHold)
+	s.steer()
 	s.changed()
 }
 
@@ -184,14 +186,14 @@ func (s *Session) wanted(st *stream) bool {
 }
 
 // steer makes the taps follow: first of all, before anything is signalled.
-func (s *Session) steer(why cause) {
+func (s *Session) steer() {
 	if s.leg == nil {
 		return
 	}
 	for _, st := range s.streams.all {
 		st.steer(s.wanted(st))
 	}
-	s.showPause(why)
+	s.showPause()
 	s.publish()
 }
 
@@ -207,7 +209,7 @@ func (s *Session) onUp(a *attempt, answers []answered) {
 	s.become(metadata.StateRecording, "")
 	s.tell(EventStart, "")
 	s.log.Info("recording", "attempts", len(s.attempts), "streams", len(answers))
-	s.steer(causeHold)
+	s.steer()
 	s.changed() // what happened since the INVITE was written
 }
 
@@ -227,6 +229,3 @@ func (s *Session) become(state metadata.RecordingState, reason string) {
 	s.publish()
 	s.notify(state, reason)
 }
-
-// local is the address our media come from.
-func (s *Session) local() netip.Addr { return s.origin.addr }

@@ -53,7 +53,7 @@ func (s *Session) onInvite(tx *txn.ServerTx) {
 	s.incoming = incomingOffer{tx: tx, offer: open}
 	tx.OnNoAck(func() { s.onNoAck(tx) })
 	tx.Respond(resp)
-	s.steer(causeHold)
+	s.steer()
 	s.serveSnapshot(req)
 }
 
@@ -69,7 +69,7 @@ func (s *Session) onAck(ack *sip.Message) {
 			answers, _, _ := in.offer.match(description)
 			s.agreed.offer = *in.offer
 			s.apply(*in.offer, answers)
-			s.steer(causeHold)
+			s.steer()
 		}
 	}
 	s.flush()
@@ -104,7 +104,7 @@ func (s *Session) onUpdate(tx *txn.ServerTx) {
 	s.leg.dialog.Refresh(req)
 	s.timer.fromRequest(s, req, resp)
 	tx.Respond(resp)
-	s.steer(causeHold)
+	s.steer()
 	s.serveSnapshot(req)
 }
 

@@ -159,7 +159,7 @@ func (s *Session) onUpdated(u *update, resp *sip.Message) {
 		answers, _, _ = u.offer.match(description)
 	}
 	s.apply(u.offer, answers)
-	s.steer(causeHold)
+	s.steer()
 	s.flush()
 }
 
@@ -236,5 +236,5 @@ func (s *Session) force() {
 	for _, st := range s.streams.all {
 		st.forced = st.forced || s.wanted(st) && st.muted()
 	}
-	s.steer(causeHold)
+	s.steer()
 }
