@@ -23,7 +23,9 @@ func newDriver(workers int, portable bool, now func() int64) (driver, error) {
 
 // epollDriver reads raw sockets with a few workers, one epoll set each. All
 // sockets of a relay belong to one worker, so that its lock is hardly ever
-// contended and its packets keep their order across ports.
+// contended and its packets keep their order across ports. The sockets towards
+// the parties stay unconnected: connecting them saves 0.7 of 4.8 µs a send
+// (measured), but the kernel would then refuse strangers unseen and uncounted.
 type epollDriver struct{ workers []*epollWorker }
 
 func newEpollDriver(workers int, now func() int64) (*epollDriver, error) {

@@ -31,7 +31,8 @@ const (
 // first datagram takes over, so a stranger that got in is out again. Believable
 // without it, and only until locked, within latchWindow datagrams:
 //   - another port of the signalled host, of the host that signalling came
-//     from, or of the host latched before an address change: at once;
+//     from, of the host latched before only the port changed, or of the host
+//     that the party's other media comes from: at once;
 //   - any other host (a NAT that SDP does not know): RTP only, from a party
 //     that is to send, when it is the only one that tries, shows latchRun
 //     consecutive packets of one SSRC and latchHoldOff has passed.
@@ -96,7 +97,7 @@ func (l *latch) target() netip.AddrPort {
 }
 
 // admit decides on a datagram. h is nil unless it is an RTP packet; sibling is
-// the host on which the stream's other component is locked, if any.
+// the host from which the party's other RTP comes, if any is known.
 func (l *latch) admit(from netip.AddrPort, h *header, rtpOnly bool, sibling netip.Addr, now int64) verdict {
 	switch {
 	case l.locked && from == l.remote:

@@ -113,3 +113,28 @@ func TestStrangerIsKeptOut(t *testing.T) {
 		}
 	})
 }
+
+// Once a party's audio is known to come from behind a NAT, its other streams
+// and its RTCP are believed from there at once.
+func TestNATHostOfOtherStreams(t *testing.T) {
+	drivers(t, func(t *testing.T, cfg forker.Config) {
+		c := newCall(t, newEngine(t, cfg))
+		if err := c.relay.SetStreams(2); err != nil {
+			t.Fatal(err)
+		}
+		nat, fax := newPeer(t, natHost), newPeer(t, calleeHost)
+		remote := audio(c.caller.addr())
+		remote.Source = nat.addr().Addr()
+		c.relay.SetRemote(forker.SideA, 0, remote)
+		c.relay.SetRemote(forker.SideA, 1, forker.Remote{RTP: c.caller.addr(), Sends: true})
+		c.relay.SetRemote(forker.SideB, 1, forker.Remote{RTP: fax.addr(), Sends: true})
+		toFax, _ := c.relay.Local(forker.SideA, 1)
+		nat.send(toFax, []byte("too soon"))
+		eventually(t, "stranger counted", func() bool { return c.relay.Stats().Streams[1].Flows[forker.AB].Strangers == 1 })
+		p := rtp(0, 1, 0, 1)
+		nat.send(c.toA, p)
+		c.callee.want(p)
+		nat.send(toFax, []byte("udptl"))
+		fax.want([]byte("udptl"))
+	})
+}

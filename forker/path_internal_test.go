@@ -1,8 +1,11 @@
 package forker
 
 import (
+	"bytes"
 	"encoding/binary"
+	"log/slog"
 	"net/netip"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -103,6 +106,25 @@ func TestFullSendBuffer(t *testing.T) {
 	}
 	if got := binary.BigEndian.Uint16(g.copies.last[2:]) - uint16(g.tap.nums.high); got != 0 {
 		t.Errorf("a drop must show as a loss: %d", got)
+	}
+}
+
+// A fault on the packet path costs one datagram and is told once.
+func TestPanicIsContained(t *testing.T) {
+	var log bytes.Buffer
+	g := newRig()
+	g.relay.engine.cfg.Log = slog.New(slog.NewTextHandler(&log, nil))
+	tap := g.tap.pair
+	g.tap.pair = nil
+	g.step()
+	g.step()
+	g.tap.pair = tap
+	g.step()
+	if g.out.sent != 3 || g.copies.sent != 1 {
+		t.Errorf("forwarded %d, copied %d", g.out.sent, g.copies.sent)
+	}
+	if n := strings.Count(log.String(), "panic="); n != 1 {
+		t.Errorf("%d lines: %s", n, log.String())
 	}
 }
 

@@ -95,18 +95,18 @@ func TestListenAddressNotOurs(t *testing.T) {
 // never reaches the port's next call.
 func TestPortsDrain(t *testing.T) {
 	drivers(t, func(t *testing.T, cfg forker.Config) {
-		cfg.PortMax, cfg.Drain = cfg.PortMin+3, 150*time.Millisecond // two pairs: one call
+		cfg.PortMax, cfg.Drain = cfg.PortMin+3, 400*time.Millisecond // two pairs: one call
 		e := newEngine(t, cfg)
 		old := newCall(t, e)
 		old.caller.send(old.toA, rtp(0, 1, 0, 1))
 		old.callee.recv()
 		old.relay.Close()
 		talkedUntil := time.Now()
-		for range 30 { // the old caller talks on: three times the drain time in all
+		for end := time.Now().Add(2 * cfg.Drain); time.Now().Before(end); { // the old caller talks on
 			old.caller.send(old.toA, rtp(0, 2, 0, 1))
 			talkedUntil = time.Now()
 			time.Sleep(15 * time.Millisecond)
-			if p := e.Ports(); p.Draining < 2 {
+			if p := e.Ports(); p.Draining < 2 && time.Since(talkedUntil) < cfg.Drain/2 { // unless we have been held up
 				t.Fatalf("freed while spoken to: %+v", p)
 			}
 		}

@@ -3,6 +3,7 @@ package forker
 import (
 	"fmt"
 	"net/netip"
+	"runtime/debug"
 	"slices"
 	"sync"
 )
@@ -56,8 +57,20 @@ type Relay struct {
 	streams   []*stream
 	taps      []*Tap
 	onTimeout func()
-	since     int64 // from when silence counts
-	tellAt    int64 // strangers are not told of before
+	hosts     [2]netip.Addr // from which each side's RTP was admitted last; its other ports' media is believed
+	since     int64         // from when silence counts
+	tellAt    int64         // strangers are not told of before
+	panicked  bool          // told once
+}
+
+// unlock ends the handling of a datagram. A fault of ours met on the way costs
+// that datagram, not the process and its other calls.
+func (r *Relay) unlock() {
+	if p := recover(); p != nil && !r.panicked {
+		r.panicked = true
+		r.engine.cfg.Log.Error("handling a datagram", "panic", p, "stack", string(debug.Stack()))
+	}
+	r.mu.Unlock()
 }
 
 // SetStreams makes the relay have at least n streams, each with an even/odd
@@ -139,7 +152,9 @@ func (r *Relay) SetRemote(side Side, stream int, remote Remote) {
 	if remote.Sends && !l.remote.Sends {
 		r.since = r.engine.now()
 	}
-	l.set(remote)
+	if l.set(remote) {
+		r.hosts[side] = netip.Addr{}
+	}
 }
 
 // Fork makes a Tap on one flow of a stream and binds an even/odd pair of ports

@@ -45,7 +45,7 @@ func (r *route) handle(b []byte, from netip.AddrPort, now int64) {
 	switch r.kind {
 	case routeRelay:
 		r.relay.mu.Lock()
-		defer r.relay.mu.Unlock()
+		defer r.relay.unlock()
 		if !r.relay.closed {
 			r.pass(b, from, now)
 		}
@@ -86,11 +86,12 @@ func (r *route) pass(b []byte, from netip.AddrPort, now int64) {
 
 // admit asks the latch of the port the datagram came in on.
 func (r *route) admit(from netip.AddrPort, h *header, muxed bool, now int64) bool {
-	l, rtpOnly, sibling := &r.from.media, r.from.remote.RTPKind && !muxed, netip.Addr{}
+	l, rtpOnly := &r.from.media, r.from.remote.RTPKind && !muxed
 	if r.control {
-		l, rtpOnly, sibling = &r.from.control, false, r.from.media.host()
+		l, rtpOnly = &r.from.control, false
 	}
-	switch l.admit(from, h, rtpOnly, sibling, now) {
+	host := &r.relay.hosts[r.from.side]
+	switch l.admit(from, h, rtpOnly, *host, now) {
 	case early:
 		r.flow.counts.early++
 		r.relay.engine.totals.early[r.from.side].Add(1)
@@ -100,6 +101,9 @@ func (r *route) admit(from netip.AddrPort, h *header, muxed bool, now int64) boo
 		r.flow.counts.intruder = from
 		r.relay.engine.totals.strangers[r.from.side].Add(1)
 		return false
+	}
+	if h != nil {
+		*host = from.Addr()
 	}
 	return true
 }

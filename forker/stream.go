@@ -49,8 +49,9 @@ const (
 	viaMux
 )
 
-// set takes over what the side's SDP says.
-func (l *leg) set(r Remote) {
+// set takes over what the side's SDP says and tells whether the party is on
+// another host now.
+func (l *leg) set(r Remote) (moved bool) {
 	if r.Disabled {
 		r.RTP, r.RTCP = netip.AddrPort{}, netip.AddrPort{}
 	}
@@ -64,9 +65,11 @@ func (l *leg) set(r Remote) {
 		l.via = viaUnknown
 	}
 	r.RTP, r.RTCP, r.Source = unmap(r.RTP), unmap(r.RTCP), r.Source.Unmap()
+	before := l.media.signalled.Addr()
 	l.remote = r
 	l.media.set(r.RTP, r.Sends, r.Source)
 	l.control.set(r.RTCP, r.Sends, r.Source)
+	return before.IsValid() && before != l.media.signalled.Addr()
 }
 
 func (l *leg) heardControl(muxed bool) {
@@ -84,14 +87,6 @@ func (l *leg) destination(control bool) (socket, netip.AddrPort) {
 		return l.pair.rtcp, l.control.target()
 	}
 	return l.pair.rtp, l.media.target()
-}
-
-// host is where the party's media is latched; the zero Addr while it is not.
-func (l *latch) host() netip.Addr {
-	if !l.locked {
-		return netip.Addr{}
-	}
-	return l.remote.Addr()
 }
 
 func unmap(a netip.AddrPort) netip.AddrPort {
