@@ -1,0 +1,362 @@
+package txn_test
+
+import (
+	"errors"
+	"net/netip"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"sidetrack/internal/sip/transport"
+	"sidetrack/internal/sip/txn"
+)
+
+var errRefused = errors.New("connection refused")
+
+// askLarge sends an INVITE of SIPREC's size.
+func (b *bed) askLarge(to txn.Target) *txn.ClientTx {
+	var tx *txn.ClientTx
+	b.do(func() {
+		m := outgoing("INVITE")
+		m.SetBody("application/sdp", []byte(strings.Repeat("a=x\r\n", 800)))
+		tx = b.lane.Request(m, to, b)
+	})
+	return tx
+}
+
+func (b *bed) wantDialed(want ...string) {
+	b.t.Helper()
+	if got := strings.Join(b.wire.dialed(), ", "); got != strings.Join(want, ", ") {
+		b.t.Errorf("dialled %q, want %q", got, want)
+	}
+}
+
+func TestLargeRequestTakesTCP(t *testing.T) {
+	play(t, func(b *bed) {
+		tx := b.askLarge(udp())
+		b.wantDialed("tcp 192.0.2.9:5060 300ms")
+		if p := b.last(); p.flow.Proto != "tcp" || p.msg.TopVia().Transport != "TCP" {
+			t.Errorf("left by %+v with Via %s", p.flow, p.msg.TopVia())
+		}
+		if got := tx.Target(); got.Proto != "tcp" || got.Conn == 0 {
+			t.Errorf("target %+v", got)
+		}
+		b.askLarge(udp()) // the connection is there
+		b.wantDialed("tcp 192.0.2.9:5060 300ms")
+		b.wantSent("0s INVITE, 0s INVITE")
+	})
+}
+
+func TestLargeRequestFallsBackToUDPAndRemembers(t *testing.T) {
+	for name, tc := range map[string]struct {
+		delay time.Duration
+		err   error
+		at    string
+	}{
+		"refused":       {0, errRefused, "0s"},
+		"swallows SYNs": {time.Hour, nil, "300ms"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			play(t, func(b *bed) {
+				b.wire.dial = func(transport.Flow) (time.Duration, error) { return tc.delay, tc.err }
+				tx := b.askLarge(udp())
+				b.pass(400 * time.Millisecond)
+				b.wantSent(tc.at + " INVITE")
+				if p := b.last(); p.flow.Proto != "udp" || p.msg.TopVia().Transport != "UDP" || len(p.msg.List("Via")) != 1 {
+					t.Errorf("left by %+v with Via %s", p.flow, p.msg.TopVia())
+				}
+				b.reply(tx.Request(), 486, "x")
+				b.restart()
+				tx = b.askLarge(udp())
+				b.wantSent("0s INVITE")
+				b.wantDialed("tcp 192.0.2.9:5060 300ms")
+				b.reply(tx.Request(), 486, "x")
+				b.pass(11 * time.Minute)
+				b.askLarge(udp())
+				b.pass(400 * time.Millisecond)
+				b.wantDialed("tcp 192.0.2.9:5060 300ms", "tcp 192.0.2.9:5060 300ms")
+			})
+		})
+	}
+}
+
+func TestExplicitUDPIsNotProbed(t *testing.T) {
+	play(t, func(b *bed) {
+		to := udp()
+		to.ExplicitUDP = true
+		b.askLarge(to)
+		b.wantDialed()
+		b.wantSent("0s INVITE")
+	})
+}
+
+// A host that takes connections and hangs up is no reason to lose the call.
+func TestProbedConnectionThatClosesFallsBack(t *testing.T) {
+	play(t, func(b *bed) {
+		tx := b.askLarge(udp())
+		b.wire.disconnect(tx.Target().Conn)
+		synctest.Wait()
+		if p := b.last(); p.flow.Proto != "udp" || p.msg.TopVia().Transport != "UDP" {
+			t.Errorf("left by %+v", p.flow)
+		}
+		b.reply(tx.Request(), 200, "x")
+		b.wantHeard("0s OnResponse 200")
+	})
+}
+
+func TestTransportFailures(t *testing.T) {
+	t.Run("TCP refused", func(t *testing.T) {
+		play(t, func(b *bed) {
+			b.wire.dial = func(transport.Flow) (time.Duration, error) { return 0, errRefused }
+			b.ask("INVITE", tcp())
+			b.wantHeard("0s OnFail request could not be delivered: connection refused")
+		})
+	})
+	t.Run("TCP closed before an answer", func(t *testing.T) {
+		play(t, func(b *bed) {
+			tx := b.ask("INVITE", tcp())
+			b.wire.disconnect(tx.Target().Conn)
+			synctest.Wait()
+			b.wantHeard("0s OnFail request could not be delivered: EOF")
+		})
+	})
+	t.Run("ICMP", func(t *testing.T) {
+		play(t, func(b *bed) {
+			first, other := b.ask("INVITE", udp()), b.ask("OPTIONS", txn.Target{Proto: "udp", Addr: peer2})
+			ringing := b.ask("INVITE", udp())
+			b.reply(ringing.Request(), 180, "x")
+			second := b.ask("BYE", udp())
+			b.restart()
+			b.wire.events.Failed(transport.Failure{Flow: transport.Flow{Proto: "udp", Remote: peer}, Err: errRefused})
+			synctest.Wait()
+			b.wantHeard("0s OnFail request could not be delivered: connection refused, " +
+				"0s OnFail request could not be delivered: connection refused")
+			if !first.Terminated() || !second.Terminated() || ringing.Terminated() || other.Terminated() {
+				t.Error("the wrong ones failed")
+			}
+		})
+	})
+	t.Run("send error", func(t *testing.T) {
+		play(t, func(b *bed) {
+			b.wire.sendErr = func(transport.Flow) error { return errRefused }
+			b.ask("INVITE", udp())
+			b.wantHeard("0s OnFail request could not be delivered: connection refused")
+		})
+	})
+	t.Run("no listener", func(t *testing.T) {
+		play(t, func(b *bed) {
+			b.ask("INVITE", txn.Target{Proto: "udp", Addr: netip.MustParseAddrPort("[2001:db8::1]:5060")})
+			b.ask("INVITE", txn.Target{Proto: "tcp"})
+			b.wantHeard("0s OnFail request could not be delivered: no listener for this protocol and address family, " +
+				"0s OnFail request could not be delivered: target has no address")
+		})
+	})
+}
+
+// OnFail never comes from within Request.
+func TestFailureIsNotReentrant(t *testing.T) {
+	play(t, func(b *bed) {
+		b.wire.sendErr = func(transport.Flow) error { return errRefused }
+		b.do(func() {
+			tx := b.lane.Request(outgoing("INVITE"), udp(), b)
+			if len(b.heard) > 0 {
+				t.Error("OnFail before Request returned")
+			}
+			tx.Forget()
+		})
+		b.wantHeard("")
+	})
+}
+
+// A kept connection may have been closed for idleness while we were writing.
+func TestReusedConnectionThatClosesIsWorthAnother(t *testing.T) {
+	play(t, func(b *bed) {
+		first := b.ask("OPTIONS", tcp())
+		b.reply(first.Request(), 200, "x")
+		tx := b.ask("INVITE", tcp())
+		if tx.Target().Conn != first.Target().Conn {
+			t.Fatal("not reused")
+		}
+		b.wire.disconnect(tx.Target().Conn)
+		synctest.Wait()
+		b.wantSent("0s OPTIONS, 0s INVITE, 0s INVITE")
+		if p := b.wire.packets(); p[1].raw != p[2].raw {
+			t.Error("not a retransmission")
+		}
+		b.wire.disconnect(tx.Target().Conn)
+		synctest.Wait()
+		b.wantHeard("0s OnResponse 200, 0s OnFail request could not be delivered: EOF")
+	})
+}
+
+func TestConnectionLostWhileRinging(t *testing.T) {
+	t.Run("peer lives", func(t *testing.T) {
+		play(t, func(b *bed) {
+			tx := b.ask("INVITE", tcp())
+			b.reply(tx.Request(), 180, "x")
+			b.wire.disconnect(tx.Target().Conn)
+			synctest.Wait()
+			b.do(func() { tx.Cancel() })
+			b.reply(tx.Request(), 487, "x")
+			b.wantSent("0s INVITE, 0s CANCEL, 0s ACK")
+			b.wantHeard("0s OnResponse 180, 0s OnResponse 487")
+		})
+	})
+	t.Run("peer is gone", func(t *testing.T) {
+		play(t, func(b *bed) {
+			tx := b.ask("INVITE", tcp())
+			b.reply(tx.Request(), 180, "x")
+			b.wire.dial = func(transport.Flow) (time.Duration, error) { return 0, errRefused }
+			b.wire.disconnect(tx.Target().Conn)
+			synctest.Wait()
+			b.wantHeard("0s OnResponse 180, 0s OnFail request could not be delivered: connection refused")
+		})
+	})
+}
+
+func TestCancelWhileConnecting(t *testing.T) {
+	play(t, func(b *bed) {
+		b.wire.dial = func(transport.Flow) (time.Duration, error) { return time.Second, nil }
+		tx := b.ask("INVITE", tcp())
+		b.do(func() { tx.Cancel() })
+		b.pass(2 * time.Second)
+		b.wantSent("")
+		b.wantHeard("1s OnFail request was canceled before it left")
+	})
+}
+
+// What waits for a connection leaves in the order in which it came, and before
+// what comes when the connection is there.
+func TestOrderWhileConnecting(t *testing.T) {
+	play(t, func(b *bed) {
+		b.wire.dial = func(transport.Flow) (time.Duration, error) { return time.Second, nil }
+		var sent *txn.Sent
+		b.do(func() {
+			sent = b.lane.SendAck(outgoing("ACK"), tcp())
+			b.lane.Request(outgoing("INFO"), tcp(), b)
+			b.lane.Request(outgoing("BYE"), tcp(), b)
+			sent.Resend() // nothing to resend yet
+		})
+		b.pass(time.Second)
+		b.do(func() { b.lane.Request(outgoing("OPTIONS"), tcp(), b) })
+		b.wantSent("1s ACK, 1s INFO, 1s BYE, 1s OPTIONS")
+		b.wantDialed("tcp 192.0.2.9:5060 0s")
+	})
+}
+
+func TestAckOf2xx(t *testing.T) {
+	play(t, func(b *bed) {
+		var sent *txn.Sent
+		b.do(func() { sent = b.lane.SendAck(outgoing("ACK"), udp()) })
+		b.do(sent.Resend)
+		p := b.wire.packets()
+		if len(p) != 2 || p[0].raw != p[1].raw || p[0].msg.TopVia().Branch() == "" {
+			t.Errorf("sent %s", b.wire.ladder())
+		}
+		b.do(func() { sent = b.lane.SendAck(outgoing("ACK"), tcp()) })
+		b.wire.disconnect(b.last().flow.Conn)
+		synctest.Wait()
+		b.do(sent.Resend)
+		b.wantSent("0s ACK, 0s ACK, 0s ACK, 0s ACK")
+	})
+}
+
+func TestTargetOfAFlow(t *testing.T) {
+	play(t, func(b *bed) {
+		b.stream()
+		f := b.offer("OPTIONS").Flow
+		b.ask("OPTIONS", txn.FlowTarget(f))
+		if b.last().flow != f {
+			t.Errorf("left by %+v, want %+v", b.last().flow, f)
+		}
+		b.wire.disconnect(f.Conn) // then a new one to the same peer
+		synctest.Wait()
+		b.ask("BYE", txn.FlowTarget(f))
+		if got := b.last(); got.msg.Method != "BYE" || got.flow.Conn == f.Conn || got.flow.Remote != peer {
+			t.Errorf("left by %+v", got.flow)
+		}
+	})
+}
+
+// Without a listener for TCP, a connection borrows the identity of another one.
+func TestIdentityOfConnectionWithoutListener(t *testing.T) {
+	play(t, func(b *bed) {
+		b.wire.listeners = b.wire.listeners[:1]
+		if l := b.layer.Leaving(tcp()); l != b.wire.listeners[0] {
+			t.Errorf("leaves from %+v", l)
+		}
+		b.ask("INVITE", tcp())
+		if via := b.last().msg.TopVia(); via.Transport != "TCP" || via.Host != "192.0.2.1" {
+			t.Errorf("Via %s", via)
+		}
+	})
+}
+
+func TestResolve(t *testing.T) {
+	play(t, func(b *bed) {
+		resolved := func(uri string) (list []txn.Target, err error) {
+			b.do(func() {
+				called := false
+				b.lane.Resolve(uri, func(t []txn.Target, e error) { list, err, called = t, e, true })
+				if !called {
+					t.Errorf("%s: not at once", uri)
+				}
+			})
+			return list, err
+		}
+		for uri, want := range map[string]txn.Target{
+			"sip:192.0.2.9":                    {Proto: "udp", Addr: peer, Host: "192.0.2.9"},
+			"sip:x@192.0.2.9;transport=udp":    {Proto: "udp", Addr: peer, Host: "192.0.2.9", ExplicitUDP: true},
+			"sip:192.0.2.9:5060;transport=TCP": {Proto: "tcp", Addr: peer, Host: "192.0.2.9"},
+			"sips:192.0.2.9:5060":              {Proto: "tls", Addr: peer, Host: "192.0.2.9"},
+		} {
+			if got, err := resolved(uri); err != nil || len(got) != 1 || got[0] != want {
+				t.Errorf("%s: %+v, %v", uri, got, err)
+			}
+		}
+		for _, uri := range []string{"sip:[2001:db8::1]", "tel:+1", "nonsense"} {
+			b.do(func() {
+				b.lane.Resolve(uri, func(got []txn.Target, err error) { b.note("%s: %d %v", uri, len(got), err != nil) })
+			})
+		}
+		b.pass(10 * time.Second)
+		b.wantHeard("0s sip:[2001:db8::1]: 0 true, 0s tel:+1: 0 true, 0s nonsense: 0 true")
+	})
+}
+
+func TestStrayResponseIsDropped(t *testing.T) {
+	play(t, func(b *bed) {
+		tx := b.ask("INVITE", udp())
+		stray := tx.Request().Clone()
+		stray.Set("Via", "SIP/2.0/UDP 192.0.2.1:5060;branch=z9hG4bKother")
+		b.reply(stray, 200, "x")
+		b.wantHeard("")
+		if b.counter("sidetrack_sip_rejected_total", "reason", "stray") != 1 {
+			t.Error("not counted")
+		}
+	})
+}
+
+func TestMessageCounters(t *testing.T) {
+	play(t, func(b *bed) {
+		tx := b.ask("INVITE", udp())
+		b.reply(tx.Request(), 499, "x")
+		b.respond(b.offer("FROBNICATE"), 200)
+		const name = "sidetrack_sip_messages_total"
+		for _, want := range [][]string{
+			{"direction", "out", "method", "INVITE", "code", ""},
+			{"direction", "in", "method", "INVITE", "code", "4xx"},
+			{"direction", "out", "method", "ACK", "code", ""},
+			{"direction", "in", "method", "other", "code", ""},
+			{"direction", "out", "method", "other", "code", "200"},
+		} {
+			if n := b.counter(name, want...); n != 1 {
+				t.Errorf("%q: %v, want 1", want, n)
+			}
+		}
+	})
+}
+
+var _ txn.ClientHandler = (*bed)(nil)
+var _ txn.Handler = (*bed)(nil)
