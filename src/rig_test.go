@@ -133,9 +133,9 @@ func (r *rig) stack(log *slog.Logger) (*txn.Layer, *transport.Layer) {
 			r.listener = l.URL
 		}
 	}
-	low := 24000 + int(nextPorts.Add(16)) - 16
+	low := 24000 + int(nextPorts.Add(32)) - 32
 	media, err := forker.New(forker.Config{
-		Listen: netip.MustParseAddr(ourHost), PortMin: low, PortMax: low + 15, Drain: 20 * time.Millisecond, Log: log,
+		Listen: netip.MustParseAddr(ourHost), PortMin: low, PortMax: low + 31, Drain: 20 * time.Millisecond, Log: log,
 	})
 	if err != nil {
 		r.t.Fatal(err)
