@@ -42,7 +42,7 @@ func NewLadder(t testing.TB) *Ladder {
 // Whole makes the ladder print whole messages instead of one line each.
 func (l *Ladder) Whole() { l.bytes = true }
 
-// Name gives an address a name in the print.
+// Name gives an address a name in the print; with port 0 every port there that has no name of its own.
 func (l *Ladder) Name(at netip.AddrPort, name string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -108,6 +108,9 @@ func (l *Ladder) String() string {
 		far := l.names[s.far]
 		if far == "" {
 			far = s.far.String()
+			if host := l.names[netip.AddrPortFrom(s.far.Addr(), 0)]; host != "" {
+				far = host
+			}
 		}
 		arrow := "<-"
 		if s.out {
@@ -119,4 +122,45 @@ func (l *Ladder) String() string {
 		}
 	}
 	return b.String()
+}
+
+// Of is what that peer sent and received, in order, in a form that does not change from one call to the next: arrows,
+// methods, codes and directions, without numbers and addresses, retransmissions and 100s.
+func (l *Ladder) Of(peer string) []string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	var lines []string
+	seen := map[string]bool{}
+	for _, s := range l.steps {
+		if s.peer != peer || seen[string(s.raw)] {
+			continue
+		}
+		seen[string(s.raw)] = true
+		m, err := Parse(s.raw)
+		if err != nil || m.Status() == 100 {
+			continue
+		}
+		what := m.Method()
+		if !m.Request() {
+			what = fmt.Sprintf("%d of %s", m.Status(), what)
+		}
+		arrow := "gets "
+		if s.out {
+			arrow = "sends "
+		}
+		line := arrow + what
+		if d := directionsOnly(m); d != "" {
+			line += " " + d
+		}
+		lines = append(lines, line)
+	}
+	return lines
+}
+
+func directionsOnly(m *Message) string {
+	var all []string
+	for _, media := range ParseSDP(m.SDP()).Media {
+		all = append(all, media.Direction)
+	}
+	return strings.Join(all, "/")
 }

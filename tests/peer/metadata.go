@@ -104,7 +104,7 @@ func ParseMetadata(raw []byte) (*Metadata, []string) {
 		known[id] = true
 	}
 	reference := func(where, id string) {
-		if !known[id] {
+		if !known[id] && m.DataMode != "partial" { // a partial document may refer to what was told before
 			bad("%s refers to %q, which is nowhere", where, id)
 		}
 	}

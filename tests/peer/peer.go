@@ -211,7 +211,8 @@ func requestKey(m *Message) string {
 }
 
 func responseKey(m *Message) string {
-	return fmt.Sprintf("%d %s %s", m.Status(), m.Branch(), m.ToTag())
+	_, method := m.CSeq() // a CANCEL has its INVITE's branch
+	return fmt.Sprintf("%s %d %s %s", method, m.Status(), m.Branch(), m.ToTag())
 }
 
 // take waits for the first message in the inbox that fits, and removes it.

@@ -156,13 +156,16 @@ func parsePacket(b []byte, from netip.AddrPort) (Packet, bool) {
 // Send sends the next packet to that address and gives its number, the first being 1.
 func (m *Media) Send(to netip.AddrPort) int {
 	m.mu.Lock()
+	p := m.next()
+	m.mu.Unlock()
+	_, _ = m.rtp.WriteToUDPAddrPort(p.Raw, to) // an ICMP error from an earlier packet may surface here
+	return p.Number
+}
+
+// next makes the next packet. The caller holds mu.
+func (m *Media) next() Packet {
 	number := len(m.sent) + 1
-	payload := make([]byte, Frame)
-	for i := range payload {
-		payload[i] = '.'
-	}
-	copy(payload, fmt.Sprintf("id|%s|%s|%d|", m.Call, m.Party, number))
-	b := make([]byte, 12, 12+Frame)
+	b := make([]byte, 12+Frame)
 	b[0], b[1] = 0x80, m.PT
 	if number == 1 {
 		b[1] |= 0x80 // marker: a talkspurt begins
@@ -171,12 +174,32 @@ func (m *Media) Send(to netip.AddrPort) int {
 	binary.BigEndian.PutUint16(b[2:], m.seq)
 	binary.BigEndian.PutUint32(b[4:], m.stamp)
 	binary.BigEndian.PutUint32(b[8:], m.SSRC)
-	b = append(b, payload...)
+	for i := range Frame {
+		b[12+i] = '.'
+	}
+	copy(b[12:], fmt.Sprintf("id|%s|%s|%d|", m.Call, m.Party, number))
 	p, _ := parsePacket(b, netip.AddrPort{})
 	m.sent = append(m.sent, p)
+	return p
+}
+
+// SendNumber sends the packet of that number, which need not be the next one and may have been sent before: for loss,
+// reordering and duplicates.
+func (m *Media) SendNumber(to netip.AddrPort, number int) {
+	m.mu.Lock()
+	for len(m.sent) < number {
+		m.next()
+	}
+	p := m.sent[number-1]
 	m.mu.Unlock()
-	_, _ = m.rtp.WriteToUDPAddrPort(b, to) // an ICMP error from an earlier packet may surface here
-	return number
+	_, _ = m.rtp.WriteToUDPAddrPort(p.Raw, to)
+}
+
+// Restart makes the media a new source: another SSRC, sequence and timestamp from here on.
+func (m *Media) Restart() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.SSRC, m.seq, m.stamp = newSSRC(), uint16(newSSRC()), newSSRC()
 }
 
 // SendRTCP sends a datagram from the RTCP port.

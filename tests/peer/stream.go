@@ -110,6 +110,14 @@ func (p *Peer) SendRaw(network string, to netip.AddrPort, b []byte) {
 	}
 }
 
+// SendBack writes bytes as they are to where a request came from, on its connection over TCP.
+func (p *Peer) SendBack(in *Incoming, b []byte) {
+	p.Ladder.Note("%s sends %d raw bytes back to %s", p.Name, len(b), in.back.at)
+	if err := p.write(in.back, b); err != nil {
+		p.Ladder.Note("%s could not send to %s: %v", p.Name, in.back.at, err)
+	}
+}
+
 func (p *Peer) write(to dest, b []byte) error {
 	if to.net == "udp" {
 		_, err := p.udp.WriteToUDPAddrPort(b, to.at)

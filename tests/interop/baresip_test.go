@@ -1,0 +1,257 @@
+//go:build interop
+
+package interop_test
+
+import (
+	"bufio"
+	"encoding/binary"
+	"encoding/json"
+	"fmt"
+	"io"
+	"math"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+// Two baresip phones talk through sidetrack, in a network namespace (baresip does not start on loopback alone). One
+// holds and resumes. Each hears the other's tone, and the recording holds both, each under its own label.
+func TestBaresipPhones(t *testing.T) {
+	root(t)
+	need(t, "baresip", "ip")
+	namespace := newNamespace(t)
+	s := newSite(t, namespace, inside, fmt.Sprintf("sip:%s:6081", inside))
+	anna := newPhone(t, namespace, "anna", 6071, 440)
+	ben := newPhone(t, namespace, "ben", 6081, 1000)
+
+	anna.command("dial", fmt.Sprintf("sip:ben@%s:%d", inside, proxyPort))
+	anna.event("CALL_ESTABLISHED", 1)
+	ben.event("CALL_ESTABLISHED", 1)
+	s.awaitCopies(100)
+	anna.command("hold", "")
+	s.awaitState("paused")
+	held := time.Now()
+	if !eventually(patience, func() bool { return time.Since(held) > 1500*time.Millisecond }) {
+		t.Fatal("the clock stands still")
+	}
+	anna.command("resume", "")
+	s.awaitState("recording")
+	s.awaitCopies(s.copies() + 200)
+	anna.command("hangup", "")
+	anna.event("CALL_CLOSED", 1)
+	ben.event("CALL_CLOSED", 1)
+
+	r := s.awaitRecordings(1)[0]
+	if !r.Complete || len(r.Problems) > 0 || len(r.Streams) != 2 {
+		t.Errorf("recording %+v", r)
+	}
+	for _, stream := range r.Streams {
+		own, other := 440.0, 1000.0
+		if stream.Label == "2" {
+			own, other = other, own
+		}
+		samples, rate := wave(t, filepath.Join(r.dir, filepath.Base(stream.File)))
+		mine, foreign, quiet := heard(samples, rate, own), heard(samples, rate, other), silent(samples, rate)
+		t.Logf("label %s: own tone %.1f s, other %.1f s, silence %.1f s of %.1f", stream.Label, mine, foreign, quiet, stream.Seconds)
+		if mine < 4 || foreign > 0 || quiet < 1 {
+			t.Errorf("label %s: own tone %.1f s, other %.1f s, silence %.1f s", stream.Label, mine, foreign, quiet)
+		}
+		if len(stream.Pauses) != 1 {
+			t.Errorf("label %s: pauses %v", stream.Label, stream.Pauses)
+		}
+	}
+	anna.hears(1000)
+	ben.hears(440)
+}
+
+const (
+	inside  = "10.77.9.1"
+	outside = "10.77.9.254"
+)
+
+// newNamespace makes a network namespace joined to ours by a veth pair, and removes it with the test.
+func newNamespace(t *testing.T) string {
+	t.Helper()
+	name := fmt.Sprintf("sidetrack-%d", os.Getpid())
+	near, far := fmt.Sprintf("st%da", os.Getpid()%100000), fmt.Sprintf("st%db", os.Getpid()%100000)
+	steps := []string{
+		"netns add " + name, "link add " + near + " type veth peer name " + far + " netns " + name,
+		"addr add " + outside + "/24 dev " + near, "link set " + near + " up",
+		"-n " + name + " addr add " + inside + "/24 dev " + far, "-n " + name + " link set " + far + " up",
+		"-n " + name + " link set lo up",
+	}
+	t.Cleanup(func() { _ = exec.Command("ip", "netns", "del", name).Run() })
+	for _, step := range steps {
+		if out, err := exec.Command("ip", strings.Fields(step)...).CombinedOutput(); err != nil {
+			unable(t, "ip %s: %v %s", step, err, out)
+		}
+	}
+	return name
+}
+
+// phone is one baresip with its control connection.
+type phone struct {
+	t      *testing.T
+	name   string
+	dir    string
+	conn   net.Conn
+	mu     sync.Mutex
+	events map[string]int
+	done   chan struct{}
+}
+
+func newPhone(t *testing.T, namespace, name string, port int, hertz float64) *phone {
+	t.Helper()
+	p := &phone{t: t, name: name, dir: t.TempDir(), events: map[string]int{}, done: make(chan struct{})}
+	p.write("tone.wav", tone(hertz, 120))
+	modules, err := exec.Command("sh", "-c", "dpkg -L baresip-core | grep /g711.so").Output()
+	if err != nil {
+		unable(t, "baresip's modules are not found: %v", err)
+	}
+	control := net.JoinHostPort(inside, strconv.Itoa(port+1000))
+	p.write("config", fmt.Appendf(nil, `sip_listen %[1]s:%[2]d
+audio_source aufile,%[3]s/tone.wav
+audio_player aubridge,%[4]s
+ausrc_srate 8000
+auplay_srate 8000
+ausrc_channels 1
+auplay_channels 1
+rtp_ports %[5]d-%[6]d
+snd_path %[3]s
+ctrl_tcp_listen %[7]s
+module_path %[8]s
+module g711.so
+module aufile.so
+module aubridge.so
+module sndfile.so
+module_tmp uuid.so
+module_tmp account.so
+module_app ctrl_tcp.so
+module_app menu.so
+`, inside, port, p.dir, name, port+4000, port+4100, control, filepath.Dir(strings.TrimSpace(string(modules)))))
+	p.write("accounts", fmt.Appendf(nil, "<sip:%s@%s:%d>;regint=0;answermode=auto;audio_codecs=PCMU\n", name, inside, port))
+	p.write("contacts", nil)
+	start(t, "baresip "+name, namespace, "baresip", "-f", p.dir)
+	if !eventually(patience, func() bool { p.conn, err = net.Dial("tcp", control); return err == nil }) {
+		t.Fatalf("%s has no control connection: %v", name, err)
+	}
+	go p.listen()
+	t.Cleanup(func() {
+		p.conn.Close()
+		<-p.done
+	})
+	return p
+}
+
+func (p *phone) write(name string, content []byte) {
+	p.t.Helper()
+	if err := os.WriteFile(filepath.Join(p.dir, name), content, 0o600); err != nil {
+		p.t.Fatal(err)
+	}
+}
+
+// listen counts the events that come as netstrings of JSON.
+func (p *phone) listen() {
+	defer close(p.done)
+	r := bufio.NewReader(p.conn)
+	for {
+		size, err := r.ReadString(':')
+		if err != nil {
+			return
+		}
+		n, err := strconv.Atoi(strings.TrimSuffix(size, ":"))
+		if err != nil {
+			return
+		}
+		b := make([]byte, n+1) // with the comma
+		if _, err := io.ReadFull(r, b); err != nil {
+			return
+		}
+		var event struct{ Type string }
+		if json.Unmarshal(b[:n], &event) == nil {
+			p.mu.Lock()
+			p.events[event.Type]++
+			p.mu.Unlock()
+		}
+	}
+}
+
+func (p *phone) command(name, params string) {
+	p.t.Helper()
+	text := fmt.Sprintf(`{"command":%q,"params":%q,"token":"t"}`, name, params)
+	if _, err := fmt.Fprintf(p.conn, "%d:%s,", len(text), text); err != nil {
+		p.t.Fatalf("%s: %s: %v", p.name, name, err)
+	}
+}
+
+// event waits until that event has come n times.
+func (p *phone) event(name string, n int) {
+	p.t.Helper()
+	if !eventually(patience, func() bool { p.mu.Lock(); defer p.mu.Unlock(); return p.events[name] >= n }) {
+		p.t.Fatalf("%s: no %s; events %v", p.name, name, p.events)
+	}
+}
+
+// hears looks into what the phone decoded.
+func (p *phone) hears(hertz float64) {
+	p.t.Helper()
+	files, _ := filepath.Glob(filepath.Join(p.dir, "dump-*-dec.wav"))
+	total := 0.0
+	for _, file := range files {
+		samples, rate := wave(p.t, file)
+		total += heard(samples, rate, hertz)
+	}
+	if total < 3 {
+		p.t.Errorf("%s heard the other's tone for %.1f s", p.name, total)
+	}
+}
+
+// awaitCopies waits until so many packets were copied to the SRS.
+func (s *site) awaitCopies(n float64) {
+	s.t.Helper()
+	if !eventually(patience, func() bool { return s.copies() >= n }) {
+		s.t.Fatalf("%v packets copied, wanted %v", s.copies(), n)
+	}
+}
+
+func (s *site) copies() float64 { return s.sum("sidetrack_fork_packets_total") }
+
+// awaitState waits until the only live recording is in that state.
+func (s *site) awaitState(state string) {
+	s.t.Helper()
+	var body []byte
+	if !eventually(patience, func() bool {
+		_, body = s.get("/api/v1/recordings")
+		var page struct{ Items []struct{ State string } }
+		return json.Unmarshal(body, &page) == nil && len(page.Items) == 1 && page.Items[0].State == state
+	}) {
+		s.t.Fatalf("the recording does not become %s: %s", state, body)
+	}
+}
+
+// tone is a WAV file of seconds of a tone at 8 kHz.
+func tone(hertz float64, seconds int) []byte {
+	samples := 8000 * seconds
+	b := append([]byte("RIFF"), binary.LittleEndian.AppendUint32(nil, uint32(36+2*samples))...)
+	b = append(b, "WAVEfmt "...)
+	b = binary.LittleEndian.AppendUint32(b, 16)
+	b = binary.LittleEndian.AppendUint16(b, 1)
+	b = binary.LittleEndian.AppendUint16(b, 1)
+	b = binary.LittleEndian.AppendUint32(b, 8000)
+	b = binary.LittleEndian.AppendUint32(b, 16000)
+	b = binary.LittleEndian.AppendUint16(b, 2)
+	b = binary.LittleEndian.AppendUint16(b, 16)
+	b = append(b, "data"...)
+	b = binary.LittleEndian.AppendUint32(b, uint32(2*samples))
+	for i := range samples {
+		v := int16(12000 * math.Sin(2*math.Pi*hertz*float64(i)/8000))
+		b = binary.LittleEndian.AppendUint16(b, uint16(v))
+	}
+	return b
+}

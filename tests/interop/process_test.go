@@ -1,0 +1,323 @@
+//go:build interop
+
+package interop_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+)
+
+const patience = 30 * time.Second
+
+// eventually asks again and again until the condition holds; false when it does not within that time.
+func eventually(within time.Duration, holds func() bool) bool {
+	tick := time.NewTicker(50 * time.Millisecond)
+	defer tick.Stop()
+	for end := time.Now().Add(within); time.Now().Before(end); <-tick.C {
+		if holds() {
+			return true
+		}
+	}
+	return holds()
+}
+
+// unable skips the test with its reason; in CI it fails it.
+func unable(t *testing.T, format string, args ...any) {
+	t.Helper()
+	if os.Getenv("CI") == "true" {
+		t.Fatalf(format, args...)
+	}
+	t.Skipf(format, args...)
+}
+
+// need asks for programs.
+func need(t *testing.T, programs ...string) {
+	t.Helper()
+	for _, p := range programs {
+		if _, err := exec.LookPath(p); err != nil {
+			unable(t, "%s is not installed", p)
+		}
+	}
+}
+
+// root asks for the superuser: raw sockets of SIPp's pcap play, captures, namespaces.
+func root(t *testing.T) {
+	t.Helper()
+	if os.Geteuid() != 0 {
+		unable(t, "needs root")
+	}
+}
+
+var build = sync.OnceValues(func() (string, error) {
+	if bin := os.Getenv("SIDETRACK_BIN"); bin != "" {
+		return filepath.Abs(bin)
+	}
+	bin := filepath.Join(os.TempDir(), fmt.Sprintf("sidetrack-interop-%d", os.Getpid()))
+	out, err := exec.Command("go", "build", "-o", bin, "sidetrack/cmd/sidetrack").CombinedOutput()
+	if err != nil {
+		return "", fmt.Errorf("building: %w\n%s", err, out)
+	}
+	return bin, nil
+})
+
+func TestMain(m *testing.M) {
+	code := m.Run()
+	if bin, err := build(); err == nil && os.Getenv("SIDETRACK_BIN") == "" {
+		os.Remove(bin)
+	}
+	os.Exit(code)
+}
+
+func program(t *testing.T) string {
+	t.Helper()
+	bin, err := build()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return bin
+}
+
+// process is a program that runs beside the test; it is ended with the test, and its output shown when that failed.
+type process struct {
+	t    *testing.T
+	name string
+	cmd  *exec.Cmd
+	out  *output
+	done chan struct{}
+	err  error
+}
+
+type output struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (o *output) Write(p []byte) (int, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.b.Write(p)
+}
+
+func (o *output) String() string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.b.String()
+}
+
+// start runs a program in that network namespace ("" for ours).
+func start(t *testing.T, name, namespace string, args ...string) *process {
+	t.Helper()
+	if namespace != "" {
+		args = append([]string{"ip", "netns", "exec", namespace}, args...)
+	}
+	p := &process{t: t, name: name, cmd: exec.Command(args[0], args[1:]...), out: &output{}, done: make(chan struct{})}
+	p.cmd.Stdout, p.cmd.Stderr = p.out, p.out
+	if err := p.cmd.Start(); err != nil {
+		t.Fatalf("starting %s: %v", name, err)
+	}
+	go func() {
+		p.err = p.cmd.Wait()
+		close(p.done)
+	}()
+	t.Cleanup(func() {
+		p.end()
+		if t.Failed() {
+			t.Logf("%s said:\n%s", name, tail(p.out.String(), 40))
+		}
+	})
+	return p
+}
+
+func tail(text string, n int) string {
+	lines := strings.Split(strings.TrimRight(text, "\n"), "\n")
+	return strings.Join(lines[max(0, len(lines)-n):], "\n")
+}
+
+// end asks the program to stop and waits; one that does not is killed.
+func (p *process) end() {
+	_ = p.cmd.Process.Signal(syscall.SIGTERM)
+	select {
+	case <-p.done:
+	case <-time.After(patience):
+		p.t.Errorf("%s does not stop on SIGTERM", p.name)
+		_ = p.cmd.Process.Kill()
+		<-p.done
+	}
+}
+
+// wait awaits the program's own end and gives its exit status.
+func (p *process) wait(within time.Duration) int {
+	p.t.Helper()
+	select {
+	case <-p.done:
+		return p.cmd.ProcessState.ExitCode()
+	case <-time.After(within):
+		p.t.Fatalf("%s still runs after %v", p.name, within)
+		return -1
+	}
+}
+
+// say awaits a text in the program's output.
+func (p *process) say(text string) {
+	p.t.Helper()
+	if !eventually(patience, func() bool { return strings.Contains(p.out.String(), text) }) {
+		p.t.Fatalf("%s never said %q", p.name, text)
+	}
+}
+
+// site is sidetrack with its recorder on one address.
+type site struct {
+	t     *testing.T
+	ip    string
+	dir   string // the recorder's output
+	proxy *process
+	http  string
+}
+
+// home is a loopback address of this run: two runs on one machine do not meet.
+func home(n int) string { return fmt.Sprintf("127.50.%d.%d", os.Getpid()%250+1, n) }
+
+// The ports of a site; its callers and PBX have others.
+const (
+	proxyPort = 5060
+	srsPort   = 5090
+	httpPort  = 8080
+)
+
+// newSite starts both on ip, in that namespace, with the calls routed to that URI.
+func newSite(t *testing.T, namespace, ip, route string) *site {
+	t.Helper()
+	s := &site{t: t, ip: ip, dir: t.TempDir(), http: fmt.Sprintf("http://%s:%d", ip, httpPort)}
+	yaml := fmt.Sprintf(`
+sip:
+  listen: ["udp://%[1]s:%[2]d", "tcp://%[1]s:%[2]d"]
+  trusted: [%[1]s/32]
+  drain: 1s
+routes:
+  - to: "%[3]s"
+media:
+  listen: %[1]s
+  ports: 20000-29999
+recorders:
+  main: {srs: "sip:%[1]s:%[4]d;transport=tcp"}
+recording:
+  - recorder: main
+http: {listen: "%[1]s:%[5]d"}
+log: {level: info, format: text}
+`, ip, proxyPort, route, srsPort, httpPort)
+	file := filepath.Join(t.TempDir(), "sidetrack.yaml")
+	if err := os.WriteFile(file, []byte(yaml), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	start(t, "recorder", namespace, program(t), "recorder", "--out", s.dir,
+		"--listen", fmt.Sprintf("udp://%s:%d", ip, srsPort), "--listen", fmt.Sprintf("tcp://%s:%d", ip, srsPort))
+	s.proxy = start(t, "sidetrack", namespace, program(t), "serve", "--config", file)
+	if !eventually(patience, func() bool { return s.status("/readyz") == http.StatusOK }) {
+		t.Fatal("sidetrack does not become ready")
+	}
+	return s
+}
+
+func (s *site) get(path string) (int, []byte) {
+	client := http.Client{Timeout: 5 * time.Second, Transport: &http.Transport{DisableKeepAlives: true}}
+	resp, err := client.Get(s.http + path)
+	if err != nil {
+		return 0, nil
+	}
+	defer resp.Body.Close()
+	body, _ := io.ReadAll(resp.Body)
+	return resp.StatusCode, body
+}
+
+func (s *site) status(path string) int {
+	status, _ := s.get(path)
+	return status
+}
+
+// sum is the sum of a metric's series whose labels hold the given ones.
+func (s *site) sum(name string, labels ...string) float64 {
+	_, body := s.get("/metrics")
+	total := 0.0
+line:
+	for line := range strings.SplitSeq(string(body), "\n") {
+		series, value, _ := strings.Cut(line, " ")
+		if series != name && !strings.HasPrefix(series, name+"{") {
+			continue
+		}
+		for _, label := range labels {
+			if !strings.Contains(series, label) {
+				continue line
+			}
+		}
+		v, _ := strconv.ParseFloat(value, 64)
+		total += v
+	}
+	return total
+}
+
+// calls is how many calls the API shows.
+func (s *site) calls() int {
+	_, body := s.get("/api/v1/calls")
+	var page struct{ Items []json.RawMessage }
+	if json.Unmarshal(body, &page) != nil {
+		return -1
+	}
+	return len(page.Items)
+}
+
+// recording is what the embedded recorder wrote of one session.
+type recording struct {
+	dir      string
+	CallID   string `json:"call_id"`
+	Complete bool
+	Reason   string
+	Seconds  float64
+	Problems []string
+	Parties  []struct{ AOR string }
+	Streams  []struct {
+		Label, Party, Codec, File string
+		Packets, Lost, Duplicate  uint64
+		Seconds                   float64
+		Pauses                    []struct{ From, To float64 }
+	}
+}
+
+// recordings reads every recording.json that is there.
+func (s *site) recordings() []recording {
+	s.t.Helper()
+	names, _ := filepath.Glob(filepath.Join(s.dir, "*", "recording.json"))
+	var all []recording
+	for _, name := range names {
+		b, err := os.ReadFile(name)
+		if err != nil {
+			s.t.Error(err)
+			continue
+		}
+		r := recording{dir: filepath.Dir(name)}
+		if json.Unmarshal(b, &r) == nil && r.Reason != "" {
+			all = append(all, r)
+		}
+	}
+	return all
+}
+
+// awaitRecordings waits for n that have ended.
+func (s *site) awaitRecordings(n int) []recording {
+	s.t.Helper()
+	if !eventually(patience, func() bool { return len(s.recordings()) >= n }) {
+		s.t.Errorf("%d recordings have ended, %d should", len(s.recordings()), n)
+	}
+	return s.recordings()
+}

@@ -1,0 +1,83 @@
+package scenario_test
+
+import (
+	"strings"
+	"testing"
+
+	"sidetrack/tests/peer"
+)
+
+// required: true. The caller's answer waits until an SRS has taken the session, and not a moment less.
+func TestRequiredHoldsTheAnswer(t *testing.T) {
+	st := newStage(t, setup{srs: 2, rule: "required: true", srsNets: []string{"udp"}})
+	c := st.invite(dialing{})
+	c.in.Reply(180)
+	c.out.Expect(180)
+	c.in.Reply(200, peer.WithSDP(peer.BuildSDP(1, peer.Line{Media: c.b})))
+	first := st.srss[0].Expect("INVITE")
+	first.Reply(503)
+	first.ExpectOther("ACK")
+	second := st.srss[1].Expect("INVITE")
+	if early := c.out.Next(0); early != nil {
+		t.Fatalf("before any SRS took the session the caller got %s", early.Start)
+	}
+	rs := st.srss[1].AcceptInvite(second)
+	c.accepted(dialing{})
+	c.recorded(rs, 10)
+	c.over(rs)
+}
+
+// No SRS takes it: 503 with a Reason for the caller, and the callee is hung up.
+func TestRequiredAndNobodyRecords(t *testing.T) {
+	st := newStage(t, setup{srs: 2, rule: "required: true", srsNets: []string{"udp"}, timeout: "300ms"})
+	c := st.invite(dialing{})
+	c.in.Reply(180)
+	c.out.Expect(180)
+	c.in.Reply(200, peer.WithSDP(peer.BuildSDP(1, peer.Line{Media: c.b})))
+	in := st.srss[0].Expect("INVITE")
+	in.Reply(503)
+	in.ExpectOther("ACK")
+	st.srss[1].Expect("INVITE") // and is silent
+	refused := c.out.ExpectFinal()
+	if refused.Status() != 503 || !strings.Contains(refused.Get("Reason"), ";") {
+		t.Errorf("the caller got %s, Reason %q", refused.Start, refused.Get("Reason"))
+	}
+	right := c.in.Dialog()
+	right.Expect("ACK")
+	right.AnswerBye()
+}
+
+// The caller gives up while the recording is awaited: everybody is told.
+func TestRequiredAndCancelled(t *testing.T) {
+	st := newStage(t, setup{rule: "required: true", srsNets: []string{"udp"}, timeout: "5s"})
+	c := st.invite(dialing{})
+	c.in.Reply(180)
+	c.out.Expect(180)
+	c.in.Reply(200, peer.WithSDP(peer.BuildSDP(1, peer.Line{Media: c.b})))
+	in := st.srs().Expect("INVITE")
+	in.Reply(100)
+	c.out.Cancel().Expect(200)
+	c.out.Expect(487)
+	right := c.in.Dialog()
+	right.Expect("ACK")
+	right.AnswerBye()
+	in.ExpectOther("CANCEL").Reply(200)
+	in.Reply(487)
+	in.ExpectOther("ACK")
+}
+
+// A skip code ends a required recording as well: the call is not let through.
+func TestRequiredAndSkipped(t *testing.T) {
+	st := newStage(t, setup{srs: 2, rule: "required: true", srsNets: []string{"udp"}, skip: "486"})
+	c := st.invite(dialing{})
+	c.in.Reply(200, peer.WithSDP(peer.BuildSDP(1, peer.Line{Media: c.b})))
+	in := st.srss[0].Expect("INVITE")
+	in.Reply(486)
+	in.ExpectOther("ACK")
+	if got := c.out.ExpectFinal(); got.Status() != 503 {
+		t.Errorf("the caller got %s", got.Start)
+	}
+	right := c.in.Dialog()
+	right.Expect("ACK")
+	right.AnswerBye()
+}
