@@ -42,12 +42,14 @@ func (t *Tap) sendReports(now int64) {
 		return
 	}
 	r.due = now + spread(reportInterval)
-	t.sendRTCP(t.compound(now))
+	if t.rtcp.IsValid() {
+		t.sendRTCP(t.compound(now))
+	}
 }
 
 // sendBye tells the recorder that the source ends, if it has heard of it.
 func (t *Tap) sendBye(now int64) {
-	if t.reports.due == 0 {
+	if t.reports.due == 0 || !t.rtcp.IsValid() {
 		return
 	}
 	t.sendRTCP(append(t.compound(now), &rtcp.Goodbye{Sources: []uint32{t.ssrc}}))
@@ -71,9 +73,6 @@ func (t *Tap) compound(now int64) []rtcp.Packet {
 }
 
 func (t *Tap) sendRTCP(packets []rtcp.Packet) {
-	if !t.rtcp.IsValid() {
-		return
-	}
 	b, err := rtcp.Marshal(packets)
 	if err != nil {
 		t.relay.engine.cfg.Log.Warn("building RTCP", "label", t.cfg.Label, "err", err)
