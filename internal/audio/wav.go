@@ -85,8 +85,10 @@ func (w *WAVWriter) Write(pcm []int16) error {
 			w.flush()
 		}
 		n := min((cap(w.buf)-len(w.buf))/2, len(pcm))
-		for _, s := range pcm[:n] {
-			w.buf = append(w.buf, byte(s), byte(uint16(s)>>8))
+		at := len(w.buf)
+		w.buf = w.buf[:at+2*n]
+		for i, b := 0, w.buf[at:]; i < n && len(b) >= 2; i, b = i+1, b[2:] {
+			binary.LittleEndian.PutUint16(b, uint16(pcm[i]))
 		}
 		w.size += int64(2 * n)
 		pcm = pcm[n:]

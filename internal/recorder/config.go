@@ -33,6 +33,7 @@ type Config struct {
 	PauseTimeout time.Duration // the same while all its streams are paused; default 1 h
 	Linger       time.Duration // media is still taken for so long after the end; default 200 ms
 	RTCPInterval time.Duration // mean time between receiver reports (RFC 3550 §6.2); default 5 s
+	MinSE        time.Duration // shortest session interval taken (RFC 4028 §5); default 90 s, as the RFC demands
 	T1           time.Duration // SIP's round trip estimate (RFC 3261 §17.1.1.1); default 500 ms
 	Lanes        int           // see txn.Config; default GOMAXPROCS
 	UserAgent    string        // Server header; default "sidetrack recorder"
@@ -58,6 +59,7 @@ func (c Config) withDefaults() (Config, error) {
 	orDefault(&c.PauseTimeout, time.Hour)
 	orDefault(&c.Linger, 200*time.Millisecond)
 	orDefault(&c.RTCPInterval, 5*time.Second)
+	orDefault(&c.MinSE, 90*time.Second)
 	if c.UserAgent == "" {
 		c.UserAgent = "sidetrack recorder"
 	}

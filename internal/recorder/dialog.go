@@ -50,7 +50,7 @@ func (s *session) onUpdate(tx *txn.ServerTx) {
 	}
 	c, r := examineBody(m)
 	if r == nil {
-		_, r = negotiateTimer(m)
+		_, r = s.server.cfg.negotiateTimer(m)
 	}
 	var answer []byte
 	if r == nil && c.sdp != nil {
@@ -80,7 +80,7 @@ func (s *session) accept(tx *txn.ServerTx, c content, answer []byte) {
 	resp.Add("Accept", accept)
 	resp.Add("Supported", "timer")
 	resp.Add("Server", s.server.cfg.UserAgent)
-	s.timer, _ = negotiateTimer(m)
+	s.timer, _ = s.server.cfg.negotiateTimer(m)
 	for _, h := range s.timer.headers() {
 		resp.Add(h.Name, h.Value)
 	}

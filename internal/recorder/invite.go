@@ -43,7 +43,7 @@ func (s *Server) examine(m *sip.Message) (content, *refusal) {
 		r = refuse(400, "the INVITE of a recording session must carry an SDP offer (RFC 7866 section 9.1)")
 	}
 	if r == nil {
-		_, r = negotiateTimer(m)
+		_, r = s.cfg.negotiateTimer(m)
 	}
 	return c, r
 }

@@ -14,6 +14,7 @@ type receiver struct {
 	n       counters
 	current *sequencer
 	rival   []packet // of another source, which may follow
+	in      packet   // the datagram at hand; here because what it is passed to would put it on the heap
 	deliver func(p *packet, lost uint64)
 	// changed is called before the first packet of a new source is delivered.
 	changed func()
@@ -21,18 +22,21 @@ type receiver struct {
 
 // receive takes one datagram; it is not kept.
 func (r *receiver) receive(b []byte, at time.Duration) {
-	p, ok := parseRTP(b, at)
+	var ok bool
+	r.in, ok = parseRTP(b, at)
+	p := &r.in
 	switch {
 	case !ok:
 		r.n.malformed++
 	case r.current == nil:
 		r.follow(p.ssrc)
-		r.current.receive(&p)
+		r.current.receive(p)
 	case p.ssrc == r.current.ssrc:
-		r.current.receive(&p)
+		r.current.receive(p)
 	default:
-		r.other(&p)
+		r.other(p)
 	}
+	r.in.raw = nil
 }
 
 func (r *receiver) follow(ssrc uint32) {

@@ -17,11 +17,11 @@ const (
 
 // counters are what a receiver counts over all sources of its stream.
 type counters struct {
-	packets, octets           uint64
-	lost, late                uint64
-	duplicate, reordered      uint64
-	malformed, foreign        uint64
-	sources, restarts, excess uint64
+	packets, octets      uint64
+	lost, late           uint64
+	duplicate, reordered uint64
+	malformed, foreign   uint64
+	sources, restarts    uint64
 }
 
 // sequencer puts the packets of one source in order. Sequence numbers are
@@ -66,11 +66,11 @@ func (s *sequencer) receive(p *packet) {
 	case delta < 0:
 		s.tooLate(ext)
 	case delta == 0:
-		s.mark(ext)
+		s.take(ext)
 		s.pass(p, 0)
 		s.drain(false)
 	default:
-		s.mark(ext)
+		s.take(ext)
 		s.wait(held{p.own(), ext})
 	}
 	s.restart.raw = nil
@@ -95,7 +95,7 @@ func (s *sequencer) collect(p *packet) {
 		s.n.duplicate++
 		return
 	}
-	s.mark(ext)
+	s.take(ext)
 	s.wait(held{p.own(), ext})
 	if len(s.waiting) >= startDepth || p.at-s.waiting[0].at > startHold {
 		s.begin()
@@ -116,14 +116,19 @@ func (s *sequencer) begin() {
 	s.drain(false)
 }
 
+// take counts a packet that will be delivered.
+func (s *sequencer) take(ext int64) {
+	if ext < s.top {
+		s.n.reordered++
+	}
+	s.mark(ext)
+}
+
 // wait puts a packet in its place in the queue.
 func (s *sequencer) wait(h held) {
 	i := len(s.waiting)
 	for i > 0 && s.waiting[i-1].ext > h.ext {
 		i--
-	}
-	if i < len(s.waiting) {
-		s.n.reordered++
 	}
 	s.waiting = slices.Insert(s.waiting, i, h)
 }

@@ -8,9 +8,6 @@ import (
 	"sidetrack/internal/sip"
 )
 
-// minSessionExpires is the shortest session interval taken, in seconds (RFC 4028 §5).
-const minSessionExpires = 90
-
 // sessionTimer is what was agreed on by RFC 4028; zero: no timer.
 type sessionTimer struct {
 	interval  int  // seconds
@@ -20,20 +17,21 @@ type sessionTimer struct {
 
 // negotiateTimer answers the Session-Expires of a request: as asked, the client
 // refreshing unless it wants us to (RFC 4028 §9).
-func negotiateTimer(m *sip.Message) (sessionTimer, *refusal) {
+func (c Config) negotiateTimer(m *sip.Message) (sessionTimer, *refusal) {
 	value := m.Get("Session-Expires")
 	if value == "" {
 		return sessionTimer{}, nil
 	}
+	shortest := int(c.MinSE / time.Second)
 	interval, refresher, ok := parseSessionExpires(value)
 	knows := m.HasToken("Supported", "timer") || m.HasToken("Require", "timer")
 	switch {
 	case !ok:
 		return sessionTimer{}, refuse(400, "Session-Expires cannot be read")
-	case interval < minSessionExpires && knows:
-		return sessionTimer{}, refuse(422, "", sip.Header{Name: "Min-SE", Value: strconv.Itoa(minSessionExpires)})
+	case interval < shortest && knows:
+		return sessionTimer{}, refuse(422, "", sip.Header{Name: "Min-SE", Value: strconv.Itoa(shortest)})
 	}
-	t := sessionTimer{interval: max(interval, minSessionExpires), require: knows}
+	t := sessionTimer{interval: max(interval, shortest), require: knows}
 	// A client that does not know the extension cannot refresh; somebody
 	// between us asks for the timer.
 	t.refreshed = knows && refresher != "uas"

@@ -3,6 +3,7 @@ package recorder
 import (
 	"errors"
 	"fmt"
+	"math"
 	"net/netip"
 	"time"
 
@@ -216,13 +217,14 @@ func (t *track) pausedWithin(from, to float64) bool {
 func (t *track) pause(at time.Duration) {
 	if n := len(t.pauses); n < maxSpans && (n == 0 || t.pauses[n-1].To != 0) {
 		t.pauses = append(t.pauses, Pause{From: at.Seconds()})
+		t.announced = true
 	}
 }
 
 func (t *track) resume(at time.Duration) {
 	if n := len(t.pauses); n > 0 && t.pauses[n-1].To == 0 {
 		t.pauses[n-1].To = at.Seconds()
-		t.time.resume = true
+		t.time.resume, t.announced = true, true
 	}
 }
 
@@ -282,7 +284,7 @@ func (t *track) finish(length, shift float64) {
 // shift moves the whole file. A move that the file has no room for is left out: it
 // is a matter of milliseconds.
 func (t *track) shift(by float64) {
-	frames := int64(by * float64(t.wav.Rate()))
+	frames := int64(math.Round(by * float64(t.wav.Rate())))
 	if frames == 0 || t.err != nil {
 		return
 	}
