@@ -38,7 +38,7 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 		}, []string{"recorder"}),
 		attempts:   counter("srs_attempts_total", "INVITEs to an SRS, by final code; silence counts as 408, a transport error as 503.", "recorder", "srs", "code"),
 		failovers:  counter("srs_failovers_total", "Moves to the next SRS of the list after a failure.", "recorder"),
-		up:         gauge("srs_up", "Whether the last request to the SRS was answered (1) or not (0).", "recorder", "srs"),
+		up:         gauge("srs_up", "Whether the SRS answered the last request to it, and not with 503 (1), or did not (0).", "recorder", "srs"),
 		pauses:     counter("recording_pauses_total", "Pauses of recording sessions, by cause.", "recorder", "cause"),
 		unanswered: counter("recording_byes_unanswered_total", "Recording sessions whose BYE was never answered: the SRS may hold them still.", "recorder"),
 	}

@@ -68,6 +68,7 @@ type setup struct {
 	rule     policy.Rule
 	recorder src.Recorder
 	backoff  time.Duration
+	ports    int
 }
 
 var nextPorts atomic.Int32
@@ -79,6 +80,7 @@ func newRig(t *testing.T, srs []string, opts ...func(*setup)) *rig {
 		rule:     policy.Rule{Name: "all", Recorder: "main"},
 		recorder: src.Recorder{Name: "main", SRS: srs, Timeout: 2 * time.Second},
 		backoff:  50 * time.Millisecond,
+		ports:    32,
 	}
 	for _, opt := range opts {
 		opt(&s)
@@ -90,7 +92,7 @@ func newRig(t *testing.T, srs []string, opts ...func(*setup)) *rig {
 		}
 	})
 	log := slog.New(slog.NewTextHandler(r.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
-	layer, tr := r.stack(log)
+	layer, tr := r.stack(log, s.ports)
 	rules := policy.New(policy.Config{Rules: []policy.Rule{s.rule}})
 	client, err := src.New(src.Config{
 		Recorders: []src.Recorder{s.recorder}, Policy: func() *policy.Engine { return rules }, Layer: layer, Transport: tr,
@@ -115,7 +117,7 @@ func (r *rig) close() {
 }
 
 // stack makes the SIP layers and the media plane; they are closed after the client.
-func (r *rig) stack(log *slog.Logger) (*txn.Layer, *transport.Layer) {
+func (r *rig) stack(log *slog.Logger, ports int) (*txn.Layer, *transport.Layer) {
 	r.t.Helper()
 	var layer *txn.Layer
 	tr := transport.New(transport.Config{Log: log, OnMessage: func(in transport.Inbound) { layer.Receive(in) }})
@@ -133,9 +135,9 @@ func (r *rig) stack(log *slog.Logger) (*txn.Layer, *transport.Layer) {
 			r.listener = l.URL
 		}
 	}
-	low := 24000 + int(nextPorts.Add(32)) - 32
+	low := 24000 + int(nextPorts.Add(int32(ports))) - ports
 	media, err := forker.New(forker.Config{
-		Listen: netip.MustParseAddr(ourHost), PortMin: low, PortMax: low + 31, Drain: 20 * time.Millisecond, Log: log,
+		Listen: netip.MustParseAddr(ourHost), PortMin: low, PortMax: low + ports - 1, Drain: 20 * time.Millisecond, Log: log,
 	})
 	if err != nil {
 		r.t.Fatal(err)
@@ -185,7 +187,6 @@ type call struct {
 }
 
 var pcmu = metadata.Format{PT: 0, Name: "PCMU", Clock: 8000, Channels: 1}
-var pcma = metadata.Format{PT: 8, Name: "PCMA", Clock: 8000, Channels: 1}
 var events = metadata.Format{PT: 101, Name: "telephone-event", Clock: 8000, Channels: 1, Fmtp: "0-15"}
 
 var nextCall atomic.Int32

@@ -185,16 +185,20 @@ func (s *Session) wanted(st *stream) bool {
 	return !st.gone && !s.paused && !(st.held && s.onHold != policy.OnHoldIgnore)
 }
 
-// steer makes the taps follow: first of all, before anything is signalled.
+// steer makes the taps follow, first of all, and then the state.
 func (s *Session) steer() {
 	if s.leg == nil {
 		return
 	}
+	s.steerTaps()
+	s.showPause()
+	s.publish()
+}
+
+func (s *Session) steerTaps() {
 	for _, st := range s.streams.all {
 		st.steer(s.wanted(st))
 	}
-	s.showPause()
-	s.publish()
 }
 
 // onUp takes the session into being: an SRS has accepted it.
@@ -203,13 +207,14 @@ func (s *Session) onUp(a *attempt, answers []answered) {
 	s.agreed = &agreement{offer: a.offer, doc: a.doc}
 	s.log = s.log.With("srs", s.srs, "sip_call_id", s.sipCallID)
 	s.apply(a.offer, answers)
+	s.steerTaps()
 	s.client.metrics.active.WithLabelValues(s.recorder.Name).Inc()
 	s.client.metrics.started(s.recorder.Name, s.cs.Answered, s.now())
 	s.taken = true
 	s.become(metadata.StateRecording, "")
 	s.tell(EventStart, "")
 	s.log.Info("recording", "attempts", len(s.attempts), "streams", len(answers))
-	s.steer()
+	s.showPause()
 	s.changed() // what happened since the INVITE was written
 }
 

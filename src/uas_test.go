@@ -1,0 +1,227 @@
+package src_test
+
+import (
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"sidetrack/metadata"
+	"sidetrack/src"
+	"sidetrack/tests/peer"
+)
+
+const snapshotRequest = `<?xml version="1.0" encoding="UTF-8"?>
+<requestsnapshot xmlns='urn:ietf:params:xml:ns:recording:1'><requestreason xml:lang="en">SRS internal error</requestreason></requestsnapshot>`
+
+// What an SRS may ask in the dialog, and our answer.
+func TestRequests(t *testing.T) {
+	_, c, _, s := recording(t)
+	tests := []struct {
+		method string
+		opts   []peer.Opt
+		status int
+	}{
+		{"OPTIONS", nil, 200},
+		{"INFO", []peer.Opt{peer.WithBody("application/media_control+xml", []byte("<media_control/>"))}, 200},
+		{"INFO", nil, 200},
+		{"MESSAGE", []peer.Opt{peer.WithBody("text/plain", []byte("hello"))}, 200},
+		{"UPDATE", nil, 200},
+		{"UPDATE", []peer.Opt{peer.With("Require", "siprec")}, 200},
+		{"UPDATE", []peer.Opt{peer.With("Require", "100rel, x-unknown")}, 420},
+		{"NOTIFY", []peer.Opt{peer.With("Event", "dialog")}, 405},
+		{"REFER", []peer.Opt{peer.With("Refer-To", "<sip:x@y>")}, 405},
+		{"PUBLISH", nil, 405},
+		{"XYZZY", nil, 501},
+	}
+	for _, test := range tests {
+		resp := s.Dialog.Send(test.method, test.opts...).Expect(test.status)
+		switch test.status {
+		case 200:
+			// SRC-02, SRC-23
+			if !strings.HasSuffix(resp.Get("Contact"), ">;+sip.src") || !slices.Contains(resp.Tokens("Allow"), "update") {
+				t.Errorf("%s: Contact %q, Allow %q", test.method, resp.Get("Contact"), resp.Get("Allow"))
+			}
+		case 405, 501:
+			if !slices.Contains(resp.Tokens("Allow"), "invite") {
+				t.Errorf("%s: no Allow", test.method)
+			}
+		case 420:
+			if got := resp.Get("Unsupported"); got != "100rel, x-unknown" {
+				t.Errorf("Unsupported: %q", got)
+			}
+		}
+	}
+	s.Dialog.CSeq -= 2
+	s.Dialog.Send("OPTIONS").Expect(500) // RFC 3261 §12.2.2
+	s.Dialog.CSeq += 2
+	hears(t, c, s)
+	finish(t, c, s)
+}
+
+// SRC-19 to SRC-22, SRC-24: a snapshot request gets its 200 and then a whole
+// document in a transaction of its own, in whatever form it came.
+func TestSnapshotRequest(t *testing.T) {
+	_, c, _, s := recording(t)
+	for _, form := range []struct{ method, kind string }{
+		{"UPDATE", "application/rs-metadata+xml"}, {"UPDATE", "application/rs-metadata"},
+		{"UPDATE", "application/rs-metadata-request"}, {"INFO", "application/rs-metadata-request"},
+	} {
+		resp := s.Dialog.Send(form.method, peer.WithBody(form.kind, []byte(snapshotRequest)),
+			peer.With("Content-Disposition", "recording-session")).Expect(200)
+		if len(resp.Body) > 0 {
+			t.Errorf("%s %s: body in the 200", form.method, form.kind)
+		}
+		s.Update()
+		if s.Doc().DataMode != "complete" {
+			t.Errorf("%s %s: %s", form.method, form.kind, s.Doc().DataMode)
+		}
+	}
+	// While an update of ours is under way it waits for its end.
+	c.hold(true)
+	in := s.ExpectUpdate()
+	s.Dialog.Send("UPDATE", peer.WithBody("application/rs-metadata+xml", []byte(snapshotRequest))).Expect(200)
+	in.Reply(200, peer.WithSDP(s.Answer()))
+	in.ExpectOther("ACK")
+	s.Update()
+	finish(t, c, s)
+}
+
+// SDP-12, SDP-13, SDP-21: re-INVITE and UPDATE of the SRS.
+func TestOffersOfSRS(t *testing.T) {
+	_, c, _, s := recording(t)
+	reinvite := func(lines ...peer.Line) *peer.Message {
+		t.Helper()
+		resp := s.Dialog.Send("INVITE", peer.WithSDP(peer.BuildSDP(int(s.Dialog.CSeq), lines...))).Expect(200)
+		s.Dialog.Ack(resp)
+		return resp
+	}
+	update := func(lines ...peer.Line) *peer.Message {
+		t.Helper()
+		return s.Dialog.Send("UPDATE", peer.WithSDP(peer.BuildSDP(int(s.Dialog.CSeq), lines...))).Expect(200)
+	}
+	versions := []uint64{s.Offer().Version}
+	for _, send := range []func(...peer.Line) *peer.Message{reinvite, update} {
+		// moved ports
+		s.Streams["1"] = peer.NewMedia(t, srsHost, "", "moved")
+		got := checkAnswer(t, send(line(s, "1"), line(s, "2")), "sendonly", "sendonly")
+		versions = append(versions, got.Version)
+		hears(t, c, s)
+		// one stream stopped, and back
+		checkAnswer(t, send(directed(line(s, "1"), "inactive"), line(s, "2")), "inactive", "sendonly")
+		before := len(s.Streams["1"].Packets())
+		s.Streams["2"].AwaitFrom("callee", c.callee.Sent(), 5)
+		if n := len(s.Streams["1"].Packets()); n != before {
+			t.Errorf("%d packets on the inactive stream", n-before)
+		}
+		checkAnswer(t, send(line(s, "1"), directed(line(s, "2"), "sendrecv")), "sendonly", "sendonly")
+		hears(t, c, s)
+		// sendonly is no wish to hear; one refused; one too many
+		checkAnswer(t, send(line(s, "1"), directed(line(s, "2"), "sendonly")), "sendonly", "inactive")
+		checkAnswer(t, send(peer.Line{}, line(s, "2")), "refused", "sendonly")
+		got = checkAnswer(t, send(line(s, "1"), line(s, "2"), peer.Line{Media: s.Streams["1"]}), "sendonly", "sendonly", "refused")
+		versions = append(versions, got.Version)
+		hears(t, c, s)
+	}
+	if !slices.IsSorted(versions) || len(slices.Compact(versions)) != len(versions) {
+		t.Errorf("o= versions %v", versions)
+	}
+	// Nothing that can be sent: nothing changes.
+	a, b := line(s, "1"), line(s, "2")
+	a.Payload, b.Payload = 8, 8
+	out := s.Dialog.Send("INVITE", peer.WithSDP(peer.BuildSDP(99, a, b)))
+	out.Expect(488)
+	hears(t, c, s)
+	c.hold(true)
+	s.Update() // our own offers still find their way
+	finish(t, c, s)
+}
+
+// A re-INVITE without SDP gets our offer; the answer is in the ACK.
+func TestOfferlessReinvite(t *testing.T) {
+	_, c, _, s := recording(t)
+	resp := s.Dialog.Send("INVITE").Expect(200)
+	checkAnswer(t, resp, "sendonly", "sendonly")
+	c.hold(true) // waits for the ACK
+	silence(t, c, s)
+	c.hold(false)
+	s.Streams["1"] = peer.NewMedia(t, srsHost, "", "moved")
+	s.Dialog.Ack(resp, peer.WithSDP(peer.BuildSDP(5, line(s, "1"), line(s, "2"))))
+	hears(t, c, s)
+	finish(t, c, s)
+}
+
+// RFC 3261 §14.2: an INVITE that crosses ours gets 491.
+func TestGlare(t *testing.T) {
+	_, c, _, s := recording(t)
+	c.hold(true)
+	in := s.ExpectUpdate()
+	s.Dialog.Send("INVITE", peer.WithSDP(peer.BuildSDP(2, line(s, "1"), line(s, "2")))).Expect(491)
+	s.Dialog.Send("UPDATE", peer.WithSDP(peer.BuildSDP(2, line(s, "1"), line(s, "2")))).Expect(491)
+	in.Reply(491)
+	s.Update()
+	inactive(t, s, true)
+	finish(t, c, s)
+}
+
+// SRC-17: the SRS hangs up; media stop at once, the call goes on.
+func TestSRSHangsUp(t *testing.T) {
+	r, c, rec, s := recording(t)
+	s.Dialog.Bye(peer.With("Reason", `Q.850;cause=16;text="disk full"`))
+	silence(t, c, s)
+	v := c.ended(src.Partial)
+	if !strings.Contains(v.Reason, "disk full") {
+		t.Errorf("reason: %s", v.Reason)
+	}
+	c.change(func(cs *metadata.Snapshot) { cs.Callee.Name = "Robert" })
+	c.end()
+	if in := rec.Maybe("BYE", 100*time.Millisecond); in != nil {
+		t.Error("BYE in a dialog that has ended")
+	}
+	s.Dialog.Send("OPTIONS").Expect(481)
+	if got := r.kinds(); got != "start stop" {
+		t.Errorf("events: %s", got)
+	}
+}
+
+// RFC 4028 in both roles.
+func TestSessionTimer(t *testing.T) {
+	t.Run("ours", func(t *testing.T) {
+		rec := newSRS(t, "srs")
+		r := newRig(t, []string{rec.URI("")})
+		c := r.newCall()
+		c.talk()
+		c.begin()
+		s := rec.Accept(peer.With("Session-Expires", "2;refresher=uac"), peer.With("Require", "timer"))
+		in := s.ExpectUpdate()
+		if got := in.Get("Session-Expires"); got != "2;refresher=uac" {
+			t.Errorf("Session-Expires: %q", got)
+		}
+		in.Reply(200, peer.WithSDP(s.Answer()))
+		in.ExpectOther("ACK")
+		hears(t, c, s)
+		finish(t, c, s)
+	})
+	t.Run("the SRS's, kept", func(t *testing.T) {
+		_, c, _, s := recording(t)
+		for range 3 {
+			resp := s.Dialog.Send("UPDATE", peer.With("Session-Expires", "2;refresher=uac"), peer.With("Supported", "timer")).Expect(200)
+			if got := resp.Get("Session-Expires") + "/" + resp.Get("Require"); got != "2;refresher=uac/timer" {
+				t.Errorf("Session-Expires: %s", got)
+			}
+			silent := time.NewTimer(700 * time.Millisecond) // well within the interval
+			<-silent.C
+		}
+		finish(t, c, s)
+	})
+	t.Run("the SRS's, forgotten", func(t *testing.T) {
+		rec := newSRS(t, "srs")
+		r := newRig(t, []string{rec.URI("")})
+		c := r.newCall()
+		c.begin()
+		s := rec.Accept(peer.With("Session-Expires", "2;refresher=uas"))
+		s.End()
+		c.ended(src.Partial)
+		c.end()
+	})
+}
