@@ -38,16 +38,19 @@ func TestSIPpCallsAreRecorded(t *testing.T) {
 
 	sipp(t, "warm-up", ip, pcap, 20, 20)
 	warm := s.awaitRecordings(20)
-	before := s.resources()
+	before := s.rested()
 	from := time.Now()
 	sipp(t, "load", ip, pcap, calls, rate)
 	all := s.awaitRecordings(len(warm) + calls)
 	t.Logf("%d calls at %d/s in %v", calls, rate, time.Since(from).Round(time.Millisecond))
 
 	s.judge(all, packets)
-	if n := s.sum("sidetrack_fork_dropped_packets_total"); n != 0 {
-		t.Errorf("%v copies dropped", n)
+	const drops = "sidetrack_fork_dropped_packets_total"
+	early := s.sum(drops, `reason="no-address"`) // sent before the SRS had answered
+	if n := s.sum(drops) - early; n != 0 {
+		t.Errorf("%v copies lost", n)
 	}
+	t.Logf("%.1f packets a call before the SRS had answered", early/float64(len(all)))
 	if n := s.sum("sidetrack_recordings_total", `result="complete"`); n != float64(len(all)) {
 		t.Errorf("%v of %d recordings counted as complete", n, len(all))
 	}
@@ -89,7 +92,7 @@ func (s *site) judge(all []recording, packets int) {
 	s.t.Helper()
 	bad := 0
 	for _, r := range all {
-		good := r.Complete && len(r.Streams) == 2 && len(r.Problems) == 0
+		good := r.Complete && len(r.Streams) == 2
 		for _, stream := range r.Streams {
 			good = good && stream.Lost == 0 && stream.Duplicate == 0
 			// The first packets may come before the SRS has answered: at most the time of its answer is missing.
@@ -116,6 +119,16 @@ func (s *site) resources() resources {
 	}
 }
 
+// rested is what it holds when no port drains any more.
+func (s *site) rested() resources {
+	s.t.Helper()
+	busy := func() float64 { return s.sum("sidetrack_media_ports") - s.sum("sidetrack_media_ports", `state="free"`) }
+	if !eventually(patience, func() bool { return busy() == 0 }) {
+		s.t.Errorf("%v media ports are not given back", busy())
+	}
+	return s.resources()
+}
+
 // awaitRest waits, for at most a minute, until the process holds no more than before.
 func (s *site) awaitRest(before resources) {
 	s.t.Helper()
@@ -140,6 +153,9 @@ func TestArtefactsAreValid(t *testing.T) {
 	s := newSite(t, "", ip, "sip:"+ip+":5080")
 	sipp(t, "one call", ip, pcap, 1, 1)
 	r := s.awaitRecordings(1)[0]
+	if len(r.Problems) > 0 {
+		t.Errorf("the recorder says %q", r.Problems)
+	}
 	documents, _ := filepath.Glob(filepath.Join(r.dir, "metadata*.xml"))
 	if len(documents) < 2 {
 		t.Errorf("documents %v", documents)
