@@ -73,7 +73,9 @@ func (tx *ClientTx) Request() *sip.Message { return tx.sent }
 // between UDP and TCP, the connection and the listener it left from.
 func (tx *ClientTx) Target() Target { return tx.used }
 
-// Forget ends the calls to the handler. The machine goes on ACKing failures.
+// Forget ends the calls to the handler. The machine goes on ACKing failures,
+// but a 2xx that comes later is nobody's and makes a dialog that nobody ends:
+// an INVITE is to be forgotten after its final response only.
 func (tx *ClientTx) Forget() {
 	c := tx.core
 	c.handler = nil

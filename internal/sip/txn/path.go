@@ -17,7 +17,8 @@ const (
 // transport is found for it.
 type hop struct {
 	lane   *Lane
-	req    *sip.Message // without our Via
+	req    *sip.Message
+	hasVia bool // our Via is the first header of req
 	branch string
 	to     Target
 	user   traveller
@@ -109,11 +110,18 @@ func (h *hop) size() int {
 }
 
 // sealed returns the request as it leaves by f, with our Via (RFC 3261 §18.1.1,
-// rport RFC 3581 §3).
+// rport RFC 3581 §3). Sealed again for another path, it is another message:
+// the first may have been shown already.
 func (h *hop) sealed(f transport.Flow) *sip.Message {
-	m := h.req.Clone()
-	m.Prepend("Via", "SIP/2.0/"+upper(f.Proto)+" "+f.Listener.SentBy()+";branch="+h.branch+";rport")
-	return m
+	via := "SIP/2.0/" + upper(f.Proto) + " " + f.Listener.SentBy() + ";branch=" + h.branch + ";rport"
+	if h.hasVia {
+		h.req = h.req.Clone()
+		h.req.Headers[0].Value = via
+		return h.req
+	}
+	h.req.Prepend("Via", via)
+	h.hasVia = true
+	return h.req
 }
 
 func upper(proto string) string {

@@ -1,0 +1,116 @@
+package txn_test
+
+import (
+	"errors"
+	"net"
+	"net/netip"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+
+	"sidetrack/internal/sip"
+	"sidetrack/internal/sip/transport"
+	"sidetrack/internal/sip/txn"
+)
+
+// outcome is a ClientHandler that waits for how a request ends.
+type outcome chan any // *sip.Message or error
+
+func (o outcome) OnResponse(_ *txn.ClientTx, resp *sip.Message, _ transport.Flow) { o <- resp }
+func (o outcome) OnFail(_ *txn.ClientTx, err error)                               { o <- err }
+
+func (r *realBed) ask(req *sip.Message, to txn.Target) any {
+	r.t.Helper()
+	o := make(outcome, 10)
+	lane := r.layer.LaneFor(req.CallID())
+	lane.Post(func() { lane.Request(req, to, o) })
+	select {
+	case v := <-o:
+		return v
+	case <-time.After(20 * time.Second):
+		r.t.Fatal("no outcome")
+		return nil
+	}
+}
+
+func largeInvite() *sip.Message {
+	m := outgoing("INVITE")
+	m.SetBody("application/sdp", []byte(strings.Repeat("a=x\r\n", 800)))
+	return m
+}
+
+// freePort is an address on which nobody listens, over UDP nor TCP.
+func freePort(t *testing.T) netip.AddrPort {
+	t.Helper()
+	nl, err := net.Listen("tcp4", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer nl.Close()
+	return netip.MustParseAddrPort(nl.Addr().String())
+}
+
+func TestDeadTargetsFailAtOnce(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		t.Skip("ICMP errors of unconnected sockets")
+	}
+	for name, tc := range map[string]struct {
+		proto string
+		req   *sip.Message
+	}{
+		"udp":       {"udp", outgoing("INVITE")},
+		"udp large": {"udp", largeInvite()},
+		"tcp":       {"tcp", outgoing("INVITE")},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := newRealBed(t, tc.proto, nil)
+			start := time.Now()
+			v := r.ask(tc.req, txn.Target{Proto: tc.proto, Addr: freePort(t)})
+			if err, ok := v.(error); !ok || !errors.Is(err, txn.ErrTransport) {
+				t.Errorf("got %v, want ErrTransport", v)
+			}
+			if took := time.Since(start); took > 2*time.Second {
+				t.Errorf("after %v", took)
+			}
+		})
+	}
+}
+
+// A peer without TCP gets the large INVITE as one datagram, one with TCP by a
+// connection; both answer.
+func TestLargeInviteOnRealSockets(t *testing.T) {
+	for _, proto := range []string{"udp", "tcp"} {
+		t.Run(proto, func(t *testing.T) {
+			r := newRealBed(t, "udp", nil)
+			seen := make(chan string, 10)
+			p := listenPlain(t, proto, func(p *plainPeer, m string) {
+				if strings.HasPrefix(m, "INVITE ") {
+					seen <- m
+					p.send(answerTo(m, 486))
+				}
+			})
+			v := r.ask(largeInvite(), p.target("udp"))
+			if resp, ok := v.(*sip.Message); !ok || resp.Status != 486 {
+				t.Fatalf("got %v", v)
+			}
+			if m := <-seen; !strings.Contains(m, "Via: SIP/2.0/"+strings.ToUpper(proto)+" ") {
+				t.Errorf("peer saw\n%.300s", m)
+			}
+		})
+	}
+}
+
+// A connection that its peer closes without a word fails the request at once.
+func TestClosedConnectionFailsAtOnce(t *testing.T) {
+	r := newRealBed(t, "tcp", nil)
+	p := listenPlain(t, "tcp", func(p *plainPeer, _ string) { p.conn.Close() })
+	start := time.Now()
+	v := r.ask(outgoing("INVITE"), p.target("tcp"))
+	if err, ok := v.(error); !ok || !errors.Is(err, txn.ErrTransport) {
+		t.Errorf("got %v, want ErrTransport", v)
+	}
+	if took := time.Since(start); took > 2*time.Second {
+		t.Errorf("after %v", took)
+	}
+}
