@@ -142,6 +142,7 @@ func TestByeWithoutBody(t *testing.T) {
 
 // A BYE is repeated until it is answered, and its silence is counted.
 func TestByeUnanswered(t *testing.T) {
+	t.Parallel()
 	r, c, rec, s := recording(t)
 	c.end()
 	bye := s.Dialog.Expect("BYE")

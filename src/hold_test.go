@@ -34,16 +34,30 @@ func finish(t *testing.T, c *call, s *peer.Session) {
 	c.ended(src.Complete)
 }
 
-// silence checks that no packet comes from now on, for as long as the parties need to send twenty.
+// silence waits for the pause and then checks that no packet comes, for as long as the caller needs to send twenty.
 func silence(t *testing.T, c *call, s *peer.Session) {
 	t.Helper()
-	before := [2]int{len(s.Streams["1"].Packets()), len(s.Streams["2"].Packets())}
-	sent := c.caller.Sent()
-	if !peer.Eventually(func() bool { return c.caller.Sent() > sent+20 }) {
-		t.Fatal("the caller is silent")
+	paused := func() bool {
+		streams := c.view().Streams
+		return len(streams) > 1 && streams[0].Paused && streams[1].Paused
 	}
+	if !peer.Eventually(paused) {
+		t.Fatalf("not paused: %+v", c.view().Streams)
+	}
+	c.spoken(5) // what left before the pause has arrived
+	before := [2]int{len(s.Streams["1"].Packets()), len(s.Streams["2"].Packets())}
+	c.spoken(20)
 	if after := [2]int{len(s.Streams["1"].Packets()), len(s.Streams["2"].Packets())}; after != before {
 		t.Errorf("packets while paused: %v after %v", after, before)
+	}
+}
+
+// spoken waits until the caller has sent n more packets.
+func (c *call) spoken(n int) {
+	c.r.t.Helper()
+	sent := c.caller.Sent()
+	if !peer.Eventually(func() bool { return c.caller.Sent() >= sent+n }) {
+		c.r.t.Fatal("the caller is silent")
 	}
 }
 

@@ -39,7 +39,6 @@ type rig struct {
 	media    *forker.Engine
 	registry *prometheus.Registry
 	log      *logs
-	listener string // URL of the UDP listener
 
 	mu     sync.Mutex
 	events []src.Event
@@ -69,6 +68,8 @@ type setup struct {
 	recorder src.Recorder
 	backoff  time.Duration
 	ports    int
+
+	secondSocket bool // the recorder's socket is one on 127.0.0.9
 }
 
 var nextPorts atomic.Int32
@@ -93,6 +94,16 @@ func newRig(t *testing.T, srs []string, opts ...func(*setup)) *rig {
 	})
 	log := slog.New(slog.NewTextHandler(r.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	layer, tr := r.stack(log, s.ports)
+	if s.secondSocket {
+		l, err := tr.Listen("tcp://127.0.0.9:0", "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.recorder.Socket = l.URL
+		for i, uri := range s.recorder.SRS {
+			s.recorder.SRS[i] = uri + ";transport=tcp"
+		}
+	}
 	rules := policy.New(policy.Config{Rules: []policy.Rule{s.rule}})
 	client, err := src.New(src.Config{
 		Recorders: []src.Recorder{s.recorder}, Policy: func() *policy.Engine { return rules }, Layer: layer, Transport: tr,
@@ -127,12 +138,8 @@ func (r *rig) stack(log *slog.Logger, ports int) (*txn.Layer, *transport.Layer) 
 	})
 	layer.Start(stranger{})
 	for _, url := range []string{"udp://127.0.0.1:0", "tcp://127.0.0.1:0"} {
-		l, err := tr.Listen(url, "")
-		if err != nil {
+		if _, err := tr.Listen(url, ""); err != nil {
 			r.t.Fatal(err)
-		}
-		if l.Proto == "udp" {
-			r.listener = l.URL
 		}
 	}
 	low := 24000 + int(nextPorts.Add(int32(ports))) - ports

@@ -79,11 +79,7 @@ func (st *stream) section(sending bool) sdp.OfferMedia {
 		Kind: "audio", Proto: "RTP/AVP", Formats: st.formats, Label: st.label, Ptime: st.ptime, Direction: sdp.Inactive,
 	}
 	if st.gone || st.tap == nil {
-		for _, f := range st.used { // an m-line needs a format, also when it is disabled
-			m.Formats = []sdp.Format{f}
-			break
-		}
-		m.Ptime = ""
+		m.Formats, m.Ptime = st.formats[:1], "" // an m-line needs a format, also when it is disabled
 		return m
 	}
 	m.Port, m.RTCPPort = int(st.from.Port()), int(st.fromRTCP.Port())

@@ -52,8 +52,8 @@ func (s *Session) onInvite(tx *txn.ServerTx) {
 	s.incoming.stop()
 	s.incoming = incomingOffer{tx: tx, offer: open}
 	tx.OnNoAck(func() { s.onNoAck(tx) })
+	s.steer() // a stream that is to stop has stopped when the SRS reads so
 	tx.Respond(resp)
-	s.steer()
 	s.serveSnapshot(req)
 }
 
@@ -103,8 +103,8 @@ func (s *Session) onUpdate(tx *txn.ServerTx) {
 	}
 	s.leg.dialog.Refresh(req)
 	s.timer.fromRequest(s, req, resp)
-	tx.Respond(resp)
 	s.steer()
+	tx.Respond(resp)
 	s.serveSnapshot(req)
 }
 

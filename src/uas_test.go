@@ -109,6 +109,7 @@ func TestOffersOfSRS(t *testing.T) {
 		hears(t, c, s)
 		// one stream stopped, and back
 		checkAnswer(t, send(directed(line(s, "1"), "inactive"), line(s, "2")), "inactive", "sendonly")
+		c.spoken(5)
 		before := len(s.Streams["1"].Packets())
 		s.Streams["2"].AwaitFrom("callee", c.callee.Sent(), 5)
 		if n := len(s.Streams["1"].Packets()); n != before {
@@ -186,7 +187,9 @@ func TestSRSHangsUp(t *testing.T) {
 
 // RFC 4028 in both roles.
 func TestSessionTimer(t *testing.T) {
+	t.Parallel()
 	t.Run("ours", func(t *testing.T) {
+		t.Parallel()
 		rec := newSRS(t, "srs")
 		r := newRig(t, []string{rec.URI("")})
 		c := r.newCall()
@@ -203,6 +206,7 @@ func TestSessionTimer(t *testing.T) {
 		finish(t, c, s)
 	})
 	t.Run("the SRS's, kept", func(t *testing.T) {
+		t.Parallel()
 		_, c, _, s := recording(t)
 		for range 3 {
 			resp := s.Dialog.Send("UPDATE", peer.With("Session-Expires", "2;refresher=uac"), peer.With("Supported", "timer")).Expect(200)
@@ -215,6 +219,7 @@ func TestSessionTimer(t *testing.T) {
 		finish(t, c, s)
 	})
 	t.Run("the SRS's, forgotten", func(t *testing.T) {
+		t.Parallel()
 		rec := newSRS(t, "srs")
 		r := newRig(t, []string{rec.URI("")})
 		c := r.newCall()
@@ -224,4 +229,16 @@ func TestSessionTimer(t *testing.T) {
 		c.ended(src.Partial)
 		c.end()
 	})
+}
+
+// An SRS that does not acknowledge our 200 holds our updates up, and no more.
+func TestNoAck(t *testing.T) {
+	t.Parallel()
+	_, c, _, s := recording(t)
+	s.Dialog.Send("INVITE", peer.WithSDP(peer.BuildSDP(2, line(s, "1"), line(s, "2")))).Expect(200)
+	c.hold(true)
+	silence(t, c, s)
+	s.Update()
+	inactive(t, s, true)
+	finish(t, c, s)
 }
