@@ -14,6 +14,9 @@ import (
 const (
 	defaultDrain = time.Second
 	maxDrain     = 10 * time.Second
+
+	defaultBuffer       = 10 * time.Second
+	defaultBufferMemory = 256 << 20
 )
 
 // Config says how an Engine is to work. Only the ports and Listen are needed.
@@ -24,6 +27,9 @@ type Config struct {
 	PortMin, PortMax int           // inclusive; even ports carry RTP, the odd one above RTCP
 	Timeout          time.Duration // no RTP from any party that should send for so long: Relay.OnTimeout; 0: never
 	Drain            time.Duration // a released port must be silent for so long before reuse; 0: 1 s, at most 10 s
+
+	Buffer       time.Duration // how much of a flow a Tap keeps while it has no address; 0: 10 s; negative: nothing
+	BufferMemory int64         // bytes that all taps together may keep; 0: 256 MB
 
 	Workers  int  // epoll workers where the platform has them; 0: 1
 	Portable bool // use the portable driver (goroutine per socket) even where a better one exists
@@ -63,6 +69,13 @@ func (c *Config) normalize() error {
 		c.Drain = defaultDrain
 	}
 	c.Drain = min(c.Drain, maxDrain)
+	if c.Buffer == 0 {
+		c.Buffer = defaultBuffer
+	}
+	c.Buffer = max(c.Buffer, 0)
+	if c.BufferMemory <= 0 {
+		c.BufferMemory = defaultBufferMemory
+	}
 	c.Workers = max(c.Workers, 1)
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)

@@ -3,44 +3,63 @@ package forker
 import "net/netip"
 
 // copy sends one packet of the flow to the recorder, header rewritten in place,
-// or drops and counts it. h is nil when the datagram is no RTP packet. It runs
-// under the relay's mutex, after the packet has gone on to the other party.
+// keeps it for later, or drops and counts it. h is nil when the datagram is no
+// RTP packet. It runs under the relay's mutex, after the packet has gone on to
+// the other party.
 func (t *Tap) copy(b []byte, h *header, now int64) {
 	t.counts.in++
 	if h == nil {
 		t.drop(DropNotRTP)
 		return
 	}
+	t.heard = now
 	clock := t.clockOf(h.pt)
-	if reason, skip := t.withheld(h.pt); skip {
-		t.nums.skip(h, clock, now)
-		t.drop(reason)
-		return
+	waiting := t.backlog.n > 0
+	switch {
+	case t.paused && waiting: // the pause is noted behind the backlog
+		t.drop(DropPaused)
+	case t.paused:
+		t.leaveOut(h, clock, now, DropPaused)
+	case !waiting && t.rtp.IsValid():
+		t.emit(b, h, clock, now, now)
+	case t.backlog.limit > 0:
+		t.keep(b, h, clock, now)
+	default:
+		t.leaveOut(h, clock, now, DropNoAddress)
 	}
+	if waiting && t.rtp.IsValid() {
+		t.catchUp(t.pace(), now)
+	}
+}
+
+// leaveOut drops a packet on purpose: it takes no number.
+func (t *Tap) leaveOut(h *header, clock, at int64, reason DropReason) {
+	t.nums.skip(h, clock, at)
+	t.drop(reason)
+}
+
+// number gives a packet that came at that time its place in the copy.
+func (t *Tap) number(h *header, clock, at int64) (seq uint16, ts uint32, ok bool) {
 	if !t.nums.started {
 		seq, ts := t.reports.origin()
-		t.nums.start(h, clock, now, seq, ts)
+		t.nums.start(h, clock, at, seq, ts)
 	}
-	seq, ts, ok := t.nums.next(h, clock, now)
+	return t.nums.next(h, clock, at)
+}
+
+// emit sends the packet b that came at that time. It owns b's header.
+func (t *Tap) emit(b []byte, h *header, clock, at, now int64) {
+	if t.pt[h.pt] == unmapped {
+		t.leaveOut(h, clock, at, DropUnmapped)
+		return
+	}
+	seq, ts, ok := t.number(h, clock, at)
 	if !ok {
 		t.drop(DropLate)
 		return
 	}
 	writeHeader(b, t.pt[h.pt], seq, ts, t.ssrc)
 	t.send(b, h.payload, now)
-}
-
-// withheld tells whether packets are left out on purpose now.
-func (t *Tap) withheld(pt uint8) (DropReason, bool) {
-	switch {
-	case t.paused:
-		return DropPaused, true
-	case !t.rtp.IsValid():
-		return DropNoAddress, true
-	case t.pt[pt] == unmapped:
-		return DropUnmapped, true
-	}
-	return 0, false
 }
 
 func (t *Tap) clockOf(pt uint8) int64 {

@@ -15,11 +15,13 @@ type Engine struct {
 	driver driver
 	ports  *portPool
 	totals totals
+	store  store
 	base   time.Time // zero of the engine's monotonic clock
 	stop   chan struct{}
 	swept  chan struct{} // closed when the sweeper has ended
 
 	opened atomic.Uint32 // relays so far; spreads them over the workers
+	hasty  atomic.Int64  // sends of backlogs at full pace left until the next sweep
 
 	// guarded by mu
 	mu        sync.Mutex
@@ -38,6 +40,8 @@ func New(cfg Config) (*Engine, error) {
 		cfg: cfg, base: time.Now(), stop: make(chan struct{}), swept: make(chan struct{}),
 		relays: make(map[*Relay]struct{}), recorders: make(map[string]*recorderTotals),
 	}
+	e.store.limit = cfg.BufferMemory
+	e.hasty.Store(catchUpShare * int64(cfg.Workers))
 	d, err := newDriver(cfg.Workers, cfg.Portable, e.now)
 	if err != nil {
 		return nil, fmt.Errorf("starting media workers: %w", err)

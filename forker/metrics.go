@@ -31,13 +31,15 @@ var (
 		"Packets copied to recording servers.", []string{"recorder"}, nil)
 	descDropped = prometheus.NewDesc("sidetrack_fork_dropped_packets_total",
 		"Packets of recorded flows that were not copied.", []string{"recorder", "reason"}, nil)
+	descBuffered = prometheus.NewDesc("sidetrack_fork_buffer_bytes",
+		"Memory that holds packets until a recording server can be sent them.", nil, nil)
 	descPorts = prometheus.NewDesc("sidetrack_media_ports",
 		"UDP ports of the media range.", []string{"state"}, nil)
 )
 
 // Describe implements prometheus.Collector.
 func (c collector) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{descPackets, descRefused, descCopied, descDropped, descPorts} {
+	for _, d := range []*prometheus.Desc{descPackets, descRefused, descCopied, descDropped, descBuffered, descPorts} {
 		ch <- d
 	}
 }
@@ -55,6 +57,7 @@ func (c collector) Collect(ch chan<- prometheus.Metric) {
 		counter(descRefused, t.failures[side].Load(), side.String(), "send-error")
 	}
 	c.recorders(counter)
+	ch <- prometheus.MustNewConstMetric(descBuffered, prometheus.GaugeValue, float64(c.engine.store.used.Load()))
 	p := c.engine.Ports()
 	for state, n := range map[string]int{"free": p.Free, "used": p.Used, "draining": p.Draining} {
 		ch <- prometheus.MustNewConstMetric(descPorts, prometheus.GaugeValue, float64(n), state)

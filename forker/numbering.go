@@ -115,7 +115,7 @@ func (n *numbering) track(h *header, clock, now int64) (s *source, ext int64, fr
 	step := int64(int16(h.seq - uint16(s.high)))
 	slipped := s.slipped(h.ts, clock, now, n.slip())
 	switch {
-	case step < -maxLate, step <= 0 && slipped:
+	case step < -maxLate, step <= 0 && (slipped || n.rejoin && now-s.at > int64(maxTimeSlip)):
 		n.rebase(h, clock, now)
 		return s, s.high, true
 	case step <= 0:

@@ -194,3 +194,28 @@ func BenchmarkDecide(b *testing.B) {
 		g.step()
 	}
 }
+
+// Neither keeping packets nor catching up allocates once memory is warm.
+func TestBacklogAllocatesNothing(t *testing.T) {
+	g := newRig()
+	g.relay.engine.store.limit = 1 << 20
+	g.tap.backlog = backlog{store: &g.relay.engine.store, limit: int64(time.Minute)}
+	to := g.tap.rtp
+	round := func() {
+		g.tap.rtp = netip.AddrPort{}
+		for range 200 {
+			g.step()
+		}
+		g.tap.rtp = to
+		for g.tap.backlog.n > 0 {
+			g.step()
+		}
+	}
+	round()
+	if n := testing.AllocsPerRun(20, round); n != 0 {
+		t.Errorf("%v allocations for some 300 packets", n)
+	}
+	if c := g.tap.counts; c.copied != c.in || g.relay.engine.store.used.Load() != 0 {
+		t.Errorf("%+v, %d bytes still taken", c, g.relay.engine.store.used.Load())
+	}
+}

@@ -36,17 +36,19 @@ type DropReason int
 // The reasons, in the order of Drops.
 const (
 	DropPaused      DropReason = iota // between Pause and Resume
-	DropNoAddress                     // SendTo not called yet, or with no address
+	DropNoAddress                     // nowhere to send it to, and not kept (TapConfig.Buffer) or never sent
 	DropUnmapped                      // payload type that the recorder did not accept
 	DropWouldBlock                    // the socket's send buffer was full
 	DropUnreachable                   // the recorder's host answered with ICMP unreachable
 	DropError                         // any other error of the kernel
 	DropNotRTP                        // no RTP packet (RFC 3550 §5.1), e.g. STUN or T.38
 	DropLate                          // belongs before a pause or a change of source; its number is taken
+	DropBufferFull                    // kept for want of an address, then displaced by newer ones
+	DropClosed                        // still kept, with an address known, when the tap was closed
 	dropReasons
 )
 
-var dropNames = [dropReasons]string{"paused", "no-address", "unmapped-pt", "would-block", "unreachable", "error", "not-rtp", "late"}
+var dropNames = [dropReasons]string{"paused", "no-address", "unmapped-pt", "would-block", "unreachable", "error", "not-rtp", "late", "buffer-full", "closed"}
 
 // String gives the reason as the metrics name it.
 func (d DropReason) String() string {
@@ -73,6 +75,7 @@ type TapStats struct {
 	SSRC        uint32 // of the copy
 	In          uint64 // packets of the flow seen by the tap
 	Copied      uint64 // packets that left towards the recorder
+	Buffered    int    // packets kept for later now
 	Octets      uint64 // UDP payload of these
 	Dropped     Drops
 	Unreachable uint64 // ICMP unreachable received for copies sent

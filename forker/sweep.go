@@ -12,7 +12,7 @@ const (
 )
 
 // sweep is the engine's one timer: ports that have drained, RTCP that is due,
-// calls without media, strangers to be told of.
+// backlogs of silent sources, calls without media, strangers to be told of.
 func (e *Engine) sweep() {
 	defer close(e.swept)
 	tick := time.NewTicker(e.sweepInterval())
@@ -25,6 +25,7 @@ func (e *Engine) sweep() {
 		case <-tick.C:
 		}
 		now := e.now()
+		e.hasty.Store(catchUpShare * int64(e.cfg.Workers))
 		e.ports.sweep(now)
 		e.mu.Lock()
 		relays = e.list(relays[:0])
@@ -54,6 +55,7 @@ func (r *Relay) sweep(now int64) {
 	}
 	for _, t := range r.taps {
 		t.sendReports(now)
+		t.catchUpIdle(now)
 	}
 	timeout := r.timedOut(now)
 	news := r.strangerNews(now)

@@ -4,6 +4,7 @@ import (
 	"math/rand/v2"
 	"net/netip"
 	"sync/atomic"
+	"time"
 )
 
 // TapConfig names a Tap.
@@ -12,6 +13,10 @@ type TapConfig struct {
 	CNAME    string     // SDES CNAME (RFC 3550 §6.5.1) of the copy; empty: none is sent
 	Recorder string     // metrics label
 	Local    netip.Addr // where its ports bind; zero: Config.Listen
+
+	// Buffer is how much of the flow is kept while there is no address to send
+	// it to; 0: Config.Buffer; negative: nothing is kept.
+	Buffer time.Duration
 }
 
 // unmapped marks payload types that are not copied.
@@ -39,6 +44,8 @@ type Tap struct {
 	pt          [128]uint8
 	clock       [128]int32
 	nums        numbering
+	backlog     backlog
+	heard       int64 // arrival of the newest packet of the flow
 	counts      tapCounters
 	reports     reports
 	rtcpIn      atomic.Uint64
@@ -63,6 +70,10 @@ func newTap(r *Relay, cfg TapConfig, totals *recorderTotals) (*Tap, error) {
 		return nil, err
 	}
 	t := &Tap{relay: r, cfg: cfg, pair: pair, totals: totals, ssrc: rand.Uint32()}
+	t.backlog = backlog{store: &r.engine.store, limit: int64(r.engine.cfg.Buffer)}
+	if cfg.Buffer != 0 {
+		t.backlog.limit = int64(max(cfg.Buffer, 0))
+	}
 	for i := range t.pt {
 		t.pt[i] = unmapped
 	}
@@ -97,10 +108,16 @@ func (t *Tap) SetFormats(clock map[uint8]int) {
 	}
 }
 
-// SendTo has copies sent to rtp, and RTCP to rtcp, from the next packet on. pt
-// maps the call's payload types to the recorder's; a type that is not in it is
-// left out without a gap in the numbering. Calling it again moves the copy. A
-// zero, unspecified or port 0 rtp address stops it; a zero rtcp one stops RTCP.
+// SendTo has copies sent to rtp, and RTCP to rtcp. pt maps the call's payload
+// types to the recorder's; a type that is not in it is left out without a gap in
+// the numbering. Calling it again moves the copy. A zero, unspecified or port 0
+// rtp address stops it; a zero rtcp one stops RTCP.
+//
+// While there is no address, from Fork on, packets are kept (TapConfig.Buffer)
+// and not lost. With the next address they leave first, in order, numbered and
+// stamped as they would have been, at up to four times the pace at which
+// packets come; those that come meanwhile queue behind them. When more has come
+// than may be kept the oldest are dropped and show as a loss.
 func (t *Tap) SendTo(rtp, rtcp netip.AddrPort, pt map[uint8]uint8) {
 	t.relay.mu.Lock()
 	defer t.relay.mu.Unlock()
@@ -117,6 +134,7 @@ func (t *Tap) SendTo(rtp, rtcp netip.AddrPort, pt map[uint8]uint8) {
 	t.rtcp = sendable(rtcp)
 	host := t.rtcp.Addr()
 	t.rtcpAddress.Store(&host)
+	t.catchUp(catchUpPace, t.relay.engine.now())
 }
 
 // moveTo connects the socket to the recorder, so that the kernel looks the
@@ -139,13 +157,19 @@ func sendable(a netip.AddrPort) netip.AddrPort {
 	return unmap(a)
 }
 
-// Pause stops copying: once it returns no RTP packet leaves before Resume,
-// because packets are copied under the mutex that Pause has taken meanwhile.
-// The source is followed on, RTCP goes on (RFC 3264 §5.1).
+// Pause stops copying: of the packets that come after it has returned none
+// leaves, because packets are copied under the mutex that Pause has taken
+// meanwhile. What came before and is still kept leaves all the same while there
+// is an address; SendTo without one holds it back, too. The source is followed
+// on, RTCP goes on (RFC 3264 §5.1).
 func (t *Tap) Pause() {
 	t.relay.mu.Lock()
 	defer t.relay.mu.Unlock()
 	t.paused = true
+	if t.backlog.n > 0 {
+		t.backlog.cut = true
+		return
+	}
 	t.nums.pause()
 }
 
@@ -165,12 +189,13 @@ func (t *Tap) Stats() TapStats {
 	return TapStats{
 		Label: t.cfg.Label, SSRC: t.ssrc, In: c.in, Copied: c.copied, Octets: c.octets, Dropped: c.dropped,
 		Unreachable: c.unreachable, RTCPSent: t.reports.sent, RTCPIn: t.rtcpIn.Load(), Paused: t.paused,
-		First: e.wall(c.first), Last: e.wall(c.last), Remote: t.rtp,
+		Buffered: t.backlog.n,
+		First:    e.wall(c.first), Last: e.wall(c.last), Remote: t.rtp,
 	}
 }
 
 // Close ends the copy with an RTCP BYE (RFC 3550 §6.3.7) and lets its ports
-// drain. Idempotent.
+// drain. What is still kept is discarded. Idempotent.
 func (t *Tap) Close() {
 	t.relay.mu.Lock()
 	defer t.relay.mu.Unlock()
@@ -184,6 +209,18 @@ func (t *Tap) shut() {
 	}
 	t.sendBye(t.relay.engine.now())
 	t.closed = true
+	t.discard()
 	t.relay.drop(t)
 	t.relay.engine.ports.release(t.pair)
+}
+
+// discard throws the backlog away, counted by what kept it from leaving.
+func (t *Tap) discard() {
+	reason := DropClosed
+	if !t.rtp.IsValid() {
+		reason = DropNoAddress
+	}
+	n := uint64(t.backlog.clear())
+	t.counts.dropped[reason] += n
+	t.totals.dropped[reason].Add(n)
 }

@@ -84,6 +84,7 @@ func TestTapRewrites(t *testing.T) {
 // Every reason for which a packet is not copied, counted; the call goes on.
 func TestTapDropsAreCounted(t *testing.T) {
 	drivers(t, func(t *testing.T, cfg forker.Config) {
+		cfg.Buffer = -1
 		c := newCall(t, newEngine(t, cfg))
 		srs, tap := newPeer(t, srsHost), fork(t, c.relay, forker.AB)
 		pass := func(b []byte) {

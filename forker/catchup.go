@@ -1,0 +1,83 @@
+package forker
+
+import "time"
+
+// How fast a backlog leaves. Packets of the source drive it, so that the pace
+// follows theirs; behind a silent source the sweep does.
+const (
+	catchUpPace  = 4    // packets that leave for one that comes
+	catchUpSlow  = 2    // the same while many taps catch up at once
+	catchUpIdle  = 32   // per sweep, when nothing comes
+	catchUpShare = 5000 // per sweep and worker: sends above which taps go slow
+	idleAfter    = int64(100 * time.Millisecond)
+)
+
+// keep puts a packet into the backlog. When that is full the oldest ones make
+// room; they keep their numbers, so that the recorder sees a loss.
+func (t *Tap) keep(b []byte, h *header, clock, now int64) {
+	q := &t.backlog
+	for q.full(now) {
+		t.shed()
+	}
+	for !q.push(b, h, clock, now) {
+		if q.n == 0 {
+			t.number(h, clock, now)
+			t.drop(DropBufferFull)
+			return
+		}
+		t.shed()
+	}
+}
+
+// shed gives the oldest packet of the backlog up.
+func (t *Tap) shed() {
+	r := t.backlog.peek()
+	if r.cut {
+		t.nums.pause()
+	}
+	if h, ok := readHeader(r.b); ok {
+		t.number(&h, r.clock, r.at)
+	}
+	t.drop(DropBufferFull)
+	t.backlog.pop()
+	t.settle()
+}
+
+// catchUp sends up to n packets of the backlog, as they would have been sent
+// when they came.
+func (t *Tap) catchUp(n int, now int64) {
+	for ; n > 0 && t.backlog.n > 0 && t.rtp.IsValid(); n-- {
+		r := t.backlog.peek()
+		if r.cut {
+			t.nums.pause()
+		}
+		if h, ok := readHeader(r.b); ok {
+			t.emit(r.b, &h, r.clock, r.at, now)
+		}
+		t.backlog.pop()
+	}
+	t.settle()
+}
+
+// settle hands a pause behind the backlog to the numbering once it is its turn.
+func (t *Tap) settle() {
+	if t.backlog.n == 0 && t.backlog.cut {
+		t.backlog.cut = false
+		t.nums.pause()
+	}
+}
+
+// pace is how many packets may leave now for the one that came.
+func (t *Tap) pace() int {
+	if t.relay.engine.hasty.Add(-catchUpPace) < 0 {
+		return catchUpSlow
+	}
+	return catchUpPace
+}
+
+// catchUpIdle lets the backlog of a source that has fallen silent leave.
+func (t *Tap) catchUpIdle(now int64) {
+	if t.backlog.n > 0 && now-t.heard > idleAfter {
+		t.catchUp(catchUpIdle, now)
+	}
+}
