@@ -66,7 +66,7 @@ func (s *session) answer(c content) ([]byte, *refusal) {
 	taken := false
 	for i, m := range media {
 		section, err := s.section(i, m)
-		if err != nil && first {
+		if first && errors.Is(err, errNoPorts) {
 			return nil, refuse(503, err.Error(), sip.Header{Name: "Retry-After", Value: "10"})
 		}
 		if err != nil {
@@ -93,14 +93,19 @@ func (s *session) section(i int, m *sdp.Media) (sdp.OfferMedia, error) {
 	refused := m.Refuse()
 	refused.Label = m.Label()
 	st := s.streams[i]
-	if why := unusable(i, m); why != "" {
+	if why := unusable(m); why != "" {
 		if st != nil {
 			st.setActive(false)
+			st.disabled = true
 		}
 		if m.Port != 0 {
 			s.problem(fmt.Sprintf("section %d refused: %s", i+1, why))
 		}
 		return refused, nil
+	}
+	if st != nil && st.replacedBy(m) {
+		s.retired = append(s.retired, st)
+		st = nil
 	}
 	if st == nil {
 		var err error
@@ -116,7 +121,7 @@ func (s *session) section(i int, m *sdp.Media) (sdp.OfferMedia, error) {
 }
 
 // unusable says why a section cannot be received, "" when it can.
-func unusable(i int, m *sdp.Media) string {
+func unusable(m *sdp.Media) string {
 	switch {
 	case m.Port == 0:
 		return "port 0"
@@ -126,8 +131,6 @@ func unusable(i int, m *sdp.Media) string {
 		return m.Proto + " is encrypted"
 	case len(m.RTP()) == 0:
 		return "no payload type"
-	case i >= maxStreams:
-		return fmt.Sprintf("more than %d sections", maxStreams)
 	}
 	return ""
 }
@@ -143,6 +146,7 @@ func (s *session) follow(st *stream, m *sdp.Media) {
 	media, _ := m.Addr()
 	rtcp, _ := m.RTCP()
 	s.expect(st, media, rtcp)
+	st.disabled = false
 	st.setActive(m.Direction().Sends())
 }
 
@@ -155,6 +159,9 @@ func (s *session) direction(st *stream) sdp.Direction {
 
 // open makes the stream of a section.
 func (s *session) open(i int, m *sdp.Media) (*stream, error) {
+	if len(s.openStreams()) >= maxStreams {
+		return nil, fmt.Errorf("section %d refused: more than %d streams", i+1, maxStreams)
+	}
 	rtp, rtcp, err := s.server.ports.open(s.bindAddress())
 	if err != nil {
 		return nil, err
@@ -164,8 +171,8 @@ func (s *session) open(i int, m *sdp.Media) (*stream, error) {
 		label = fmt.Sprintf("m%d", i+1)
 		s.problem(fmt.Sprintf("SDP-03: section %d has no label, recorded as %s", i+1, label))
 	}
-	for _, other := range s.streams {
-		if other != nil && other.label == label {
+	for _, other := range s.openStreams() {
+		if other.label == label && !other.disabled {
 			s.problem(fmt.Sprintf("SDP-05: label %q stands at more than one section", label))
 		}
 	}
@@ -174,7 +181,7 @@ func (s *session) open(i int, m *sdp.Media) (*stream, error) {
 	st.trouble = s.trouble
 	name, f := s.names.take(label), s.folder
 	st.track.cfg = trackConfig{
-		start: s.epoch, local: st.local(),
+		start: s.epoch, local: netip.AddrPortFrom(s.sdp.addr, st.local().Port()),
 		path: func(extension string) (string, error) { return f.file(name + extension) },
 	}
 	s.streams[i] = st

@@ -75,18 +75,23 @@ func (c *content) checkPart(p body.Part) {
 	}
 }
 
-// labels are those of the SDP; nil without SDP.
-func (c *content) labels() []string {
+// labels are those of the SDP, nil without SDP: of its live sections, and of
+// disabled ones, which metadata may describe but need not.
+func (c *content) labels() (live, disabled []string) {
 	if c.sdp == nil {
-		return nil
+		return nil, nil
 	}
-	labels := []string{}
+	live = []string{}
 	for _, m := range c.sdp.Media() {
-		if l := m.Label(); l != "" {
-			labels = append(labels, l)
+		switch l := m.Label(); {
+		case l == "":
+		case m.Port == 0:
+			disabled = append(disabled, l)
+		default:
+			live = append(live, l)
 		}
 	}
-	return labels
+	return live, disabled
 }
 
 // checkRequest holds the header fields that make a request one of a recording

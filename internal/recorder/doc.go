@@ -13,7 +13,7 @@
 // INVITE → onInvite (who may, what is offered) → newSession → answer → 200.
 // Datagram → stream.readRTP → receiver (which source, in which order) →
 // timeline (where on the session's clock) → track (decode and append to
-// <label>.wav, or keep as it is in <label>.rtpdump). Everything that SIP says is plain data on the lane
+// <label>.wav, or keep as it is in <label>.pcap). Everything that SIP says is plain data on the lane
 // (see txn) of the dialog; the media side of a stream is guarded by its mutex.
 // Documents and reports go to disk through the clerk, one goroutine, so that a
 // slow disk never delays an answer. While the disk is slow, RTP waits in the

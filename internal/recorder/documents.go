@@ -29,9 +29,8 @@ type library struct {
 	sender map[string]Party    // by label; stays while the stream is held
 }
 
-// read takes a document in; labels are those of the SDP in the same message, nil
-// without SDP.
-func (l *library) read(b []byte, via string, at time.Duration, labels []string) *document {
+// read takes in a document that came with the SDP of c, if c has one.
+func (l *library) read(b []byte, via string, at time.Duration, c *content) *document {
 	l.count++
 	d := document{At: at.Seconds(), Via: via, Bytes: len(b), Problems: []string{}}
 	if l.count <= maxDocuments {
@@ -42,7 +41,7 @@ func (l *library) read(b []byte, via string, at time.Duration, labels []string) 
 		d.Problems = append(d.Problems, err.Error())
 	} else {
 		d.Mode = rec.Mode()
-		d.Problems = append(d.Problems, l.check(rec, labels)...)
+		d.Problems = append(d.Problems, l.check(rec, c)...)
 		l.learn(rec)
 	}
 	if len(l.list) < maxDocuments {
@@ -51,7 +50,13 @@ func (l *library) read(b []byte, via string, at time.Duration, labels []string) 
 	return &d
 }
 
-func (l *library) check(rec *metadata.Recording, labels []string) (problems []string) {
+func (l *library) check(rec *metadata.Recording, c *content) (problems []string) {
+	labels, disabled := c.labels()
+	for _, d := range disabled {
+		if rec.StreamByLabel(d) != nil {
+			labels = append(labels, d)
+		}
+	}
 	for _, p := range rec.Verify(labels) {
 		problems = append(problems, p.String())
 	}

@@ -1,7 +1,6 @@
 package recorder
 
 import (
-	"encoding/json"
 	"fmt"
 	"time"
 )
@@ -61,10 +60,9 @@ func (s *stream) finish(length, shift float64) {
 // conclude writes the report and tells whoever wants to know. It runs on the clerk,
 // behind the session's documents.
 func (s *session) conclude() {
-	rep := s.report()
-	b, err := json.MarshalIndent(rep, "", "  ")
+	b, err := s.report().encode()
 	if err == nil {
-		err = writeFile(s.folder, "recording.json", append(b, '\n'), true)
+		err = writeFile(s.folder, "recording.json", b, true)
 	}
 	if err != nil {
 		s.trouble(fmt.Sprintf("writing the report: %v", err))

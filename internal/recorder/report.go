@@ -1,6 +1,8 @@
 package recorder
 
 import (
+	"bytes"
+	"encoding/json"
 	"fmt"
 	"slices"
 	"time"
@@ -24,6 +26,17 @@ func (s *session) report() report {
 		Summary: sum, From: s.dialog.Remote, To: s.dialog.Local,
 		SDP: s.sdp.exchanges, Metadata: append([]document{}, s.library.list...), Transport: s.dialog.Flow.Proto,
 	}
+}
+
+// encode writes the report for people: indented, and without escapes that only
+// matter within HTML.
+func (r report) encode() ([]byte, error) {
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	e.SetIndent("", "  ")
+	err := e.Encode(r)
+	return b.Bytes(), err
 }
 
 // snapshot is what there is to tell now. Called from any goroutine, without mu.
@@ -53,8 +66,9 @@ func (s *session) snapshot() Summary {
 	return sum
 }
 
-// openStreams lists the streams that there are.
+// openStreams lists the streams that there are, former ones first.
 func (s *session) openStreams() (list []*stream) {
+	list = append(list, s.retired...)
 	for _, st := range s.streams {
 		if st != nil {
 			list = append(list, st)

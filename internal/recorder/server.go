@@ -68,6 +68,9 @@ func (s *Server) Start() error {
 // client puts into its list of recorders.
 func (s *Server) URIs() []string {
 	var uris []string
+	if s.transport == nil {
+		return nil
+	}
 	for _, l := range s.transport.Listeners() {
 		uris = append(uris, l.ContactURI(""))
 	}

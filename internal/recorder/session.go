@@ -34,6 +34,7 @@ type session struct {
 	folder   *folder // nil before begin
 	dialog   *dialog.Dialog
 	streams  []*stream // by m= section; nil where refused
+	retired  []*stream // whose section another stream has taken
 	names    names
 	sdp      description
 	library  library
@@ -161,7 +162,7 @@ func (s *session) readDocuments(c content, via string) (list []received) {
 		s.problem(note)
 	}
 	for _, b := range c.documents {
-		d := s.library.read(b, via, s.now(), c.labels())
+		d := s.library.read(b, via, s.now(), &c)
 		for _, p := range d.Problems {
 			s.problem("metadata " + strconv.Itoa(s.library.count) + ": " + p)
 		}

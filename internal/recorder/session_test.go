@@ -2,9 +2,11 @@ package recorder_test
 
 import (
 	"context"
+	"encoding/binary"
 	"encoding/json"
 	"fmt"
 	"math"
+	"net"
 	"os"
 	"path/filepath"
 	"strings"
@@ -240,19 +242,23 @@ func TestUndecodableIsKeptAsItCame(t *testing.T) {
 	c.bye()
 	sum := result(t, ended)
 	st := sum.Streams[0]
-	if filepath.Base(st.File) != "1.rtpdump" || st.Codec != "OPUS" || !sum.Complete {
+	if filepath.Base(st.File) != "1.pcap" || st.Codec != "OPUS" || !sum.Complete {
 		t.Fatalf("%+v, %q", st, sum.Problems)
 	}
 	b := []byte(mustRead(t, st.File))
-	line := strings.Index(string(b), "\n")
-	if !strings.HasPrefix(string(b), "#!rtpplay1.0 127.0.0.1/") {
-		t.Errorf("begins with %q", b[:line])
+	if string(b[:4]) != "\xd4\xc3\xb2\xa1" || b[20] != 101 {
+		t.Errorf("begins with % x", b[:24])
 	}
 	var got []byte
-	for b = b[line+1+16:]; len(b) > 8; {
-		n := int(b[0])<<8 | int(b[1])
-		got = append(got, b[8:n]...)
-		b = b[n:]
+	for b = b[24:]; len(b) > 16; {
+		n := int(binary.LittleEndian.Uint32(b[8:]))
+		ip := b[16 : 16+n]
+		if from, to := binary.BigEndian.Uint16(ip[20:]), int(binary.BigEndian.Uint16(ip[22:])); to != c.remote[0] ||
+			int(from) != c.media[0].LocalAddr().(*net.UDPAddr).Port || string(ip[12:16]) != "\x7f\x00\x00\x01" {
+			t.Fatalf("packet from port %d to port %d", from, to)
+		}
+		got = append(got, ip[28:]...)
+		b = b[16+n:]
 	}
 	if string(got) != string(sent) {
 		t.Error("the packets kept are not those sent")

@@ -34,8 +34,9 @@ type stream struct {
 	readers sync.WaitGroup
 
 	// Owned by the session.
-	active bool // by the last offer
-	wanted bool // active at any time
+	active   bool // by the last offer
+	wanted   bool // active at any time
+	disabled bool // port 0 in the last offer
 
 	mu      sync.Mutex
 	latch   latch
@@ -122,6 +123,7 @@ func (s *stream) takeRTP(b []byte, from netip.AddrPort) {
 		s.control(b, at)
 		return
 	}
+	s.track.from = from
 	s.rx.receive(b, at)
 }
 
@@ -155,6 +157,12 @@ func (s *stream) learn(list []sdp.Format) (changed string) {
 	defer s.mu.Unlock()
 	s.track.offer(list)
 	return s.track.formats.learn(list)
+}
+
+// replacedBy reports whether a section that was disabled has been taken for
+// another stream (RFC 3264 §8.1).
+func (s *stream) replacedBy(m *sdp.Media) bool {
+	return s.disabled && (m.Kind != s.kind || m.Label() != "" && m.Label() != s.label)
 }
 
 // setActive tells whether the client's offer lets the stream flow. The session's mu

@@ -30,7 +30,7 @@ type StreamSummary struct {
 	Party     string  `json:"party"`     // address of record of who sends it, by the metadata; "" when not told
 	Kind      string  `json:"kind"`      // audio, video, …
 	Codec     string  `json:"codec"`     // encoding name of what was received, else of what was offered first
-	File      string  `json:"file"`      // path of the .wav or .rtpdump; "" when there is none
+	File      string  `json:"file"`      // path of the .wav or .pcap; "" when there is none
 	Packets   uint64  `json:"packets"`   // distinct RTP packets received
 	Octets    uint64  `json:"octets"`    // their payload
 	Lost      uint64  `json:"lost"`      // never arrived

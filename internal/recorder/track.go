@@ -20,13 +20,14 @@ const (
 type trackConfig struct {
 	path  func(extension string) (string, error) // makes the folder; called when a file is opened
 	start time.Time                              // time zero
-	local netip.AddrPort                         // of the RTP socket
+	local netip.AddrPort                         // where the client sends to
 }
 
 // track turns the ordered packets of one stream into files: what can be decoded
-// into a WAV on the session's clock, everything else into an rtpdump.
+// into a WAV on the session's clock, everything else into a packet capture.
 type track struct {
 	cfg     trackConfig
+	from    netip.AddrPort // of the last datagram
 	formats formats
 	time    timeline
 	codec   audio.Codec // of the packet decoded last
@@ -228,15 +229,15 @@ func (t *track) resume(at time.Duration) {
 	}
 }
 
-// keep appends the packet as it is to the rtpdump.
+// keep appends the packet as it is to the capture.
 func (t *track) keep(p *packet) {
 	if t.dump == nil {
 		if t.err != nil {
 			return
 		}
-		path, err := t.cfg.path(".rtpdump")
+		path, err := t.cfg.path(".pcap")
 		if err == nil {
-			t.dump, err = createDump(path, t.cfg.start, t.cfg.local)
+			t.dump, err = createDump(path, t.cfg.start)
 			t.dumpPath = path
 		}
 		if t.failed(err); err != nil {
@@ -245,7 +246,7 @@ func (t *track) keep(p *packet) {
 	}
 	t.missing = 0
 	t.last = t.formats[p.pt].name
-	t.failed(t.dump.write(p.raw, p.at))
+	t.failed(t.dump.write(p.raw, t.from, t.cfg.local, p.at))
 }
 
 func (t *track) failed(err error) {
