@@ -56,14 +56,7 @@ func (z *zone) ServeDNS(w dns.ResponseWriter, m *dns.Msg) {
 
 func serve(t *testing.T, z *zone) *resolve.Resolver {
 	t.Helper()
-	pc, err := net.ListenPacket("udp4", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	nl, err := net.Listen("tcp4", pc.LocalAddr().String())
-	if err != nil {
-		t.Fatal(err)
-	}
+	pc, nl := bothPorts(t)
 	for _, s := range []*dns.Server{{PacketConn: pc, Handler: z}, {Listener: nl, Handler: z}} {
 		up := make(chan struct{})
 		s.NotifyStartedFunc = func() { close(up) }
@@ -77,6 +70,23 @@ func serve(t *testing.T, z *zone) *resolve.Resolver {
 		t.Fatal(err)
 	}
 	return resolve.New(resolve.Config{Servers: []string{pc.LocalAddr().String()}, Hosts: hosts})
+}
+
+// bothPorts opens a UDP and a TCP socket on the same port.
+func bothPorts(t *testing.T) (net.PacketConn, net.Listener) {
+	t.Helper()
+	for range 20 {
+		pc, err := net.ListenPacket("udp4", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if nl, err := net.Listen("tcp4", pc.LocalAddr().String()); err == nil {
+			return pc, nl
+		}
+		pc.Close() // the port is taken over TCP
+	}
+	t.Fatal("no port is free for both")
+	return nil, nil
 }
 
 func lookup(t *testing.T, r *resolve.Resolver, uri string) ([]string, error) {

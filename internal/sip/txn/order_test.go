@@ -104,12 +104,13 @@ type realBed struct {
 
 	mu    sync.Mutex
 	heard map[string][]string
+	calls map[string]*txn.ServerTx // INVITEs answered with 2xx
 	ended int
 }
 
 func newRealBed(t *testing.T, proto string, answer func(*txn.ServerTx)) *realBed {
 	t.Helper()
-	r := &realBed{t: t, answer: answer, heard: make(map[string][]string)}
+	r := &realBed{t: t, answer: answer, heard: make(map[string][]string), calls: make(map[string]*txn.ServerTx)}
 	tp := transport.New(transport.Config{OnMessage: func(in transport.Inbound) { r.layer.Receive(in) }})
 	r.layer = txn.New(txn.Config{Lanes: 4, Transport: tp})
 	r.layer.Start(r)
@@ -137,12 +138,21 @@ func (r *realBed) OnRequest(tx *txn.ServerTx) {
 	case method == "BYE":
 		tx.Reply(200, "")
 	case r.answer != nil:
+		r.mu.Lock()
+		r.calls[tx.Request.CallID()] = tx
+		r.mu.Unlock()
 		r.answer(tx)
 	}
 }
 
 func (r *realBed) OnAck(_ *txn.Lane, ack *sip.Message, _ transport.Flow) {
 	r.note(ack.CallID(), "ACK", false)
+	r.mu.Lock()
+	tx := r.calls[ack.CallID()]
+	r.mu.Unlock()
+	if tx != nil {
+		tx.Acked()
+	}
 }
 
 func (r *realBed) OnCancel(tx *txn.ServerTx, cancel *sip.Message) {

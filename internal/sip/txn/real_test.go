@@ -114,3 +114,28 @@ func TestClosedConnectionFailsAtOnce(t *testing.T) {
 		t.Errorf("after %v", took)
 	}
 }
+
+// A name is resolved by a worker and its answer comes on the lane.
+func TestResolveInAWorker(t *testing.T) {
+	r := newRealBed(t, "udp", nil)
+	lane := r.layer.Lanes()[1]
+	done := make(chan error, 1)
+	atOnce := true
+	lane.Post(func() {
+		lane.Resolve("sip:no-such-name.invalid", func(targets []txn.Target, err error) {
+			if atOnce || len(targets) > 0 {
+				t.Errorf("at once: %v, targets %v", atOnce, targets)
+			}
+			done <- err
+		})
+		atOnce = false
+	})
+	select {
+	case err := <-done:
+		if err == nil {
+			t.Error("no error for a name that cannot exist")
+		}
+	case <-time.After(20 * time.Second):
+		t.Fatal("no answer")
+	}
+}
