@@ -20,8 +20,8 @@ const (
 	wavHeadroom = 8 << 10         // bytes of the JUNK chunk's content
 )
 
-// ErrWAVShift tells that the beginning of a file cannot be moved so far.
-var ErrWAVShift = errors.New("wav: shift exceeds the headroom")
+// ErrWAVShift tells that a file has less leading silence than is to be removed.
+var ErrWAVShift = errors.New("wav: not so much leading silence")
 
 // WAVWriter appends 16-bit PCM to a RIFF/WAVE file. The sizes in the header are
 // renewed as the file grows, so that what was written before a crash can be
@@ -150,25 +150,59 @@ func (w *WAVWriter) flush() {
 }
 
 // Shift moves all audio later (frames > 0, silence is put before it) or earlier
-// (frames < 0, leading silence is removed) in time. Only headers are written:
-// the beginning of the data chunk moves over zeros. It fails with
-// [ErrWAVShift], changing nothing, when there is not so much headroom or
-// leading silence; up to a quarter of a second at 16 kHz mono always fits.
+// (frames < 0, leading silence is removed) in time. Up to a quarter of a second at
+// 16 kHz mono only headers are written: the beginning of the data chunk moves over
+// zeros. Further into the future the audio is copied. It fails with [ErrWAVShift],
+// changing nothing, when there is less leading silence than is to be removed.
 func (w *WAVWriter) Shift(frames int64) error {
 	n := frames * w.frameBytes()
-	if n > w.head || -n > w.lead {
+	if -n > w.lead {
 		return ErrWAVShift
 	}
 	w.flush()
-	if w.err == nil {
+	if n > w.head {
+		w.insert(n)
+	} else {
 		// The present data header becomes silence or headroom: zeros both.
-		_, w.err = w.f.WriteAt(make([]byte, 8), wavFixed-8+w.head)
+		w.zero(wavFixed-8+w.head, 8)
+		w.head -= n
 	}
-	w.head -= n
 	w.lead += n
 	w.size += n
 	w.mark()
 	return w.err
+}
+
+// insert makes room for n bytes at the beginning of the data, from the end on
+// so that nothing is overwritten before it was copied.
+func (w *WAVWriter) insert(n int64) {
+	buf := make([]byte, wavSparse)
+	start := wavFixed + w.head
+	for end := start + w.size; end > start && w.err == nil; {
+		b := buf[:min(int64(len(buf)), end-start)]
+		end -= int64(len(b))
+		// A hole at the end of the file has no bytes yet: it reads as zeros.
+		clear(b)
+		if _, err := w.f.ReadAt(b, end); err != nil && !errors.Is(err, io.EOF) {
+			w.err = err
+			return
+		}
+		_, w.err = w.f.WriteAt(b, end+n)
+	}
+	w.zero(start, n)
+	if w.err == nil {
+		_, w.err = w.f.Seek(start+w.size+n, io.SeekStart)
+	}
+}
+
+// zero overwrites n bytes with zeros.
+func (w *WAVWriter) zero(at, n int64) {
+	b := make([]byte, min(n, wavSparse))
+	for n > 0 && w.err == nil {
+		k := min(n, int64(len(b)))
+		_, w.err = w.f.WriteAt(b[:k], at)
+		at, n = at+k, n-k
+	}
 }
 
 // Close writes what is buffered and the final sizes, and closes the file.

@@ -121,14 +121,29 @@ func TestWAVShift(t *testing.T) {
 	must(t, w.Silence(10))
 	must(t, w.Write([]int16{1}))
 	must(t, w.Silence(10))
-	for _, by := range []int64{-11, 5000} {
-		if err := w.Shift(by); !errors.Is(err, audio.ErrWAVShift) {
-			t.Errorf("shift by %d gives %v, want ErrWAVShift", by, err)
-		}
+	if err := w.Shift(-11); !errors.Is(err, audio.ErrWAVShift) {
+		t.Errorf("removing audio gives %v, want ErrWAVShift", err)
 	}
 	must(t, w.Close())
 	if err := w.Write([]int16{1}); !errors.Is(err, os.ErrClosed) {
 		t.Errorf("writing after Close gives %v", err)
+	}
+}
+
+// Further than the headroom: the audio is copied, holes and all.
+func TestWAVLongShift(t *testing.T) {
+	w, path := create(t, 8000, 1)
+	pcm := audio.Sine(8000, 440, 0.5, 100_000)
+	must(t, w.Silence(10))
+	must(t, w.Write(pcm))
+	must(t, w.Silence(200_000))
+	must(t, w.Shift(50_000))
+	must(t, w.Write([]int16{7}))
+	must(t, w.Shift(-50_010))
+	must(t, w.Close())
+	got := read(t, path).PCM
+	if want := append(append(pcm, make([]int16, 200_000)...), 7); !equal(got, want) {
+		t.Errorf("%d samples, want %d, or other content", len(got), len(want))
 	}
 }
 

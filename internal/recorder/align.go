@@ -1,26 +1,33 @@
 package recorder
 
-// maxShift is the largest difference between arrival and sender reports that is
-// taken for delay on the way; more means that the reports come from clocks that were
-// never set alike.
-const maxShift = 0.5
+const (
+	// maxSkew is how far the senders' clocks may differ, as seen from ours: more means
+	// that they were never set alike, and their reports do not compare.
+	maxSkew = 0.5
+	// maxShift bounds what a report may do to a file. It is more than delay: a client
+	// that was late to reach us sends what it kept, and each stream begins with
+	// its own first word.
+	maxShift = 60.0
+	// minShift is not worth a move: less than the jitter of a quiet host.
+	minShift = 0.001
+)
 
-// minShift is not worth a move: less than the jitter of a quiet host.
-const minShift = 0.001
-
-// alignment is what the sender reports of one stream say about its clock: the
-// sender's time (NTP, seconds) at position zero of the file. Of all reports the one
-// that arrived with the least delay is right for all; as the position of a timestamp does
-// not depend on the report's arrival, the first will do.
+// alignment is what the sender reports of one stream say about its clock. As the
+// position of a timestamp does not depend on a report's arrival, the first report will do.
 type alignment struct {
-	zero  float64
 	known bool
+	zero  float64 // the sender's time at position zero of the file, NTP seconds
+	skew  float64 // the sender's time when our clock was zero, by the report's arrival
 }
 
-func (a *alignment) learn(ntp uint64, pos float64) {
-	if !a.known {
-		a.zero, a.known = float64(ntp>>32)+float64(uint32(ntp))/(1<<32)-pos, true
+// learn takes a report that came at time at on the session's clock, and whose timestamp
+// lies at position pos of the file; both in seconds.
+func (a *alignment) learn(ntp uint64, pos, at float64) {
+	if a.known {
+		return
 	}
+	sent := float64(ntp>>32) + float64(uint32(ntp))/(1<<32)
+	*a = alignment{known: true, zero: sent - pos, skew: sent - at}
 }
 
 // shifts returns by how many seconds each stream is to be moved so that
@@ -30,23 +37,15 @@ func (a *alignment) learn(ntp uint64, pos float64) {
 // are measured by the slowest instead. ok is false when the reports contradict each other.
 func shifts(streams []alignment, leads []float64) (out []float64, ok bool) {
 	out = make([]float64, len(streams))
-	first, last, any := 0.0, 0.0, false
-	for _, a := range streams {
-		if !a.known {
-			continue
-		}
-		if !any {
-			first, last, any = a.zero, a.zero, true
-		}
-		first, last = min(first, a.zero), max(last, a.zero)
-	}
-	if last-first > maxShift {
+	zeros := limits(streams, func(a alignment) float64 { return a.zero })
+	skews := limits(streams, func(a alignment) float64 { return a.skew })
+	if skews.high-skews.low > maxSkew || zeros.high-zeros.low > maxShift {
 		return out, false
 	}
-	reference := last
+	reference := zeros.high
 	for i, a := range streams {
-		if a.known && last-a.zero > leads[i] {
-			reference = first
+		if a.known && zeros.high-a.zero > leads[i] {
+			reference = zeros.low
 		}
 	}
 	for i, a := range streams {
@@ -55,4 +54,22 @@ func shifts(streams []alignment, leads []float64) (out []float64, ok bool) {
 		}
 	}
 	return out, true
+}
+
+type extent struct{ low, high float64 }
+
+// limits is the extent of a value over the streams that have reports.
+func limits(streams []alignment, value func(alignment) float64) (e extent) {
+	first := true
+	for _, a := range streams {
+		if !a.known {
+			continue
+		}
+		if v := value(a); first {
+			e, first = extent{v, v}, false
+		} else {
+			e = extent{min(e.low, v), max(e.high, v)}
+		}
+	}
+	return e
 }

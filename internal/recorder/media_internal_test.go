@@ -222,7 +222,7 @@ func TestTimelineNoticesAStoppedClock(t *testing.T) {
 }
 
 func TestShifts(t *testing.T) {
-	a := func(zero float64) alignment { return alignment{zero, true} }
+	a := func(zero float64) alignment { return alignment{known: true, zero: zero, skew: 100} }
 	tests := []struct {
 		name   string
 		in     []alignment
@@ -235,7 +235,9 @@ func TestShifts(t *testing.T) {
 		{"second is late", []alignment{a(100), a(99.9)}, []float64{1, 1}, []float64{0, -0.1}, false},
 		{"no room in front", []alignment{a(100), a(99.9)}, []float64{1, 0.05}, []float64{0.1, 0}, false},
 		{"too little to care", []alignment{a(100), a(99.9995)}, []float64{1, 1}, []float64{0, 0}, false},
-		{"clocks of different hosts", []alignment{a(100), a(50)}, []float64{1, 1}, []float64{0, 0}, true},
+		{"what was kept begins later", []alignment{a(100), a(103)}, []float64{0.01, 0.01}, []float64{0, 3}, false},
+		{"absurd", []alignment{a(100), a(500)}, []float64{1, 1}, []float64{0, 0}, true},
+		{"clocks of different hosts", []alignment{a(100), {known: true, zero: 99.9, skew: 60}}, []float64{1, 1}, []float64{0, 0}, true},
 	}
 	for _, tt := range tests {
 		got, ok := shifts(tt.in, tt.leads)

@@ -32,7 +32,7 @@ func (s *stream) senderReport(sr *rtcp.SenderReport, at time.Duration) {
 	}
 	c.report.senderNTP, c.report.senderAt, c.report.hasSender = uint32(sr.NTPTime>>16), at, true
 	if pos, ok := s.track.time.at(sr.RTPTime); ok {
-		s.align.learn(sr.NTPTime, pos)
+		s.align.learn(sr.NTPTime, pos, at.Seconds())
 	}
 }
 
