@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"sidetrack/forker"
+	"sidetrack/internal/sdp"
 	"sidetrack/internal/sip"
 	"sidetrack/internal/sip/dialog"
 	"sidetrack/internal/sip/transport"
@@ -59,6 +60,8 @@ type Call struct {
 	ended    time.Time
 	legs     [2]leg
 	branches []*branch // early dialogs, then only the confirmed one
+	latest   *branch   // the early dialog that leg B showed something in last
+	preview  *branch   // the early dialog whose SDP leg A was shown first
 	current  *branch   // the confirmed one, nil before the answer
 	initial  *exchange // the INVITE that made the call
 	open     []*exchange
@@ -66,9 +69,10 @@ type Call struct {
 	rec      recording
 
 	verdict   verdict
-	announced bool                       // call.start was told
-	pending   map[*txn.ClientTx]struct{} // must end before the call is forgotten
-	late      map[string]*txn.Sent       // ACKs of 2xx that came too late, by To-tag
+	announced bool                 // call.start was told
+	pending   map[any]struct{}     // transactions and lookups that must end before the call is forgotten
+	late      map[string]*txn.Sent // ACKs of 2xx that came too late, by To-tag
+	reliable  []reliable           // reliable 1xx that leg A has seen, in rewrite mode
 }
 
 // leg is what is known of one side beyond its dialogs.
@@ -87,9 +91,17 @@ type leg struct {
 	gone    bool         // this side ended its dialog, or was told to
 }
 
-// branch is one dialog of leg B (one To-tag) with its mirror on leg A.
+// maxForks bounds the early dialogs of a call, and the answers that come too
+// late: a far side that invents more of them is not heard.
+const maxForks = 32
+
+// branch is one dialog of leg B (one To-tag) with its mirror on leg A. In
+// rewrite mode the mirrors of all branches are one dialog.
 type branch struct {
 	dialogs [2]*dialog.Dialog
+	asked   *txn.ClientTx   // the INVITE whose response made it
+	said    [2]*sdp.Session // what was agreed in it, by side
+	firm    bool            // and by a message that is not repeated with another SDP
 }
 
 func newCall(s *Server, tx *txn.ServerTx, in *policy.Invite, route *policy.Route, received time.Time) *Call {
@@ -97,11 +109,14 @@ func newCall(s *Server, tx *txn.ServerTx, in *policy.Invite, route *policy.Route
 	c := &Call{
 		id: newToken(), srv: s, lane: tx.Lane, in: in, route: route, invite: req,
 		started: received, state: StateTrying, relay: s.cfg.Media.Open(),
-		pending: map[*txn.ClientTx]struct{}{},
+		pending: map[any]struct{}{},
 	}
 	c.log = s.cfg.Log.With("call", c.id, "sip_call_id", req.CallID())
 	a, b := &c.legs[sideA], &c.legs[sideB]
 	a.callID, a.flow, a.listener = req.CallID(), tx.Flow, tx.Flow.Listener
+	if a.listener == nil { // it came by a connection that we had opened
+		a.listener = s.cfg.Transport.Pick("", tx.Flow.Remote.Addr())
+	}
 	if a.listener != nil {
 		a.contact = a.listener.ContactURI(contactUser(c.id, sideA))
 	}
@@ -114,7 +129,6 @@ func newCall(s *Server, tx *txn.ServerTx, in *policy.Invite, route *policy.Route
 	c.open = append(c.open, c.initial)
 	tx.Data = c.initial
 	s.lanes[c.lane.Index()].byToken[c.id] = c
-	s.active.Add(1)
 	c.relay.OnTimeout(func() { c.lane.Post(c.onMediaTimeout) })
 	c.log.Info("call arrived", "from", in.From.URI, "to", in.To.URI, "source", tx.Flow.Remote.String(), "route", route.Name)
 	return c
@@ -129,10 +143,27 @@ func (c *Call) onMediaTimeout() {
 }
 
 // branchOf returns the branch of a dialog that leg s shows with this remote tag
-// and local tag.
+// and local tag. Of several that are one dialog there, it is the latest.
 func (c *Call) branchOf(s side, localTag, remoteTag string) *branch {
+	is := func(b *branch) bool {
+		d := b.dialogs[s]
+		return d.LocalTag == localTag && d.RemoteTag == remoteTag
+	}
+	if c.latest != nil && is(c.latest) {
+		return c.latest
+	}
 	for _, b := range c.branches {
-		if d := b.dialogs[s]; d.LocalTag == localTag && d.RemoteTag == remoteTag {
+		if is(b) {
+			return b
+		}
+	}
+	return nil
+}
+
+// branchTo returns the branch that has this tag of leg B, nil if it is new.
+func (c *Call) branchTo(tag string) *branch {
+	for _, b := range c.branches {
+		if b.dialogs[sideB].RemoteTag == tag {
 			return b
 		}
 	}
@@ -141,19 +172,21 @@ func (c *Call) branchOf(s side, localTag, remoteTag string) *branch {
 
 // branchFor returns the branch of a response of leg B to the initial INVITE,
 // made new when its To-tag is new.
-func (c *Call) branchFor(req, resp *sip.Message, flow transport.Flow) *branch {
-	tag := resp.ToTag()
-	for _, b := range c.branches {
-		if b.dialogs[sideB].RemoteTag == tag {
-			return b
-		}
+func (c *Call) branchFor(tx *txn.ClientTx, resp *sip.Message, flow transport.Flow) *branch {
+	if b := c.branchTo(resp.ToTag()); b != nil {
+		b.dialogs[sideB].Flow = flow
+		return b
 	}
-	b := &branch{}
-	d := dialog.NewUAC(req, resp)
+	b := &branch{asked: tx}
+	d := dialog.NewUAC(tx.Request(), resp)
 	d.Flow = flow
 	b.dialogs[sideB] = d
-	b.dialogs[sideA] = dialog.NewUAS(c.invite, c.tagTowardsA(tag))
-	b.dialogs[sideA].Flow = c.legs[sideA].flow
+	if c.legs[sideA].localTag != "" && len(c.branches) > 0 {
+		b.dialogs[sideA] = c.branches[0].dialogs[sideA]
+	} else {
+		b.dialogs[sideA] = dialog.NewUAS(c.invite, c.tagTowardsA(resp.ToTag()))
+		b.dialogs[sideA].Flow = c.legs[sideA].flow
+	}
 	c.branches = append(c.branches, b)
 	calls := c.srv.lanes[c.lane.Index()].byDialog
 	for _, d := range b.dialogs {
@@ -163,10 +196,14 @@ func (c *Call) branchFor(req, resp *sip.Message, flow transport.Flow) *branch {
 }
 
 // tagTowardsA is the To-tag leg A sees for a To-tag of leg B: the same one, or
-// ours when identities are rewritten (RFC 3261 §13.3.1.1: one dialog then).
+// ours when identities are rewritten (RFC 3261 §13.3.1.1: one dialog then) and
+// when leg B, of RFC 2543, has none.
 func (c *Call) tagTowardsA(tag string) string {
 	if t := c.legs[sideA].localTag; t != "" {
 		return t
+	}
+	if tag == "" {
+		return c.initial.server.LocalTag()
 	}
 	return tag
 }
@@ -185,18 +222,51 @@ func (c *Call) sideOf(key dialogKey) side {
 
 // confirm makes b the dialog pair of the call; the other branches end.
 func (c *Call) confirm(b *branch) {
+	c.drop(func(o *branch) bool { return o != b })
+	c.current, c.latest, c.reliable = b, b, nil
+}
+
+// prune ends the early dialogs of an INVITE that has failed.
+func (c *Call) prune(tx *txn.ClientTx) {
+	c.drop(func(b *branch) bool { return b.asked == tx })
+}
+
+// drop takes the branches out for which gone holds.
+func (c *Call) drop(gone func(*branch) bool) {
 	calls := c.srv.lanes[c.lane.Index()].byDialog
-	for _, o := range c.branches {
-		if o != b {
-			for _, d := range o.dialogs {
-				if k := keyOf(d); k != keyOf(b.dialogs[sideA]) && k != keyOf(b.dialogs[sideB]) {
-					delete(calls, k)
-				}
-			}
+	var kept, dropped []*branch
+	for _, b := range c.branches {
+		if gone(b) {
+			dropped = append(dropped, b)
+		} else {
+			kept = append(kept, b)
 		}
 	}
-	c.branches = []*branch{b}
-	c.current = b
+	for _, b := range dropped {
+		for _, d := range b.dialogs {
+			if calls[keyOf(d)] == c {
+				delete(calls, keyOf(d))
+			}
+		}
+		if c.latest == b {
+			c.latest = nil
+		}
+	}
+	c.branches = kept
+	for _, b := range kept { // dialogs that were shared with a dropped one
+		for _, d := range b.dialogs {
+			calls[keyOf(d)] = c
+		}
+	}
+}
+
+// track notes something that the call waits for at its end.
+func (c *Call) track(what any) { c.pending[what] = struct{}{} }
+
+// settled notes its end.
+func (c *Call) settled(what any) {
+	delete(c.pending, what)
+	c.forget()
 }
 
 // forget removes the call from its lane when nothing of it is under way.
@@ -209,13 +279,7 @@ func (c *Call) forget() {
 		return
 	}
 	delete(calls.byToken, c.id)
-	for _, b := range c.branches {
-		for _, d := range b.dialogs {
-			if calls.byDialog[keyOf(d)] == c {
-				delete(calls.byDialog, keyOf(d))
-			}
-		}
-	}
+	c.drop(func(*branch) bool { return true })
 	c.srv.active.Add(-1)
 }
 

@@ -2,6 +2,7 @@ package b2bua
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -40,11 +41,11 @@ func (c *Call) hangUp(v verdict, cause *sip.Message) {
 	if c.state == StateEnding {
 		return
 	}
-	if c.current == nil || c.initial.held != nil {
+	if c.current == nil || c.initial.server.Final() == 0 {
 		c.abandon(v, cause)
 		return
 	}
-	for _, x := range append([]*exchange(nil), c.open...) {
+	for _, x := range slices.Clone(c.open) {
 		x.abort()
 	}
 	for _, s := range []side{sideA, sideB} {
@@ -59,14 +60,12 @@ func (c *Call) hangUp(v verdict, cause *sip.Message) {
 // §15.1.2), an owed ACK to who answered.
 func (x *exchange) abort() {
 	if x.accepted != nil {
-		if x.ack == nil {
-			x.acknowledge(nil)
-		}
-	} else if x.server.Final() == 0 {
+		x.acknowledge(nil)
+	} else if x.client != nil && x.method == "INVITE" {
+		x.client.Cancel()
+	}
+	if x.server.Final() == 0 {
 		x.call.srv.reply(x.server, 487, "")
-		if x.client != nil && x.method == "INVITE" {
-			x.client.Cancel()
-		}
 	}
 	x.finish()
 }
@@ -78,17 +77,21 @@ func (c *Call) abandon(v verdict, cause *sip.Message) {
 	if x.server.Final() == 0 {
 		c.srv.reply(x.server, v.status, "", v.headers()...)
 	}
-	if x.hunt != nil {
-		x.hunt.stop()
+	for _, o := range slices.Clone(c.open) {
+		if o != x {
+			o.abort()
+		}
 	}
 	switch {
 	case x.accepted != nil:
 		x.held = nil
 		x.acknowledge(nil)
-		c.bye(sideB, v, cause)
+		if !c.legs[sideB].gone {
+			c.bye(sideB, v, cause)
+		}
 	case x.client != nil:
-		headers := reasonOf(cause)
-		if headers == nil {
+		headers := alongside(cause)
+		if cause == nil {
 			headers = v.headers()
 		}
 		x.client.Cancel(headers...)
@@ -128,7 +131,6 @@ func (c *Call) sendBye(s side, out *sip.Message) {
 	c.towards(s, c.current.dialogs[s], func(t txn.Target, err error) {
 		if err != nil {
 			c.log.Warn("BYE has nowhere to go", "towards", sideName(s), "error", err)
-			c.forget()
 			return
 		}
 		c.track(c.lane.Request(out, t, ending{c}))
@@ -152,15 +154,6 @@ func (e ending) OnFail(tx *txn.ClientTx, err error) {
 	e.call.settled(tx)
 }
 
-// track notes a client transaction that the call waits for at its end.
-func (c *Call) track(tx *txn.ClientTx) { c.pending[tx] = struct{}{} }
-
-// settled notes its end.
-func (c *Call) settled(tx *txn.ClientTx) {
-	delete(c.pending, tx)
-	c.forget()
-}
-
 // ackAndBye ends a dialog that a 2xx made which came too late or from a second
 // fork. A repeated one gets its ACK again.
 func (c *Call) ackAndBye(tx *txn.ClientTx, resp *sip.Message, flow transport.Flow) {
@@ -171,26 +164,24 @@ func (c *Call) ackAndBye(tx *txn.ClientTx, resp *sip.Message, flow transport.Flo
 		}
 		return
 	}
+	if len(c.late) >= maxForks {
+		return
+	}
 	if c.late == nil {
 		c.late = map[string]*txn.Sent{}
 	}
 	c.late[tag] = nil
 	d := dialog.NewUAC(tx.Request(), resp)
 	d.Flow = flow
-	send := func(t txn.Target) {
-		c.late[tag] = c.lane.SendAck(d.RequestCSeq("ACK", resp.CSeq().Num), t)
-		c.track(c.lane.Request(d.Request("BYE"), t, ending{c}))
-	}
-	if t, ok := symmetric(d, flow); ok {
-		send(t)
-		return
-	}
-	c.lane.Resolve(d.NextHop(), func(found []txn.Target, err error) {
-		if err != nil || len(found) == 0 {
+	c.track(d)
+	c.reach(d, func(t txn.Target, err error) {
+		defer c.settled(d)
+		if err != nil {
 			c.log.Warn("late 2xx cannot be acknowledged", "error", err)
 			return
 		}
-		send(found[0])
+		c.late[tag] = c.lane.SendAck(d.RequestCSeq("ACK", resp.CSeq().Num), t)
+		c.track(c.lane.Request(d.Request("BYE"), t, ending{c}))
 	})
 }
 
@@ -203,7 +194,7 @@ func (c *Call) over(v verdict) {
 	wasAnswered := c.state == StateAnswered
 	c.state, c.verdict, c.ended = StateEnding, v, c.lane.Now()
 	if c.rec.begun {
-		c.srv.cfg.Recorder.End(c.snapshot())
+		c.withRecorder(func(r Recorder) { r.End(c.snapshot()) })
 	}
 	c.relay.Close()
 	c.srv.metrics.result(v.result)

@@ -6,7 +6,6 @@ import (
 
 	"sidetrack/internal/sdp"
 	"sidetrack/internal/sip"
-	"sidetrack/internal/sip/dialog"
 	"sidetrack/internal/sip/transport"
 	"sidetrack/internal/sip/txn"
 )
@@ -30,14 +29,20 @@ type exchange struct {
 	accepted  *sip.Message // the 2xx of an INVITE as received
 	held      *sip.Message // the 2xx for the asking side, kept back until the recording runs
 	ack       *txn.Sent    // our ACK of accepted
+	acked     bool         // ack is on its way, perhaps behind a lookup
 	cancelled bool
 	done      bool
+
+	// What it changed of the negotiation: undone when it fails.
+	committed   bool
+	before, put [2]*sdp.Session
 }
 
 // OnResponse takes a response of the far side (txn.ClientHandler).
 func (x *exchange) OnResponse(tx *txn.ClientTx, resp *sip.Message, flow transport.Flow) {
-	c := x.call
-	c.legs[other(x.from)].flow = flow
+	if tx == x.client {
+		x.call.legs[other(x.from)].flow = flow
+	}
 	switch {
 	case resp.Status == 100:
 		x.noteAlive(tx)
@@ -55,13 +60,19 @@ func (x *exchange) OnResponse(tx *txn.ClientTx, resp *sip.Message, flow transpor
 
 // onLate takes what still comes of a transaction we gave up: a 2xx that
 // crossed our CANCEL makes a dialog that must be acknowledged and ended
-// (RFC 3261 §9.1, §13.2.2.4).
+// (RFC 3261 §9.1, §13.2.2.4). One to a re-INVITE is only acknowledged: its
+// dialog has had its BYE.
 func (x *exchange) onLate(tx *txn.ClientTx, resp *sip.Message, flow transport.Flow) {
 	if resp.Status < 200 {
 		return
 	}
-	if resp.Status < 300 && x.method == "INVITE" {
+	switch {
+	case resp.Status >= 300 || x.method != "INVITE":
+	case x.hunt != nil:
 		x.call.ackAndBye(tx, resp, flow)
+	default:
+		x.accepted = resp
+		x.acknowledge(nil)
 	}
 	x.call.settled(tx)
 }
@@ -71,16 +82,19 @@ func (x *exchange) onProvisional(tx *txn.ClientTx, resp *sip.Message, flow trans
 	if x.done || c.state == StateEnding {
 		return
 	}
-	if x.method == "INVITE" && x.branch == nil && resp.ToTag() != "" {
-		b := c.branchFor(tx.Request(), resp, flow)
+	b := x.branch
+	if x == c.initial && b == nil && resp.ToTag() != "" {
+		if c.branchTo(resp.ToTag()) == nil && len(c.branches) >= maxForks {
+			return
+		}
+		b = c.branchFor(tx, resp, flow)
 		b.dialogs[sideB].Refresh(resp)
+		c.latest = b
 		if c.state == StateTrying {
 			c.state = StateEarly
 		}
-		x.pass(resp, b)
-	} else {
-		x.pass(resp, x.branch)
 	}
+	x.pass(resp, b)
 	c.tellRecorder()
 }
 
@@ -98,7 +112,7 @@ func (x *exchange) onSuccess(tx *txn.ClientTx, resp *sip.Message, flow transport
 		c.settled(tx)
 		return
 	}
-	c.settled(tx)
+	defer c.settled(tx)
 	if x.accepted != nil {
 		switch {
 		case resp.ToTag() != x.accepted.ToTag():
@@ -108,23 +122,31 @@ func (x *exchange) onSuccess(tx *txn.ClientTx, resp *sip.Message, flow transport
 		}
 		return
 	}
-	if c.state == StateEnding || x.cancelled {
+	if c.state == StateEnding {
 		x.finish()
 		c.ackAndBye(tx, resp, flow)
 		return
 	}
 	x.accepted = resp
-	if x.branch == nil { // the initial INVITE
+	if x == c.initial {
 		x.hunt.stop()
-		x.branch = c.branchFor(tx.Request(), resp, flow)
+		x.branch = c.branchFor(tx, resp, flow)
 		c.confirm(x.branch)
 		x.branch.dialogs[sideB].Confirm(resp)
 		c.onAnswer()
 	} else {
 		x.branch.dialogs[other(x.from)].Refresh(resp)
+		x.branch.dialogs[other(x.from)].Flow = flow
 	}
-	x.branch.dialogs[other(x.from)].Flow = flow
-	out := x.response(resp, x.branch)
+	out, err := x.response(resp, x.branch)
+	if err != nil {
+		c.log.Error("call ended: the far side's offer cannot be relayed", "error", err)
+		c.hangUp(verdict{result: refused, status: 503, reason: err.Error()}, nil)
+		return
+	}
+	if x == c.initial {
+		c.media.adopt(c, x.branch)
+	}
 	c.tellRecorder()
 	if x == c.initial && c.mustWait() {
 		c.log.Info("answer held until the recording runs")
@@ -149,39 +171,46 @@ func (x *exchange) answer(out *sip.Message) {
 
 // onFailure takes a final response of 300 and above.
 func (x *exchange) onFailure(tx *txn.ClientTx, resp *sip.Message) {
-	c := x.call
-	if x.hunt != nil && x.hunt.next(x, resp.Status) {
+	defer x.call.settled(tx)
+	if x.hunt != nil && movesOn(resp.Status) {
+		x.hunt.failed(x, resp.Status, resp)
 		return
 	}
-	x.fail(tx, func() { x.pass(resp, x.branch) }, verdict{
+	x.fail(func() { x.pass(resp, x.branch) }, verdict{
 		result: rejected, status: resp.Status, reason: strconv.Itoa(resp.Status) + " " + resp.Reason})
-	c.settled(tx)
 }
 
 // OnFail is told that no final response will come (txn.ClientHandler).
 func (x *exchange) OnFail(tx *txn.ClientTx, err error) {
 	c := x.call
+	defer c.settled(tx)
 	if tx != x.client || x.done {
-		c.settled(tx)
 		return
 	}
 	status := statusOf(err)
-	if errors.Is(err, txn.ErrTimerC) {
-		tx.Cancel()
-	}
-	if x.hunt != nil && x.hunt.next(x, status) {
-		return
+	if x.cancelled {
+		status = 487 // RFC 3261 §9.1: as good as cancelled
 	}
 	c.log.Warn("no answer", "method", x.method, "towards", sideName(other(x.from)), "error", err)
-	x.fail(tx, func() { c.srv.reply(x.server, status, "") },
-		verdict{result: failed, status: status, reason: err.Error()})
-	c.settled(tx)
+	if x.hunt != nil {
+		x.hunt.failed(x, status, nil)
+		return
+	}
+	x.fail(func() {
+		// RFC 4320 §4.2: a 408 to anything but an INVITE comes too late to help.
+		if status != 408 || x.method == "INVITE" {
+			c.srv.reply(x.server, status, "")
+		}
+	}, verdict{result: failed, status: status, reason: err.Error()})
 }
 
 // statusOf is what the asking side is told of a failed transaction.
 func statusOf(err error) int {
-	if errors.Is(err, txn.ErrTransport) {
+	switch {
+	case errors.Is(err, txn.ErrTransport):
 		return 503
+	case errors.Is(err, txn.ErrCanceled):
+		return 487
 	}
 	return 408
 }
@@ -189,7 +218,7 @@ func statusOf(err error) int {
 // fail ends the exchange without success: answer tells the asking side, and
 // the call ends with it when it was the first INVITE or the far side lost the
 // dialog (RFC 3261 §12.2.1.2, §14.1).
-func (x *exchange) fail(tx *txn.ClientTx, answer func(), v verdict) {
+func (x *exchange) fail(answer func(), v verdict) {
 	c := x.call
 	x.finish()
 	if x.server.Final() == 0 {
@@ -199,6 +228,7 @@ func (x *exchange) fail(tx *txn.ClientTx, answer func(), v verdict) {
 	switch {
 	case x == c.initial:
 		c.over(v)
+	case x.branch != c.current: // one early dialog of several is not the call
 	case (v.status == 481 || v.status == 408) && (x.method == "INVITE" || x.method == "UPDATE"):
 		gone := other(x.from)
 		v.reason = "dialog lost: " + v.reason
@@ -216,6 +246,7 @@ func (x *exchange) finish() {
 		return
 	}
 	x.done = true
+	x.call.media.release(x)
 	if x.hunt != nil {
 		x.hunt.stop()
 	}
@@ -232,81 +263,4 @@ func (x *exchange) noteAlive(tx *txn.ClientTx) {
 	if x.hunt != nil && tx == x.client {
 		x.hunt.alive()
 	}
-}
-
-// onCancel passes a CANCEL of the asking side (RFC 3261 §9.2); the layer has
-// answered it already.
-func (x *exchange) onCancel(cancel *sip.Message) {
-	c := x.call
-	if x.server.Final() != 0 || x.cancelled {
-		return
-	}
-	x.cancelled = true
-	if x == c.initial {
-		c.log.Info("call cancelled by the caller")
-		c.abandon(verdict{result: cancelled, status: 487, reason: "cancelled"}, cancel)
-		return
-	}
-	c.srv.reply(x.server, 487, "")
-	if x.client != nil {
-		x.client.Cancel(reasonOf(cancel)...)
-	}
-	c.media.rollback(c, x)
-}
-
-// reasonOf are the Reason headers of a message (RFC 3326).
-func reasonOf(m *sip.Message) []sip.Header {
-	var out []sip.Header
-	if m == nil {
-		return nil
-	}
-	for _, v := range m.All("Reason") {
-		out = append(out, sip.Header{Name: "Reason", Value: v})
-	}
-	return out
-}
-
-// pass sends a response of the far side to the side that asked.
-func (x *exchange) pass(resp *sip.Message, b *branch) {
-	x.server.Respond(x.response(resp, b))
-}
-
-// response is a response of the far side as the asking side shall see it.
-func (x *exchange) response(resp *sip.Message, b *branch) *sip.Message {
-	c := x.call
-	out := sip.NewResponse(x.server.Request, resp.Status, resp.Reason)
-	if b != nil {
-		out.Set("To", sip.WithTag(out.Get("To"), b.dialogs[x.from].LocalTag))
-	} else if tag := resp.ToTag(); tag != "" && out.ToTag() == "" {
-		out.Set("To", sip.WithTag(out.Get("To"), c.tagTowardsA(tag)))
-	}
-	switch contact := resp.Get("Contact"); {
-	case contact == "":
-	case resp.Status < 300:
-		out.Set("Contact", ourContact(contact, c.legs[x.from].contact))
-	default: // targets of a redirection are the far side's
-		for _, v := range resp.All("Contact") {
-			out.Add("Contact", v)
-		}
-	}
-	mirror(out, resp)
-	if len(out.Body) > 0 && resp.Status < 300 {
-		c.media.response(c, x, out, resp.Status >= 200 || resp.Has("RSeq"))
-		out = c.anchorBody(out, other(x.from))
-	}
-	return out
-}
-
-// request builds the request of leg other(from) for one of leg from.
-func (x *exchange) request(req *sip.Message, d *dialog.Dialog) *sip.Message {
-	c := x.call
-	to := other(x.from)
-	out := d.Request(req.Method)
-	x.cseqOut = out.CSeq().Num
-	out.Set("Max-Forwards", strconv.Itoa(maxForwards(req)-1))
-	if contact := req.Get("Contact"); contact != "" {
-		out.Set("Contact", ourContact(contact, c.legs[to].contact))
-	}
-	mirror(out, req)
-	return out
 }

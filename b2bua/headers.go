@@ -75,10 +75,11 @@ var passed = map[string]bool{
 	"uui": true, "sdp-anat": true, "ice": true, "gruu": true, "pref": true, "policy": true,
 }
 
-// unknownExtensions lists the tags of Require that we cannot carry, "" if none.
-func unknownExtensions(req *sip.Message) string {
+// unknownExtensions lists the tags in a field, Require or Proxy-Require, that we
+// cannot carry, "" if none.
+func unknownExtensions(req *sip.Message, field string) string {
 	var unknown []string
-	for _, tag := range req.List("Require") {
+	for _, tag := range req.List(field) {
 		if tag = strings.TrimSpace(tag); tag != "" && !passed[strings.ToLower(tag)] {
 			unknown = append(unknown, tag)
 		}

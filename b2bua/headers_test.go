@@ -72,7 +72,7 @@ func TestUnknownExtensions(t *testing.T) {
 		if require != "" {
 			m.Set("Require", require)
 		}
-		if got := unknownExtensions(m); got != want {
+		if got := unknownExtensions(m, "Require"); got != want {
 			t.Errorf("Require: %s: unknown %q, want %q", require, got, want)
 		}
 	}

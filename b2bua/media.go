@@ -1,14 +1,20 @@
 package b2bua
 
 import (
+	"bytes"
+	"errors"
+	"fmt"
+
 	"sidetrack/forker"
 	"sidetrack/internal/sdp"
 	"sidetrack/internal/sip"
-	"sidetrack/internal/sip/body"
-	"sidetrack/metadata"
+	"sidetrack/internal/sip/txn"
 )
 
-const sdpType = "application/sdp"
+// maxStreams bounds the m-lines of a call: each costs two pairs of ports.
+const maxStreams = 32
+
+var errTooManyStreams = errors.New("more m-lines than a call may have")
 
 // negotiation is the offer/answer state of a call (RFC 3264, RFC 6337). There
 // is one for both legs, because every offer crosses to the other side.
@@ -20,19 +26,30 @@ type negotiation struct {
 	changed bool      // the recorder has not been told yet
 }
 
+// negotiates lists the methods whose SDP is an offer or an answer. That of
+// others, as in the answer to OPTIONS, describes no media of this call.
+func negotiates(method string) bool {
+	switch method {
+	case "INVITE", "ACK", "PRACK", "UPDATE":
+		return true
+	}
+	return false
+}
+
 // request takes the SDP of a request: an answer when the other side's offer is
 // open (in PRACK, RFC 3262 §5), else an offer. It reserves ports for it.
 func (n *negotiation) request(c *Call, x *exchange, m *sip.Message) error {
 	s := sdpOf(m)
-	if s == nil {
+	if s == nil || !negotiates(x.method) {
 		return nil
 	}
-	if n.offer != nil && n.offerer != x.from {
-		n.commit(c, n.offer, n.offerer, s)
+	if x.method == "PRACK" && n.offer != nil && n.offerer != x.from {
+		n.commit(c, x, x.branch, n.offer, n.offerer, s)
+		x.branch.firm = true
 		n.offer = nil
 		return nil
 	}
-	if err := c.relay.SetStreams(len(s.Media())); err != nil {
+	if err := c.openStreams(s); err != nil {
 		return err
 	}
 	x.offer = s
@@ -40,44 +57,55 @@ func (n *negotiation) request(c *Call, x *exchange, m *sip.Message) error {
 	if n.said[sideA] == nil && n.said[sideB] == nil {
 		// Early media must reach the offerer before there is an answer.
 		for i, m := range s.Media() {
-			c.relay.SetRemote(x.from, i, remoteOf(m, m.Direction().Sends()))
+			c.relay.SetRemote(x.from, i, c.remoteOf(x.from, m, m.Direction().Sends()))
 		}
 	}
 	return nil
 }
 
-// response takes the SDP of a response: the answer to the request's offer, or
-// an offer when the request had none. firm says that it will not be replaced
-// by the SDP of a later response (RFC 3261 §13.2.1).
-func (n *negotiation) response(c *Call, x *exchange, m *sip.Message, firm bool) {
+// response takes the SDP of a response in branch b: the answer to the request's
+// offer, or an offer when the request had none. firm says that it will not be
+// replaced by the SDP of a later response (RFC 3261 §13.2.1).
+func (n *negotiation) response(c *Call, x *exchange, b *branch, m *sip.Message, firm bool) error {
 	s := sdpOf(m)
-	if s == nil {
-		return
+	if s == nil || !negotiates(x.method) {
+		return nil
+	}
+	if x == c.initial && b != nil && b.firm {
+		return nil // said reliably before; UPDATE may have changed it since
 	}
 	if x.offer != nil {
-		n.commit(c, x.offer, x.from, s)
+		n.commit(c, x, b, x.offer, x.from, s)
+		if firm && b != nil {
+			b.firm = true
+		}
 		if firm && n.carrier == x {
 			n.offer = nil
 		}
-		return
+		return nil
 	}
-	if err := c.relay.SetStreams(len(s.Media())); err != nil {
-		c.log.Error("no media ports for the far side's offer", "error", err)
-		return
+	if x.method != "INVITE" {
+		return nil // an answer without an offer
+	}
+	if err := c.openStreams(s); err != nil {
+		return err
 	}
 	x.counter = s
 	n.open(s, other(x.from), x)
+	return nil
 }
 
 // ack takes the SDP of an ACK: the answer to the offer in the 2xx.
 func (n *negotiation) ack(c *Call, x *exchange, m *sip.Message) {
-	s := sdpOf(m)
-	if s == nil || x.counter == nil {
-		return
+	if s := sdpOf(m); s != nil && x.counter != nil {
+		n.commit(c, x, x.branch, x.counter, other(x.from), s)
 	}
-	n.commit(c, x.counter, other(x.from), s)
-	if n.carrier == x {
-		n.offer = nil
+}
+
+// adopt puts in force what was agreed in the early dialog that wins.
+func (n *negotiation) adopt(c *Call, b *branch) {
+	if b.said[sideA] != nil && b.said != n.said {
+		n.enforce(c, b.said)
 	}
 }
 
@@ -85,11 +113,19 @@ func (n *negotiation) open(s *sdp.Session, from side, x *exchange) {
 	n.offer, n.offerer, n.carrier = s, from, x
 }
 
-// rollback drops the open offer of an exchange that failed; what was agreed
-// before stays in force (RFC 3261 §14.1).
-func (n *negotiation) rollback(c *Call, x *exchange) {
+// release drops an offer that its exchange has left without an answer.
+func (n *negotiation) release(x *exchange) {
 	if n.carrier == x {
 		n.offer, n.carrier = nil, nil
+	}
+}
+
+// rollback undoes what a failed exchange did; what was agreed before is in
+// force again (RFC 3261 §14.1), as its provisional answer no longer is.
+func (n *negotiation) rollback(c *Call, x *exchange) {
+	n.release(x)
+	if x.committed && x != c.initial && n.said == x.put && x.before[sideA] != nil {
+		n.enforce(c, x.before)
 	}
 }
 
@@ -99,15 +135,52 @@ func (n *negotiation) blocks(s side) (blocked, own bool) {
 	return n.offer != nil, n.offer != nil && n.offerer == s
 }
 
-// commit puts a pair of descriptions in force.
-func (n *negotiation) commit(c *Call, offer *sdp.Session, offerer side, answer *sdp.Session) {
-	n.said[offerer], n.said[other(offerer)] = offer, answer
-	n.changed = true
-	a, b := n.said[sideA].Media(), n.said[sideB].Media()
-	for i := range min(len(a), len(b)) {
-		c.relay.SetRemote(sideA, i, remoteOf(a[i], sends(a[i], b[i])))
-		c.relay.SetRemote(sideB, i, remoteOf(b[i], sends(b[i], a[i])))
+// commit puts a pair of descriptions in force, and notes it for branch b.
+func (n *negotiation) commit(c *Call, x *exchange, b *branch, offer *sdp.Session, offerer side, answer *sdp.Session) {
+	var said [2]*sdp.Session
+	said[offerer], said[other(offerer)] = offer, answer
+	if !x.committed {
+		x.committed, x.before = true, n.said
 	}
+	x.put = said
+	if b != nil {
+		b.said = said
+	}
+	n.enforce(c, said)
+}
+
+// enforce makes the relay follow a pair of descriptions.
+func (n *negotiation) enforce(c *Call, said [2]*sdp.Session) {
+	n.changed = n.changed || !same(n.said[sideA], said[sideA]) || !same(n.said[sideB], said[sideB])
+	n.said = said
+	a, b := said[sideA].Media(), said[sideB].Media()
+	for i := range min(len(a), len(b)) {
+		c.relay.SetRemote(sideA, i, c.remoteOf(sideA, a[i], sends(a[i], b[i])))
+		c.relay.SetRemote(sideB, i, c.remoteOf(sideB, b[i], sends(b[i], a[i])))
+	}
+}
+
+// same tells whether two descriptions read alike: a session refresh is no news.
+func same(a, b *sdp.Session) bool {
+	return a != nil && b != nil && bytes.Equal(a.Bytes(), b.Bytes())
+}
+
+// openStreams reserves ports for the m-lines of an offer.
+func (c *Call) openStreams(s *sdp.Session) error {
+	if len(s.Media()) > maxStreams {
+		return errTooManyStreams
+	}
+	return c.relay.SetStreams(len(s.Media()))
+}
+
+// refuseOffer answers a request whose offer cannot be relayed.
+func (c *Call) refuseOffer(tx *txn.ServerTx, err error) {
+	if errors.Is(err, errTooManyStreams) {
+		c.srv.reply(tx, 488, "", sip.Header{Name: "Warning", Value: fmt.Sprintf(`399 sidetrack "more than %d media streams"`, maxStreams)})
+		return
+	}
+	c.log.Error("offer refused", "error", err)
+	c.srv.overload(tx)
 }
 
 // sends tells whether the party of m sends to the party of peer.
@@ -115,8 +188,11 @@ func sends(m, peer *sdp.Media) bool {
 	return m.Port != 0 && peer.Port != 0 && m.Direction().Sends() && peer.Direction().Recvs()
 }
 
-func remoteOf(m *sdp.Media, sends bool) forker.Remote {
-	r := forker.Remote{Disabled: m.Port == 0, Sends: sends, RTPKind: len(m.RTP()) > 0, Mux: m.Mux()}
+func (c *Call) remoteOf(s side, m *sdp.Media, sends bool) forker.Remote {
+	r := forker.Remote{
+		Disabled: m.Port == 0, Sends: sends, RTPKind: len(m.RTP()) > 0, Mux: m.Mux(),
+		Source: c.legs[s].flow.Remote.Addr(),
+	}
 	if addr, ok := m.Addr(); ok {
 		r.RTP = addr
 	}
@@ -124,94 +200,4 @@ func remoteOf(m *sdp.Media, sends bool) forker.Remote {
 		r.RTCP = addr
 	}
 	return r
-}
-
-// sdpOf is the session description of a message, nil without one that can be
-// read: what cannot be read passes untouched and is not recorded.
-func sdpOf(m *sip.Message) *sdp.Session {
-	if len(m.Body) == 0 {
-		return nil
-	}
-	part, ok := body.Find(m, sdpType)
-	if !ok {
-		return nil
-	}
-	s, err := sdp.Parse(part.Body)
-	if err != nil {
-		return nil
-	}
-	return s
-}
-
-// anchorBody puts our addresses towards the other side into the SDP of a
-// message of side from; all else of the body stays byte for byte.
-func (c *Call) anchorBody(m *sip.Message, from side) *sip.Message {
-	if len(m.Body) == 0 {
-		return m
-	}
-	return body.Replace(m, sdpType, func(raw []byte) []byte {
-		s, err := sdp.Parse(raw)
-		if err != nil || c.relay.SetStreams(len(s.Media())) != nil {
-			return raw
-		}
-		to := other(from)
-		for i, m := range s.Media() {
-			if !m.UDP() {
-				continue
-			}
-			rtp, rtcp := c.relay.Local(to, i)
-			m.Anchor(rtp, rtcp)
-			if c.srv.cfg.Identity == IdentityRewrite {
-				s.SetOriginAddr(rtp.Addr())
-			}
-		}
-		return s.Bytes()
-	})
-}
-
-// snapshot is the call as its recorder sees it.
-func (c *Call) snapshot() metadata.Snapshot {
-	s := metadata.Snapshot{
-		ID: c.id, SIPCallID: c.in.CallID, SessionID: sessionID(c.invite, c.initial.accepted),
-		Caller:  metadata.Party{AOR: c.in.From.URI, Name: c.in.From.Display},
-		Callee:  metadata.Party{AOR: c.in.To.URI, Name: c.in.To.Display},
-		Started: c.started, Answered: c.answered, Ended: c.ended,
-		State: metadata.CallEarly, Reasons: c.verdict.reasons,
-	}
-	switch {
-	case !c.ended.IsZero():
-		s.State = metadata.CallEnded
-	case !c.answered.IsZero():
-		s.State = metadata.CallAnswered
-	}
-	if c.media.said[sideA] == nil || c.media.said[sideB] == nil {
-		return s
-	}
-	a, b := c.media.said[sideA].Media(), c.media.said[sideB].Media()
-	for i := range min(len(a), len(b)) {
-		s.Streams = append(s.Streams, streamOf(i, a[i], b[i]))
-	}
-	return s
-}
-
-func streamOf(i int, a, b *sdp.Media) metadata.MediaStream {
-	callerSends, calleeSends := sdp.Negotiated(a, b)
-	return metadata.MediaStream{
-		Index: i, Kind: a.Kind, Secure: a.Secure() || b.Secure(),
-		Caller: metadata.Flow{Formats: formats(callerSends), Sends: sends(a, b), Ptime: attr(b, "ptime")},
-		Callee: metadata.Flow{Formats: formats(calleeSends), Sends: sends(b, a), Ptime: attr(a, "ptime")},
-	}
-}
-
-func attr(m *sdp.Media, name string) string {
-	v, _ := m.Attr(name)
-	return v
-}
-
-func formats(in []sdp.Format) []metadata.Format {
-	out := make([]metadata.Format, len(in))
-	for i, f := range in {
-		out[i] = metadata.Format{PT: f.PT, Name: f.Name, Clock: f.Clock, Channels: f.Channels, Fmtp: f.Fmtp}
-	}
-	return out
 }

@@ -1,6 +1,7 @@
 package b2bua
 
 import (
+	"runtime/debug"
 	"strings"
 
 	"sidetrack/internal/sip"
@@ -26,14 +27,25 @@ func (c *Call) tellRecorder() {
 	c.media.changed = false
 	cs := c.snapshot()
 	if c.rec.begun {
-		c.srv.cfg.Recorder.Update(cs)
+		c.withRecorder(func(r Recorder) { r.Update(cs) })
 		return
 	}
 	c.rec.begun = true
-	c.rec.required = c.srv.cfg.Recorder.Begin(cs, c.in, c.relay,
-		func(state metadata.RecordingState, reason string) {
+	c.withRecorder(func(r Recorder) {
+		c.rec.required = r.Begin(cs, c.in, c.relay, func(state metadata.RecordingState, reason string) {
 			c.lane.Post(func() { c.onRecording(state, reason) })
 		})
+	})
+}
+
+// withRecorder calls the recorder. A fault of its own must not harm the call.
+func (c *Call) withRecorder(f func(Recorder)) {
+	defer func() {
+		if v := recover(); v != nil {
+			c.log.Error("fault in the recorder", "panic", v, "stack", string(debug.Stack()))
+		}
+	}()
+	f(c.srv.cfg.Recorder)
 }
 
 // mustWait tells whether the answer is to be kept back until the call is being

@@ -1,6 +1,7 @@
 package b2bua
 
 import (
+	"errors"
 	"strconv"
 
 	"sidetrack/internal/sip"
@@ -8,23 +9,25 @@ import (
 	"sidetrack/internal/sip/txn"
 )
 
-// passage is a request outside of any call (REGISTER, SUBSCRIBE, MESSAGE …) on
-// its way to the target of its route and its response on the way back. We are
-// in its path by Via only: its Contact stays the sender's.
+// passage is a request that belongs to no call (REGISTER, SUBSCRIBE, MESSAGE …)
+// on its way to the target of its route, and its response on the way back. We
+// are in its path by Via only, as a proxy (RFC 3261 §16): Contact, Record-Route
+// and everything else is the sender's.
 type passage struct {
 	srv    *Server
 	server *txn.ServerTx
-	req    *sip.Message
 	uris   []string
 	left   []txn.Target
+	client *txn.ClientTx // the one being asked
+	timer  *txn.Timer
+	best   *sip.Message // what the targets that failed had to say
 	done   bool
 }
 
 // relayRequest passes a request that makes no call along its route.
 func (s *Server) relayRequest(tx *txn.ServerTx) {
-	if unknown := unknownExtensions(tx.Request); unknown != "" && tx.Request.Method != "REGISTER" {
-		s.cfg.OnReject("extension")
-		s.reply(tx, 420, "", sip.Header{Name: "Unsupported", Value: unknown})
+	if unknown := unknownExtensions(tx.Request, "Proxy-Require"); unknown != "" {
+		s.badExtension(tx, unknown) // Require is for who answers (RFC 3261 §16.3)
 		return
 	}
 	in := inviteOf(tx.Request, tx.Flow)
@@ -33,68 +36,143 @@ func (s *Server) relayRequest(tx *txn.ServerTx) {
 		s.reject(tx, 404, "No Route", "no-route")
 		return
 	}
-	p := &passage{srv: s, server: tx, req: tx.Request, uris: route.Targets}
+	p := &passage{srv: s, server: tx, uris: route.Targets}
 	if route.RequestURI {
 		p.uris = []string{tx.Request.RequestURI}
 	}
-	p.nextURI(503)
+	p.next(503)
 }
 
-func (p *passage) nextURI(status int) {
-	if len(p.uris) == 0 {
-		p.srv.reply(p.server, status, "")
-		p.done = true
-		return
+// next asks the next target; status is told when none is left.
+func (p *passage) next(status int) {
+	p.timer.Stop()
+	p.client = nil
+	switch {
+	case p.done:
+	case len(p.left) > 0:
+		p.send()
+	case len(p.uris) > 0:
+		p.resolve(status)
+	default:
+		p.exhausted(status)
 	}
+}
+
+func (p *passage) resolve(status int) {
 	uri := p.uris[0]
 	p.uris = p.uris[1:]
 	p.server.Lane.Resolve(uri, func(found []txn.Target, err error) {
-		if err != nil || len(found) == 0 {
-			p.nextURI(503)
-			return
+		if err != nil {
+			p.srv.cfg.Log.Warn("target does not resolve", "method", p.server.Request.Method, "target", uri, "error", err)
+			found = nil
 		}
 		p.left = found
-		p.send(status)
+		p.next(status)
 	})
 }
 
-func (p *passage) send(status int) {
-	if len(p.left) == 0 {
-		p.nextURI(status)
-		return
+// exhausted tells of the failure. A 408 is not told: it would come when the
+// sender has given up as well (RFC 4320 §4.2).
+func (p *passage) exhausted(status int) {
+	p.done = true
+	switch {
+	case p.best != nil:
+		p.back(p.best)
+	case status != 408:
+		p.srv.reply(p.server, status, "")
 	}
-	to := p.left[0]
-	p.left = p.left[1:]
-	out := sip.NewRequest(p.req.Method, p.req.RequestURI)
-	out.Set("Max-Forwards", strconv.Itoa(max(maxForwards(p.req)-1, 0)))
-	for _, name := range []string{"From", "To", "Call-ID", "CSeq"} {
-		out.Set(name, p.req.Get(name))
-	}
-	for _, v := range p.req.All("Contact") {
-		out.Add("Contact", v)
-	}
-	mirror(out, p.req)
-	p.server.Lane.Request(out, to, p)
 }
 
-// OnResponse implements txn.ClientHandler.
-func (p *passage) OnResponse(_ *txn.ClientTx, resp *sip.Message, _ transport.Flow) {
-	if p.done || resp.Status == 100 {
+func (p *passage) send() {
+	to := p.left[0]
+	p.left = p.left[1:]
+	if to.Listener == nil {
+		to.Listener = p.srv.cfg.Txn.Leaving(to)
+	}
+	req := p.request()
+	if status := p.srv.unfit(to, req.RequestURI); status != 0 {
+		p.next(status)
 		return
 	}
-	p.done = resp.Status >= 200
-	out := sip.NewResponse(p.server.Request, resp.Status, resp.Reason)
-	out.Set("To", resp.Get("To"))
-	for _, v := range resp.All("Contact") {
-		out.Add("Contact", v)
+	p.client = p.server.Lane.Request(req, to, p)
+	if len(p.left)+len(p.uris) > 0 {
+		asked := p.client
+		p.timer = p.server.Lane.After(p.srv.cfg.TargetTimeout, func() {
+			if p.client == asked {
+				p.next(408)
+			}
+		})
 	}
-	mirror(out, resp)
+}
+
+// request is the request as it goes on (RFC 3261 §16.6).
+func (p *passage) request() *sip.Message {
+	out := p.server.Request.Clone()
+	out.Del("Via")
+	out.Set("Max-Forwards", strconv.Itoa(maxForwards(out)-1))
+	p.srv.popRoute(out)
+	return out
+}
+
+// popRoute takes our own URI off the route (RFC 3261 §16.4).
+func (s *Server) popRoute(m *sip.Message) {
+	routes := m.List("Route")
+	if len(routes) == 0 {
+		return
+	}
+	first, err := sip.ParseNameAddr(routes[0])
+	if err != nil {
+		return
+	}
+	if u, err := sip.ParseURI(first.URI); err != nil || !s.ourHost(u) {
+		return
+	}
+	m.Del("Route")
+	for _, r := range routes[1:] {
+		m.Add("Route", r)
+	}
+}
+
+// OnResponse implements txn.ClientHandler. A target that was given up may still
+// be the one that answers.
+func (p *passage) OnResponse(tx *txn.ClientTx, resp *sip.Message, _ transport.Flow) {
+	switch {
+	case p.done || resp.Status == 100:
+	case resp.Status < 300 || tx == p.client && !p.movesOn(resp.Status):
+		p.done = resp.Status >= 200
+		if p.done {
+			p.timer.Stop()
+		}
+		p.back(resp)
+	case tx == p.client:
+		if p.best == nil || p.best.Status == 503 {
+			p.best = resp
+		}
+		p.next(resp.Status)
+	}
+}
+
+func (p *passage) movesOn(status int) bool { return movesOn(status) && status != 500 }
+
+// back passes a response (RFC 3261 §16.7): with the sender's Vias, else as it is.
+func (p *passage) back(resp *sip.Message) {
+	out := resp.Clone()
+	out.Del("Via")
+	vias := p.server.Request.All("Via")
+	for i := len(vias) - 1; i >= 0; i-- {
+		out.Prepend("Via", vias[i])
+	}
 	p.server.Respond(out)
 }
 
 // OnFail implements txn.ClientHandler.
-func (p *passage) OnFail(_ *txn.ClientTx, err error) {
-	if !p.done {
-		p.send(statusOf(err))
+func (p *passage) OnFail(tx *txn.ClientTx, err error) {
+	if tx != p.client {
+		return
 	}
+	status := 408
+	if errors.Is(err, txn.ErrTransport) {
+		status = 503
+	}
+	p.next(status)
 }

@@ -1,9 +1,7 @@
 package b2bua
 
 import (
-	"fmt"
 	"strconv"
-	"strings"
 
 	"sidetrack/internal/sip"
 	"sidetrack/internal/sip/transport"
@@ -13,7 +11,6 @@ import (
 // onRequest takes a request of side s within one of the call's dialogs.
 func (c *Call) onRequest(s side, tx *txn.ServerTx) {
 	req := tx.Request
-	c.legs[s].flow = tx.Flow
 	if c.state == StateEnding {
 		c.onRequestEnding(s, tx)
 		return
@@ -23,15 +20,20 @@ func (c *Call) onRequest(s side, tx *txn.ServerTx) {
 		c.srv.reply(tx, 481, "")
 		return
 	}
-	b.dialogs[s].Flow = tx.Flow
+	if r, ok := c.acknowledges(req); ok && s == sideA {
+		b = r.branch
+	}
+	c.legs[s].flow, b.dialogs[s].Flow = tx.Flow, tx.Flow
 	switch {
 	case !b.dialogs[s].AcceptCSeq(req.CSeq().Num): // RFC 3261 §12.2.2
 		c.srv.reply(tx, 500, "CSeq Out Of Order")
-	case req.Method == "BYE":
+	case req.Method == "BYE" && (c.current != nil || len(c.branches) == 1 && s == sideA):
 		c.onBye(s, tx)
+	case req.Method == "BYE" && s == sideB: // not before it has answered (RFC 3261 §15)
+		c.srv.reply(tx, 481, "")
 	case maxForwards(req) == 0:
 		c.srv.reject(tx, 483, "", "hops")
-	default:
+	default: // the caller's BYE to one fork of several is one of these
 		c.cross(s, tx, b)
 	}
 }
@@ -51,8 +53,14 @@ func (c *Call) onRequestEnding(s side, tx *txn.ServerTx) {
 func (c *Call) onBye(s side, tx *txn.ServerTx) {
 	c.srv.reply(tx, 200, "")
 	v := verdict{result: completed, reason: "BYE from the " + sideName(s), reasons: reasonsOf(tx.Request)}
-	if c.current == nil { // the caller may end an early dialog so (RFC 3261 §15)
-		v.result, v.status = cancelled, 487
+	if c.initial.server.Final() == 0 {
+		if v.result, v.status = cancelled, 487; s == sideB {
+			v.result, v.status = failed, 480 // it answered, and the caller was never told
+		}
+	}
+	if x := c.legs[s].unacked; x != nil {
+		x.server.Acked() // who hangs up has had our 2xx
+		c.legs[s].unacked = nil
 	}
 	c.legs[s].gone = true
 	c.hangUp(v, tx.Request)
@@ -71,14 +79,13 @@ func (c *Call) cross(s side, tx *txn.ServerTx, b *branch) {
 		b.dialogs[s].Refresh(req)
 	}
 	if err := c.media.request(c, x, req); err != nil {
-		c.log.Error("offer refused: no media ports", "error", err)
-		c.srv.overload(tx)
+		c.refuseOffer(tx, err)
 		return
 	}
 	to := other(s)
 	out := x.request(req, b.dialogs[to])
 	c.mapRAck(s, out)
-	out = c.anchorBody(out, s)
+	out = c.anchorBody(out, req.Method, s)
 	c.open = append(c.open, x)
 	c.towards(to, b.dialogs[to], func(t txn.Target, err error) {
 		if x.done || x.server.Final() != 0 {
@@ -86,8 +93,8 @@ func (c *Call) cross(s side, tx *txn.ServerTx, b *branch) {
 		}
 		if err != nil {
 			c.log.Warn("next hop does not resolve", "towards", sideName(to), "error", err)
-			x.finish()
 			c.media.rollback(c, x)
+			x.finish()
 			c.srv.reply(tx, 503, "")
 			return
 		}
@@ -142,32 +149,16 @@ func retryAfter(status int) []sip.Header {
 	return []sip.Header{{Name: "Retry-After", Value: "2"}}
 }
 
-// mapRAck gives a PRACK the CSeq number that the INVITE has on the other leg
-// (RFC 3262 §7.2); RSeq numbers are the same on both.
-func (c *Call) mapRAck(s side, out *sip.Message) {
-	f := strings.Fields(out.Get("RAck"))
-	if len(f) != 3 {
-		return
-	}
-	for _, o := range c.open {
-		if o.from == s && o.method == "INVITE" && strconv.FormatUint(uint64(o.cseqIn), 10) == f[1] {
-			out.Set("RAck", fmt.Sprintf("%s %d %s", f[0], o.cseqOut, f[2]))
-		}
-	}
-}
-
 // onAck takes the ACK of a 2xx from side s and acknowledges the other side's.
 func (c *Call) onAck(s side, ack *sip.Message, flow transport.Flow) {
-	c.legs[s].flow = flow
 	x := c.legs[s].unacked
 	if x == nil || x.cseqIn != ack.CSeq().Num {
 		return // repeated
 	}
+	c.legs[s].flow, x.branch.dialogs[s].Flow = flow, flow
 	x.server.Acked()
 	c.legs[s].unacked = nil
-	if x.ack == nil {
-		x.acknowledge(ack)
-	}
+	x.acknowledge(ack)
 	x.finish()
 	c.tellRecorder()
 	if bye := c.legs[s].byeDue; bye != nil {
@@ -179,17 +170,21 @@ func (c *Call) onAck(s side, ack *sip.Message, flow transport.Flow) {
 // acknowledge sends the ACK of the accepted INVITE to the side that was asked;
 // ack is the asking side's, nil when the call ends before it came.
 func (x *exchange) acknowledge(ack *sip.Message) {
+	if x.acked {
+		return
+	}
+	x.acked = true
 	c, to := x.call, other(x.from)
 	d := x.branch.dialogs[to]
 	out := d.RequestCSeq("ACK", x.cseqOut)
 	if ack != nil {
 		out.Set("Max-Forwards", strconv.Itoa(max(maxForwards(ack)-1, 0)))
-		if contact := ack.Get("Contact"); contact != "" {
-			out.Set("Contact", ourContact(contact, c.legs[to].contact))
+		if contacts := ack.List("Contact"); len(contacts) > 0 {
+			out.Set("Contact", ourContact(contacts[0], c.legs[to].contact))
 		}
 		mirror(out, ack)
 		c.media.ack(c, x, ack)
-		out = c.anchorBody(out, x.from)
+		out = c.anchorBody(out, "ACK", x.from)
 	}
 	c.towards(to, d, func(t txn.Target, err error) {
 		if err != nil {

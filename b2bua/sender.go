@@ -26,47 +26,82 @@ type waitingSend struct {
 // must go, at once or after DNS.
 func (c *Call) towards(s side, d *dialog.Dialog, send func(txn.Target, error)) {
 	leg := &c.legs[s]
-	if t, ok := symmetric(d, leg.flow); ok && len(leg.sender.waiting) == 0 {
-		send(t, nil)
-		return
-	}
-	uri := d.NextHop()
 	q := &leg.sender
-	if len(q.waiting) == 0 && q.uri == uri {
-		send(q.target, nil)
-		return
+	if len(q.waiting) == 0 {
+		if t, ok := c.symmetric(d); ok {
+			send(t, nil)
+			return
+		}
+		if q.uri == d.NextHop() {
+			send(q.target, nil)
+			return
+		}
 	}
-	q.waiting = append(q.waiting, waitingSend{uri, send})
+	q.waiting = append(q.waiting, waitingSend{d.NextHop(), send})
 	if len(q.waiting) == 1 {
+		c.track(q) // the call must not be forgotten before they have left
 		c.resolveNext(leg)
 	}
 }
 
+// resolveNext resolves the first of a leg's waiting messages. It leaves the
+// queue after it was sent, so that whatever its sender adds comes behind.
 func (c *Call) resolveNext(leg *leg) {
 	q := &leg.sender
-	c.lane.Resolve(q.waiting[0].uri, func(found []txn.Target, err error) {
-		w := q.waiting[0]
-		q.waiting = q.waiting[1:]
-		var t txn.Target
-		if err == nil && len(found) > 0 {
-			t = found[0]
-			if t.Listener == nil && leg.listener != nil && leg.listener.Proto == t.Proto {
-				t.Listener = leg.listener
-			}
+	w := q.waiting[0]
+	c.resolve(w.uri, leg.listener, func(t txn.Target, err error) {
+		if err == nil {
 			q.uri, q.target = w.uri, t
 		}
 		w.send(t, err)
-		if len(q.waiting) > 0 {
+		if q.waiting = q.waiting[1:]; len(q.waiting) > 0 {
 			c.resolveNext(leg)
+			return
 		}
+		c.settled(q)
 	})
 }
 
-// symmetric tells whether requests must go back to where the dialog's peer
-// sends from and not to its Contact: over its open connection (RFC 5923), or,
-// on UDP, when its Contact is a private address that is not where it sends
+// reach is towards for a dialog that is not one of the call's branches.
+func (c *Call) reach(d *dialog.Dialog, send func(txn.Target, error)) {
+	if t, ok := c.symmetric(d); ok {
+		send(t, nil)
+		return
+	}
+	c.resolve(d.NextHop(), c.legs[sideB].listener, send)
+}
+
+// resolve finds the first place of a URI. Where it can, a leg keeps to the
+// listener whose address its Contact bears.
+func (c *Call) resolve(uri string, keep *transport.Listener, done func(txn.Target, error)) {
+	c.lane.Resolve(uri, func(found []txn.Target, err error) {
+		if err != nil {
+			done(txn.Target{}, err)
+			return
+		}
+		t := found[0] // without an error there is one
+		if t.Listener == nil && keep != nil && keep.Proto == t.Proto {
+			t.Listener = keep
+		}
+		done(t, nil)
+	})
+}
+
+// symmetric is symmetricTarget as long as the connection it names is open: the
+// peer's own port cannot be called again, its Contact can.
+func (c *Call) symmetric(d *dialog.Dialog) (txn.Target, bool) {
+	t, ok := symmetricTarget(d, d.Flow)
+	if ok && t.Conn != 0 {
+		_, ok = c.srv.cfg.Transport.Find(d.Flow, "")
+	}
+	return t, ok
+}
+
+// symmetricTarget tells whether requests must go back to where the dialog's
+// peer sends from and not to its Contact: over its open connection (RFC 5923),
+// or, on UDP, when its Contact is a private address that is not where it sends
 // from, that is behind NAT.
-func symmetric(d *dialog.Dialog, flow transport.Flow) (txn.Target, bool) {
+func symmetricTarget(d *dialog.Dialog, flow transport.Flow) (txn.Target, bool) {
 	if len(d.Routes) > 0 || !flow.Remote.IsValid() {
 		return txn.Target{}, false
 	}

@@ -26,7 +26,7 @@ func TestSymmetricSignalling(t *testing.T) {
 		t.Run(tc.name, func(t *testing.T) {
 			d := &dialog.Dialog{RemoteTarget: tc.contact, Routes: tc.routes}
 			flow := transport.Flow{Proto: tc.proto, Remote: netip.MustParseAddrPort(tc.from), Conn: tc.conn}
-			if _, got := symmetric(d, flow); got != tc.want {
+			if _, got := symmetricTarget(d, flow); got != tc.want {
 				t.Errorf("symmetric %v, want %v", got, tc.want)
 			}
 		})

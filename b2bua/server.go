@@ -49,11 +49,11 @@ func NewServer(cfg Config) *Server {
 // OnRequest handles a request that is neither ACK nor CANCEL (txn.Handler).
 func (s *Server) OnRequest(tx *txn.ServerTx) {
 	req := tx.Request
-	if req.ToTag() != "" {
-		s.onDialogRequest(tx)
+	if c, sd := s.find(tx.Lane, req); c != nil {
+		c.onRequest(sd, tx)
 		return
 	}
-	if maxForwards(req) == 0 && req.Method != "REGISTER" {
+	if maxForwards(req) == 0 {
 		s.onHopLimit(tx)
 		return
 	}
@@ -61,10 +61,16 @@ func (s *Server) OnRequest(tx *txn.ServerTx) {
 		s.reject(tx, 403, "Forbidden", "untrusted")
 		return
 	}
+	u, err := sip.ParseURI(req.RequestURI)
+	inDialog := req.ToTag() != ""
 	switch {
+	case inDialog && s.ends(req.Method, u):
+		s.reply(tx, 481, "")
+	case err != nil || !routable(u.Scheme):
+		s.reject(tx, 416, "", "scheme")
 	case req.Method == "INVITE":
 		s.onInvite(tx)
-	case req.Method == "OPTIONS" && s.forUs(req.RequestURI):
+	case req.Method == "OPTIONS" && u.User == "" && s.ourHost(u):
 		s.onPing(tx)
 	case req.Method == "BYE" || req.Method == "PRACK" || req.Method == "UPDATE":
 		// These live in dialogs only (RFC 3261 §15.1.2, 3262 §3, 3311 §5.1).
@@ -84,14 +90,16 @@ func (s *Server) onHopLimit(tx *txn.ServerTx) {
 	s.reject(tx, 483, "", "hops")
 }
 
-// onDialogRequest finds the call of an in-dialog request.
-func (s *Server) onDialogRequest(tx *txn.ServerTx) {
-	c, side := s.find(tx.Lane, tx.Request)
-	if c == nil {
-		s.reply(tx, 481, "")
-		return
+// ends tells whether a request within a dialog that no call knows ends here. It
+// does when it is addressed to us, or when its dialog would be a call. Others,
+// of a subscription for one, were made by a request that we passed, with only
+// our Via on it, and come by us because we are somebody's outbound proxy.
+func (s *Server) ends(method string, u sip.URI) bool {
+	switch method {
+	case "INVITE", "BYE", "PRACK", "UPDATE":
+		return true
 	}
-	c.onRequest(side, tx)
+	return s.ourHost(u)
 }
 
 // OnAck handles the ACK of a 2xx (txn.Handler).
@@ -111,10 +119,11 @@ func (s *Server) OnCancel(tx *txn.ServerTx, cancel *sip.Message) {
 
 // find returns the call that a request within a dialog belongs to, and the
 // side it came from. The token in our Contact decides; a peer that put another
-// URI of ours there is found by the dialog's identifiers.
+// URI of ours there is found by the dialog's identifiers, and so is one of
+// RFC 2543, which has no tag.
 func (s *Server) find(lane *txn.Lane, req *sip.Message) (*Call, side) {
 	calls := &s.lanes[lane.Index()]
-	if u, err := sip.ParseURI(req.RequestURI); err == nil {
+	if u, err := sip.ParseURI(req.RequestURI); err == nil && req.ToTag() != "" {
 		if id, sd, ok := splitToken(u.User); ok {
 			if c := calls.byToken[id]; c != nil {
 				return c, sd
@@ -140,13 +149,6 @@ func (s *Server) trusted(addr netip.Addr) bool {
 		}
 	}
 	return false
-}
-
-// forUs tells whether a Request-URI names this proxy itself and not somebody
-// behind it.
-func (s *Server) forUs(requestURI string) bool {
-	u, err := sip.ParseURI(requestURI)
-	return err == nil && u.User == "" && s.ourHost(u)
 }
 
 // ourHost tells whether a URI's host and port are one of our listeners.
@@ -179,6 +181,10 @@ func (s *Server) onPing(tx *txn.ServerTx) {
 		s.overload(tx)
 		return
 	}
+	if unknown := unknownExtensions(tx.Request, "Require"); unknown != "" {
+		s.badExtension(tx, unknown)
+		return
+	}
 	s.reply(tx, 200, "",
 		sip.Header{Name: "Allow", Value: allowed},
 		sip.Header{Name: "Accept", Value: "application/sdp, multipart/mixed"},
@@ -187,6 +193,11 @@ func (s *Server) onPing(tx *txn.ServerTx) {
 
 func (s *Server) overload(tx *txn.ServerTx) {
 	s.reply(tx, 503, "", sip.Header{Name: "Retry-After", Value: "5"})
+}
+
+func (s *Server) badExtension(tx *txn.ServerTx, unknown string) {
+	s.cfg.OnReject("extension")
+	s.reply(tx, 420, "", sip.Header{Name: "Unsupported", Value: unknown})
 }
 
 func (s *Server) reject(tx *txn.ServerTx, status int, phrase, reason string) {
@@ -202,19 +213,8 @@ func (s *Server) reply(tx *txn.ServerTx, status int, phrase string, headers ...s
 func (s *Server) onInvite(tx *txn.ServerTx) {
 	received := tx.Lane.Now()
 	req := tx.Request
-	if unknown := unknownExtensions(req); unknown != "" {
-		s.cfg.OnReject("extension")
-		s.reply(tx, 420, "", sip.Header{Name: "Unsupported", Value: unknown})
-		return
-	}
-	if u, err := sip.ParseURI(req.RequestURI); err != nil || !routable(u.Scheme) {
-		s.reject(tx, 416, "", "scheme")
-		return
-	}
-	if s.drained.Load() || (s.cfg.MaxCalls > 0 && int(s.active.Load()) >= s.cfg.MaxCalls) {
-		s.cfg.OnReject("capacity")
-		s.metrics.result(refused)
-		s.overload(tx)
+	if unknown := unknownExtensions(req, "Require"); unknown != "" {
+		s.badExtension(tx, unknown)
 		return
 	}
 	in := inviteOf(req, tx.Flow)
@@ -226,7 +226,25 @@ func (s *Server) onInvite(tx *txn.ServerTx) {
 		return
 	}
 	in.Route = route.Name
+	if !s.admit() {
+		s.cfg.OnReject("capacity")
+		s.metrics.result(refused)
+		s.overload(tx)
+		return
+	}
 	newCall(s, tx, in, route, received).dial()
+}
+
+// admit counts a call in, if there is room for it.
+func (s *Server) admit() bool {
+	if s.drained.Load() {
+		return false
+	}
+	if n := s.active.Add(1); s.cfg.MaxCalls > 0 && int(n) > s.cfg.MaxCalls {
+		s.active.Add(-1)
+		return false
+	}
+	return true
 }
 
 func routable(scheme string) bool { return scheme == "sip" || scheme == "sips" || scheme == "tel" }
@@ -272,7 +290,11 @@ func (s *Server) HangUp(reason string) {
 	for i, lane := range s.cfg.Txn.Lanes() {
 		lane.Post(func() {
 			for _, c := range s.lanes[i].byToken {
-				c.hangUp(verdict{result: completed, reason: reason, status: 503}, nil)
+				v := verdict{result: completed, reason: reason, status: 503}
+				if c.state != StateAnswered {
+					v.result = refused
+				}
+				c.hangUp(v, nil)
 			}
 		})
 	}

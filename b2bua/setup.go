@@ -3,6 +3,7 @@ package b2bua
 import (
 	"fmt"
 	"strconv"
+	"strings"
 
 	"sidetrack/internal/sip"
 	"sidetrack/internal/sip/txn"
@@ -16,7 +17,8 @@ type hunt struct {
 	endpoints []txn.Target
 	uri       string // the one being asked
 	timer     *txn.Timer
-	ringing   bool // a provisional response came: the target is alive
+	ringing   bool         // a provisional response came: the target is alive
+	best      *sip.Message // what the targets that failed had to say
 }
 
 // dial asks the first target of the call's route.
@@ -28,28 +30,12 @@ func (c *Call) dial() {
 	}
 	x.hunt = &hunt{uris: uris}
 	if err := c.media.request(c, x, c.invite); err != nil {
-		c.log.Error("call refused: no media ports", "error", err)
-		c.srv.overload(x.server)
+		c.refuseOffer(x.server, err)
 		x.finish()
-		c.over(verdict{result: refused, status: 503, reason: err.Error()})
+		c.over(verdict{result: refused, status: x.server.Final(), reason: err.Error()})
 		return
 	}
 	x.hunt.nextURI(x, 503)
-}
-
-// next moves on after a target failed with status. It returns false when the
-// failure must be passed on: it is the target's own word, or the last one.
-func (h *hunt) next(x *exchange, status int) bool {
-	if x.call.state == StateEnding || !movesOn(status) {
-		return false
-	}
-	if len(h.endpoints) == 0 && len(h.uris) == 0 {
-		return false
-	}
-	x.call.log.Warn("target failed, trying the next", "target", h.uri, "status", status)
-	x.call.settled(x.client)
-	h.advance(x, status)
-	return true
 }
 
 // movesOn tells whether a failure speaks of the target and not of the callee.
@@ -61,8 +47,38 @@ func movesOn(status int) bool {
 	return false
 }
 
+// failed moves on after a target failed with status; resp is its own word, nil
+// when it had none.
+func (h *hunt) failed(x *exchange, status int, resp *sip.Message) {
+	h.note(resp)
+	x.call.prune(x.client)
+	x.client = nil
+	h.advance(x, status)
+}
+
+// note keeps the response to pass when all fail, as a forking proxy would
+// choose it (RFC 3261 §16.7 step 6): a 4xx before a 5xx, a 503 last.
+func (h *hunt) note(resp *sip.Message) {
+	rank := func(status int) int {
+		if status == 503 {
+			return 9
+		}
+		return status / 100
+	}
+	if resp != nil && (h.best == nil || rank(resp.Status) < rank(h.best.Status)) {
+		h.best = resp
+	}
+}
+
+// left tells whether there is another to ask.
+func (h *hunt) left() bool { return len(h.endpoints)+len(h.uris) > 0 }
+
+// advance asks whoever is next; status is why.
 func (h *hunt) advance(x *exchange, status int) {
 	h.stop()
+	if h.left() {
+		x.call.log.Warn("target failed, trying the next", "target", h.uri, "status", status)
+	}
 	if len(h.endpoints) > 0 {
 		h.ask(x)
 		return
@@ -70,13 +86,12 @@ func (h *hunt) advance(x *exchange, status int) {
 	h.nextURI(x, status)
 }
 
-// nextURI resolves the next target; status is passed on when none is left.
+// nextURI resolves the next target; status is passed on when none is left and
+// none of them said anything.
 func (h *hunt) nextURI(x *exchange, status int) {
 	c := x.call
 	if len(h.uris) == 0 {
-		c.srv.reply(x.server, status, "")
-		x.finish()
-		c.over(verdict{result: failed, status: status, reason: "no target left"})
+		h.exhausted(x, status)
 		return
 	}
 	h.uri, h.uris = h.uris[0], h.uris[1:]
@@ -84,7 +99,7 @@ func (h *hunt) nextURI(x *exchange, status int) {
 		if x.done || c.state == StateEnding {
 			return
 		}
-		if err != nil || len(found) == 0 {
+		if err != nil {
 			c.log.Warn("target does not resolve", "target", h.uri, "error", err)
 			h.nextURI(x, 503)
 			return
@@ -94,71 +109,104 @@ func (h *hunt) nextURI(x *exchange, status int) {
 	})
 }
 
+// exhausted ends the call: all targets failed.
+func (h *hunt) exhausted(x *exchange, status int) {
+	best := h.best
+	if best == nil {
+		x.fail(func() { x.call.srv.reply(x.server, status, "") },
+			verdict{result: failed, status: status, reason: "no target answered"})
+		return
+	}
+	x.fail(func() { x.pass(best, nil) }, verdict{
+		result: rejected, status: best.Status, reason: strconv.Itoa(best.Status) + " " + best.Reason})
+}
+
 // ask sends the INVITE to the next endpoint.
 func (h *hunt) ask(x *exchange) {
 	c := x.call
 	to := h.endpoints[0]
 	h.endpoints = h.endpoints[1:]
 	if to.Listener == nil {
-		to.Listener = c.srv.cfg.Transport.Pick(to.Proto, to.Addr.Addr())
+		to.Listener = c.srv.cfg.Txn.Leaving(to)
 	}
-	if to.Listener == nil {
-		c.log.Warn("no listener for target", "target", h.uri, "proto", to.Proto)
-		h.advance(x, 503)
+	leg := &c.legs[sideB]
+	uri := c.requestURI(h.uri)
+	if status := c.srv.unfit(to, uri); status != 0 {
+		c.log.Warn("target cannot be used", "target", h.uri, "proto", to.Proto, "status", status)
+		h.advance(x, status)
 		return
 	}
 	h.ringing = false
-	leg := &c.legs[sideB]
 	leg.listener = to.Listener
 	leg.contact = to.Listener.ContactURI(contactUser(c.id, sideB))
-	req := c.inviteB(h.uri)
+	req := c.inviteB(uri)
 	x.client = c.lane.Request(req, to, x)
 	c.track(x.client)
 	x.cseqOut = req.CSeq().Num
 	c.srv.metrics.setup.Observe(since(c.lane, c.started).Seconds())
-	if len(h.endpoints)+len(h.uris) > 0 {
+	if h.left() {
 		h.timer = c.lane.After(c.srv.cfg.TargetTimeout, func() { h.onSilence(x) })
 	}
 }
 
+// unfit returns why a request for uri must not go to a target, 0 if it may: a
+// proxy that asks itself never ends (RFC 3261 §16.3), and sips: is a promise of
+// TLS (§26.2.2).
+func (s *Server) unfit(to txn.Target, uri string) int {
+	switch {
+	case to.Listener == nil:
+		return 503
+	case strings.HasPrefix(strings.ToLower(uri), "sips:") && to.Proto != "tls":
+		return 480
+	}
+	for _, l := range s.cfg.Transport.Listeners() {
+		if l.Proto == to.Proto && (l.Bound == to.Addr ||
+			l.Port == int(to.Addr.Port()) && l.Advertise == to.Addr.Addr().Unmap().String()) {
+			return 482
+		}
+	}
+	return 0
+}
+
 // onSilence gives up a target that sent nothing at all while others are left.
+// It is cancelled should it wake up.
 func (h *hunt) onSilence(x *exchange) {
 	if h.ringing || x.done {
 		return
 	}
 	silent := x.client
-	if h.next(x, 408) {
-		x.call.track(silent)
-		silent.Cancel()
-	}
+	h.failed(x, 408, nil)
+	silent.Cancel()
 }
 
 func (h *hunt) alive() { h.ringing = true }
 
 func (h *hunt) stop() {
-	if h.timer != nil {
-		h.timer.Stop()
-		h.timer = nil
-	}
+	h.timer.Stop()
+	h.timer = nil
 }
 
 // inviteB builds the INVITE of leg B.
-func (c *Call) inviteB(target string) *sip.Message {
+func (c *Call) inviteB(uri string) *sip.Message {
 	in := c.invite
 	leg := &c.legs[sideB]
-	out := sip.NewRequest("INVITE", c.requestURI(target))
+	out := sip.NewRequest("INVITE", uri)
 	from := in.Get("From")
 	if leg.localTag != "" {
 		from = sip.WithTag(from, leg.localTag)
+	}
+	contact := ""
+	if all := in.List("Contact"); len(all) > 0 {
+		contact = all[0]
 	}
 	out.Set("Max-Forwards", strconv.Itoa(maxForwards(in)-1))
 	out.Set("From", from)
 	out.Set("To", in.Get("To"))
 	out.Set("Call-ID", leg.callID)
 	out.Set("CSeq", fmt.Sprintf("%d INVITE", in.CSeq().Num))
-	out.Set("Contact", ourContact(in.Get("Contact"), leg.contact))
+	out.Set("Contact", ourContact(contact, leg.contact))
 	mirror(out, in)
-	return c.anchorBody(out, sideA)
+	return c.anchorBody(out, "INVITE", sideA)
 }
 
 // requestURI is the Request-URI of leg B: the target's own when it names a

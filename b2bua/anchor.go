@@ -1,0 +1,58 @@
+package b2bua
+
+import (
+	"net/netip"
+
+	"sidetrack/internal/sdp"
+	"sidetrack/internal/sip"
+	"sidetrack/internal/sip/body"
+)
+
+const sdpType = "application/sdp"
+
+// sdpOf is the session description of a message, nil without one that can be
+// read: what cannot be read passes untouched and is not recorded.
+func sdpOf(m *sip.Message) *sdp.Session {
+	if len(m.Body) == 0 {
+		return nil
+	}
+	part, ok := body.Find(m, sdpType)
+	if !ok {
+		return nil
+	}
+	s, err := sdp.Parse(part.Body)
+	if err != nil {
+		return nil
+	}
+	return s
+}
+
+// anchorBody puts our addresses towards the other side into the SDP of a
+// message of side from; all else of the body stays byte for byte. An m-line
+// for which there are no ports is disabled, for media must not pass us by.
+func (c *Call) anchorBody(m *sip.Message, method string, from side) *sip.Message {
+	if len(m.Body) == 0 || !negotiates(method) {
+		return m
+	}
+	return body.Replace(m, sdpType, func(raw []byte) []byte {
+		s, err := sdp.Parse(raw)
+		if err != nil {
+			return raw
+		}
+		to := other(from)
+		for i, m := range s.Media() {
+			if !m.UDP() {
+				continue
+			}
+			rtp, rtcp := c.relay.Local(to, i)
+			if !rtp.IsValid() {
+				rtp = netip.AddrPortFrom(netip.IPv4Unspecified(), 0)
+			}
+			m.Anchor(rtp, rtcp)
+			if c.srv.cfg.Identity == IdentityRewrite {
+				s.SetOriginAddr(rtp.Addr())
+			}
+		}
+		return s.Bytes()
+	})
+}

@@ -1,0 +1,21 @@
+package b2bua
+
+import "fmt"
+
+// Leftovers describes what the registries still hold; "" when they are empty.
+func (s *Server) Leftovers() string {
+	out := ""
+	for i, lane := range s.cfg.Txn.Lanes() {
+		done := make(chan string, 1)
+		lane.Post(func() {
+			calls := &s.lanes[i]
+			if len(calls.byToken)+len(calls.byDialog) > 0 {
+				done <- fmt.Sprintf("lane %d: %d calls, %d dialogs. ", i, len(calls.byToken), len(calls.byDialog))
+				return
+			}
+			done <- ""
+		})
+		out += <-done
+	}
+	return out
+}

@@ -1,0 +1,68 @@
+package b2bua
+
+import (
+	"strconv"
+
+	"sidetrack/internal/sip"
+	"sidetrack/internal/sip/dialog"
+)
+
+// pass sends a response of the far side, in branch b, to the side that asked.
+func (x *exchange) pass(resp *sip.Message, b *branch) {
+	out, err := x.response(resp, b)
+	if err != nil { // what it offers cannot be relayed, the rest can
+		x.call.log.Warn("early offer taken out", "error", err)
+		out.SetBody("", nil)
+	}
+	x.server.Respond(out)
+}
+
+// response is a response of the far side as the asking side shall see it. The
+// error says that the SDP in it cannot be relayed.
+func (x *exchange) response(resp *sip.Message, b *branch) (out *sip.Message, err error) {
+	c := x.call
+	out = sip.NewResponse(x.server.Request, resp.Status, resp.Reason)
+	switch {
+	case b != nil:
+		out.Set("To", sip.WithTag(out.Get("To"), b.dialogs[x.from].LocalTag))
+	case out.ToTag() == "" && (resp.ToTag() != "" || resp.Status >= 200):
+		out.Set("To", sip.WithTag(out.Get("To"), c.tagTowardsA(resp.ToTag())))
+	}
+	switch contacts := resp.List("Contact"); {
+	case resp.Status >= 300: // targets of a redirection are the far side's
+		for _, v := range resp.All("Contact") {
+			out.Add("Contact", v)
+		}
+	case len(contacts) > 0:
+		out.Set("Contact", ourContact(contacts[0], c.legs[x.from].contact))
+	case x.method == "INVITE" || x.method == "UPDATE": // it needs one (RFC 3261 §12.1.1), even if theirs lacks it
+		out.Set("Contact", ourContact("", c.legs[x.from].contact))
+	}
+	mirror(out, resp)
+	if x == c.initial && resp.Status < 200 && b != nil {
+		c.showProvisional(out, b)
+	}
+	if len(out.Body) == 0 || resp.Status >= 300 {
+		return out, nil
+	}
+	err = c.media.response(c, x, b, out, resp.Status >= 200 || resp.Has("RSeq"))
+	return c.anchorBody(out, x.method, other(x.from)), err
+}
+
+// request builds the request of leg other(from) for one of leg from.
+func (x *exchange) request(req *sip.Message, d *dialog.Dialog) *sip.Message {
+	c := x.call
+	to := other(x.from)
+	out := d.Request(req.Method)
+	x.cseqOut = out.CSeq().Num
+	out.Set("Max-Forwards", strconv.Itoa(maxForwards(req)-1))
+	contacts := req.List("Contact")
+	switch {
+	case len(contacts) > 0:
+		out.Set("Contact", ourContact(contacts[0], c.legs[to].contact))
+	case req.Method == "INVITE" || req.Method == "UPDATE":
+		out.Set("Contact", ourContact("", c.legs[to].contact))
+	}
+	mirror(out, req)
+	return out
+}

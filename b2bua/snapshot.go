@@ -1,0 +1,53 @@
+package b2bua
+
+import (
+	"sidetrack/internal/sdp"
+	"sidetrack/metadata"
+)
+
+// snapshot is the call as its recorder sees it.
+func (c *Call) snapshot() metadata.Snapshot {
+	s := metadata.Snapshot{
+		ID: c.id, SIPCallID: c.in.CallID, SessionID: sessionID(c.invite, c.initial.accepted),
+		Caller:  metadata.Party{AOR: c.in.From.URI, Name: c.in.From.Display},
+		Callee:  metadata.Party{AOR: c.in.To.URI, Name: c.in.To.Display},
+		Started: c.started, Answered: c.answered, Ended: c.ended,
+		State: metadata.CallEarly, Reasons: c.verdict.reasons,
+	}
+	switch {
+	case !c.ended.IsZero():
+		s.State = metadata.CallEnded
+	case !c.answered.IsZero():
+		s.State = metadata.CallAnswered
+	}
+	if c.media.said[sideA] == nil || c.media.said[sideB] == nil {
+		return s
+	}
+	a, b := c.media.said[sideA].Media(), c.media.said[sideB].Media()
+	for i := range min(len(a), len(b)) {
+		s.Streams = append(s.Streams, streamOf(i, a[i], b[i]))
+	}
+	return s
+}
+
+func streamOf(i int, a, b *sdp.Media) metadata.MediaStream {
+	callerSends, calleeSends := sdp.Negotiated(a, b)
+	return metadata.MediaStream{
+		Index: i, Kind: a.Kind, Secure: a.Secure() || b.Secure(),
+		Caller: metadata.Flow{Formats: formats(callerSends), Sends: sends(a, b), Ptime: attr(b, "ptime")},
+		Callee: metadata.Flow{Formats: formats(calleeSends), Sends: sends(b, a), Ptime: attr(a, "ptime")},
+	}
+}
+
+func attr(m *sdp.Media, name string) string {
+	v, _ := m.Attr(name)
+	return v
+}
+
+func formats(in []sdp.Format) []metadata.Format {
+	out := make([]metadata.Format, len(in))
+	for i, f := range in {
+		out[i] = metadata.Format{PT: f.PT, Name: f.Name, Clock: f.Clock, Channels: f.Channels, Fmtp: f.Fmtp}
+	}
+	return out
+}
