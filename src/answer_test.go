@@ -85,7 +85,7 @@ func TestAnswers(t *testing.T) {
 			v := c.await(metadata.StateRecording)
 			for i, label := range []string{"1", "2"} {
 				for _, p := range s.Streams[label].Packets() {
-					if p.Party != test.want[label] {
+					if p.Call == c.cs.ID && p.Party != test.want[label] {
 						t.Fatalf("the socket of label %s got a packet of %s", label, p.Party)
 					}
 				}
@@ -139,7 +139,7 @@ func TestUnusableAnswers(t *testing.T) {
 			if v := c.view(); v.Attempts[0].Code != 488 {
 				t.Errorf("attempts: %+v", v.Attempts)
 			}
-			if n := len(lost.Streams["1"].Packets()); n != 0 {
+			if n := c.copies(lost, "1"); n != 0 {
 				t.Errorf("%d packets to an SRS that did not take them", n)
 			}
 			c.end()
@@ -215,7 +215,7 @@ func TestInitiallyInactive(t *testing.T) {
 		t.Errorf("streams: %+v", v.Streams)
 	}
 	c.spoken(20)
-	if n := len(s.Streams["1"].Packets()) + len(s.Streams["2"].Packets()); n != 0 {
+	if n := c.copies(s, "1") + c.copies(s, "2"); n != 0 {
 		t.Errorf("%d packets before the SRS was ready", n)
 	}
 	out := s.Dialog.Send("INVITE", peer.WithSDP(peer.BuildSDP(2, line(s, "1"), line(s, "2"))))
@@ -246,21 +246,37 @@ func checkAnswer(t *testing.T, resp *peer.Message, want ...string) peer.SDP {
 	return sdp
 }
 
-// An SRS that answers after the call's end is acknowledged and let go, one that
-// answers slowly is waited for as long as its time lasts.
+// An SRS that answers slowly is waited for as long as its time lasts, and gets
+// what was said meanwhile.
 func TestSlowAnswer(t *testing.T) {
 	rec := newSRS(t, "srs")
 	r := newRig(t, []string{rec.URI("")}, timeout(5*time.Second))
 	c := r.newCall()
 	c.talk()
+	c.spoken(10)
 	c.begin()
 	in := rec.Expect("INVITE")
+	forked := c.caller.Sent()
 	s := rec.Take(in)
 	in.Reply(100)
 	time.AfterFunc(700*time.Millisecond, func() { in.Reply(200, peer.WithSDP(s.Answer())) })
 	in.ExpectOther("ACK")
 	hears(t, c, s)
+	whole(t, s.Streams["1"].Packets(), forked)
 	c.end()
 	s.End()
 	c.ended(src.Complete)
+}
+
+// whole checks that the first words are there, and all that follow.
+func whole(t *testing.T, got []peer.Packet, from int) {
+	t.Helper()
+	if got[0].Number > from+1 {
+		t.Errorf("begins with packet %d, the copy was asked for before %d", got[0].Number, from)
+	}
+	for i, p := range got {
+		if p.Number != got[0].Number+i {
+			t.Fatalf("packet %d where %d was to come", p.Number, got[0].Number+i)
+		}
+	}
 }

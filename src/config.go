@@ -40,6 +40,7 @@ type Recorder struct {
 	SRS               []string       // SIP URIs, tried in this order
 	SkipFailoverCodes *regexp.Regexp // over a final code of three digits: a match ends the list; nil: none does
 	Timeout           time.Duration  // one SRS's time for a final answer; 0: DefaultTimeout
+	Buffer            time.Duration  // how much is kept while no SRS can be sent to; 0: the media engine's default; negative: nothing
 	FromURI           string         // "": sip:<Advertise>
 	ToURI             string         // "": the URI of the SRS
 	Headers           []HeaderTemplate

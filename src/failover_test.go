@@ -159,7 +159,7 @@ func TestAttempts(t *testing.T) {
 	in.ExpectOther("ACK")
 	in.ExpectOther("BYE").Reply(200)
 	hears(t, c, s)
-	if n := len(lost.Streams["1"].Packets()); n != 0 {
+	if n := c.copies(lost, "1"); n != 0 {
 		t.Errorf("the loser got %d packets", n)
 	}
 	c.end()

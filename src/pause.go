@@ -43,7 +43,8 @@ func (s *Session) silent() bool {
 }
 
 // pause and resume are the operator's. Copies stop first, then the SRS is told
-// (RFC 7866 §7.1.1.1); they begin again when it has agreed.
+// (RFC 7866 §7.1.1.1); they begin again with what is said from now on, which is
+// kept until it has agreed.
 func (s *Session) pause() error {
 	if s.paused || s.state == metadata.StateEnded {
 		return ErrState

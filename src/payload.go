@@ -72,6 +72,19 @@ func (p *payloads) number(codec sdp.Format, taken map[uint8]bool) uint8 {
 	return pt
 }
 
+// first is the call's payload type of its first codec.
+func (p *payloads) first() (uint8, bool) {
+	if len(p.formats) == 0 {
+		return 0, false
+	}
+	for cs, ours := range p.pt {
+		if ours == p.formats[0].PT {
+			return cs, true
+		}
+	}
+	return 0, false
+}
+
 // clocks gives the clock rate of each payload type of the call.
 func (p *payloads) clocks() map[uint8]int {
 	out := make(map[uint8]int, len(p.codec))

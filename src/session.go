@@ -152,7 +152,8 @@ func (s *Session) wait() {
 // fork makes the taps that are missing. Each party has a CNAME of its own that
 // tells nothing about it (RFC 7866 §8.3.1, RFC 7022).
 func (s *Session) fork() error {
-	err := s.streams.fork(s.call.relay, forker.TapConfig{Recorder: s.recorder.Name}, func(p metadata.PartyRole) string {
+	cfg := forker.TapConfig{Recorder: s.recorder.Name, Buffer: s.recorder.Buffer}
+	err := s.streams.fork(s.call.relay, cfg, func(p metadata.PartyRole) string {
 		return string(p) + "-" + s.id + "@sidetrack"
 	})
 	for _, st := range s.streams.all {
@@ -160,6 +161,7 @@ func (s *Session) fork() error {
 			s.origin.addr = addr
 		}
 	}
+	s.steerTaps() // what is not wanted is not kept either
 	s.publish()
 	return err
 }
@@ -187,10 +189,10 @@ func (s *Session) wanted(st *stream) bool {
 
 // steer makes the taps follow, first of all, and then the state.
 func (s *Session) steer() {
+	s.steerTaps()
 	if s.leg == nil {
 		return
 	}
-	s.steerTaps()
 	s.showPause()
 	s.publish()
 }

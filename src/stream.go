@@ -35,14 +35,16 @@ type stream struct {
 	answered map[uint8]uint8 // the call's payload type → the SRS's; what the tap works by
 	asked    offered         // with what answered was composed
 	theirs   map[uint8]uint8 // payload type of our description → the SRS's
-	fresh    bool            // rtp, rtcp or answered changed since the tap was told
 
 	// The copy.
-	tap      *forker.Tap // nil while there is none
-	from     netip.AddrPort
-	fromRTCP netip.AddrPort
-	paused   bool // the tap is paused
-	past     forker.TapStats
+	tap       *forker.Tap // nil while there is none
+	from      netip.AddrPort
+	fromRTCP  netip.AddrPort
+	paused    bool            // the tap is paused: what comes is dropped
+	open      bool            // the tap has an address: what comes is sent, else it is kept for later
+	fresh     bool            // rtp, rtcp or answered changed since the tap was told
+	unsettled bool            // the call has another codec than the SRS knows of: the tap keeps until it does
+	past      forker.TapStats // of earlier taps
 }
 
 // fork makes the tap.
@@ -52,7 +54,7 @@ func (st *stream) fork(relay *forker.Relay, cfg forker.TapConfig) error {
 	if err != nil {
 		return fmt.Errorf("copying m-line %d of the %s: %w", st.index+1, st.party, err)
 	}
-	st.tap, st.paused = tap, false
+	st.tap, st.paused, st.open = tap, false, false
 	st.from, st.fromRTCP = tap.Local()
 	tap.SetFormats(st.clocks())
 	return nil
@@ -92,7 +94,7 @@ func (st *stream) section(sending bool) sdp.OfferMedia {
 // agree takes what the SRS says of the m-line: in an answer to our offer o, or
 // in an offer of its own. wanted tells whether we asked to send.
 func (st *stream) agree(a sdp.AnswerMedia, o offered, wanted bool) {
-	st.forced = false
+	st.forced, st.unsettled = false, false
 	if !a.Accepted {
 		st.refused, st.agreed = true, false
 		return
@@ -119,10 +121,10 @@ func (st *stream) may() bool {
 	return st.tap != nil && !st.refused && !st.waits && (st.agreed || st.forced) && st.rtp.IsValid()
 }
 
-// muted tells whether nothing but our own last offer of inactive keeps the
-// stream from being sent.
+// muted tells whether nothing but a missing answer to our own last offer keeps
+// the stream from being sent.
 func (st *stream) muted() bool {
-	return st.tap != nil && !st.refused && !st.waits && !st.agreed && st.rtp.IsValid()
+	return st.tap != nil && !st.refused && !st.waits && (!st.agreed || st.unsettled) && st.rtp.IsValid()
 }
 
 // repeat is the answer to m that changes nothing of what the SRS said before.
@@ -138,19 +140,25 @@ func (st *stream) repeat(m sdp.OfferMedia) sdp.AnswerMedia {
 }
 
 // steer makes the tap do what is wanted and allowed. A pause takes hold before
-// anything else is touched; when it returns no packet leaves any more.
+// anything else is touched: of what is said after steer has returned nothing
+// leaves; what was said before and is still kept does, as long as the SRS has
+// agreed to hear us. What is wanted while it has not, or not again, is kept.
 func (st *stream) steer(wanted bool) {
 	if st.tap == nil {
 		return
 	}
-	run := wanted && st.may()
+	run := wanted && !st.refused && !st.waits
 	if !run && !st.paused {
 		st.tap.Pause()
 		st.paused = true
 	}
-	if st.fresh {
+	switch open := st.may() && !st.unsettled; {
+	case open && (st.fresh || !st.open):
 		st.tap.SendTo(st.rtp, st.rtcp, st.answered)
-		st.fresh = false
+		st.open, st.fresh = true, false
+	case !open && st.open:
+		st.tap.SendTo(netip.AddrPort{}, st.rtcp, st.answered)
+		st.open = false
 	}
 	if run && st.paused {
 		st.tap.Resume()
@@ -159,7 +167,8 @@ func (st *stream) steer(wanted bool) {
 }
 
 // unsettle takes payload types out of the copy whose codec has changed under
-// their number, until the SRS has been told.
+// their number. While the SRS does not know the call's first codec nothing is
+// sent, but kept until it has been told (RFC 3264 §8.3.2).
 func (st *stream) unsettle() {
 	for pt := range st.answered {
 		if now, ok := st.codec[pt]; ok && !sameCodec(now, st.asked.codec[pt]) {
@@ -170,10 +179,14 @@ func (st *stream) unsettle() {
 	if st.tap != nil {
 		st.tap.SetFormats(st.clocks())
 	}
+	if first, ok := st.first(); ok && st.answered != nil {
+		_, known := st.answered[first]
+		st.unsettled = !known
+	}
 }
 
 func (st *stream) view() StreamView {
-	v := StreamView{Label: st.label, Party: st.party, Paused: st.tap == nil || st.paused || st.refused}
+	v := StreamView{Label: st.label, Party: st.party, Paused: st.tap == nil || st.paused || st.rtp.IsValid() && !st.open}
 	if len(st.formats) > 0 {
 		v.Codec = fmt.Sprintf("%s/%d", st.formats[0].Name, st.formats[0].Clock)
 	}

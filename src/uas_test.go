@@ -110,9 +110,9 @@ func TestOffersOfSRS(t *testing.T) {
 		// one stream stopped, and back
 		checkAnswer(t, send(directed(line(s, "1"), "inactive"), line(s, "2")), "inactive", "sendonly")
 		c.spoken(5)
-		before := len(s.Streams["1"].Packets())
+		before := c.copies(s, "1")
 		s.Streams["2"].AwaitFrom("callee", c.callee.Sent(), 5)
-		if n := len(s.Streams["1"].Packets()); n != before {
+		if n := c.copies(s, "1"); n != before {
 			t.Errorf("%d packets on the inactive stream", n-before)
 		}
 		checkAnswer(t, send(line(s, "1"), directed(line(s, "2"), "sendrecv")), "sendonly", "sendonly")

@@ -147,9 +147,9 @@ func TestCodecChange(t *testing.T) {
 	r.client.Update(c.cs)
 	in := s.ExpectUpdate()
 	c.spoken(5)
-	heard := len(s.Streams["1"].Packets())
+	heard := c.copies(s, "1")
 	c.spoken(20)
-	if n := len(s.Streams["1"].Packets()); n != heard {
+	if n := c.copies(s, "1"); n != heard {
 		t.Errorf("%d packets of the new codec before the SRS knew of it", n-heard)
 	}
 	m := s.Offer().Media[0]
@@ -163,6 +163,7 @@ func TestCodecChange(t *testing.T) {
 	if got := all[len(all)-1].PT; got == 96 {
 		t.Error("new codec under the old number")
 	}
+	whole(t, all, all[0].Number)
 	finish(t, c, s)
 }
 

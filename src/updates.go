@@ -195,8 +195,9 @@ func (s *Session) onRefused(u *update, resp *sip.Message) {
 	}
 	s.client.trouble.warn(s.log, s.srs, "update refused, the session stays as it was agreed",
 		"code", resp.Status, "reason", resp.Reason)
+	deaf := s.deaf()
 	s.force()
-	if s.deaf() {
+	if deaf {
 		wait := min(firstRetry<<min(s.updates.tries, 8), lastRetry)
 		s.updates.tries++
 		s.updates.retry = s.lane.After(wait, s.demand)
@@ -223,18 +224,21 @@ func (s *Session) deaf() bool {
 	return false
 }
 
-// force lets streams speak that a pause of our own has silenced and whose
-// resumption the SRS refuses or does not answer in time. By the letter of RFC
-// 3264 they should wait; but the SRS never asked for silence, its port is open,
-// and an SRS that chokes on a re-INVITE (several do) would otherwise lose the
-// rest of the call without anybody noticing.
+// force lets streams speak that a pause of our own or a change of codec has
+// silenced, when the SRS refuses the update that was to end it or does not
+// answer it in time. By the letter of RFC 3264 a resumed stream should wait; but
+// the SRS never asked for silence, its port is open, and an SRS that chokes on a
+// re-INVITE (several do) would otherwise lose the rest of the call without
+// anybody noticing.
 func (s *Session) force() {
 	if s.state == metadata.StateEnded || !s.deaf() {
 		return
 	}
-	s.client.trouble.warn(s.log, s.srs, "resumption not confirmed by the SRS, sending all the same")
+	s.client.trouble.warn(s.log, s.srs, "update not confirmed by the SRS, sending all the same")
 	for _, st := range s.streams.all {
-		st.forced = st.forced || s.wanted(st) && st.muted()
+		if s.wanted(st) && st.muted() {
+			st.forced, st.unsettled = true, false
+		}
 	}
 	s.steer()
 }
