@@ -24,19 +24,18 @@ type client struct {
 
 // clientFlags adds the options that all commands of the API share.
 func clientFlags(name string, std stdio) (*flag.FlagSet, *client) {
-	fs := flags(name, std)
+	fs := flags(name)
 	c := &client{std: std}
 	base := os.Getenv("SIDETRACK_API")
 	if base == "" {
 		base = "http://127.0.0.1:8080"
 	}
-	fs.StringVar(&c.base, "api", base, "address of the proxy's HTTP API (environment SIDETRACK_API)")
-	fs.BoolVar(&c.json, "json", false, "print the API's JSON")
+	fs.StringVar(&c.base, "api", base, "`URL` of the proxy's HTTP API; environment SIDETRACK_API")
+	fs.BoolVar(&c.json, "json", !isTerminal(std.out), "print JSON, one object per line, as is done where the output is no terminal; --json=false prints the table")
 	return fs, c
 }
 
-var httpClient = &http.Client{Timeout: 15 * time.Second}
-
+// do asks the API. Its error says what went wrong in one line.
 func (c *client) do(method, path string, in any) ([]byte, error) {
 	var body io.Reader
 	if in != nil {
@@ -46,27 +45,44 @@ func (c *client) do(method, path string, in any) ([]byte, error) {
 		}
 		body = bytes.NewReader(b)
 	}
-	req, err := http.NewRequest(method, strings.TrimRight(c.base, "/")+"/api/v1/"+path, body)
-	if err != nil {
-		return nil, err
+	base := strings.TrimRight(c.base, "/")
+	if !strings.Contains(base, "://") {
+		base = "http://" + base
 	}
-	resp, err := httpClient.Do(req)
+	req, err := http.NewRequest(method, base+"/api/v1/"+path, body)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("--api %s: not an address such as http://127.0.0.1:8080", c.base)
+	}
+	if body != nil {
+		req.Header.Set("Content-Type", "application/json")
+	}
+	// One connection for one command: nothing is left open.
+	transport := &http.Transport{DisableKeepAlives: true, Proxy: http.ProxyFromEnvironment}
+	resp, err := (&http.Client{Timeout: 15 * time.Second, Transport: transport}).Do(req)
+	if err != nil {
+		return nil, fmt.Errorf("no proxy answers at %s (%w); --api or SIDETRACK_API names another", base, cause(err))
 	}
 	defer resp.Body.Close()
 	out, err := io.ReadAll(resp.Body)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("reading the answer of %s: %w", base, err)
 	}
 	if resp.StatusCode >= 300 {
 		var p struct{ Title, Detail string }
 		if json.Unmarshal(out, &p) == nil && p.Detail != "" {
 			return nil, errors.New(p.Detail)
 		}
-		return nil, fmt.Errorf("the API answered %s", resp.Status)
+		return nil, fmt.Errorf("%s answered %s", base, resp.Status)
 	}
 	return out, nil
+}
+
+// cause is the innermost error: the address around it is told already.
+func cause(err error) error {
+	for inner := errors.Unwrap(err); inner != nil; inner = errors.Unwrap(err) {
+		err = inner
+	}
+	return err
 }
 
 // all reads every page of a list.
@@ -94,7 +110,10 @@ func (c *client) all(path string) ([]json.RawMessage, error) {
 
 // show prints one value, or a list as a table.
 func show[T any](c *client, path string, args []string, header string, row func(T) string) error {
-	if len(args) > 0 {
+	if len(args) > 1 {
+		return fmt.Errorf("unexpected argument %q: one id, or none for the list", args[1])
+	}
+	if len(args) == 1 {
 		out, err := c.do("GET", path+"/"+url.PathEscape(args[0]), nil)
 		if err != nil {
 			return err
@@ -145,7 +164,7 @@ type callRow struct {
 
 func showCalls(args []string, std stdio) error {
 	fs, c := clientFlags("calls", std)
-	rest, err := parse(fs, args)
+	rest, err := parse(fs, args, std)
 	if err != nil {
 		return err
 	}
@@ -166,7 +185,7 @@ type recordingRow struct {
 
 func showRecordings(args []string, std stdio) error {
 	fs, c := clientFlags("recordings", std)
-	rest, err := parse(fs, args)
+	rest, err := parse(fs, args, std)
 	if err != nil {
 		return err
 	}
@@ -185,7 +204,7 @@ func showRecordings(args []string, std stdio) error {
 func control(verb string) func([]string, stdio) error {
 	return func(args []string, std stdio) error {
 		fs, c := clientFlags(verb, std)
-		rest, err := parse(fs, args)
+		rest, err := parse(fs, args, std)
 		if err != nil {
 			return err
 		}
@@ -207,15 +226,18 @@ func startRecording(args []string, std stdio) error {
 		Name     string `json:"name"`
 		Tracks   string `json:"tracks"`
 	}
-	fs.StringVar(&req.Recorder, "recorder", "", "which recorder of the configuration (default: the only one)")
-	fs.StringVar(&req.Name, "name", "", "name of the recording, unique in its call")
-	fs.StringVar(&req.Tracks, "tracks", "both", "both, caller or callee")
-	rest, err := parse(fs, args)
+	fs.StringVar(&req.Recorder, "recorder", "", "`NAME` of a recorder of the configuration")
+	fs.StringVar(&req.Name, "name", "", "`NAME` of the recording, unique in its call; the recorder's when not given")
+	fs.StringVar(&req.Tracks, "tracks", "both", "which `SIDES`: both, caller or callee")
+	rest, err := parse(fs, args, std)
 	if err != nil {
 		return err
 	}
 	if len(rest) != 1 {
 		return errors.New("which call? 'sidetrack calls' lists their ids")
+	}
+	if req.Recorder == "" {
+		return errors.New("which recorder? --recorder names one of the configuration")
 	}
 	out, err := c.do("POST", "calls/"+url.PathEscape(rest[0])+"/recordings", req)
 	if err != nil {

@@ -16,52 +16,70 @@ import (
 )
 
 func runDemo(args []string, std stdio) error {
-	fs := flags("demo", std)
-	out := fs.String("out", "", "folder for the recordings (default: a new one under the system's temporary folder)")
-	calls := fs.Int("calls", 2, "calls at once, 1 to 50")
-	seconds := fs.Float64("seconds", 8, "length of each call, its hold included")
+	fs := flags("demo")
+	out := fs.String("out", "", "`DIR` for the recordings; a new one under the system's temporary folder when not given")
+	calls := fs.Int("calls", 2, "`NUMBER` of calls at once, 1 to 50")
+	seconds := fs.Float64("seconds", 8, "`LENGTH` of each call, 4 to 600, its hold included")
 	asJSON := fs.Bool("json", false, "print the report as JSON and no progress")
 	verbose := fs.Bool("verbose", false, "show the logs of all parts")
-	if _, err := parse(fs, args); err != nil {
+	if err := options(fs, args, std); err != nil {
 		return err
 	}
-	if *out == "" {
-		dir, err := os.MkdirTemp("", "sidetrack-demo-")
-		if err != nil {
-			return err
-		}
-		*out = dir
+	opt := demo.Options{
+		Out: *out, Calls: *calls, Length: time.Duration(*seconds * float64(time.Second)),
+		Log: slog.New(slog.DiscardHandler),
 	}
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	log := slog.New(slog.DiscardHandler)
+	if err := opt.Validate(); err != nil {
+		return fmt.Errorf("--%w", err)
+	}
 	if *verbose {
-		log = slog.New(logHandler("text", std, slog.LevelInfo))
+		opt.Log = slog.New(logHandler("text", std.err, slog.LevelInfo))
 	}
 	live := &liveLine{w: std.err, terminal: isTerminal(std.err)}
-	opt := demo.Options{Out: *out, Calls: *calls, Length: time.Duration(*seconds * float64(time.Second)), Log: log}
 	if !*asJSON && !*verbose {
-		fmt.Fprintf(std.err, "A caller, a PBX, the proxy and two SRSs on loopback; the first SRS answers 503.\n")
+		fmt.Fprintln(std.err, "Callers, a PBX, the proxy and two SRSs on loopback; the first SRS answers 503.")
 		opt.Progress = live.show
 	}
-	report, err := demo.Run(ctx, opt)
+	report, err := demonstrate(opt)
 	live.end()
 	if err != nil {
 		return err
 	}
-	if *asJSON {
-		b, err := report.JSON()
-		if err != nil {
-			return err
-		}
-		fmt.Fprintln(std.out, string(b))
-	} else {
-		printReport(std.out, report)
+	if err := printDemo(std.out, report, *asJSON); err != nil {
+		return err
 	}
 	if !report.OK {
 		return errShown
 	}
 	return nil
+}
+
+// demonstrate runs the demo until it ends or somebody interrupts it; a second
+// interrupt ends the program.
+func demonstrate(opt demo.Options) (*demo.Report, error) {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	context.AfterFunc(ctx, stop)
+	if opt.Out == "" {
+		dir, err := os.MkdirTemp("", "sidetrack-demo-")
+		if err != nil {
+			return nil, err
+		}
+		opt.Out = dir
+	}
+	return demo.Run(ctx, opt)
+}
+
+func printDemo(w io.Writer, report *demo.Report, asJSON bool) error {
+	if !asJSON {
+		printReport(w, report)
+		return nil
+	}
+	b, err := report.JSON()
+	if err == nil {
+		_, err = fmt.Fprintln(w, string(b))
+	}
+	return err
 }
 
 // liveLine is one line that is rewritten on a terminal; elsewhere a line is
@@ -101,7 +119,37 @@ func isTerminal(w io.Writer) bool {
 	return err == nil && info.Mode()&os.ModeCharDevice != 0 && os.Getenv("TERM") != "dumb"
 }
 
+// printReport is the table for people, and the files.
 func printReport(w io.Writer, r *demo.Report) {
+	printStreams(w, r)
+	for _, rec := range r.Recordings {
+		fmt.Fprintf(w, "\n%s  (%d metadata documents)\n", rec.Folder, rec.Documents)
+		for _, f := range rec.Files() {
+			fmt.Fprintf(w, "  %s\n", f)
+		}
+		for _, p := range rec.Problems {
+			fmt.Fprintf(w, "  PROBLEM %s\n", p)
+		}
+	}
+	for _, p := range r.Problems {
+		fmt.Fprintf(w, "PROBLEM %s\n", p)
+	}
+	if r.OK {
+		fmt.Fprintf(w, "\nRecorded whole, past a failing SRS, each party in its own file: %s, in %.1f s.\n",
+			plural(len(r.Recordings), "call"), r.Seconds)
+	} else {
+		fmt.Fprintln(w, "\nNOT every call was recorded whole.")
+	}
+}
+
+func plural(n int, word string) string {
+	if n == 1 {
+		return "1 " + word
+	}
+	return fmt.Sprintf("%d %ss", n, word)
+}
+
+func printStreams(w io.Writer, r *demo.Report) {
 	t := tabwriter.NewWriter(w, 0, 8, 2, ' ', 0)
 	fmt.Fprintln(t, "\nCALL\tSRS ASKED\tLABEL\tPARTY\tCODEC\tPACKETS\tLOST\tSECONDS\tON HOLD\tFILE")
 	for _, rec := range r.Recordings {
@@ -119,22 +167,4 @@ func printReport(w io.Writer, r *demo.Report) {
 		}
 	}
 	t.Flush()
-	for _, rec := range r.Recordings {
-		fmt.Fprintf(w, "\n%s  (%d metadata documents)\n", rec.Folder, rec.Documents)
-		for _, f := range rec.Files() {
-			fmt.Fprintf(w, "  %s\n", f)
-		}
-		for _, p := range rec.Problems {
-			fmt.Fprintf(w, "  PROBLEM %s\n", p)
-		}
-	}
-	for _, p := range r.Problems {
-		fmt.Fprintf(w, "PROBLEM %s\n", p)
-	}
-	if r.OK {
-		fmt.Fprintf(w, "\nRecorded: %d calls, each whole, each party in its own file, past a failing SRS, in %.1f s.\n",
-			len(r.Recordings), r.Seconds)
-	} else {
-		fmt.Fprintln(w, "\nNOT every call was recorded whole.")
-	}
 }

@@ -1,5 +1,3 @@
-// Command sidetrack is a proxy-side SIPREC Session Recording Client: a B2BUA
-// that relays calls to a PBX and has them recorded (RFC 7866).
 package main
 
 import (
@@ -8,6 +6,8 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/signal"
+	"syscall"
 )
 
 // command is one word after the program's name.
@@ -27,29 +27,37 @@ func commands() []command {
 		{"serve", "[--config FILE]", "run the proxy", serve},
 		{"check", "[--config FILE]", "validate a configuration and tell what it would do", check},
 		{"demo", "[--out DIR] [--calls N] [--seconds N] [--json]", "record calls in a whole system on loopback", runDemo},
-		{"recorder", "--listen URL… --out DIR", "run the embedded SRS alone", runRecorder},
+		{"recorder", "[--listen URL]… [--out DIR]", "run the embedded SRS alone", runRecorder},
 		{"calls", "[ID] [--json]", "show live calls", showCalls},
 		{"recordings", "[ID] [--json]", "show live and recently ended recordings", showRecordings},
-		{"start", "CALL [--recorder NAME] [--name NAME] [--tracks both]", "record a running call", startRecording},
+		{"start", "CALL --recorder NAME [--name NAME] [--tracks both]", "record a running call", startRecording},
 		{"pause", "ID", "pause a recording", control("pause")},
 		{"resume", "ID", "resume a recording", control("resume")},
-		{"stop", "ID", "stop a recording", control("stop")},
+		{"stop", "ID", "stop a recording; its call goes on", control("stop")},
 		{"version", "", "print version, commit and Go version", version},
 	}
 }
 
-func main() { os.Exit(run(os.Args[1:], stdio{os.Stdout, os.Stderr})) }
+func main() {
+	// A reader of our output that goes away must not end a proxy.
+	signal.Ignore(syscall.SIGPIPE)
+	os.Exit(run(os.Args[1:], stdio{os.Stdout, os.Stderr}))
+}
 
+// run is the program; its result is the exit status.
 func run(args []string, std stdio) int {
 	if len(args) == 0 {
 		usage(std.err)
 		return 1
 	}
-	name := args[0]
+	name, args := args[0], args[1:]
 	switch name {
 	case "help", "-h", "-help", "--help":
-		usage(std.out)
-		return 0
+		if len(args) == 0 {
+			usage(std.out)
+			return 0
+		}
+		name, args = args[0], []string{"--help"}
 	case "-v", "-version", "--version":
 		name = "version"
 	}
@@ -57,7 +65,7 @@ func run(args []string, std stdio) int {
 		if c.name != name {
 			continue
 		}
-		switch err := c.run(args[1:], std); {
+		switch err := c.run(args, std); {
 		case err == nil, errors.Is(err, flag.ErrHelp):
 			return 0
 		case errors.Is(err, errShown):
@@ -67,8 +75,7 @@ func run(args []string, std stdio) int {
 			return 1
 		}
 	}
-	fmt.Fprintf(std.err, "sidetrack: there is no command %q\n\n", name)
-	usage(std.err)
+	fmt.Fprintf(std.err, "sidetrack: there is no command %q; 'sidetrack help' lists them\n", name)
 	return 1
 }
 
@@ -78,39 +85,4 @@ func usage(w io.Writer) {
 		fmt.Fprintf(w, "  sidetrack %-11s %s\n", c.name, c.help)
 	}
 	fmt.Fprint(w, "\n'sidetrack COMMAND --help' lists the options of a command.\n")
-}
-
-// flags returns the flag set of a command, whose --help tells its arguments.
-func flags(name string, std stdio) *flag.FlagSet {
-	fs := flag.NewFlagSet(name, flag.ContinueOnError)
-	fs.SetOutput(std.err)
-	fs.Usage = func() {
-		for _, c := range commands() {
-			if c.name == name {
-				fmt.Fprintf(std.out, "sidetrack %s %s\n\n%s\n\n", c.name, c.args, c.help)
-			}
-		}
-		fs.SetOutput(std.out)
-		fs.PrintDefaults()
-	}
-	return fs
-}
-
-// parse reads flags that may stand before or after the other arguments, and
-// returns these.
-func parse(fs *flag.FlagSet, args []string) ([]string, error) {
-	var rest []string
-	for {
-		if err := fs.Parse(args); err != nil {
-			if errors.Is(err, flag.ErrHelp) {
-				return nil, err
-			}
-			return nil, errShown // the flag set told it
-		}
-		if fs.NArg() == 0 {
-			return rest, nil
-		}
-		rest = append(rest, fs.Arg(0))
-		args = fs.Args()[1:]
-	}
 }

@@ -15,6 +15,8 @@ import (
 // Where the configuration is looked for when none is named.
 var configPlaces = []string{"sidetrack.yaml", "/etc/sidetrack/sidetrack.yaml"}
 
+const configHelp = "configuration `FILE`; ./sidetrack.yaml, then /etc/sidetrack/sidetrack.yaml when not given"
+
 func configFile(named string) string {
 	if named != "" {
 		return named
@@ -37,9 +39,9 @@ func load(file string, std stdio) (*config.Config, error) {
 }
 
 func check(args []string, std stdio) error {
-	fs := flags("check", std)
-	file := fs.String("config", "", "configuration file (default ./sidetrack.yaml, then /etc/sidetrack/sidetrack.yaml)")
-	if _, err := parse(fs, args); err != nil {
+	fs := flags("check")
+	file := fs.String("config", "", configHelp)
+	if err := options(fs, args, std); err != nil {
 		return err
 	}
 	cfg, err := load(configFile(*file), std)
@@ -54,9 +56,9 @@ func check(args []string, std stdio) error {
 }
 
 func serve(args []string, std stdio) error {
-	fs := flags("serve", std)
-	file := fs.String("config", "", "configuration file (default ./sidetrack.yaml, then /etc/sidetrack/sidetrack.yaml)")
-	if _, err := parse(fs, args); err != nil {
+	fs := flags("serve")
+	file := fs.String("config", "", configHelp)
+	if err := options(fs, args, std); err != nil {
 		return err
 	}
 	path := configFile(*file)
@@ -66,27 +68,42 @@ func serve(args []string, std stdio) error {
 	}
 	level := new(slog.LevelVar)
 	level.Set(cfg.Log.Level)
-	log := slog.New(logHandler(cfg.Log.Format, std, level))
+	log := slog.New(logHandler(cfg.Log.Format, std.err, level))
 	v, commit := build()
 	a, err := app.New(cfg, app.Options{Log: log, Version: v, Commit: commit})
 	if err != nil {
 		return err
 	}
-	if err := a.Start(); err != nil {
-		return err
-	}
-	for _, w := range cfg.Warnings {
-		log.Warn("configuration", "warning", w.String())
-	}
+	// From here on a signal is not lost, but waits until the start is over.
 	signals := make(chan os.Signal, 4)
 	signal.Notify(signals, syscall.SIGHUP, syscall.SIGTERM, syscall.SIGINT, syscall.SIGUSR1)
 	defer signal.Stop(signals)
+	if err := a.Start(); err != nil {
+		return err
+	}
+	warn(cfg, log)
 	return supervise(a, path, level, log, signals)
 }
 
+// warn logs what a configuration holds that is seldom meant.
+func warn(cfg *config.Config, log *slog.Logger) {
+	for _, w := range cfg.Warnings {
+		log.Warn("configuration", "warning", w.String())
+	}
+}
+
+// service is what supervise looks after: an app.App.
+type service interface {
+	Reload(*config.Config) error
+	ReloadFailed()
+	Stop(ctx context.Context) error
+}
+
+var _ service = (*app.App)(nil)
+
 // supervise turns signals into reload and stop: SIGHUP reloads, the first
 // SIGTERM or SIGINT drains, a second one stops at once.
-func supervise(a *app.App, path string, level *slog.LevelVar, log *slog.Logger, signals <-chan os.Signal) error {
+func supervise(a service, path string, level *slog.LevelVar, log *slog.Logger, signals <-chan os.Signal) error {
 	ctx, now := context.WithCancel(context.Background())
 	defer now()
 	var stopped chan error
@@ -95,14 +112,16 @@ func supervise(a *app.App, path string, level *slog.LevelVar, log *slog.Logger, 
 		case s := <-signals:
 			switch {
 			case s == syscall.SIGUSR1:
-			case s == syscall.SIGHUP:
+			case s == syscall.SIGHUP && stopped == nil:
 				reload(a, path, level, log)
+			case s == syscall.SIGHUP:
+				log.Warn("not reloaded: stopping")
 			case stopped == nil:
 				log.Info("stopping: no new calls, running ones may finish", "signal", s.String())
 				stopped = make(chan error, 1)
 				go func() { stopped <- a.Stop(ctx) }()
 			default:
-				log.Warn("stopping now")
+				log.Warn("stopping now", "signal", s.String())
 				now()
 			}
 		case err := <-stopped:
@@ -111,7 +130,8 @@ func supervise(a *app.App, path string, level *slog.LevelVar, log *slog.Logger, 
 	}
 }
 
-func reload(a *app.App, path string, level *slog.LevelVar, log *slog.Logger) {
+// reload loads the file again; one with mistakes changes nothing.
+func reload(a service, path string, level *slog.LevelVar, log *slog.Logger) {
 	cfg, problems := config.Load(path, os.LookupEnv)
 	if len(problems) > 0 {
 		a.ReloadFailed()
@@ -125,12 +145,5 @@ func reload(a *app.App, path string, level *slog.LevelVar, log *slog.Logger) {
 		return
 	}
 	level.Set(cfg.Log.Level)
-}
-
-func logHandler(format string, std stdio, level slog.Leveler) slog.Handler {
-	opts := &slog.HandlerOptions{Level: level}
-	if format == "json" {
-		return slog.NewJSONHandler(std.err, opts)
-	}
-	return slog.NewTextHandler(std.err, opts)
+	warn(cfg, log)
 }

@@ -30,7 +30,7 @@ func build() (string, string) {
 }
 
 func version(args []string, std stdio) error {
-	if _, err := parse(flags("version", std), args); err != nil {
+	if err := options(flags("version"), args, std); err != nil {
 		return err
 	}
 	v, commit := build()

@@ -12,6 +12,7 @@ import (
 const (
 	eventsKept    = 4096             // for readers that come back with Last-Event-ID
 	readerBacklog = 1024             // events a reader may lag behind
+	maxReaders    = 100              // event streams at once
 	keepAlive     = 15 * time.Second // comment lines that keep proxies from closing
 )
 
@@ -19,11 +20,10 @@ const (
 // waits; a reader that lags too far behind is cut off and may come back.
 type Broker struct {
 	mu      sync.Mutex
-	next    uint64 // id of the next event; ids start at 1
+	next    uint64 // id of the next event
 	kept    []storedEvent
 	readers map[chan storedEvent]struct{}
 	closed  bool
-	done    chan struct{}
 }
 
 type storedEvent struct {
@@ -32,9 +32,11 @@ type storedEvent struct {
 	data []byte
 }
 
-// NewBroker returns an empty broker.
+// NewBroker returns an empty broker. Its ids begin with the time in
+// microseconds, so that those of a later process are higher and a reader that
+// comes back after a restart misses nothing.
 func NewBroker() *Broker {
-	return &Broker{next: 1, readers: map[chan storedEvent]struct{}{}, done: make(chan struct{})}
+	return &Broker{next: uint64(time.Now().UnixMicro()), readers: map[chan storedEvent]struct{}{}}
 }
 
 // Publish stores an event of the given type; data is encoded as JSON.
@@ -64,21 +66,27 @@ func (b *Broker) Publish(kind string, data any) {
 	}
 }
 
-// Close ends all readers; later events are dropped.
+// Close ends all readers, each once it has what was published; later events
+// are dropped.
 func (b *Broker) Close() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if !b.closed {
-		b.closed = true
-		close(b.done)
+	b.closed = true
+	for r := range b.readers {
+		delete(b.readers, r)
+		close(r)
 	}
 }
 
 // join returns what is kept after the event with id last, and a channel for
-// what comes.
+// what comes, which is closed when the reader is cut off. It is nil when there
+// are too many readers, or the broker is closed.
 func (b *Broker) join(last uint64) ([]storedEvent, chan storedEvent) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	if b.closed || len(b.readers) >= maxReaders {
+		return nil, nil
+	}
 	var missed []storedEvent
 	if last > 0 {
 		for _, e := range b.kept {
@@ -100,41 +108,67 @@ func (b *Broker) leave(r chan storedEvent) {
 
 // serve is GET /api/v1/events: server-sent events, resumed by Last-Event-ID.
 func (b *Broker) serve(w http.ResponseWriter, r *http.Request) {
-	last, _ := strconv.ParseUint(r.Header.Get("Last-Event-ID"), 10, 64)
+	var last uint64
+	if s := r.Header.Get("Last-Event-ID"); s != "" {
+		var err error
+		if last, err = strconv.ParseUint(s, 10, 64); err != nil {
+			problem(w, http.StatusBadRequest, "Last-Event-ID is not an id that this stream gave")
+			return
+		}
+	}
 	missed, events := b.join(last)
+	if events == nil {
+		problem(w, http.StatusServiceUnavailable, "no further reader of events is taken")
+		return
+	}
 	defer b.leave(events)
 	w.Header().Set("Content-Type", "text/event-stream")
 	w.Header().Set("Cache-Control", "no-store")
-	out := http.NewResponseController(w)
-	out.SetReadDeadline(time.Time{})
+	s := stream{w, http.NewResponseController(w)}
+	s.SetReadDeadline(time.Time{})
 	w.WriteHeader(http.StatusOK)
-	for _, e := range missed {
-		e.write(w)
+	if s.send(missed...) == nil {
+		s.follow(r, events)
 	}
-	out.Flush()
+}
+
+// stream writes events to one reader.
+type stream struct {
+	http.ResponseWriter
+	*http.ResponseController
+}
+
+// follow sends what comes until either side ends it.
+func (s stream) follow(r *http.Request, events <-chan storedEvent) {
 	beat := time.NewTicker(keepAlive)
 	defer beat.Stop()
 	for {
-		out.SetWriteDeadline(time.Now().Add(2 * keepAlive))
+		var err error
 		select {
 		case e, open := <-events:
 			if !open {
 				return
 			}
-			e.write(w)
+			err = s.send(e)
 		case <-beat.C:
-			fmt.Fprint(w, ": \n\n")
-		case <-b.done:
-			return
+			fmt.Fprint(s, ": \n\n")
+			err = s.send()
 		case <-r.Context().Done():
 			return
 		}
-		if out.Flush() != nil {
+		if err != nil {
 			return
 		}
 	}
 }
 
-func (e storedEvent) write(w http.ResponseWriter) {
-	fmt.Fprintf(w, "id: %d\nevent: %s\ndata: %s\n\n", e.id, e.kind, e.data)
+// send writes and flushes; a reader that takes nothing for long is given up.
+func (s stream) send(events ...storedEvent) error {
+	s.SetWriteDeadline(time.Now().Add(2 * keepAlive))
+	for _, e := range events {
+		if _, err := fmt.Fprintf(s, "id: %d\nevent: %s\ndata: %s\n\n", e.id, e.kind, e.data); err != nil {
+			return err
+		}
+	}
+	return s.Flush()
 }

@@ -4,10 +4,12 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"net"
 	"net/http"
+	"os"
 	"time"
 )
 
@@ -23,17 +25,18 @@ const (
 	maxRequestBody  = 64 << 10
 )
 
-// Listen binds addr and serves b on it until Close. The error of a port in use
-// is the system's own.
+// Listen binds addr and serves b on it until Close. The error is one line that
+// names addr.
 func Listen(addr string, b Backend, log *slog.Logger) (*Server, error) {
 	ln, err := net.Listen("tcp", addr)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("listening on %s: %w", addr, reason(err))
 	}
 	s := &Server{ln: ln, done: make(chan struct{}), http: &http.Server{
 		Handler:           Handler(b),
 		ReadHeaderTimeout: 5 * time.Second,
 		ReadTimeout:       15 * time.Second,
+		WriteTimeout:      30 * time.Second, // event streams set their own
 		IdleTimeout:       2 * time.Minute,
 		MaxHeaderBytes:    32 << 10,
 		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),
@@ -45,6 +48,16 @@ func Listen(addr string, b Backend, log *slog.Logger) (*Server, error) {
 		}
 	}()
 	return s, nil
+}
+
+// reason is the system's own word for why a socket cannot be opened, the address
+// around it left out.
+func reason(err error) error {
+	var sys *os.SyscallError
+	if errors.As(err, &sys) {
+		return sys.Err
+	}
+	return err
 }
 
 // Addr is where the server listens.
@@ -61,7 +74,8 @@ func (s *Server) Close(ctx context.Context) error {
 	return err
 }
 
-// Handler is the whole HTTP interface over b.
+// Handler is the whole HTTP interface over b. A web page from elsewhere cannot
+// use the browser of somebody who may reach it to change anything.
 func Handler(b Backend) http.Handler {
 	mux := http.NewServeMux()
 	if b.Metrics != nil {
@@ -90,7 +104,11 @@ func Handler(b Backend) http.Handler {
 	if b.Events != nil {
 		mux.HandleFunc("GET /api/v1/events", b.Events.serve)
 	}
-	return problems(mux)
+	guard := http.NewCrossOriginProtection()
+	guard.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		problem(w, http.StatusForbidden, "a page of another origin may not do this")
+	}))
+	return guard.Handler(problems(mux))
 }
 
 func plain(w http.ResponseWriter, status int, text string) {
@@ -114,15 +132,9 @@ func one(get func(ctx context.Context, id string) (any, error)) http.HandlerFunc
 }
 
 func (b Backend) start(w http.ResponseWriter, r *http.Request) {
-	var req StartRequest
-	d := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxRequestBody))
-	d.DisallowUnknownFields()
-	if err := d.Decode(&req); err != nil {
-		problem(w, http.StatusBadRequest, "the body is no valid request: "+err.Error())
-		return
-	}
-	if d.More() {
-		problem(w, http.StatusBadRequest, "the body holds more than one value")
+	req, status, err := startRequest(http.MaxBytesReader(w, r.Body, maxRequestBody))
+	if err != nil {
+		problem(w, status, err.Error())
 		return
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), questionTimeout)
@@ -133,6 +145,29 @@ func (b Backend) start(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	write(w, http.StatusCreated, v)
+}
+
+// startRequest reads the body of a request to start a recording; status is for
+// the answer where err is not nil.
+func startRequest(body io.Reader) (req StartRequest, status int, err error) {
+	d := json.NewDecoder(body)
+	d.DisallowUnknownFields()
+	if err = d.Decode(&req); err == nil {
+		// Exactly one value: what follows must be the end.
+		if _, err = d.Token(); err == nil {
+			return req, http.StatusBadRequest, errors.New("the body holds more than one value")
+		}
+	} else if err == io.EOF {
+		return req, http.StatusBadRequest, errors.New(`the body is empty; write {"recorder": "name of a recorder"}`)
+	}
+	var large *http.MaxBytesError
+	switch {
+	case err == io.EOF:
+		return req, 0, nil
+	case errors.As(err, &large):
+		return req, http.StatusRequestEntityTooLarge, fmt.Errorf("the body is larger than %d bytes", large.Limit)
+	}
+	return req, http.StatusBadRequest, fmt.Errorf("the body is no valid request: %w", err)
 }
 
 func write(w http.ResponseWriter, status int, v any) {

@@ -106,29 +106,39 @@ func (a *App) buildSIP(tlsConfig *tls.Config) {
 }
 
 // Start binds every socket of the configuration and begins to serve. When it
-// fails nothing is left bound.
+// fails nothing is left bound, and the error is one line that names the key.
 func (a *App) Start() error {
 	a.txn.Start(a.calls)
-	for _, l := range a.cfg.SIP.Listeners {
-		bound, err := a.transport.Listen(l.URL, l.Advertise)
-		if err != nil {
-			a.shut()
-			return fmt.Errorf("sip.listen %s: %w", l.URL, err)
-		}
-		a.log.Info("listening", "listener", l.URL, "bound", bound.Bound.String(), "advertise", bound.SentBy())
+	if err := a.bind(); err != nil {
+		a.shut()
+		return err
 	}
-	if a.cfg.HTTP.Listen != "" {
-		server, err := api.Listen(a.cfg.HTTP.Listen, a.backend(), a.log)
-		if err != nil {
-			a.shut()
-			return fmt.Errorf("http.listen %s: %w", a.cfg.HTTP.Listen, err)
-		}
-		a.http = server
-		a.log.Info("HTTP listening", "address", server.Addr().String())
+	for _, l := range a.transport.Listeners() {
+		a.log.Info("listening", "listener", l.URL, "bound", l.Bound.String(), "advertise", l.SentBy())
+	}
+	if a.http != nil {
+		a.log.Info("listening", "listener", "http://"+a.http.Addr().String())
 	}
 	a.reloads.succeeded()
 	a.serving.Store(true)
 	a.log.Info("ready", "version", a.opt.Version, "file", a.cfg.File)
+	return nil
+}
+
+func (a *App) bind() error {
+	for _, l := range a.cfg.SIP.Listeners {
+		if _, err := a.transport.Listen(l.URL, l.Advertise); err != nil {
+			return fmt.Errorf("sip.listen: %w", err)
+		}
+	}
+	if a.cfg.HTTP.Listen == "" {
+		return nil
+	}
+	server, err := api.Listen(a.cfg.HTTP.Listen, a.backend(), a.log)
+	if err != nil {
+		return fmt.Errorf("http.listen: %w", err)
+	}
+	a.http = server
 	return nil
 }
 

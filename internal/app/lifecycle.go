@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"errors"
+	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -11,12 +12,17 @@ import (
 	"sidetrack/policy"
 )
 
-// byeTime is how long the BYEs of the last calls and recordings may take.
-const byeTime = 5 * time.Second
+// How long the BYEs of the last calls, and then of the last recordings, may
+// take; and how long once ctx has ended, because somebody is in a hurry.
+const (
+	byeTime  = 5 * time.Second
+	rushTime = time.Second
+)
 
 // Stop refuses new calls, lets running ones last for sip.drain or until ctx
 // ends, hangs up the rest, ends all recordings, and releases everything. Each
-// step waits for what it ended.
+// step waits for what it ended, and all of them happen whatever ctx says: once
+// it has ended they only wait less.
 func (a *App) Stop(ctx context.Context) error {
 	// 1. No new calls; readiness says so.
 	a.calls.Drain()
@@ -27,18 +33,39 @@ func (a *App) Stop(ctx context.Context) error {
 	if n := a.calls.Active(); n > 0 {
 		a.log.Info("hanging up", "calls", n)
 		a.calls.HangUp("the proxy stops")
-		bye, cancel := context.WithTimeout(context.WithoutCancel(ctx), byeTime)
+		bye, cancel := goodbye(ctx)
 		defer cancel()
 		a.await(bye)
 	}
 	// 3. BYE to the SRSs.
-	rec, cancel := context.WithTimeout(context.WithoutCancel(ctx), byeTime)
+	rec, cancel := goodbye(ctx)
 	defer cancel()
 	err := a.recorder.Close(rec)
 	// 4. Sockets, in the order from outside to inside.
 	err = errors.Join(err, a.shut())
 	a.log.Info("stopped")
 	return err
+}
+
+// goodbye bounds a wait for answers to BYE: byeTime, or rushTime from when ctx ends.
+func goodbye(ctx context.Context) (context.Context, context.CancelFunc) {
+	bounded, cancel := context.WithTimeout(context.WithoutCancel(ctx), byeTime)
+	var mu sync.Mutex
+	var rush *time.Timer
+	hurry := context.AfterFunc(ctx, func() {
+		mu.Lock()
+		defer mu.Unlock()
+		rush = time.AfterFunc(rushTime, cancel)
+	})
+	return bounded, func() {
+		hurry()
+		mu.Lock()
+		defer mu.Unlock()
+		if rush != nil {
+			rush.Stop()
+		}
+		cancel()
+	}
 }
 
 // await returns when no call is left or ctx ends.

@@ -35,7 +35,7 @@ func (a *App) oneCall(ctx context.Context, id string) (any, error) {
 		return nil, err
 	}
 	if !ok {
-		return nil, fmt.Errorf("call %q: %w", id, api.ErrNotFound)
+		return nil, apiError(fmt.Errorf("call %s: %w", id, src.ErrNotFound))
 	}
 	c.Recordings = append(c.Recordings, a.recordingsByCall()[id]...)
 	return c, nil
@@ -64,7 +64,7 @@ func (a *App) listRecordings(context.Context) ([]api.Item, error) {
 func (a *App) oneRecording(_ context.Context, id string) (any, error) {
 	v, ok := a.recorder.Recording(id)
 	if !ok {
-		return nil, fmt.Errorf("recording %q: %w", id, api.ErrNotFound)
+		return nil, apiError(fmt.Errorf("recording %s: %w", id, src.ErrNotFound))
 	}
 	return v, nil
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"reflect"
+	"time"
 
 	"sidetrack/internal/config"
 	"sidetrack/src"
@@ -17,7 +18,7 @@ func recorders(in []config.Recorder) []src.Recorder {
 	for i, r := range in {
 		out[i] = src.Recorder{
 			Name: r.Name, SRS: r.SRS, SkipFailoverCodes: r.SkipFailoverCodes, Timeout: r.Timeout,
-			FromURI: r.FromURI, ToURI: r.ToURI, Socket: r.Socket,
+			Buffer: keep(r.Buffer), FromURI: r.FromURI, ToURI: r.ToURI, Socket: r.Socket,
 			Group: r.Group, GroupExtension: r.GroupExtension, SessionExtension: r.SessionExtension,
 			Caller: r.Caller, Callee: r.Callee,
 		}
@@ -26,6 +27,14 @@ func recorders(in []config.Recorder) []src.Recorder {
 		}
 	}
 	return out
+}
+
+// keep turns the 0 of a configuration, nothing, into what the client calls so.
+func keep(d time.Duration) time.Duration {
+	if d == 0 {
+		return -1
+	}
+	return d
 }
 
 // loadTLS reads the files of the TLS listeners and connections; nil without.
@@ -74,6 +83,7 @@ func (a *App) needRestart(cfg *config.Config) []string {
 		{"sip.drain", a.cfg.SIP.Drain, cfg.SIP.Drain},
 		{"media", a.cfg.Media, cfg.Media},
 		{"http", a.cfg.HTTP, cfg.HTTP},
+		{"log.format", a.cfg.Log.Format, cfg.Log.Format},
 	} {
 		if !reflect.DeepEqual(k.was, k.now) {
 			keys = append(keys, k.name)

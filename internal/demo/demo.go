@@ -27,6 +27,17 @@ type Options struct {
 	Progress func(Status)  // called a few times a second from one goroutine; may be nil
 }
 
+// Validate tells which option is out of its range.
+func (o Options) Validate() error {
+	if o.Calls < 1 || o.Calls > 50 {
+		return fmt.Errorf("calls: %d is not from 1 to 50", o.Calls)
+	}
+	if o.Length < 4*time.Second || o.Length > 10*time.Minute {
+		return fmt.Errorf("seconds: %g is not from 4 to 600", o.Length.Seconds())
+	}
+	return nil
+}
+
 // Status is how far the demo is.
 type Status struct {
 	Elapsed           time.Duration
@@ -51,7 +62,7 @@ type System struct {
 	refused  atomic.Int64
 	recorded atomic.Int64
 	mu       sync.Mutex
-	media    []*media
+	media    []*media // of all parties
 }
 
 // The demo's own port ranges, away from the usual defaults, so that it runs
@@ -68,6 +79,15 @@ const (
 func callerVoice(i int) int { return 2 * i }
 func calleeVoice(i int) int { return 2*i + 1 }
 
+// number is the call that a user takes part in, from 0.
+func number(user string) int {
+	var i int
+	if len(user) > 2 {
+		fmt.Sscanf(user[2:], "%d", &i)
+	}
+	return i - 1
+}
+
 func callerUser(i int) string { return fmt.Sprintf("10%02d", i+1) }
 func calleeUser(i int) string { return fmt.Sprintf("20%02d", i+1) }
 
@@ -75,33 +95,35 @@ func calleeUser(i int) string { return fmt.Sprintf("20%02d", i+1) }
 // recorded. An error means that the demo itself could not run; that a recording
 // is not whole is told by the Report.
 func Run(ctx context.Context, opt Options) (*Report, error) {
-	if opt.Calls < 1 || opt.Calls > 50 {
-		return nil, fmt.Errorf("%d calls: must be from 1 to 50", opt.Calls)
-	}
-	if opt.Length < 4*time.Second || opt.Length > 10*time.Minute {
-		return nil, fmt.Errorf("%v per call: must be from 4s to 10m", opt.Length)
+	if err := opt.Validate(); err != nil {
+		return nil, err
 	}
 	if opt.Progress == nil {
 		opt.Progress = func(Status) {}
 	}
 	s := &System{opt: opt, began: time.Now()}
 	if err := s.start(); err != nil {
-		return nil, errors.Join(err, s.stop())
+		s.stop(ctx)
+		return nil, err
 	}
 	stopTicker := s.tell()
 	err := s.converse(ctx)
 	stopTicker()
 	attempts := s.attempts()
-	if err := errors.Join(err, s.stop()); err != nil {
-		return nil, err
+	stopped := s.stop(ctx)
+	switch {
+	case ctx.Err() != nil:
+		return nil, errors.New("interrupted")
+	case err != nil || stopped != nil:
+		return nil, errors.Join(err, stopped)
 	}
-	return s.report(attempts)
+	return s.report(attempts), nil
 }
 
 // start opens everything, from the far end to the near one.
 func (s *System) start() error {
 	if err := os.MkdirAll(s.opt.Out, 0o755); err != nil {
-		return err
+		return fmt.Errorf("out: %w", err)
 	}
 	var err error
 	s.refuser, err = s.newSRS(filepath.Join(s.opt.Out, ".refused"), func(*sip.Message) (int, string) {
@@ -118,10 +140,8 @@ func (s *System) start() error {
 	if err != nil {
 		return err
 	}
-	s.pbx, err = newPBX(s.opt.Log.With("part", "pbx"), func(user string) int {
-		var i int
-		fmt.Sscanf(strings.TrimPrefix(user, "20"), "%d", &i)
-		return calleeVoice(i - 1)
+	s.pbx, err = newPBX(s.opt.Log.With("part", "pbx"), func(user string) (*media, error) {
+		return s.party(user, calleeVoice(number(user)))
 	})
 	if err != nil {
 		return err
@@ -154,7 +174,7 @@ routes:
   - {name: pbx, to: "sip:%s"}
 media: {listen: 127.0.0.1, ports: %s}
 recorders:
-  main: {srs: ["%s", "%s"], timeout: 2s}
+  main: {srs: ["%s", "%s"], timeout: 10s}
 recording:
   - {name: everything, recorder: main}
 http: {listen: ""}
@@ -217,53 +237,34 @@ func (s *System) status() Status {
 	return st
 }
 
-// converse places all calls and takes them through talk, hold and talk.
-func (s *System) converse(ctx context.Context) error {
-	s.enter("calling")
-	calls := make([]*call, s.opt.Calls)
-	for i := range calls {
-		m, err := newMedia(callerUser(i), callerVoice(i))
-		if err != nil {
-			return err
-		}
-		s.mu.Lock()
-		s.media = append(s.media, m)
-		s.mu.Unlock()
-		if calls[i], err = s.caller.place(calleeUser(i), s.proxy.Listeners()[0].Bound, m); err != nil {
-			return fmt.Errorf("call %d: %w", i+1, err)
-		}
-		s.answered.Add(1)
+// party opens the media of one user, to be closed at the end.
+func (s *System) party(user string, voice int) (*media, error) {
+	m, err := newMedia(user, voice)
+	if err != nil {
+		return nil, err
 	}
-	for _, step := range []struct {
-		phase string
-		do    func(*call) error
-		share float64 // of the call's length, after do
-	}{
-		{"talking", func(*call) error { return nil }, .4},
-		{"on hold", func(c *call) error { return c.offer("sendonly") }, .25},
-		{"talking", func(c *call) error { return c.offer("sendrecv") }, .35},
-		{"hanging up", (*call).hangUp, 0},
-	} {
-		s.enter(step.phase)
-		for i, c := range calls {
-			if err := step.do(c); err != nil {
-				return fmt.Errorf("call %d, %s: %w", i+1, step.phase, err)
-			}
-		}
-		select {
-		case <-time.After(time.Duration(step.share * float64(s.opt.Length))):
-		case <-ctx.Done():
-			return ctx.Err()
-		}
-	}
-	return nil
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.media = append(s.media, m)
+	return m, nil
 }
 
-func (s *System) enter(phase string) { s.phase.Store(&phase) }
+// spoken is how many packets a user sent.
+func (s *System) spoken(user string) int64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, m := range s.media {
+		if m.user == user {
+			return m.sent.Load()
+		}
+	}
+	return 0
+}
 
-// stop ends everything, the near end first.
-func (s *System) stop() error {
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+// stop ends everything, the near end first. Calls that are still up, because
+// ctx has ended, are not waited for.
+func (s *System) stop(ctx context.Context) error {
+	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
 	defer cancel()
 	var errs []error
 	if s.proxy != nil {
@@ -273,14 +274,17 @@ func (s *System) stop() error {
 		s.caller.close()
 	}
 	if s.pbx != nil {
-		s.pbx.close()
+		s.pbx.phone.close()
 	}
-	for _, m := range s.media {
+	s.mu.Lock()
+	all := s.media
+	s.mu.Unlock()
+	for _, m := range all {
 		m.close()
 	}
 	for _, srs := range []*recorder.Server{s.srs, s.refuser} {
 		if srs != nil {
-			errs = append(errs, srs.Close(ctx))
+			errs = append(errs, srs.Close(last))
 		}
 	}
 	os.Remove(filepath.Join(s.opt.Out, ".refused")) // empty: it took nothing

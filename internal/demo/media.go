@@ -68,8 +68,13 @@ func (m *media) listen() {
 	}
 }
 
-// speak sends one packet every 20 ms (RFC 3550, RFC 3551 PCMU). The timestamp
-// runs on while the party is muted, as a sound card's clock would.
+// maxLag is how far a party may fall behind its clock and catch up; beyond it
+// the machine was asleep, and what was not said in time is not said at all.
+const maxLag = time.Second
+
+// speak sends one packet for every 20 ms that pass (RFC 3550, RFC 3551 PCMU):
+// on a busy machine some of them late, but none fewer. The timestamp runs on
+// while the party is muted, as a sound card's clock would.
 func (m *media) speak(voice *audio.Voice) {
 	codec, _ := audio.FindCodec("PCMU", rate, 1)
 	encoder := codec.NewEncoder()
@@ -77,14 +82,19 @@ func (m *media) speak(voice *audio.Voice) {
 	packet[0] = 2 << 6
 	seq, stamp := uint16(rand.Uint32()), rand.Uint32()
 	binary.BigEndian.PutUint32(packet[8:], rand.Uint32())
-	tick := time.NewTicker(interval)
-	defer tick.Stop()
+	due := time.Now()
+	timer := time.NewTimer(0)
+	defer timer.Stop()
 	for marker := byte(0x80); ; stamp += frame {
 		select {
 		case <-m.stop:
 			return
-		case <-tick.C:
+		case <-timer.C:
 		}
+		for due = due.Add(interval); time.Since(due) > maxLag; due = due.Add(interval) {
+			stamp += frame
+		}
+		timer.Reset(time.Until(due))
 		to := m.remote.Load()
 		voice.Read(pcm)
 		if to == nil || m.muted.Load() {

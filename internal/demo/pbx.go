@@ -3,7 +3,6 @@ package demo
 import (
 	"fmt"
 	"log/slog"
-	"sync"
 	"time"
 
 	"sidetrack/internal/sdp"
@@ -16,9 +15,8 @@ import (
 // one lane.
 type pbx struct {
 	phone *phone
-	mu    sync.Mutex // media are closed from another goroutine
-	calls map[string]*answered
-	voice func(user string) int
+	calls map[string]*answered // by Call-ID
+	party func(user string) (*media, error)
 }
 
 // answered is one call that the PBX took.
@@ -31,31 +29,16 @@ type answered struct {
 
 const ringTime = 300 * time.Millisecond
 
-func newPBX(log *slog.Logger, voice func(user string) int) (*pbx, error) {
-	p := &pbx{calls: map[string]*answered{}, voice: voice}
+func newPBX(log *slog.Logger, party func(user string) (*media, error)) (*pbx, error) {
+	p := &pbx{calls: map[string]*answered{}, party: party}
 	var err error
 	p.phone, err = newPhone("PBX", log, p)
 	return p, err
 }
 
-func (p *pbx) close() {
-	p.phone.close()
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	for _, c := range p.calls {
-		c.media.close()
-	}
-}
-
-func (p *pbx) find(callID string) *answered {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.calls[callID]
-}
-
 // OnRequest implements txn.Handler.
 func (p *pbx) OnRequest(tx *txn.ServerTx) {
-	c := p.find(tx.Request.CallID())
+	c := p.calls[tx.Request.CallID()]
 	switch method := tx.Request.Method; {
 	case method == "INVITE" && c == nil:
 		p.ring(tx)
@@ -74,7 +57,7 @@ func (p *pbx) OnRequest(tx *txn.ServerTx) {
 
 // OnAck implements txn.Handler.
 func (p *pbx) OnAck(_ *txn.Lane, ack *sip.Message, _ transport.Flow) {
-	if c := p.find(ack.CallID()); c != nil && c.tx != nil {
+	if c := p.calls[ack.CallID()]; c != nil && c.tx != nil {
 		c.tx.Acked()
 		c.tx = nil
 	}
@@ -89,15 +72,13 @@ func (p *pbx) ring(tx *txn.ServerTx) {
 		tx.Reply(400, "")
 		return
 	}
-	m, err := newMedia(u.User, p.voice(u.User))
+	m, err := p.party(u.User)
 	if err != nil {
 		tx.Reply(503, err.Error())
 		return
 	}
 	c := &answered{tag: tx.LocalTag(), media: m, sdp: 1}
-	p.mu.Lock()
 	p.calls[tx.Request.CallID()] = c
-	p.mu.Unlock()
 	tx.Reply(180, "", p.contact(u.User))
 	tx.Lane.After(ringTime, func() {
 		if tx.Final() == 0 {

@@ -1,6 +1,7 @@
 package demo
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -94,10 +95,11 @@ func (w waiter) OnFail(_ *txn.ClientTx, err error) {
 	}
 }
 
-const answerTime = 20 * time.Second
+// answerTime is longer than any transaction of RFC 3261.
+const answerTime = 40 * time.Second
 
 // ask sends a request and waits for a 2xx.
-func (p *phone) ask(lane *txn.Lane, req *sip.Message, to netip.AddrPort) (*sip.Message, error) {
+func (p *phone) ask(ctx context.Context, lane *txn.Lane, req *sip.Message, to netip.AddrPort) (*sip.Message, error) {
 	w := make(waiter, 1)
 	lane.Post(func() { lane.Request(req, txn.Target{Proto: "udp", Addr: to, Listener: p.listener}, w) })
 	select {
@@ -111,6 +113,8 @@ func (p *phone) ask(lane *txn.Lane, req *sip.Message, to netip.AddrPort) (*sip.M
 		return o.resp, nil
 	case <-time.After(answerTime):
 		return nil, fmt.Errorf("%s was not answered", req.Method)
+	case <-ctx.Done():
+		return nil, ctx.Err()
 	}
 }
 
@@ -125,7 +129,7 @@ type call struct {
 }
 
 // place calls number through the proxy and returns once it is answered.
-func (p *phone) place(number string, proxy netip.AddrPort, m *media) (*call, error) {
+func (p *phone) place(ctx context.Context, number string, proxy netip.AddrPort, m *media) (*call, error) {
 	lane := p.txn.Lanes()[0]
 	c := &call{phone: p, lane: lane, proxy: proxy, media: m, sdp: 1}
 	req := sip.NewRequest("INVITE", fmt.Sprintf("sip:%s@%s", number, proxy))
@@ -136,7 +140,7 @@ func (p *phone) place(number string, proxy netip.AddrPort, m *media) (*call, err
 	req.Set("CSeq", "1 INVITE")
 	req.Set("Contact", "<"+p.listener.ContactURI(m.user)+">")
 	req.SetBody("application/sdp", p.sdp(m, c.sdp, "sendrecv"))
-	resp, err := p.ask(lane, req, proxy)
+	resp, err := p.ask(ctx, lane, req, proxy)
 	if err != nil {
 		return nil, err
 	}
@@ -158,20 +162,40 @@ func (c *call) acknowledge(req, resp *sip.Message) error {
 }
 
 // offer re-INVITEs with another direction: "sendonly" is hold.
-func (c *call) offer(dir sdp.Direction) error {
+func (c *call) offer(ctx context.Context, dir sdp.Direction) error {
 	c.sdp++
 	req := c.d.Request("INVITE")
 	req.Set("Contact", "<"+c.phone.listener.ContactURI(c.media.user)+">")
 	req.SetBody("application/sdp", c.phone.sdp(c.media, c.sdp, dir))
 	c.media.talk(dir == "sendrecv")
-	resp, err := c.phone.ask(c.lane, req, c.proxy)
+	resp, err := c.phone.ask(ctx, c.lane, req, c.proxy)
 	if err != nil {
 		return err
 	}
 	return c.acknowledge(req, resp)
 }
 
-func (c *call) hangUp() error {
-	_, err := c.phone.ask(c.lane, c.d.Request("BYE"), c.proxy)
+func (c *call) hangUp(ctx context.Context) error {
+	c.media.talk(false)
+	_, err := c.phone.ask(ctx, c.lane, c.d.Request("BYE"), c.proxy)
 	return err
 }
+
+// refuse answers requests that a caller of the demo does not expect.
+type refuse struct{}
+
+// OnRequest implements txn.Handler.
+func (refuse) OnRequest(tx *txn.ServerTx) {
+	switch tx.Request.Method {
+	case "BYE", "OPTIONS":
+		tx.Reply(200, "")
+	default:
+		tx.Reply(481, "")
+	}
+}
+
+// OnAck implements txn.Handler.
+func (refuse) OnAck(*txn.Lane, *sip.Message, transport.Flow) {}
+
+// OnCancel implements txn.Handler.
+func (refuse) OnCancel(tx *txn.ServerTx, _ *sip.Message) { tx.Reply(487, "") }

@@ -1,0 +1,73 @@
+package main
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"strings"
+	"text/tabwriter"
+)
+
+// flags returns the flag set of a command. It prints nothing itself: parse does.
+func flags(name string) *flag.FlagSet {
+	fs := flag.NewFlagSet(name, flag.ContinueOnError)
+	fs.SetOutput(io.Discard)
+	return fs
+}
+
+// parse reads flags that may stand before or after the other arguments, and
+// returns these; "--" ends the flags. --help is answered on standard output.
+func parse(fs *flag.FlagSet, args []string, std stdio) ([]string, error) {
+	var rest []string
+	for {
+		before := len(args)
+		switch err := fs.Parse(args); {
+		case errors.Is(err, flag.ErrHelp):
+			describe(fs, std.out)
+			return nil, err
+		case err != nil:
+			return nil, fmt.Errorf("%w; 'sidetrack %s --help' lists the options", err, fs.Name())
+		}
+		left := fs.Args()
+		if len(left) == 0 {
+			return rest, nil
+		}
+		if used := before - len(left); used > 0 && args[used-1] == "--" {
+			return append(rest, left...), nil
+		}
+		rest, args = append(rest, left[0]), left[1:]
+	}
+}
+
+// options is parse for a command that takes nothing but flags.
+func options(fs *flag.FlagSet, args []string, std stdio) error {
+	rest, err := parse(fs, args, std)
+	if err == nil && len(rest) > 0 {
+		err = fmt.Errorf("unexpected argument %q; 'sidetrack %s --help' lists the options", rest[0], fs.Name())
+	}
+	return err
+}
+
+// describe is the help of a command.
+func describe(fs *flag.FlagSet, w io.Writer) {
+	for _, c := range commands() {
+		if c.name == fs.Name() {
+			fmt.Fprintf(w, "sidetrack %s\n\n%s.\n", strings.TrimSpace(c.name+" "+c.args), strings.ToUpper(c.help[:1])+c.help[1:])
+		}
+	}
+	t := tabwriter.NewWriter(w, 0, 8, 2, ' ', 0)
+	first := true
+	fs.VisitAll(func(f *flag.Flag) {
+		if first {
+			fmt.Fprintln(w)
+		}
+		first = false
+		kind, text := flag.UnquoteUsage(f)
+		if f.DefValue != "" && f.DefValue != "false" {
+			text += " (default " + f.DefValue + ")"
+		}
+		fmt.Fprintf(t, "  --%s\t%s\n", strings.TrimSpace(f.Name+" "+kind), text)
+	})
+	t.Flush()
+}
