@@ -75,6 +75,7 @@ type Recorder struct {
 	SRS               []string       // SIP URIs in the order in which they are tried
 	SkipFailoverCodes *regexp.Regexp // over a three digit final code; nil: none stops the list
 	Timeout           time.Duration  // one SRS's time to answer
+	Buffer            time.Duration  // how much audio is kept while no SRS can be sent to; 0: none
 	FromURI           string         // never empty
 	ToURI             string         // "": the URI of the SRS
 	Headers           []HeaderTemplate

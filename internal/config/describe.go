@@ -135,6 +135,11 @@ func (c *Config) describeRecorders(t *table) {
 	for _, r := range c.Recorders {
 		t.row(r.Name, "tries", uris(r.SRS))
 		t.row("", "waits", short(r.Timeout)+" for each")
+		kept := "nothing until one has answered"
+		if r.Buffer > 0 {
+			kept = "up to " + short(r.Buffer) + " of audio until one has answered"
+		}
+		t.row("", "keeps", kept)
 		if re := r.SkipFailoverCodes; re != nil {
 			t.row("", "gives up on", "a final code that matches "+strings.TrimPrefix(re.String(), "(?i)"))
 		}

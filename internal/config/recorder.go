@@ -21,7 +21,7 @@ func (d *decoder) recorders(c cursor) {
 }
 
 func (d *decoder) recorder(name string, c cursor) {
-	r := Recorder{Name: name, Timeout: 4 * time.Second}
+	r := Recorder{Name: name, Timeout: 4 * time.Second, Buffer: 10 * time.Second}
 	var srs []target
 	ok := c.read(fields{
 		{"srs", func(c cursor) { r.SRS, srs = d.srs(c) }},
@@ -29,6 +29,11 @@ func (d *decoder) recorder(name string, c cursor) {
 		{"timeout", func(c cursor) {
 			if v, ok := c.duration(100*time.Millisecond, 5*time.Minute, "4s"); ok {
 				r.Timeout = v
+			}
+		}},
+		{"buffer", func(c cursor) {
+			if v, ok := c.duration(0, time.Minute, "10s"); ok {
+				r.Buffer = v
 			}
 		}},
 		{"from_uri", func(c cursor) { ownURI(c, "sip:src@203.0.113.10", &r.FromURI) }},
