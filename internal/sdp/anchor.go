@@ -139,11 +139,12 @@ func (m *Media) anchorConn(addr netip.Addr) {
 }
 
 // anchorConn replaces the session's connection line. Sections that will not be
-// anchored and lean on it get a copy of what it was.
+// anchored and lean on it get a copy of what it was; a refused one (port 0) has
+// no use for an address.
 func (s *Session) anchorConn(i int, want string) {
 	old := s.lines[i].text
 	for _, m := range s.media {
-		if !m.UDP() && find(m.lines, 'c') < 0 {
+		if !m.UDP() && m.Port != 0 && find(m.lines, 'c') < 0 {
 			m.insertConn(old)
 		}
 	}
