@@ -44,13 +44,16 @@ func TestSIPpCallsAreRecorded(t *testing.T) {
 	all := s.awaitRecordings(len(warm) + calls)
 	t.Logf("%d calls at %d/s in %v", calls, rate, time.Since(from).Round(time.Millisecond))
 
-	s.judge(all, packets)
+	received := s.judge(all, packets)
+	// Every copy arrived, and every packet that came in after the SRS had answered was copied. What came before is told
+	// apart: counted as no-address once the session has begun, not at all before.
 	const drops = "sidetrack_fork_dropped_packets_total"
-	early := s.sum(drops, `reason="no-address"`) // sent before the SRS had answered
-	if n := s.sum(drops) - early; n != 0 {
-		t.Errorf("%v copies lost", n)
+	in, copied := s.sum("sidetrack_rtp_packets_total"), s.sum("sidetrack_fork_packets_total")
+	early := s.sum(drops, `reason="no-address"`)
+	if n := s.sum(drops) - early; n != 0 || copied != received || in-copied-early > in/100 {
+		t.Errorf("%v packets in, %v copied, %v at the recorder, %v before the SRS had answered, %v lost", in, copied, received, early, n)
 	}
-	t.Logf("%.1f packets a call before the SRS had answered", early/float64(len(all)))
+	t.Logf("%v packets in, %v copied, all at the recorder; %.1f a call before the SRS had answered", in, copied, (in-copied)/float64(len(all)))
 	if n := s.sum("sidetrack_recordings_total", `result="complete"`); n != float64(len(all)) {
 		t.Errorf("%v of %d recordings counted as complete", n, len(all))
 	}
@@ -87,16 +90,16 @@ func errors(t *testing.T) string {
 	return file
 }
 
-// judge looks at each recording: complete, two streams, every packet that SIPp played.
-func (s *site) judge(all []recording, packets int) {
+// judge looks at each recording: complete, two streams, nothing lost. It gives the sum of their packets. (SIPp's pacing
+// decides how much of the clip is played before it hangs up, so that only a lower bound can be said of each.)
+func (s *site) judge(all []recording, packets int) float64 {
 	s.t.Helper()
-	bad := 0
+	bad, received := 0, 0.0
 	for _, r := range all {
 		good := r.Complete && len(r.Streams) == 2
 		for _, stream := range r.Streams {
-			good = good && stream.Lost == 0 && stream.Duplicate == 0
-			// The first packets may come before the SRS has answered: at most the time of its answer is missing.
-			good = good && stream.Packets <= uint64(packets) && stream.Packets+10 >= uint64(packets)
+			received += float64(stream.Packets)
+			good = good && stream.Lost == 0 && stream.Duplicate == 0 && stream.Packets <= uint64(packets) && stream.Packets > uint64(packets)/2
 		}
 		if !good {
 			if bad++; bad <= 5 {
@@ -107,6 +110,7 @@ func (s *site) judge(all []recording, packets int) {
 	if bad > 0 {
 		s.t.Errorf("%d of %d recordings are not as they should be", bad, len(all))
 	}
+	return received
 }
 
 // resources is what the proxy's process holds.
@@ -181,4 +185,32 @@ func absolute(t *testing.T, name string) string {
 		t.Fatal(err)
 	}
 	return file
+}
+
+// SIGTERM in the middle of calls: the process hangs up on everybody when its time for draining is over, the recorder
+// included, and ends with status 0.
+func TestSignalEndsCallsAndRecordings(t *testing.T) {
+	root(t)
+	need(t, "sipp")
+	ip := home(4)
+	pcap, _ := clip(t, 3, 440)
+	s := newSite(t, "", ip, "sip:"+ip+":5080")
+	arguments := func(file, port, media string) []string {
+		return []string{"-sf", absolute(t, file), "-i", ip, "-mi", ip, "-p", port, "-mp", media, "-key", "pcap", pcap,
+			"-nostdin", "-m", "5", "-r", "50", "-d", "60000", "-s", "pbx", "-timeout", "60s"}
+	}
+	start(t, "PBX", "", append([]string{"sipp"}, arguments("sipp/uas_audio.xml", "5080", "7000")...)...)
+	start(t, "caller", "", append([]string{"sipp", fmt.Sprintf("%s:%d", ip, proxyPort)}, arguments("sipp/uac_audio.xml", "5070", "6000")...)...)
+	if !eventually(patience, func() bool { return s.sum("sidetrack_recordings_active") == 5 }) {
+		t.Fatal("five recorded calls do not come up")
+	}
+	s.proxy.end()
+	if status := s.proxy.cmd.ProcessState.ExitCode(); status != 0 {
+		t.Errorf("ended with status %d", status)
+	}
+	for _, r := range s.awaitRecordings(5) {
+		if !r.Complete {
+			t.Errorf("recording %+v", r)
+		}
+	}
 }

@@ -115,6 +115,10 @@ func (m *Media) read(conn *net.UDPConn, on func([]byte, netip.AddrPort)) {
 }
 
 func (m *Media) onRTP(b []byte, from netip.AddrPort) {
+	if len(b) > 1 && b[1] >= 192 && b[1] <= 223 { // RTCP on the RTP port (RFC 5761 §4)
+		m.onRTCP(b, from)
+		return
+	}
 	p, ok := parsePacket(b, from)
 	if !ok {
 		return
@@ -205,6 +209,11 @@ func (m *Media) Restart() {
 // SendRTCP sends a datagram from the RTCP port.
 func (m *Media) SendRTCP(to netip.AddrPort, b []byte) {
 	_, _ = m.rtcp.WriteToUDPAddrPort(b, to)
+}
+
+// SendRaw sends a datagram from the RTP port: RTCP where the two share one (RFC 5761), or what is no RTP at all.
+func (m *Media) SendRaw(to netip.AddrPort, b []byte) {
+	_, _ = m.rtp.WriteToUDPAddrPort(b, to)
 }
 
 // Pace is the time between two packets of Talk: four times real time, so that tests are short.

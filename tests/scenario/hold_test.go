@@ -85,10 +85,13 @@ func testHold(t *testing.T, hold change) {
 		t.Errorf("held, and the metadata says that %s sends label %s", sender, heldFlow)
 	}
 	awaitSent(c, 20) // both go on sending, as phones on hold do that play music or did not hear
+	c.a.Quiet()
+	c.b.Quiet()
 	aHeld, bHeld := c.a.Sent(), c.b.Sent()
 
 	c.apply(change{method: hold.method, fromCallee: hold.fromCallee})
 	rs.Update()
+	c.talk()
 	if !slices.Equal(rs.Directions(), []string{"sendonly", "sendonly"}) {
 		t.Errorf("resumed, and the SRS is offered %v", rs.Directions())
 	}

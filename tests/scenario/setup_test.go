@@ -296,3 +296,28 @@ func TestWithoutARuleNothingIsRecorded(t *testing.T) {
 	c.quiet()
 	c.hangUp()
 }
+
+// 180, 183 and 200 in one breath arrive in that order, over UDP and over TCP, and so do ACK and BYE.
+func TestAnswersInOneBreath(t *testing.T) {
+	for _, network := range []string{"udp", "tcp"} {
+		t.Run(network, func(t *testing.T) {
+			st := newStage(t, setup{noPolicy: true, callee: network})
+			for range 50 {
+				c := st.newCall(dialing{})
+				c.out = st.caller.Invite(st.sys.SIP, peer.Call{
+					Network: network, URI: bobAOR, SDP: peer.BuildSDP(1, peer.Line{Media: c.a}),
+				})
+				c.in = st.callee.Expect("INVITE")
+				c.in.Reply(180)
+				c.in.Reply(183, peer.WithSDP(peer.BuildSDP(1, peer.Line{Media: c.b})))
+				c.in.Reply(200, peer.WithSDP(peer.BuildSDP(1, peer.Line{Media: c.b})))
+				c.out.Expect(180)
+				c.out.Expect(183)
+				c.accepted(dialing{quiet: true})
+				c.hangUp()
+				c.a.Close()
+				c.b.Close()
+			}
+		})
+	}
+}

@@ -36,19 +36,22 @@ const (
 
 // setup says how a stage is built.
 type setup struct {
-	srs       int // how many SRSs; 1 when 0, none when negative
-	srsNets   []string
-	callee    string // transport to the callee: udp (default) or tcp
-	srsParams string // after each SRS's URI, such as ";transport=tcp"
-	srsURIs   string // replaces the list of SRSs
-	skip      string // skip_failover_codes
-	timeout   string // of an SRS; 1s when empty
-	identity  string
-	drain     string
-	rule      string // more keys of the recording rule, such as "required: true"
-	noPolicy  bool   // no recording rule at all
-	sip       string // more keys of the sip section, one line
-	ports     string // media ports; 22000-23999 when empty, clear of what the kernel gives to port 0
+	srs          int // how many SRSs; 1 when 0, none when negative
+	srsNets      []string
+	callee       string // transport to the callee: udp (default) or tcp
+	srsParams    string // after each SRS's URI, such as ";transport=tcp"
+	srsURIs      string // replaces the list of SRSs
+	skip         string // skip_failover_codes
+	timeout      string // of an SRS; 1s when empty
+	identity     string
+	drain        string
+	rule         string // more keys of the recording rule, such as "required: true"
+	noPolicy     bool   // no recording rule at all
+	sip          string // more keys of the sip section, one line
+	recorder     string // more keys of the recorder, each line indented by four
+	to           string // replaces the route's target; %s is the callee's address
+	mediaTimeout string // 60s when empty
+	ports        string // media ports; 22000-23999 when empty, clear of what the kernel gives to port 0
 }
 
 // stage is the theatre of one scenario.
@@ -74,11 +77,13 @@ routes:
 media:
   listen: {{.ip}}
   ports: {{.s.ports}}
+  timeout: {{.s.mediaTimeout}}
 recorders:
   main:
     srs: "{{.srs}}"
     timeout: {{.s.timeout}}
     skip_failover_codes: "{{.s.skip}}"
+{{.s.recorder}}
 {{if not .s.noPolicy}}recording:
   - recorder: main
     {{.s.rule}}
@@ -140,7 +145,7 @@ func srsAddr(i int) string { return home(4 + i) }
 
 func (st *stage) yaml(s setup) string {
 	for field, value := range map[*string]string{
-		&s.identity: "preserve", &s.drain: "5s", &s.timeout: "1s", &s.ports: "22000-23999",
+		&s.identity: "preserve", &s.drain: "5s", &s.timeout: "1s", &s.ports: "22000-23999", &s.mediaTimeout: "60s",
 	} {
 		if *field == "" {
 			*field = value
@@ -149,6 +154,9 @@ func (st *stage) yaml(s setup) string {
 	to := st.callee.URI("")
 	if s.callee == "tcp" {
 		to += ";transport=tcp"
+	}
+	if s.to != "" {
+		to = strings.ReplaceAll(s.to, "%s", st.callee.Addr().String())
 	}
 	if s.srsURIs == "" {
 		for i, srs := range st.srss {
@@ -165,7 +173,7 @@ func (st *stage) yaml(s setup) string {
 		"listen": freePort(st.t, systemIP), "http": freePort(st.t, systemIP), "ip": systemIP, "to": to, "srs": s.srsURIs,
 		"s": map[string]any{
 			"identity": s.identity, "drain": s.drain, "timeout": s.timeout, "skip": s.skip, "rule": s.rule,
-			"noPolicy": s.noPolicy, "sip": s.sip, "ports": s.ports,
+			"noPolicy": s.noPolicy, "sip": s.sip, "ports": s.ports, "recorder": s.recorder, "mediaTimeout": s.mediaTimeout,
 		},
 	}
 	var b bytes.Buffer

@@ -158,10 +158,16 @@ func (s *System) get(path string) (int, []byte) {
 
 func (s *System) do(method, path string) (int, []byte) {
 	s.t.Helper()
-	req, err := http.NewRequest(method, s.HTTP+path, nil)
+	return s.doBody(method, path, "")
+}
+
+func (s *System) doBody(method, path, body string) (int, []byte) {
+	s.t.Helper()
+	req, err := http.NewRequest(method, s.HTTP+path, strings.NewReader(body))
 	if err != nil {
 		s.t.Fatal(err)
 	}
+	req.Header.Set("Content-Type", "application/json")
 	req.Close = true // an idle connection would be a goroutine left
 	resp, err := http.DefaultClient.Do(req)
 	if err != nil {
@@ -169,8 +175,8 @@ func (s *System) do(method, path string) (int, []byte) {
 		return 0, nil
 	}
 	defer resp.Body.Close()
-	body, _ := io.ReadAll(resp.Body)
-	return resp.StatusCode, body
+	answer, _ := io.ReadAll(resp.Body)
+	return resp.StatusCode, answer
 }
 
 // metric is the value of one series, its labels written as in the exposition; 0 when it is not there.
