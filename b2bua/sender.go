@@ -19,6 +19,7 @@ type sender struct {
 
 type waitingSend struct {
 	uri  string
+	flow transport.Flow // where the peer was last heard
 	send func(txn.Target, error)
 }
 
@@ -37,7 +38,7 @@ func (c *Call) towards(s side, d *dialog.Dialog, send func(txn.Target, error)) {
 			return
 		}
 	}
-	q.waiting = append(q.waiting, waitingSend{d.NextHop(), send})
+	q.waiting = append(q.waiting, waitingSend{d.NextHop(), d.Flow, send})
 	if len(q.waiting) == 1 {
 		c.track(q) // the call must not be forgotten before they have left
 		c.resolveNext(leg)
@@ -49,8 +50,8 @@ func (c *Call) towards(s side, d *dialog.Dialog, send func(txn.Target, error)) {
 func (c *Call) resolveNext(leg *leg) {
 	q := &leg.sender
 	w := q.waiting[0]
-	c.resolve(w.uri, leg.listener, func(t txn.Target, err error) {
-		if err == nil {
+	c.resolve(w.uri, w.flow, leg.listener, func(t txn.Target, err error) {
+		if err == nil && t.Conn == 0 {
 			q.uri, q.target = w.uri, t
 		}
 		w.send(t, err)
@@ -68,15 +69,21 @@ func (c *Call) reach(d *dialog.Dialog, send func(txn.Target, error)) {
 		send(t, nil)
 		return
 	}
-	c.resolve(d.NextHop(), c.legs[sideB].listener, send)
+	c.resolve(d.NextHop(), d.Flow, c.legs[sideB].listener, send)
 }
 
 // resolve finds the first place of a URI. Where it can, a leg keeps to the
-// listener whose address its Contact bears.
-func (c *Call) resolve(uri string, keep *transport.Listener, done func(txn.Target, error)) {
+// listener whose address its Contact bears. A peer whose Contact leads nowhere
+// is sent to where it was last heard.
+func (c *Call) resolve(uri string, heard transport.Flow, keep *transport.Listener, done func(txn.Target, error)) {
 	c.lane.Resolve(uri, func(found []txn.Target, err error) {
 		if err != nil {
-			done(txn.Target{}, err)
+			t := txn.FlowTarget(heard)
+			if t.Addr.IsValid() {
+				c.log.Debug("next hop does not resolve, sending back instead", "uri", uri, "error", err)
+				err = nil
+			}
+			done(t, err)
 			return
 		}
 		t := found[0] // without an error there is one

@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"net/netip"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -72,14 +73,14 @@ func newStage(t *testing.T, with setup) *stage {
 		t.Fatal(err)
 	}
 	s.media = engine
-	var rules *policy.Engine
+	var rules atomic.Pointer[policy.Engine]
 	s.server = b2bua.NewServer(b2bua.Config{
-		Transport: s.transport, Txn: layer, Media: engine, Policy: func() *policy.Engine { return rules }, Log: log,
+		Transport: s.transport, Txn: layer, Media: engine, Policy: rules.Load, Log: log,
 		Identity: with.identity, Recorder: with.recorder, MaxCalls: with.maxCalls, TargetTimeout: with.silence,
 	})
 	layer.Start(s.server)
 	s.listen("udp://127.0.0.1:0", with.udpOnly)
-	rules = policy.New(s.rules(with))
+	rules.Store(policy.New(s.rules(with)))
 	t.Cleanup(func() {
 		if !peer.Eventually(func() bool { return s.server.Active() == 0 && engine.Ports().Used == 0 }) {
 			t.Errorf("left over: %d calls, %d ports", s.server.Active(), engine.Ports().Used)
