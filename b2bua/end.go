@@ -128,30 +128,39 @@ func (c *Call) bye(s side, v verdict, cause *sip.Message) {
 }
 
 func (c *Call) sendBye(s side, out *sip.Message) {
-	c.towards(s, c.current.dialogs[s], func(t txn.Target, err error) {
+	d := c.current.dialogs[s]
+	c.towards(s, d, func(t txn.Target, err error) {
 		if err != nil {
 			c.log.Warn("BYE has nowhere to go", "towards", sideName(s), "error", err)
 			return
 		}
-		c.track(c.lane.Request(out, t, ending{c}))
+		c.track(c.lane.Request(out, t, farewell{call: c, dialog: d, again: func() { c.sendBye(s, out) }}))
 	})
 }
 
-// ending is the handler of requests whose answer matters to nobody but the
-// call's own end.
-type ending struct{ call *Call }
+// farewell is the handler of a BYE: its answer matters only to the call's own
+// end.
+type farewell struct {
+	call   *Call
+	dialog *dialog.Dialog
+	again  func() // sends it once more; nil: once is enough
+}
 
 // OnResponse implements txn.ClientHandler.
-func (e ending) OnResponse(tx *txn.ClientTx, resp *sip.Message, _ transport.Flow) {
+func (f farewell) OnResponse(tx *txn.ClientTx, resp *sip.Message, _ transport.Flow) {
 	if resp.Status >= 200 {
-		e.call.settled(tx)
+		f.call.settled(tx)
 	}
 }
 
 // OnFail implements txn.ClientHandler.
-func (e ending) OnFail(tx *txn.ClientTx, err error) {
-	e.call.log.Warn("BYE was not answered", "error", err)
-	e.call.settled(tx)
+func (f farewell) OnFail(tx *txn.ClientTx, err error) {
+	defer f.call.settled(tx)
+	if f.again != nil && lostPath(f.dialog, err) {
+		f.again()
+		return
+	}
+	f.call.log.Warn("BYE was not answered", "error", err)
 }
 
 // ackAndBye ends a dialog that a 2xx made which came too late or from a second
@@ -181,7 +190,7 @@ func (c *Call) ackAndBye(tx *txn.ClientTx, resp *sip.Message, flow transport.Flo
 			return
 		}
 		c.late[tag] = c.lane.SendAck(d.RequestCSeq("ACK", resp.CSeq().Num), t)
-		c.track(c.lane.Request(d.Request("BYE"), t, ending{c}))
+		c.track(c.lane.Request(d.Request("BYE"), t, farewell{call: c, dialog: d}))
 	})
 }
 

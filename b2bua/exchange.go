@@ -21,6 +21,7 @@ type exchange struct {
 	server *txn.ServerTx
 	client *txn.ClientTx // nil until sent; the current one while hunting
 	hunt   *hunt         // targets left to try; nil within a dialog
+	out    *sip.Message  // the request towards the other side; nil with hunt
 
 	cseqIn, cseqOut uint32
 
@@ -185,6 +186,10 @@ func (x *exchange) OnFail(tx *txn.ClientTx, err error) {
 	c := x.call
 	defer c.settled(tx)
 	if tx != x.client || x.done {
+		return
+	}
+	if x.hunt == nil && !x.cancelled && lostPath(x.branch.dialogs[other(x.from)], err) {
+		x.send()
 		return
 	}
 	status := statusOf(err)

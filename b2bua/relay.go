@@ -145,9 +145,7 @@ func (p *passage) OnResponse(tx *txn.ClientTx, resp *sip.Message, _ transport.Fl
 		}
 		p.back(resp)
 	case tx == p.client:
-		if p.best == nil || p.best.Status == 503 {
-			p.best = resp
-		}
+		p.best = better(p.best, resp)
 		p.next(resp.Status)
 	}
 }

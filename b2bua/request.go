@@ -82,23 +82,29 @@ func (c *Call) cross(s side, tx *txn.ServerTx, b *branch) {
 		c.refuseOffer(tx, err)
 		return
 	}
-	to := other(s)
-	out := x.request(req, b.dialogs[to])
+	out := x.request(req, b.dialogs[other(s)])
 	c.mapRAck(s, out)
-	out = c.anchorBody(out, req.Method, s)
+	x.out = c.anchorBody(out, req.Method, s)
 	c.open = append(c.open, x)
-	c.towards(to, b.dialogs[to], func(t txn.Target, err error) {
-		if x.done || x.server.Final() != 0 {
+	x.send()
+}
+
+// send sends the request of an exchange within a dialog.
+func (x *exchange) send() {
+	c, to := x.call, other(x.from)
+	x.client = nil
+	c.towards(to, x.branch.dialogs[to], func(t txn.Target, err error) {
+		if x.done {
 			return
 		}
 		if err != nil {
 			c.log.Warn("next hop does not resolve", "towards", sideName(to), "error", err)
 			c.media.rollback(c, x)
 			x.finish()
-			c.srv.reply(tx, 503, "")
+			c.srv.reply(x.server, 503, "")
 			return
 		}
-		x.client = c.lane.Request(out, t, x)
+		x.client = c.lane.Request(x.out, t, x)
 		c.track(x.client)
 	})
 }

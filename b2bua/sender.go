@@ -1,6 +1,7 @@
 package b2bua
 
 import (
+	"errors"
 	"net/netip"
 
 	"sidetrack/internal/sip"
@@ -102,6 +103,17 @@ func (c *Call) symmetric(d *dialog.Dialog) (txn.Target, bool) {
 		_, ok = c.srv.cfg.Transport.Find(d.Flow, "")
 	}
 	return t, ok
+}
+
+// lostPath tells whether a request failed because the connection to its peer was
+// just being closed. The dialog then goes on by the peer's Contact, and the
+// request is worth another try there.
+func lostPath(d *dialog.Dialog, err error) bool {
+	if !errors.Is(err, txn.ErrTransport) || d.Flow.Conn == 0 || len(d.Routes) > 0 {
+		return false
+	}
+	d.Flow = transport.Flow{}
+	return true
 }
 
 // symmetricTarget tells whether requests must go back to where the dialog's

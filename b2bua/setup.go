@@ -50,24 +50,28 @@ func movesOn(status int) bool {
 // failed moves on after a target failed with status; resp is its own word, nil
 // when it had none.
 func (h *hunt) failed(x *exchange, status int, resp *sip.Message) {
-	h.note(resp)
+	h.best = better(h.best, resp)
 	x.call.prune(x.client)
 	x.client = nil
 	h.advance(x, status)
 }
 
-// note keeps the response to pass when all fail, as a forking proxy would
-// choose it (RFC 3261 §16.7 step 6): a 4xx before a 5xx, a 503 last.
-func (h *hunt) note(resp *sip.Message) {
-	rank := func(status int) int {
-		if status == 503 {
+// better chooses the response to pass when all targets fail, as a forking proxy
+// would (RFC 3261 §16.7 step 6): a 4xx before a 5xx, a 503 last. Both may be nil.
+func better(best, resp *sip.Message) *sip.Message {
+	rank := func(m *sip.Message) int {
+		switch {
+		case m == nil:
+			return 10
+		case m.Status == 503:
 			return 9
 		}
-		return status / 100
+		return m.Status / 100
 	}
-	if resp != nil && (h.best == nil || rank(resp.Status) < rank(h.best.Status)) {
-		h.best = resp
+	if rank(resp) < rank(best) {
+		return resp
 	}
+	return best
 }
 
 // left tells whether there is another to ask.
