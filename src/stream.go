@@ -121,10 +121,6 @@ func (st *stream) may() bool {
 	return st.tap != nil && !st.refused && !st.waits && (st.agreed || st.forced) && st.rtp.IsValid()
 }
 
-// unanswered tells whether the SRS has not said a word about the stream yet:
-// until then the tap keeps what is said.
-func (st *stream) unanswered() bool { return !st.rtp.IsValid() && !st.refused && !st.waits }
-
 // muted tells whether nothing but a missing answer to our own last offer keeps
 // the stream from being sent.
 func (st *stream) muted() bool {
