@@ -56,6 +56,7 @@ func (t *Tap) catchUp(n int, now int64) {
 		}
 		t.backlog.pop()
 	}
+	t.flush(now)
 	t.settle()
 }
 

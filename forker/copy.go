@@ -59,7 +59,9 @@ func (t *Tap) emit(b []byte, h *header, clock, at, now int64) {
 		return
 	}
 	writeHeader(b, t.pt[h.pt], seq, ts, t.ssrc)
-	t.send(b, h.payload, now)
+	if !t.collect(b, h, now) {
+		t.send(b, h.payload, now)
+	}
 }
 
 func (t *Tap) clockOf(pt uint8) int64 {
@@ -69,32 +71,52 @@ func (t *Tap) clockOf(pt uint8) int64 {
 	return defaultClock
 }
 
-// send hands the copy to the kernel. On a connected socket an ICMP error is
-// about an earlier packet and this one has not been sent: it gets a second try.
+// send hands one copy to the kernel.
 func (t *Tap) send(b []byte, payload int, now int64) {
-	err := t.pair.rtp.send(b, t.direct)
-	if err != nil && unreachable(err) {
-		t.counts.unreachable++
-		err = t.pair.rtp.send(b, t.direct)
-	}
-	if err != nil {
+	if err := t.transmit(b, len(b)); err != nil {
 		t.drop(dropReason(err))
 		return
 	}
-	t.counts.copied++
-	t.counts.octets += uint64(len(b))
-	t.counts.payload += uint64(payload)
+	t.sent(1, len(b), uint64(payload), now)
+}
+
+// transmit sends b as one datagram, or as several when size is less. On a
+// connected socket an ICMP error is about an earlier packet and this one has
+// not been sent: it gets a second try.
+func (t *Tap) transmit(b []byte, size int) error {
+	err := t.put(b, size)
+	if err != nil && unreachable(err) {
+		t.counts.unreachable++
+		err = t.put(b, size)
+	}
+	return err
+}
+
+func (t *Tap) put(b []byte, size int) error {
+	if size < len(b) {
+		return t.pair.rtp.sendSegments(b, size, t.direct)
+	}
+	return t.pair.rtp.send(b, t.direct)
+}
+
+// sent counts copies that have left.
+func (t *Tap) sent(n, octets int, payload uint64, now int64) {
+	t.counts.copied += uint64(n)
+	t.counts.octets += uint64(octets)
+	t.counts.payload += payload
 	t.counts.last = now
 	if t.counts.first == 0 {
 		t.counts.first = now
 		t.reports.begin(now)
 	}
-	t.totals.copied.Add(1)
+	t.totals.copied.Add(uint64(n))
 }
 
-func (t *Tap) drop(reason DropReason) {
-	t.counts.dropped[reason]++
-	t.totals.dropped[reason].Add(1)
+func (t *Tap) drop(reason DropReason) { t.dropMany(reason, 1) }
+
+func (t *Tap) dropMany(reason DropReason, n int) {
+	t.counts.dropped[reason] += uint64(n)
+	t.totals.dropped[reason].Add(uint64(n))
 }
 
 // report counts RTCP that comes back from the recorder.

@@ -14,10 +14,16 @@
 //  1. a driver reads it from a socket and hands it to the socket's route
 //  2. route.handle: who may send here (latch), RTP or RTCP (RFC 5761 §4), count
 //  3. it is forwarded from the advertised port of the other side (RFC 4961)
-//  4. then, and only then, each Tap of the flow rewrites the header in place
-//     and sends its copy; a copy that cannot leave at once is dropped and counted
+//  4. then, and only then, each Tap of the flow numbers its copy, rewrites the
+//     header in place and sends it; a copy that the kernel does not take at once
+//     is dropped and counted
 //
-// Nothing on this path allocates, waits, logs or starts a goroutine. A relay's
+// While a Tap has no address to send to, its packets go into its backlog
+// instead and leave later through step 4, as if they had just come (backlog.go,
+// catchup.go). Copies may be collected and leave a few at a time (batch.go).
+//
+// Nothing on this path waits, logs or starts a goroutine, and once the memory
+// of backlogs and batches is there nothing allocates. A relay's
 // state is guarded by one mutex that is held for the length of one datagram;
 // that is what makes Tap.Pause exact and Relay.Close final.
 //

@@ -14,6 +14,8 @@ type driver interface {
 	// bind opens a UDP socket. Sockets of equal affinity are read by the same
 	// worker. Nothing is read before attach.
 	bind(local netip.AddrPort, readBuffer int, affinity uint32) (socket, error)
+	// segments tells whether sendSegments works.
+	segments() bool
 	// stop closes every socket left and waits for all goroutines.
 	stop() error
 }
@@ -30,6 +32,9 @@ type socket interface {
 	// send never waits. Callers hold the mutex of the relay that uses the
 	// socket. Errors are syscall.Errno or wrap one.
 	send(b []byte, to netip.AddrPort) error
+	// sendSegments sends b as datagrams of size bytes, the last perhaps shorter,
+	// with one system call. Only where the driver says that it can.
+	sendSegments(b []byte, size int, to netip.AddrPort) error
 	// close waits until nothing reads the socket and the port is free.
 	close()
 }

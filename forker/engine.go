@@ -11,16 +11,19 @@ import (
 // Engine owns the port range and the workers. Safe for concurrent use.
 type Engine struct {
 	// set once
-	cfg    Config
-	driver driver
-	ports  *portPool
-	totals totals
-	store  store
-	base   time.Time // zero of the engine's monotonic clock
-	stop   chan struct{}
-	swept  chan struct{} // closed when the sweeper has ended
+	cfg      Config
+	driver   driver
+	ports    *portPool
+	totals   totals
+	store    store
+	base     time.Time // zero of the engine's monotonic clock
+	stop     chan struct{}
+	running  sync.WaitGroup // the sweeper and the flusher of batches
+	adaptive bool
+	due      dueBatches
 
 	opened atomic.Uint32 // relays so far; spreads them over the workers
+	batch  atomic.Int64  // copies that leave as one send now; below 2: none are collected
 	hasty  atomic.Int64  // sends of backlogs at full pace left until the next sweep
 
 	// guarded by mu
@@ -37,7 +40,7 @@ func New(cfg Config) (*Engine, error) {
 		return nil, fmt.Errorf("checking the media configuration: %w", err)
 	}
 	e := &Engine{
-		cfg: cfg, base: time.Now(), stop: make(chan struct{}), swept: make(chan struct{}),
+		cfg: cfg, base: time.Now(), stop: make(chan struct{}),
 		relays: make(map[*Relay]struct{}), recorders: make(map[string]*recorderTotals),
 	}
 	e.store.limit = cfg.BufferMemory
@@ -53,8 +56,22 @@ func New(cfg Config) (*Engine, error) {
 			return nil, errors.Join(fmt.Errorf("registering media metrics: %w", err), d.stop())
 		}
 	}
+	e.running.Add(1)
 	go e.sweep()
+	e.startBatching()
 	return e, nil
+}
+
+// startBatching does so where it is wanted and the driver can.
+func (e *Engine) startBatching() {
+	if e.cfg.Batch == 0 || !e.driver.segments() {
+		return
+	}
+	if e.adaptive = e.cfg.Batch == BatchAdaptive; !e.adaptive {
+		e.batch.Store(int64(e.cfg.Batch))
+	}
+	e.running.Add(1)
+	go e.flushDue()
 }
 
 // now is the engine's clock: nanoseconds since New, never stepping; above 0.
@@ -93,7 +110,7 @@ func (e *Engine) Close() error {
 	e.mu.Lock()
 	if e.closed {
 		e.mu.Unlock()
-		<-e.swept
+		e.running.Wait()
 		return nil
 	}
 	e.closed = true
@@ -101,7 +118,7 @@ func (e *Engine) Close() error {
 	e.mu.Unlock()
 
 	close(e.stop) // 1. the sweeper, so that nobody else closes ports
-	<-e.swept
+	e.running.Wait()
 	for _, r := range relays { // 2. relays; their ports go to draining
 		r.Close()
 	}

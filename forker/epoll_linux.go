@@ -219,6 +219,8 @@ type epollSocket struct {
 	route  atomic.Pointer[route]
 	round  uint64  // in which it was ready last; the worker's
 	to     rawAddr // scratch of send, guarded by the relay's mutex
+
+	cut *segmenter // scratch of sendSegments, made on first use, guarded likewise
 }
 
 func (s *epollSocket) attach(r *route) error {

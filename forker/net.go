@@ -112,6 +112,11 @@ func (s *netSocket) connect(peer netip.AddrPort) error { return s.out.connect(pe
 
 func (s *netSocket) send(b []byte, to netip.AddrPort) error { return s.out.send(b, to) }
 
+// segments: each datagram is a send of its own.
+func (d *netDriver) segments() bool { return false }
+
+func (s *netSocket) sendSegments([]byte, int, netip.AddrPort) error { return errors.ErrUnsupported }
+
 func (s *netSocket) close() {
 	_ = s.conn.Close()
 	s.reader.Wait()

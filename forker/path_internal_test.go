@@ -16,6 +16,7 @@ import (
 // sink is a socket that keeps what it is told to send.
 type sink struct {
 	sent, refused int
+	cuts          int // sends of segments
 	last          []byte
 	err           []error // returned first, one per send
 }
@@ -23,6 +24,15 @@ type sink struct {
 func (s *sink) attach(*route) error          { return nil }
 func (s *sink) connect(netip.AddrPort) error { return nil }
 func (s *sink) close()                       {}
+func (s *sink) sendSegments(b []byte, size int, to netip.AddrPort) error {
+	s.cuts++
+	for ; len(b) > size; b = b[size:] {
+		if err := s.send(b[:size], to); err != nil {
+			return err
+		}
+	}
+	return s.send(b, to)
+}
 func (s *sink) send(b []byte, _ netip.AddrPort) error {
 	if len(s.err) > 0 {
 		err := s.err[0]

@@ -42,6 +42,7 @@ func (t *Tap) sendReports(now int64) {
 		return
 	}
 	r.due = now + spread(reportInterval)
+	t.flush(now) // what the report counts has left
 	if t.rtcp.IsValid() {
 		t.sendRTCP(t.compound(now))
 	}

@@ -14,10 +14,11 @@ const (
 // sweep is the engine's one timer: ports that have drained, RTCP that is due,
 // backlogs of silent sources, calls without media, strangers to be told of.
 func (e *Engine) sweep() {
-	defer close(e.swept)
+	defer e.running.Done()
 	tick := time.NewTicker(e.sweepInterval())
 	defer tick.Stop()
 	var relays []*Relay
+	var load load
 	for {
 		select {
 		case <-e.stop:
@@ -27,6 +28,7 @@ func (e *Engine) sweep() {
 		now := e.now()
 		e.hasty.Store(catchUpShare * int64(e.cfg.Workers))
 		e.ports.sweep(now)
+		e.adapt(&load, now)
 		e.mu.Lock()
 		relays = e.list(relays[:0])
 		e.mu.Unlock()

@@ -45,6 +45,7 @@ type Tap struct {
 	clock       [128]int32
 	nums        numbering
 	backlog     backlog
+	batch       batch
 	heard       int64 // arrival of the newest packet of the flow
 	counts      tapCounters
 	reports     reports
@@ -143,6 +144,8 @@ func (t *Tap) moveTo(rtp netip.AddrPort) {
 	if rtp == t.rtp {
 		return
 	}
+	t.flush(t.relay.engine.now())
+	t.batch.barred = false
 	t.rtp, t.direct = rtp, netip.AddrPort{}
 	if err := t.pair.rtp.connect(rtp); err != nil {
 		t.direct = rtp // each packet will meet, and count, the kernel's reason
@@ -166,6 +169,7 @@ func (t *Tap) Pause() {
 	t.relay.mu.Lock()
 	defer t.relay.mu.Unlock()
 	t.paused = true
+	t.flush(t.relay.engine.now())
 	if t.backlog.n > 0 {
 		t.backlog.cut = true
 		return
@@ -189,7 +193,7 @@ func (t *Tap) Stats() TapStats {
 	return TapStats{
 		Label: t.cfg.Label, SSRC: t.ssrc, In: c.in, Copied: c.copied, Octets: c.octets, Dropped: c.dropped,
 		Unreachable: c.unreachable, RTCPSent: t.reports.sent, RTCPIn: t.rtcpIn.Load(), Paused: t.paused,
-		Buffered: t.backlog.n,
+		Buffered: t.backlog.n + t.batch.n,
 		First:    e.wall(c.first), Last: e.wall(c.last), Remote: t.rtp,
 	}
 }
@@ -207,7 +211,9 @@ func (t *Tap) shut() {
 	if t.closed {
 		return
 	}
-	t.sendBye(t.relay.engine.now())
+	now := t.relay.engine.now()
+	t.flush(now)
+	t.sendBye(now)
 	t.closed = true
 	t.discard()
 	t.relay.drop(t)
@@ -220,7 +226,5 @@ func (t *Tap) discard() {
 	if !t.rtp.IsValid() {
 		reason = DropNoAddress
 	}
-	n := uint64(t.backlog.clear())
-	t.counts.dropped[reason] += n
-	t.totals.dropped[reason].Add(n)
+	t.dropMany(reason, t.backlog.clear())
 }

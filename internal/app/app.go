@@ -65,7 +65,7 @@ func New(cfg *config.Config, opt Options) (*App, error) {
 	a.media, err = forker.New(forker.Config{
 		Listen: cfg.Media.Listen, Advertise: cfg.Media.Advertise,
 		PortMin: cfg.Media.PortMin, PortMax: cfg.Media.PortMax,
-		Timeout: cfg.Media.Timeout, Log: a.log, Registerer: a.registry,
+		Timeout: cfg.Media.Timeout, Batch: batch(cfg.Media.Batch), Log: a.log, Registerer: a.registry,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("media: %w", err)

@@ -8,6 +8,7 @@ import (
 	"reflect"
 	"time"
 
+	"sidetrack/forker"
 	"sidetrack/internal/config"
 	"sidetrack/src"
 )
@@ -35,6 +36,14 @@ func keep(d time.Duration) time.Duration {
 		return -1
 	}
 	return d
+}
+
+// batch is how many copies leave as one send, as the media engine takes it.
+func batch(n int) int {
+	if n == config.AdaptiveBatch {
+		return forker.BatchAdaptive
+	}
+	return n
 }
 
 // loadTLS reads the files of the TLS listeners and connections; nil without.

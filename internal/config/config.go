@@ -67,7 +67,11 @@ type Media struct {
 	PortMin   int        // first port, even
 	PortMax   int        // last port, odd
 	Timeout   time.Duration
+	Batch     int // copies that leave as one send; 0: each by itself; AdaptiveBatch: 4 under load
 }
+
+// AdaptiveBatch as Media.Batch means: under load only.
+const AdaptiveBatch = -1
 
 // Recorder is a named list of SRSs that stand in for each other.
 type Recorder struct {

@@ -125,6 +125,13 @@ func (c *Config) describeMedia(t *table) {
 		silent = "ended after " + short(m.Timeout)
 	}
 	t.row("without RTP", silent)
+	switch m.Batch {
+	case 0:
+	case AdaptiveBatch:
+		t.row("copies", "leave four at a time under load")
+	default:
+		t.row("copies", fmt.Sprintf("leave %d at a time", m.Batch))
+	}
 }
 
 func (c *Config) describeRecorders(t *table) {

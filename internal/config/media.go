@@ -42,7 +42,25 @@ func (d *decoder) media(c cursor) {
 				m.Timeout = v
 			}
 		}},
+		{"batch", func(c cursor) { c.batch(&m.Batch) }},
 	})
+}
+
+// batch reads how many copies may leave as one send.
+func (c cursor) batch(into *int) {
+	s, ok := c.word("adaptive, off or a number")
+	n, err := strconv.Atoi(s)
+	switch {
+	case !ok:
+	case s == "off":
+		*into = 0
+	case s == "adaptive":
+		*into = AdaptiveBatch
+	case err == nil && n >= 2 && n <= 16 && s[0] != '0' && s[0] != '+':
+		*into = n
+	default:
+		c.failf("%s is no size of a batch; write adaptive, off or a number from 2 to 16", c.show())
+	}
 }
 
 // ip reads a numeric address.
