@@ -63,6 +63,7 @@ func (k *call) record(w wish) *Session {
 	s := newSession(k, w)
 	k.sessions = append(k.sessions, s)
 	k.client.enter(s)
+	s.testify()
 	s.start()
 	return s
 }

@@ -94,6 +94,7 @@ func (c *Client) Begin(cs metadata.Snapshot, in *policy.Invite, relay *forker.Re
 	}
 	c.mu.Unlock()
 	if refuse {
+		c.missed(k)
 		k.lane.Post(func() { notify(metadata.StateEnded, reasonShutdown) })
 		return required
 	}

@@ -32,6 +32,12 @@ type Config struct {
 	// OnEvent is told of the start, stop, failure, pause and resumption of
 	// recordings. It is called on a lane and must not block. May be nil.
 	OnEvent func(Event)
+
+	// OnVerdict is told the story of each recording when it begins, when an SRS
+	// takes it, and when it has ended; also of one that was wanted and never
+	// began. It is called on a lane or by the caller of Begin and must not
+	// block. May be nil.
+	OnVerdict func(Verdict)
 }
 
 // Recorder is a named list of SRSs that stand in for each other.

@@ -85,15 +85,30 @@ func (s *Session) finish(result Result, reason string) {
 	s.timer.stop()
 	s.result, s.reason, s.ended = result, reason, s.now()
 	s.call.forget(s)
-	s.become(metadata.StateEnded, reason)
-	s.account()
+	for _, st := range s.streams.all {
+		st.gaps.note("", s.ended)
+	}
+	v := s.verdict()
+	if judged, why := v.judge(result); why != "" {
+		s.result, s.reason = judged, why+"; "+reason
+	}
+	s.become(metadata.StateEnded, s.reason)
+	s.account(v.Alarms)
 	s.client.leave(s)
 }
 
 // account tells of the end: metrics, event, and the one line that says what
 // became of the recording.
-func (s *Session) account() {
+func (s *Session) account(alarms []Alarm) {
 	m := s.client.metrics
+	for _, a := range alarms {
+		m.alarms.WithLabelValues(s.recorder.Name, string(a)).Inc()
+	}
+	if f := s.client.cfg.OnVerdict; f != nil {
+		v := s.verdict()
+		v.Alarms = alarms
+		f(v)
+	}
 	m.total.WithLabelValues(s.recorder.Name, string(s.result)).Inc()
 	args := []any{"result", s.result, "reason", s.reason, "duration", s.ended.Sub(s.started).Round(1e6).String()}
 	if s.taken {

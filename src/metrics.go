@@ -18,6 +18,7 @@ type metrics struct {
 	up         *prometheus.GaugeVec
 	pauses     *prometheus.CounterVec
 	unanswered *prometheus.CounterVec
+	alarms     *prometheus.CounterVec
 }
 
 // newMetrics registers them where reg is not nil.
@@ -41,11 +42,12 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 		up:         gauge("srs_up", "Whether the SRS answered the last request to it, and not with 503 (1), or did not (0).", "recorder", "srs"),
 		pauses:     counter("recording_pauses_total", "Pauses of recording sessions, by cause.", "recorder", "cause"),
 		unanswered: counter("recording_byes_unanswered_total", "Recording sessions whose BYE was never answered: the SRS may hold them still.", "recorder"),
+		alarms:     counter("recording_alarms_total", "Recording sessions that an SRS had and that look worthless: no-rtp, one-leg-silent, recorder-deaf.", "recorder", "alarm"),
 	}
 	if reg == nil {
 		return m, nil
 	}
-	for _, c := range []prometheus.Collector{m.active, m.total, m.start, m.attempts, m.failovers, m.up, m.pauses, m.unanswered} {
+	for _, c := range []prometheus.Collector{m.active, m.total, m.start, m.attempts, m.failovers, m.up, m.pauses, m.unanswered, m.alarms} {
 		if err := reg.Register(c); err != nil {
 			return nil, err
 		}
@@ -62,6 +64,9 @@ func (m *metrics) prepare(r *Recorder) {
 	m.start.WithLabelValues(r.Name)
 	for _, result := range results {
 		m.total.WithLabelValues(r.Name, string(result))
+	}
+	for _, a := range alarms {
+		m.alarms.WithLabelValues(r.Name, string(a))
 	}
 	for _, c := range []cause{causeHold, causeOperator} {
 		m.pauses.WithLabelValues(r.Name, string(c))

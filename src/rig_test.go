@@ -40,8 +40,9 @@ type rig struct {
 	registry *prometheus.Registry
 	log      *logs
 
-	mu     sync.Mutex
-	events []src.Event
+	mu       sync.Mutex
+	events   []src.Event
+	verdicts []src.Verdict
 }
 
 // logs is a buffer for several goroutines.
@@ -108,7 +109,7 @@ func newRig(t *testing.T, srs []string, opts ...func(*setup)) *rig {
 	client, err := src.New(src.Config{
 		Recorders: []src.Recorder{s.recorder}, Policy: func() *policy.Engine { return rules }, Layer: layer, Transport: tr,
 		Advertise: netip.MustParseAddr(ourHost), UserAgent: "sidetrack/test", Log: log, Registerer: r.registry,
-		OnEvent: r.onEvent,
+		OnEvent: r.onEvent, OnVerdict: r.onVerdict,
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -169,6 +170,24 @@ func (r *rig) onEvent(e src.Event) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.events = append(r.events, e)
+}
+
+func (r *rig) onVerdict(v src.Verdict) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.verdicts = append(r.verdicts, v)
+}
+
+// story is what has been told of a recording, in order.
+func (r *rig) story(id string) (all []src.Verdict) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, v := range r.verdicts {
+		if v.View.ID == id {
+			all = append(all, v)
+		}
+	}
+	return all
 }
 
 // kinds is the types of the events so far.

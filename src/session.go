@@ -68,10 +68,13 @@ type Session struct {
 	result  Result
 	reason  string
 	taken   bool // an SRS has taken it, now or before
-	streams streams
-	origin  origin
-	version uint64 // of our newest description
-	paused  bool   // by the operator
+	takenAt time.Time
+	// recorded is how long it has been in the state recording, up to since.
+	recorded time.Duration
+	streams  streams
+	origin   origin
+	version  uint64 // of our newest description
+	paused   bool   // by the operator
 
 	cursor    int // next target in recorder.SRS
 	attempts  []Attempt
@@ -201,6 +204,7 @@ func (s *Session) steerTaps() {
 	for _, st := range s.streams.all {
 		st.steer(s.wanted(st))
 	}
+	s.noteGaps()
 }
 
 // onUp takes the session into being: an SRS has accepted it.
@@ -212,12 +216,14 @@ func (s *Session) onUp(a *attempt, answers []answered) {
 	s.steerTaps()
 	s.client.metrics.active.WithLabelValues(s.recorder.Name).Inc()
 	s.client.metrics.started(s.recorder.Name, s.cs.Answered, s.now())
-	s.taken = true
+	s.taken, s.takenAt = true, s.now()
+	s.noteGaps()
 	s.become(metadata.StateRecording, "")
 	s.tell(EventStart, "")
 	s.log.Info("recording", "attempts", len(s.attempts), "streams", len(answers))
 	s.showPause()
 	s.changed() // what happened since the INVITE was written
+	s.testify()
 }
 
 // apply takes what the SRS answered to an offer of ours.
@@ -232,7 +238,11 @@ func (s *Session) apply(o offer, answers []answered) {
 }
 
 func (s *Session) become(state metadata.RecordingState, reason string) {
-	s.state, s.since = state, s.now()
+	now := s.now()
+	if s.state == metadata.StateRecording {
+		s.recorded += now.Sub(s.since)
+	}
+	s.state, s.since = state, now
 	s.publish()
 	s.notify(state, reason)
 }

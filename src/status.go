@@ -74,9 +74,10 @@ const (
 	Refused  Result = "refused"  // nothing of the call can be recorded: encrypted, or no audio
 	Failed   Result = "failed"   // no SRS took it
 	Skipped  Result = "skipped"  // given up on purpose: skip_failover_codes, or the call was never answered
+	Missed   Result = "missed"   // an SRS had it, but no packet of the call reached it
 )
 
-var results = []Result{Complete, Partial, Refused, Failed, Skipped}
+var results = []Result{Complete, Partial, Refused, Failed, Skipped, Missed}
 
 // published is what a Session shows to other goroutines: a View without the
 // numbers of packets, which are read from the taps when somebody asks.

@@ -45,6 +45,7 @@ type stream struct {
 	fresh     bool            // rtp, rtcp or answered changed since the tap was told
 	unsettled bool            // the call has another codec than the SRS knows of: the tap keeps until it does
 	past      forker.TapStats // of earlier taps
+	gaps      gaps            // when nothing was copied
 }
 
 // fork makes the tap.
@@ -66,12 +67,7 @@ func (st *stream) closeTap() {
 		return
 	}
 	st.tap.Close()
-	t := st.tap.Stats()
-	st.past.In += t.In
-	st.past.Copied += t.Copied
-	for i, n := range t.Dropped {
-		st.past.Dropped[i] += n
-	}
+	st.past = sum(st.past, st.tap.Stats())
 	st.tap, st.agreed, st.forced, st.rtp = nil, false, false, netip.AddrPort{}
 }
 

@@ -1,0 +1,75 @@
+package src
+
+import (
+	"slices"
+	"time"
+
+	"sidetrack/forker"
+	"sidetrack/metadata"
+)
+
+// Alarm is something suspicious about a recording that an SRS had: it may be
+// there and yet be worth nothing.
+type Alarm string
+
+// The alarms. A recording of less than two seconds raises none but the last.
+const (
+	AlarmNoRTP        Alarm = "no-rtp"         // neither party has sent anything
+	AlarmOneLegSilent Alarm = "one-leg-silent" // one party has sent nothing
+	AlarmRecorderDeaf Alarm = "recorder-deaf"  // nothing reached the SRS, or its host keeps saying that nobody listens
+)
+
+var alarms = []Alarm{AlarmNoRTP, AlarmOneLegSilent, AlarmRecorderDeaf}
+
+const (
+	alarmAfter  = 2 * time.Second // shorter recordings say nothing about silence
+	deafEvery   = 2 * time.Second // ICMP unreachable so often, on average, or more often: nobody listens
+	deafAtLeast = 3               // … and not just those of a port that was closed a moment before the BYE
+)
+
+var unmapped = forker.DropUnmapped.String()
+
+// What the evidence says against a recording that seemed to have gone well.
+const (
+	reasonUnheard = "no packet of the call reached the SRS"
+	reasonDeaf    = "the SRS's host kept answering that nobody listens"
+)
+
+// judge looks at the evidence once the recording has ended. It notes the
+// alarms, and returns the result that stands and why it is another than the
+// one given.
+func (v *Verdict) judge(result Result) (Result, string) {
+	if v.Taken.IsZero() {
+		return result, ""
+	}
+	var in, copied, lost, unreachable uint64
+	kept := false // from the SRS, by its own wish
+	by := map[metadata.PartyRole]uint64{}
+	for _, s := range v.Streams {
+		in += s.PacketsIn
+		copied += s.PacketsCopied
+		lost += s.Lost + s.DroppedBy[unmapped]
+		unreachable += s.Unreachable
+		by[s.Party] += s.PacketsIn
+		kept = kept || slices.ContainsFunc(s.Gaps, func(g Gap) bool { return g.Cause == string(causeSRS) })
+	}
+	missed := in > 0 && copied == 0 && (lost > 0 || kept)
+	long := v.Recorded >= alarmAfter
+	switch {
+	case long && in == 0 && len(v.Streams) > 0:
+		v.Alarms = append(v.Alarms, AlarmNoRTP)
+	case long && len(by) > 1 && (by[metadata.Caller] == 0 || by[metadata.Callee] == 0):
+		v.Alarms = append(v.Alarms, AlarmOneLegSilent)
+	}
+	deaf := unreachable >= deafAtLeast && time.Duration(unreachable)*deafEvery >= v.Recorded
+	if missed || deaf {
+		v.Alarms = append(v.Alarms, AlarmRecorderDeaf)
+	}
+	switch {
+	case missed:
+		return Missed, reasonUnheard
+	case deaf && result == Complete:
+		return Partial, reasonDeaf
+	}
+	return result, ""
+}

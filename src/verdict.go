@@ -1,0 +1,186 @@
+package src
+
+import (
+	"time"
+
+	"sidetrack/forker"
+	"sidetrack/metadata"
+	"sidetrack/policy"
+)
+
+// Verdict is the whole story of one recording that a rule or an operator
+// wanted. It is told when the recording begins, when an SRS takes it, and when
+// it has ended, each time as far as it is known; it shares nothing with the
+// Session.
+type Verdict struct {
+	View     View // its Result is empty until the end
+	Required bool
+	Answered time.Time     // when the call was answered; zero: it has not been
+	Taken    time.Time     // when an SRS took the session; zero: none has
+	Recorded time.Duration // how long it was recorded, pauses of the whole session left out
+	Streams  []StreamVerdict
+	Alarms   []Alarm // what is suspicious about it, once it has ended
+}
+
+// StreamVerdict is the evidence about one stream.
+type StreamVerdict struct {
+	StreamView
+	DroppedBy   map[string]uint64 // packets not copied, by forker.DropReason; what is 0 is left out
+	Lost        uint64            // of these, the ones that should have been copied
+	Unreachable uint64            // ICMP unreachable received for copies
+	RTCPIn      uint64            // RTCP datagrams that the SRS has sent
+	First, Last time.Time         // departure of the first and newest copy; zero: none
+	Gaps        []Gap             // times since Taken in which nothing was copied, for a reason
+	MoreGaps    int               // how many are not in Gaps, for there were too many
+}
+
+// Gap is a time without copies. To is zero while it lasts.
+type Gap struct {
+	From, To time.Time
+	Cause    string // hold, operator, srs (by its answer or its own wish)
+}
+
+// maxGaps bounds what is kept of a stream that is paused without end.
+const maxGaps = 100
+
+// lossy are the reasons for which a packet is missing in the recording although
+// it was wanted there. One of a payload type that the SRS has declined, such as
+// telephone-event, is not counted.
+var lossy = []forker.DropReason{
+	forker.DropNoAddress, forker.DropWouldBlock, forker.DropUnreachable, forker.DropError,
+	forker.DropBufferFull, forker.DropClosed,
+}
+
+// verdict is the story so far.
+func (s *Session) verdict() Verdict {
+	v := Verdict{
+		View: s.View(), Required: s.required, Answered: s.cs.Answered, Taken: s.takenAt,
+		Recorded: s.recorded, Streams: make([]StreamVerdict, len(s.streams.all)),
+	}
+	for i, st := range s.streams.all {
+		v.Streams[i] = st.verdict()
+	}
+	if s.state == metadata.StateRecording {
+		v.Recorded += s.now().Sub(s.since)
+	}
+	return v
+}
+
+func (st *stream) verdict() StreamVerdict {
+	t, view := st.past, st.view()
+	if st.tap != nil {
+		now := st.tap.Stats()
+		t = sum(t, now)
+		view.add(now)
+	}
+	v := StreamVerdict{
+		StreamView: view, Unreachable: t.Unreachable, RTCPIn: t.RTCPIn, First: t.First, Last: t.Last,
+		Gaps: append([]Gap(nil), st.gaps.all...), MoreGaps: st.gaps.more,
+	}
+	for i, n := range t.Dropped {
+		if n > 0 {
+			if v.DroppedBy == nil {
+				v.DroppedBy = map[string]uint64{}
+			}
+			v.DroppedBy[forker.DropReason(i).String()] = n
+		}
+	}
+	for _, reason := range lossy {
+		v.Lost += t.Dropped[reason]
+	}
+	return v
+}
+
+// sum adds the numbers of two taps of one stream, a the earlier one.
+func sum(a, b forker.TapStats) forker.TapStats {
+	a.In += b.In
+	a.Copied += b.Copied
+	a.Unreachable += b.Unreachable
+	a.RTCPIn += b.RTCPIn
+	for i, n := range b.Dropped {
+		a.Dropped[i] += n
+	}
+	if a.First.IsZero() {
+		a.First = b.First
+	}
+	if !b.Last.IsZero() {
+		a.Last = b.Last
+	}
+	return a
+}
+
+// gaps are the times in which a stream was not copied.
+type gaps struct {
+	all   []Gap
+	more  int
+	cause string // of the one that lasts; "" when none does
+}
+
+// note tells that from now on nothing is copied for this cause, or, when it is
+// empty, that copies go on.
+func (g *gaps) note(cause string, now time.Time) {
+	if cause == g.cause {
+		return
+	}
+	if g.cause != "" && g.more == 0 {
+		g.all[len(g.all)-1].To = now
+	}
+	g.cause = cause
+	switch {
+	case cause == "":
+	case len(g.all) < maxGaps:
+		g.all = append(g.all, Gap{From: now, Cause: cause})
+	default:
+		g.more++
+	}
+}
+
+// noteGaps brings the gaps of the streams up to date.
+func (s *Session) noteGaps() {
+	if !s.taken {
+		return
+	}
+	for _, st := range s.streams.all {
+		st.gaps.note(s.gapCause(st), s.now())
+	}
+}
+
+// gapCause is why a stream is not copied; a direction that the call does not
+// have leaves no gap.
+func (s *Session) gapCause(st *stream) string {
+	switch {
+	case st.gone:
+		return ""
+	case s.paused:
+		return string(causeOperator)
+	case st.held && s.onHold != policy.OnHoldIgnore:
+		return string(causeHold)
+	case !st.may():
+		return string(causeSRS)
+	}
+	return ""
+}
+
+// testify tells the verdict to whoever keeps them.
+func (s *Session) testify() {
+	if f := s.client.cfg.OnVerdict; f != nil {
+		f(s.verdict())
+	}
+}
+
+// missed is the verdict on a call that nobody asked an SRS for, because the
+// client is closing.
+func (c *Client) missed(k *call) {
+	if c.cfg.OnVerdict == nil || !k.decision.Record {
+		return
+	}
+	now := c.cfg.Now()
+	c.cfg.OnVerdict(Verdict{
+		Required: k.decision.Required, Answered: k.cs.Answered,
+		View: View{
+			ID: metadata.NewV4().URLSafe(), CallID: k.cs.ID, Recorder: k.decision.Recorder, Name: k.decision.Recorder,
+			Call: CallView{SIPCallID: k.cs.SIPCallID, From: k.cs.Caller.AOR, To: k.cs.Callee.AOR}, Rule: k.decision.Rule,
+			State: metadata.StateEnded, Since: now, Started: now, Ended: now, Result: Failed, Reason: reasonShutdown,
+		},
+	})
+}
