@@ -1,7 +1,5 @@
 package forker
 
-import "net/netip"
-
 // copy sends one packet of the flow to the recorder, header rewritten in place,
 // keeps it for later, or drops and counts it. h is nil when the datagram is no
 // RTP packet. It runs under the relay's mutex, after the packet has gone on to
@@ -117,11 +115,4 @@ func (t *Tap) drop(reason DropReason) { t.dropMany(reason, 1) }
 func (t *Tap) dropMany(reason DropReason, n int) {
 	t.counts.dropped[reason] += uint64(n)
 	t.totals.dropped[reason].Add(uint64(n))
-}
-
-// report counts RTCP that comes back from the recorder.
-func (t *Tap) report(b []byte, from netip.AddrPort) {
-	if host := t.rtcpAddress.Load(); host != nil && *host == from.Addr() && isRTCP(b) {
-		t.rtcpIn.Add(1)
-	}
 }

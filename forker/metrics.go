@@ -2,6 +2,7 @@ package forker
 
 import (
 	"sync/atomic"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 )
@@ -16,6 +17,9 @@ type totals struct {
 type recorderTotals struct {
 	copied  atomic.Uint64
 	dropped [dropReasons]atomic.Uint64
+
+	reports, lost, trips atomic.Uint64 // receiver reports, packets they miss, those that tell the round trip
+	jitter, trip         atomic.Int64  // sums in nanoseconds
 }
 
 // collector shows the engine's numbers to Prometheus. They are read at scrape;
@@ -31,6 +35,12 @@ var (
 		"Packets copied to recording servers.", []string{"recorder"}, nil)
 	descDropped = prometheus.NewDesc("sidetrack_fork_dropped_packets_total",
 		"Packets of recorded flows that were not copied.", []string{"recorder", "reason"}, nil)
+	descLost = prometheus.NewDesc("sidetrack_fork_reported_lost_packets_total",
+		"Copies that recording servers report as lost.", []string{"recorder"}, nil)
+	descJitter = prometheus.NewDesc("sidetrack_fork_reported_jitter_seconds",
+		"Interarrival jitter in the receiver reports of recording servers.", []string{"recorder"}, nil)
+	descTrip = prometheus.NewDesc("sidetrack_fork_round_trip_seconds",
+		"Round trip times by the receiver reports of recording servers.", []string{"recorder"}, nil)
 	descBuffered = prometheus.NewDesc("sidetrack_fork_buffer_bytes",
 		"Memory that holds packets until a recording server can be sent them.", nil, nil)
 	descPorts = prometheus.NewDesc("sidetrack_media_ports",
@@ -39,7 +49,7 @@ var (
 
 // Describe implements prometheus.Collector.
 func (c collector) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{descPackets, descRefused, descCopied, descDropped, descBuffered, descPorts} {
+	for _, d := range []*prometheus.Desc{descPackets, descRefused, descCopied, descDropped, descLost, descJitter, descTrip, descBuffered, descPorts} {
 		ch <- d
 	}
 }
@@ -56,7 +66,10 @@ func (c collector) Collect(ch chan<- prometheus.Metric) {
 		counter(descRefused, t.early[side].Load(), side.String(), "early")
 		counter(descRefused, t.failures[side].Load(), side.String(), "send-error")
 	}
-	c.recorders(counter)
+	summary := func(d *prometheus.Desc, n uint64, ns int64, labels ...string) {
+		ch <- prometheus.MustNewConstSummary(d, n, time.Duration(ns).Seconds(), nil, labels...)
+	}
+	c.recorders(counter, summary)
 	ch <- prometheus.MustNewConstMetric(descBuffered, prometheus.GaugeValue, float64(c.engine.store.used.Load()))
 	p := c.engine.Ports()
 	for state, n := range map[string]int{"free": p.Free, "used": p.Used, "draining": p.Draining} {
@@ -64,11 +77,16 @@ func (c collector) Collect(ch chan<- prometheus.Metric) {
 	}
 }
 
-func (c collector) recorders(counter func(*prometheus.Desc, uint64, ...string)) {
+func (c collector) recorders(
+	counter func(*prometheus.Desc, uint64, ...string), summary func(*prometheus.Desc, uint64, int64, ...string),
+) {
 	c.engine.mu.Lock()
 	defer c.engine.mu.Unlock()
 	for name, t := range c.engine.recorders {
 		counter(descCopied, t.copied.Load(), name)
+		counter(descLost, t.lost.Load(), name)
+		summary(descJitter, t.reports.Load(), t.jitter.Load(), name)
+		summary(descTrip, t.trips.Load(), t.trip.Load(), name)
 		for reason := range dropReasons {
 			counter(descDropped, t.dropped[reason].Load(), name, reason.String())
 		}

@@ -50,7 +50,7 @@ func (r *route) handle(b []byte, from netip.AddrPort, now int64) {
 			r.pass(b, from, now)
 		}
 	case routeReports:
-		r.tap.report(b, from)
+		r.tap.report(b, from, now)
 	case routeQuiet:
 		r.quiet.heard(from, now)
 	}

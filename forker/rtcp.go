@@ -62,8 +62,10 @@ func (t *Tap) compound(now int64) []rtcp.Packet {
 	var first rtcp.Packet = &rtcp.ReceiverReport{SSRC: t.ssrc}
 	if t.counts.copied > t.reports.reported {
 		t.reports.reported = t.counts.copied
+		at := ntp(time.Now())
+		t.reception.ask(at)
 		first = &rtcp.SenderReport{
-			SSRC: t.ssrc, NTPTime: ntp(time.Now()), RTPTime: t.nums.timestamp(now),
+			SSRC: t.ssrc, NTPTime: at, RTPTime: t.nums.timestamp(now),
 			PacketCount: uint32(t.counts.copied), OctetCount: uint32(t.counts.payload),
 		}
 	}

@@ -84,4 +84,12 @@ type TapStats struct {
 	Paused      bool
 	First, Last time.Time      // departure of the first and newest copy; zero: none
 	Remote      netip.AddrPort // where copies go
+
+	// What the recorder's newest receiver report says (RFC 3550 §6.4.1).
+	RRs            uint64    // reports about this copy
+	LastRR         time.Time // arrival of the newest; zero: none
+	FractionLost   float64   // 0 to 1, between the last two reports
+	CumulativeLost int64     // packets since the beginning; negative: duplicates
+	Jitter         time.Duration
+	RTT            time.Duration // round trip; 0: not known
 }

@@ -49,6 +49,7 @@ type Tap struct {
 	heard       int64 // arrival of the newest packet of the flow
 	counts      tapCounters
 	reports     reports
+	reception   reception
 	rtcpIn      atomic.Uint64
 	rtcpAddress atomic.Pointer[netip.Addr]
 }
@@ -146,6 +147,7 @@ func (t *Tap) moveTo(rtp netip.AddrPort) {
 	}
 	t.flush(t.relay.engine.now())
 	t.batch.barred = false
+	t.reception.worst = 0
 	t.rtp, t.direct = rtp, netip.AddrPort{}
 	if err := t.pair.rtp.connect(rtp); err != nil {
 		t.direct = rtp // each packet will meet, and count, the kernel's reason
@@ -189,12 +191,14 @@ func (t *Tap) Resume() {
 func (t *Tap) Stats() TapStats {
 	t.relay.mu.Lock()
 	defer t.relay.mu.Unlock()
-	c, e := &t.counts, t.relay.engine
+	c, e, r := &t.counts, t.relay.engine, &t.reception
 	return TapStats{
 		Label: t.cfg.Label, SSRC: t.ssrc, In: c.in, Copied: c.copied, Octets: c.octets, Dropped: c.dropped,
 		Unreachable: c.unreachable, RTCPSent: t.reports.sent, RTCPIn: t.rtcpIn.Load(), Paused: t.paused,
 		Buffered: t.backlog.n + t.batch.n,
 		First:    e.wall(c.first), Last: e.wall(c.last), Remote: t.rtp,
+		RRs: r.reports, LastRR: e.wall(r.at), FractionLost: float64(r.fraction) / 256, CumulativeLost: r.lost,
+		Jitter: r.jitter, RTT: r.trip,
 	}
 }
 

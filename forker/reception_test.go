@@ -1,0 +1,42 @@
+package forker_test
+
+import (
+	"testing"
+	"time"
+
+	pionrtcp "github.com/pion/rtcp"
+
+	"sidetrack/forker"
+)
+
+// What the recorder reports shows in the stats; what another host says of the
+// copy, or the recorder of another source, does not.
+func TestReceiverReports(t *testing.T) {
+	drivers(t, func(t *testing.T, cfg forker.Config) {
+		c := newCall(t, newEngine(t, cfg))
+		srs, evil, tap := newPeer(t, srsHost), newPeer(t, evilHost), fork(t, c.relay, forker.AB)
+		tap.SendTo(srs.addr(), srs.addr(), pcmu)
+		c.pass(1, 3)
+		srs.sequel(3)
+		_, to := tap.Local()
+		report := func(ssrc uint32, lost uint32) []byte {
+			b, err := pionrtcp.Marshal([]pionrtcp.Packet{&pionrtcp.ReceiverReport{SSRC: 5, Reports: []pionrtcp.ReceptionReport{
+				{SSRC: ssrc, FractionLost: 64, TotalLost: lost, Jitter: 40},
+			}}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			return b
+		}
+		ssrc := tap.Stats().SSRC
+		evil.send(to, report(ssrc, 99))
+		srs.send(to, report(ssrc+1, 98))
+		srs.send(to, report(ssrc, 2))
+		eventually(t, "report taken", func() bool { return tap.Stats().RRs == 1 })
+		s := tap.Stats()
+		if s.FractionLost != 0.25 || s.CumulativeLost != 2 || s.Jitter != 5*time.Millisecond || s.RTT != 0 ||
+			time.Since(s.LastRR).Abs() > patience || s.RTCPIn != 2 {
+			t.Errorf("%+v", s)
+		}
+	})
+}
