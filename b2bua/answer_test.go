@@ -74,7 +74,7 @@ func TestByeInsteadOfTheAck(t *testing.T) {
 	c.right.Expect("ACK")
 	bye.Expect(200)
 	n := s.caller.Times(ok)
-	time.Sleep(300 * time.Millisecond) // two repetitions would have come
+	c.out.Next(300 * time.Millisecond) // nothing comes; two repetitions would have
 	if again := s.caller.Times(ok); again != n {
 		t.Errorf("the 200 came %d times more", again-n)
 	}

@@ -59,11 +59,12 @@ type Call struct {
 	answered time.Time
 	ended    time.Time
 	legs     [2]leg
-	branches []*branch // early dialogs, then only the confirmed one
-	latest   *branch   // the early dialog that leg B showed something in last
-	preview  *branch   // the early dialog whose SDP leg A was shown first
-	current  *branch   // the confirmed one, nil before the answer
-	initial  *exchange // the INVITE that made the call
+	branches []*branch      // early dialogs, then only the confirmed one
+	latest   *branch        // the early dialog that leg B showed something in last
+	preview  *branch        // the early dialog whose SDP leg A was shown first
+	current  *branch        // the confirmed one, nil before the answer
+	single   *dialog.Dialog // in rewrite mode: leg A's one dialog, of all branches
+	initial  *exchange      // the INVITE that made the call
 	open     []*exchange
 	media    negotiation
 	rec      recording
@@ -181,11 +182,12 @@ func (c *Call) branchFor(tx *txn.ClientTx, resp *sip.Message, flow transport.Flo
 	d := dialog.NewUAC(tx.Request(), resp)
 	d.Flow = flow
 	b.dialogs[sideB] = d
-	if c.legs[sideA].localTag != "" && len(c.branches) > 0 {
-		b.dialogs[sideA] = c.branches[0].dialogs[sideA]
-	} else {
+	if b.dialogs[sideA] = c.single; c.single == nil {
 		b.dialogs[sideA] = dialog.NewUAS(c.invite, c.tagTowardsA(resp.ToTag()))
 		b.dialogs[sideA].Flow = c.legs[sideA].flow
+	}
+	if c.legs[sideA].localTag != "" {
+		c.single = b.dialogs[sideA]
 	}
 	c.branches = append(c.branches, b)
 	calls := c.srv.lanes[c.lane.Index()].byDialog
@@ -255,7 +257,9 @@ func (c *Call) drop(gone func(*branch) bool) {
 	c.branches = kept
 	for _, b := range kept { // dialogs that were shared with a dropped one
 		for _, d := range b.dialogs {
-			calls[keyOf(d)] = c
+			if calls[keyOf(d)] == nil {
+				calls[keyOf(d)] = c
+			}
 		}
 	}
 }

@@ -246,3 +246,30 @@ func TestManyForks(t *testing.T) {
 	c.right.Expect("ACK")
 	c.hangUp()
 }
+
+// Rewritten, the caller has one dialog while the targets change: numbers in it go on rising.
+func TestEarlyDialogSurvivesTheHuntRewritten(t *testing.T) {
+	s := newStage(t, setup{identity: b2bua.IdentityRewrite, hunting: true})
+	c := s.invite()
+	var numbers []uint32
+	info := func(in *peer.Incoming) {
+		in.Reply(180)
+		c.out.Expect(180)
+		out := in.Dialog().Send("INFO")
+		got := s.caller.Expect("INFO")
+		n, _ := got.CSeq()
+		numbers = append(numbers, n)
+		got.Reply(200)
+		out.Expect(200)
+	}
+	info(c.in)
+	c.in.Reply(503)
+	c.in.ExpectOther("ACK")
+	c.in = s.second.Expect("INVITE")
+	info(c.in)
+	if numbers[1] <= numbers[0] {
+		t.Errorf("the caller saw the numbers %d", numbers)
+	}
+	c.answer().hangUp()
+	s.quiet()
+}

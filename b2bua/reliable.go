@@ -19,7 +19,7 @@ type reliable struct {
 // firstRSeq is the number of the first one.
 const firstRSeq = 1
 
-// maxReliable bounds what is remembered of them.
+// maxReliable bounds what is remembered of them; more pass as they are.
 const maxReliable = 256
 
 // showProvisional fits a 1xx of branch b into what leg A has seen before. With

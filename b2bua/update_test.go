@@ -231,3 +231,27 @@ func TestStrayRequestsInTheDialog(t *testing.T) {
 		s.quiet()
 	}
 }
+
+// A Contact that is a name: what waits for the lookup leaves in its order, and the call is not over before its BYE is.
+func TestNamedContact(t *testing.T) {
+	s := newStage(t, setup{})
+	c := s.invite()
+	c.in.Reply(200, peer.With("Contact", "<sip:pbx@localhost:"+portOf(s.pbx)+">"), peer.WithSDP(c.sdpB(1)))
+	ok := c.out.Expect(200)
+	c.left, c.right = c.out.Dialog(ok), c.in.Dialog()
+	c.left.Ack(ok)
+	c.left.Send("INFO")
+	bye := c.left.Send("BYE")
+	bye.Expect(200)
+	c.right.Expect("ACK")
+	c.right.AnswerBye()
+}
+
+// A Contact that nobody knows: the peer is where it was last heard.
+func TestUnresolvableContact(t *testing.T) {
+	s := newStage(t, setup{})
+	c := s.invite()
+	c.answer(peer.With("Contact", "<sip:pbx@nowhere.invalid:5060>"))
+	c.hangUp()
+	s.quiet()
+}
