@@ -45,6 +45,12 @@ type StreamView struct {
 	PacketsCopied uint64             `json:"packets_copied"`
 	Dropped       uint64             `json:"dropped"` // not copied, a pause counted in
 	Paused        bool               `json:"paused"`  // nothing is copied now, for whatever reason
+
+	// What the receiver reports of the SRS say (RFC 3550 §6.4.1).
+	SRSReports   uint64  `json:"srs_reports"`
+	SRSLost      int64   `json:"srs_lost"`                // packets that it misses; negative: it has some twice
+	SRSJitter    Seconds `json:"srs_jitter,omitzero"`     // by the newest report
+	SRSRoundTrip Seconds `json:"srs_round_trip,omitzero"` // zero: not known
 }
 
 // Attempt is one INVITE to one SRS and what came of it.
@@ -103,6 +109,11 @@ func (s *StreamView) add(t forker.TapStats) {
 	s.PacketsIn += t.In
 	s.PacketsCopied += t.Copied
 	s.Dropped += t.Dropped.Total()
+	s.SRSReports += t.RRs
+	s.SRSLost += t.CumulativeLost
+	if t.RRs > 0 {
+		s.SRSJitter, s.SRSRoundTrip = Seconds(t.Jitter), Seconds(t.RTT)
+	}
 }
 
 // publish shows the session's state as it is now.

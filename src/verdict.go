@@ -97,6 +97,11 @@ func sum(a, b forker.TapStats) forker.TapStats {
 	a.Copied += b.Copied
 	a.Unreachable += b.Unreachable
 	a.RTCPIn += b.RTCPIn
+	a.RRs += b.RRs
+	a.CumulativeLost += b.CumulativeLost
+	if b.RRs > 0 {
+		a.Jitter, a.RTT = b.Jitter, b.RTT
+	}
 	for i, n := range b.Dropped {
 		a.Dropped[i] += n
 	}
