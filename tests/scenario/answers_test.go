@@ -160,21 +160,24 @@ func TestControlOverTheAPI(t *testing.T) {
 	path := "/api/v1/recordings/" + id
 
 	paused := post(st, path+"/pause", 200)
-	a, b := c.a.Sent(), c.b.Sent() // the API has answered: nothing later is copied
 	rs.Update()
 	if !slices.Equal(rs.Directions(), []string{"inactive", "inactive"}) {
 		t.Errorf("paused, and offered %v", rs.Directions())
 	}
 	<-paused
+	a, b := c.a.Sent(), c.b.Sent() // the API has answered: nothing later is copied
 	awaitSent(c, 20)
-	aTo, bTo := c.a.Sent(), c.b.Sent()
+	c.a.Quiet()
+	c.b.Quiet()
+	aTo, bTo := c.a.Sent()-inFlight, c.b.Sent()-inFlight
 
 	resumed := post(st, path+"/resume", 200)
 	rs.Update()
 	<-resumed
+	c.talk()
 	c.recorded(rs, 5)
-	none(t, rs.Streams["1"], a+10, aTo)
-	none(t, rs.Streams["2"], b+10, bTo)
+	none(t, rs.Streams["1"], a, aTo)
+	none(t, rs.Streams["2"], b, bTo)
 
 	<-post(st, "/api/v1/recordings/AAAAAAAAAAAAAAAAAAAAAA/pause", 404)
 	stopped := post(st, path+"/stop", 200)

@@ -87,7 +87,7 @@ func testHold(t *testing.T, hold change) {
 	awaitSent(c, 20) // both go on sending, as phones on hold do that play music or did not hear
 	c.a.Quiet()
 	c.b.Quiet()
-	aHeld, bHeld := c.a.Sent(), c.b.Sent()
+	aHeld, bHeld := c.a.Sent()-inFlight, c.b.Sent()-inFlight
 
 	c.apply(change{method: hold.method, fromCallee: hold.fromCallee})
 	rs.Update()
@@ -105,6 +105,10 @@ func testHold(t *testing.T, hold change) {
 	none(t, rs.Streams["2"], bMark, bHeld)
 	c.judge(rs)
 }
+
+// inFlight is how many of the last packets of a pause may still be on their way to the relay when it ends: on a busy
+// machine the call's next offer and answer can overtake them.
+const inFlight = 3
 
 // awaitSent waits until both parties have sent n more packets.
 func awaitSent(c *call, n int) {

@@ -76,6 +76,7 @@ func TestMaxCalls(t *testing.T) {
 		t.Errorf("got %s, Retry-After %q", refused.Start, refused.Get("Retry-After"))
 	}
 	c.hangUp()
+	st.sys.Empty()
 	st.establish(dialing{quiet: true}).hangUp()
 }
 

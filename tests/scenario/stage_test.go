@@ -22,6 +22,7 @@ var (
 	callerIP   = home(2)
 	calleeIP   = home(3)
 	srsIP      = home(4) // the n-th SRS is at .4+n
+	apiIP      = home(50)
 	nowhereIP  = home(60)
 	strangerIP = home(66)
 )
@@ -170,7 +171,7 @@ func (st *stage) yaml(s setup) string {
 		s.srsURIs = "sip:" + srsIP + ":9" // named, never asked
 	}
 	view := map[string]any{
-		"listen": freePort(st.t, systemIP), "http": freePort(st.t, systemIP), "ip": systemIP, "to": to, "srs": s.srsURIs,
+		"listen": freePort(st.t, systemIP), "http": freePort(st.t, apiIP), "ip": systemIP, "to": to, "srs": s.srsURIs,
 		"s": map[string]any{
 			"identity": s.identity, "drain": s.drain, "timeout": s.timeout, "skip": s.skip, "rule": s.rule,
 			"noPolicy": s.noPolicy, "sip": s.sip, "ports": s.ports, "recorder": s.recorder, "mediaTimeout": s.mediaTimeout,
@@ -228,6 +229,7 @@ type call struct {
 	st          *stage
 	out         *peer.Outgoing // the caller's INVITE
 	in          *peer.Incoming // as the callee has it
+	ack         *peer.Incoming // of its 200
 	left, right *peer.Dialog
 	a, b        *peer.Media
 	aTo, bTo    media // where each sends
@@ -291,7 +293,7 @@ func (c *call) accepted(d dialing) {
 	ok := c.out.Expect(200)
 	c.left, c.right = c.out.Dialog(ok), c.in.Dialog()
 	c.left.Ack(ok)
-	c.right.Expect("ACK")
+	c.ack = c.right.Expect("ACK")
 	c.aTo, c.bTo = firstMedia(c.st.t, ok), firstMedia(c.st.t, c.in.Message)
 	if !d.quiet {
 		c.talk()
