@@ -24,24 +24,24 @@ type metrics struct {
 // newMetrics registers them where reg is not nil.
 func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 	counter := func(name, help string, labels ...string) *prometheus.CounterVec {
-		return prometheus.NewCounterVec(prometheus.CounterOpts{Name: "sidetrack_" + name, Help: help}, labels)
+		return prometheus.NewCounterVec(prometheus.CounterOpts{Name: name, Help: help}, labels)
 	}
 	gauge := func(name, help string, labels ...string) *prometheus.GaugeVec {
-		return prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "sidetrack_" + name, Help: help}, labels)
+		return prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: name, Help: help}, labels)
 	}
 	m := &metrics{
-		active: gauge("recordings_active", "Recording sessions that an SRS has taken and that have not ended.", "recorder"),
-		total:  counter("recordings_total", "Recording sessions that have ended, by result.", "recorder", "result"),
+		active: gauge("sidetrack_recordings_active", "Recording sessions that an SRS has taken and that have not ended.", "recorder"),
+		total:  counter("sidetrack_recordings_total", "Recording sessions that have ended, by result.", "recorder", "result"),
 		start: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name:    "sidetrack_recording_start_seconds",
 			Help:    "Time from the answer of the call until its audio goes to the SRS.",
 			Buckets: []float64{.005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30},
 		}, []string{"recorder"}),
-		attempts:   counter("srs_attempts_total", "INVITEs to an SRS, by final code; silence counts as 408, a transport error as 503.", "recorder", "srs", "code"),
-		failovers:  counter("srs_failovers_total", "Moves to the next SRS of the list after a failure.", "recorder"),
-		up:         gauge("srs_up", "Whether the SRS answered the last request to it, and not with 503 (1), or did not (0).", "recorder", "srs"),
-		pauses:     counter("recording_pauses_total", "Pauses of recording sessions, by cause.", "recorder", "cause"),
-		unanswered: counter("recording_byes_unanswered_total", "Recording sessions whose BYE was never answered: the SRS may hold them still.", "recorder"),
+		attempts:   counter("sidetrack_srs_attempts_total", "INVITEs to an SRS, by final code; silence counts as 408, a transport error as 503.", "recorder", "srs", "code"),
+		failovers:  counter("sidetrack_srs_failovers_total", "Moves to the next SRS of the list after a failure.", "recorder"),
+		up:         gauge("sidetrack_srs_up", "Whether the SRS answered the last request to it, and not with 503 (1), or did not (0).", "recorder", "srs"),
+		pauses:     counter("sidetrack_recording_pauses_total", "Pauses of recording sessions, by cause.", "recorder", "cause"),
+		unanswered: counter("sidetrack_recording_byes_unanswered_total", "Recording sessions whose BYE was never answered: the SRS may hold them still.", "recorder"),
 		alarms:     counter("recording_alarms_total", "Recording sessions that an SRS had and that look worthless: no-rtp, one-leg-silent, recorder-deaf.", "recorder", "alarm"),
 	}
 	if reg == nil {
