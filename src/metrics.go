@@ -42,7 +42,7 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 		up:         gauge("sidetrack_srs_up", "Whether the SRS answered the last request to it, and not with 503 (1), or did not (0).", "recorder", "srs"),
 		pauses:     counter("sidetrack_recording_pauses_total", "Pauses of recording sessions, by cause.", "recorder", "cause"),
 		unanswered: counter("sidetrack_recording_byes_unanswered_total", "Recording sessions whose BYE was never answered: the SRS may hold them still.", "recorder"),
-		alarms:     counter("recording_alarms_total", "Recording sessions that an SRS had and that look worthless: no-rtp, one-leg-silent, recorder-deaf.", "recorder", "alarm"),
+		alarms:     counter("sidetrack_recording_alarms_total", "Recording sessions that an SRS had and that look worthless: no-rtp, one-leg-silent, recorder-deaf.", "recorder", "alarm"),
 	}
 	if reg == nil {
 		return m, nil
