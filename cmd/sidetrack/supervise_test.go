@@ -1,0 +1,118 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"os"
+	"strings"
+	"syscall"
+	"testing"
+
+	"sidetrack/internal/config"
+)
+
+// double is a service that tells what is done to it.
+type double struct {
+	done    chan string
+	stopped func(context.Context) error
+	refuses error // answer to Reload
+}
+
+func (d *double) Reload(*config.Config) error { d.done <- "reload"; return d.refuses }
+func (d *double) ReloadFailed()               { d.done <- "reload failed" }
+func (d *double) Stop(ctx context.Context) error {
+	d.done <- "stop"
+	return d.stopped(ctx)
+}
+
+// supervised runs supervise over a double.
+func supervised(t *testing.T, path string, d *double) (signals chan os.Signal, level *slog.LevelVar, log *output, end chan error) {
+	t.Helper()
+	d.done = make(chan string)
+	signals, level, log, end = make(chan os.Signal), new(slog.LevelVar), &output{}, make(chan error, 1)
+	go func() { end <- supervise(d, path, level, slog.New(logHandler("text", log, level)), signals) }()
+	return signals, level, log, end
+}
+
+func TestSignals(t *testing.T) {
+	path := file(t, goodYAML)
+	broken := errors.New("broken")
+	d := &double{stopped: func(ctx context.Context) error { <-ctx.Done(); return broken }}
+	signals, level, log, end := supervised(t, path, d)
+	expect := func(want string) {
+		t.Helper()
+		if got := <-d.done; got != want {
+			t.Fatalf("%s, want %s", got, want)
+		}
+	}
+	signals <- syscall.SIGUSR1 // nothing
+	signals <- syscall.SIGHUP
+	expect("reload")
+	if err := os.WriteFile(path, []byte(goodYAML+"log: {level: debug}\nlod: 1\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	signals <- syscall.SIGHUP
+	expect("reload failed")
+	if err := os.WriteFile(path, []byte(goodYAML+"log: {level: debug}\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	signals <- syscall.SIGHUP
+	expect("reload")
+	signals <- syscall.SIGTERM
+	expect("stop")
+	if level.Level() != slog.LevelDebug {
+		t.Errorf("level %v after the reload", level.Level())
+	}
+	signals <- syscall.SIGHUP // refused now
+	select {
+	case err := <-end:
+		t.Fatalf("ended by one signal: %v", err)
+	default:
+	}
+	signals <- syscall.SIGINT
+	if err := <-end; err != broken {
+		t.Errorf("its result is %v", err)
+	}
+	for _, says := range []string{"lod: unknown key", "not reloaded: stopping", "stopping now"} {
+		if !strings.Contains(log.String(), says) {
+			t.Errorf("the log does not say %q:\n%s", says, log)
+		}
+	}
+}
+
+func TestReloadThatIsRefused(t *testing.T) {
+	d := &double{refuses: errors.New("no such socket"), stopped: func(context.Context) error { return nil }}
+	signals, level, log, end := supervised(t, file(t, goodYAML+"log: {level: debug}\n"), d)
+	signals <- syscall.SIGHUP
+	<-d.done
+	signals <- syscall.SIGTERM
+	<-d.done
+	if err := <-end; err != nil || level.Level() != slog.LevelInfo || !strings.Contains(log.String(), "no such socket") {
+		t.Errorf("%v, level %v, log:\n%s", err, level.Level(), log)
+	}
+}
+
+// The recorder ends its sessions on the first signal; a second one does not wait for answers.
+type closer struct{ closing chan context.Context }
+
+func (c closer) Close(ctx context.Context) error {
+	c.closing <- ctx
+	<-ctx.Done()
+	return ctx.Err()
+}
+
+func TestRecorderSignals(t *testing.T) {
+	c, signals, end := closer{make(chan context.Context)}, make(chan os.Signal), make(chan error, 1)
+	go func() { end <- attend(c, slog.New(slog.DiscardHandler), signals) }()
+	signals <- syscall.SIGUSR1
+	signals <- syscall.SIGHUP
+	ctx := <-c.closing
+	if _, bounded := ctx.Deadline(); !bounded {
+		t.Error("the wait for answers has no bound")
+	}
+	signals <- syscall.SIGTERM
+	if err := <-end; !errors.Is(err, context.Canceled) {
+		t.Errorf("ended with %v", err)
+	}
+}
