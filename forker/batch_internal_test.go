@@ -132,3 +132,15 @@ func TestDueBatches(t *testing.T) {
 		}
 	}
 }
+
+// Masking allocates nothing once its memory is there.
+func TestMaskAllocatesNothing(t *testing.T) {
+	g := newRig()
+	g.tap.cfg.Pause = PauseSilence
+	g.tap.masking.codings[0] = codingOf(Codec{Name: "PCMU"})
+	g.tap.Pause()
+	g.step()
+	if n := testing.AllocsPerRun(100, g.step); n != 0 || g.copies.last[40] != 0xff {
+		t.Errorf("%v allocations, %x", n, g.copies.last[40])
+	}
+}

@@ -13,7 +13,15 @@ func (t *Tap) copy(b []byte, h *header, now int64) {
 	t.heard = now
 	clock := t.clockOf(h.pt)
 	waiting := t.backlog.n > 0
+	muted := false
+	if t.paused && t.cfg.Pause == PauseSilence {
+		b, muted = t.mute(b, h)
+	}
 	switch {
+	case muted && !waiting && t.rtp.IsValid():
+		t.emit(b, h, clock, now, now)
+	case muted && t.backlog.limit > 0:
+		t.keep(b, h, clock, now)
 	case t.paused && waiting: // the pause is noted behind the backlog
 		t.drop(DropPaused)
 	case t.paused:
@@ -28,6 +36,16 @@ func (t *Tap) copy(b []byte, h *header, now int64) {
 	if waiting && t.rtp.IsValid() {
 		t.catchUp(t.pace(), now)
 	}
+}
+
+// mute makes silence of a packet of a known codec, for PauseSilence.
+func (t *Tap) mute(b []byte, h *header) ([]byte, bool) {
+	own := *h
+	out, ok := t.silence(b, &own, h.payload)
+	if !ok {
+		return b, false
+	}
+	return out, true
 }
 
 // leaveOut drops a packet on purpose: it takes no number.
@@ -47,18 +65,24 @@ func (t *Tap) number(h *header, clock, at int64) (seq uint16, ts uint32, ok bool
 
 // emit sends the packet b that came at that time. It owns b's header.
 func (t *Tap) emit(b []byte, h *header, clock, at, now int64) {
-	if t.pt[h.pt] == unmapped {
+	own := *h // the next tap reads h, too
+	b, ok := t.mask(b, &own, at)
+	if !ok {
+		t.leaveOut(h, clock, at, DropDTMF)
+		return
+	}
+	if t.pt[own.pt] == unmapped {
 		t.leaveOut(h, clock, at, DropUnmapped)
 		return
 	}
-	seq, ts, ok := t.number(h, clock, at)
+	seq, ts, ok := t.number(&own, clock, at)
 	if !ok {
 		t.drop(DropLate)
 		return
 	}
-	writeHeader(b, t.pt[h.pt], seq, ts, t.ssrc)
-	if !t.collect(b, h, now) {
-		t.send(b, h.payload, now)
+	writeHeader(b, t.pt[own.pt], seq, ts, t.ssrc)
+	if !t.collect(b, &own, now) {
+		t.send(b, own.payload, now)
 	}
 }
 

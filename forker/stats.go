@@ -44,11 +44,12 @@ const (
 	DropNotRTP                        // no RTP packet (RFC 3550 §5.1), e.g. STUN or T.38
 	DropLate                          // belongs before a pause or a change of source; its number is taken
 	DropBufferFull                    // kept for want of an address, then displaced by newer ones
+	DropDTMF                          // telephone-event, or audio beside it, by TapConfig.DTMF
 	DropClosed                        // still kept, with an address known, when the tap was closed
 	dropReasons
 )
 
-var dropNames = [dropReasons]string{"paused", "no-address", "unmapped-pt", "would-block", "unreachable", "error", "not-rtp", "late", "buffer-full", "closed"}
+var dropNames = [dropReasons]string{"paused", "no-address", "unmapped-pt", "would-block", "unreachable", "error", "not-rtp", "late", "buffer-full", "dtmf", "closed"}
 
 // String gives the reason as the metrics name it.
 func (d DropReason) String() string {

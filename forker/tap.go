@@ -17,6 +17,9 @@ type TapConfig struct {
 	// Buffer is how much of the flow is kept while there is no address to send
 	// it to; 0: Config.Buffer; negative: nothing is kept.
 	Buffer time.Duration
+
+	DTMF  DTMF      // what becomes of telephone-events; needs SetCodecs
+	Pause PauseMode // what is sent during a pause; needs SetCodecs
 }
 
 // unmapped marks payload types that are not copied.
@@ -50,6 +53,7 @@ type Tap struct {
 	counts      tapCounters
 	reports     reports
 	reception   reception
+	masking     masking
 	rtcpIn      atomic.Uint64
 	rtcpAddress atomic.Pointer[netip.Addr]
 }
@@ -100,12 +104,23 @@ func (t *Tap) Local() (rtp, rtcp netip.AddrPort) {
 // SetFormats gives the clock rate in Hz of each payload type of the call;
 // others count as 8000. It replaces what was set before.
 func (t *Tap) SetFormats(clock map[uint8]int) {
+	codecs := make(map[uint8]Codec, len(clock))
+	for pt, hz := range clock {
+		codecs[pt] = Codec{Clock: hz}
+	}
+	t.SetCodecs(codecs)
+}
+
+// SetCodecs is SetFormats with the codecs' names, which the rules for DTMF and
+// pauses go by.
+func (t *Tap) SetCodecs(codecs map[uint8]Codec) {
 	t.relay.mu.Lock()
 	defer t.relay.mu.Unlock()
-	t.clock = [128]int32{}
-	for pt, hz := range clock {
-		if pt < 128 && hz > 0 {
-			t.clock[pt] = int32(hz)
+	t.clock, t.masking.codings = [128]int32{}, [128]coding{}
+	for pt, c := range codecs {
+		if pt < 128 {
+			t.clock[pt] = int32(max(c.Clock, 0))
+			t.masking.codings[pt] = codingOf(c)
 		}
 	}
 }
@@ -164,7 +179,7 @@ func sendable(a netip.AddrPort) netip.AddrPort {
 
 // Pause stops copying: of the packets that come after it has returned none
 // leaves, because packets are copied under the mutex that Pause has taken
-// meanwhile. What came before and is still kept leaves all the same while there
+// meanwhile, or only silence in its place (PauseSilence). What came before and is still kept leaves all the same while there
 // is an address; SendTo without one holds it back, too. The source is followed
 // on, RTCP goes on (RFC 3264 §5.1).
 func (t *Tap) Pause() {
@@ -172,6 +187,9 @@ func (t *Tap) Pause() {
 	defer t.relay.mu.Unlock()
 	t.paused = true
 	t.flush(t.relay.engine.now())
+	if t.cfg.Pause == PauseSilence {
+		return // what goes on needs no new beginning
+	}
 	if t.backlog.n > 0 {
 		t.backlog.cut = true
 		return
