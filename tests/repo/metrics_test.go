@@ -74,7 +74,7 @@ func TestMetricsAreDocumented(t *testing.T) {
 		}
 	}
 	for _, m := range regexp.MustCompile("`(sidetrack_[a-z0-9_]+)").FindAllStringSubmatch(string(paper), -1) {
-		if names[m[1]] == "" {
+		if names[m[1]] == "" && !strings.HasSuffix(m[1], "_") { // a prefix stands for a family
 			t.Errorf("docs/metrics.md tells of %s, which nobody makes", m[1])
 		}
 	}
