@@ -14,15 +14,16 @@ func (t *Tap) copy(b []byte, h *header, now int64) {
 	clock := t.clockOf(h.pt)
 	waiting := t.backlog.n > 0
 	muted := false
-	if t.paused && t.cfg.Pause == PauseSilence {
+	if t.paused && t.cfg.Pause == PauseSilence && t.rtp.IsValid() {
 		b, muted = t.mute(b, h)
 	}
 	switch {
-	case muted && !waiting && t.rtp.IsValid():
+	case muted && !waiting:
 		t.emit(b, h, clock, now, now)
-	case muted && t.backlog.limit > 0:
+	case muted:
 		t.keep(b, h, clock, now)
-	case t.paused && waiting: // the pause is noted behind the backlog
+	case t.paused && waiting:
+		t.backlog.cut = true // noted behind the backlog
 		t.drop(DropPaused)
 	case t.paused:
 		t.leaveOut(h, clock, now, DropPaused)

@@ -21,7 +21,8 @@
 // While a Tap has no address to send to, its packets go into its backlog
 // instead and leave later through step 4, as if they had just come (backlog.go,
 // catchup.go). By rule telephone-events, or all audio of a pause, leave as the
-// codec's silence on a running clock (mask.go). Copies may be collected and leave a few at a time (batch.go).
+// codec's silence on a running clock (mask.go). Copies may be collected and
+// leave a few at a time (batch.go).
 //
 // Nothing on this path waits, logs or starts a goroutine, and once the memory
 // of backlogs and batches is there nothing allocates. A relay's
@@ -29,6 +30,7 @@
 // that is what makes Tap.Pause exact and Relay.Close final.
 //
 // Sections obeyed: RFC 3550 §5.1, §6.2–6.4, §6.6, appendix A.1 (RTP, RTCP),
-// RFC 3551 §11 (port pairs), RFC 4733 §2 (telephone-events), RFC 4961 (symmetric RTP), RFC 5761 §4 (mux),
-// RFC 7160 (clock changes), RFC 7866 §8 (RTP of a recording client).
+// RFC 3551 §11 (port pairs), RFC 4733 §2 (telephone-events), RFC 4961
+// (symmetric RTP), RFC 5761 §4 (mux), RFC 7160 (clock changes), RFC 7866 §8
+// (RTP of a recording client).
 package forker

@@ -22,7 +22,7 @@ type PauseMode uint8
 // The modes.
 const (
 	PauseStop    PauseMode = iota // nothing
-	PauseSilence                  // the codec's silence for each packet that the source sends; where that is not known, nothing
+	PauseSilence                  // the codec's silence for each packet that the source sends; nothing where that is not known, or there is no address
 )
 
 // Codec is what a payload type of the call means.
