@@ -10,6 +10,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"sidetrack/forker"
 	"sidetrack/internal/sip"
 	"sidetrack/internal/sip/transport"
 	"sidetrack/internal/sip/txn"
@@ -47,8 +48,10 @@ type Recorder struct {
 	SkipFailoverCodes *regexp.Regexp // over a final code of three digits: a match ends the list; nil: none does
 	Timeout           time.Duration  // one SRS's time for a final answer; 0: DefaultTimeout
 	Buffer            time.Duration  // how much is kept while no SRS can be sent to; 0: the media engine's default; negative: nothing
-	FromURI           string         // "": sip:<Advertise>
-	ToURI             string         // "": the URI of the SRS
+	DTMF              forker.DTMF    // what becomes of telephone-events in the copy
+	Pause             forker.PauseMode
+	FromURI           string // "": sip:<Advertise>
+	ToURI             string // "": the URI of the SRS
 	Headers           []HeaderTemplate
 	Socket            string // URL of the listener the RS leaves from; "": chosen by the target
 

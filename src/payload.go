@@ -4,6 +4,7 @@ import (
 	"maps"
 	"strings"
 
+	"sidetrack/forker"
 	"sidetrack/internal/sdp"
 	"sidetrack/metadata"
 )
@@ -85,11 +86,11 @@ func (p *payloads) first() (uint8, bool) {
 	return 0, false
 }
 
-// clocks gives the clock rate of each payload type of the call.
-func (p *payloads) clocks() map[uint8]int {
-	out := make(map[uint8]int, len(p.codec))
+// codecs gives the codec of each payload type of the call.
+func (p *payloads) codecs() map[uint8]forker.Codec {
+	out := make(map[uint8]forker.Codec, len(p.codec))
 	for pt, f := range p.codec {
-		out[pt] = f.Clock
+		out[pt] = forker.Codec{Name: f.Name, Clock: f.Clock, Channels: f.Channels}
 	}
 	return out
 }

@@ -155,7 +155,8 @@ func (s *Session) wait() {
 // fork makes the taps that are missing. Each party has a CNAME of its own that
 // tells nothing about it (RFC 7866 §8.3.1, RFC 7022).
 func (s *Session) fork() error {
-	cfg := forker.TapConfig{Recorder: s.recorder.Name, Buffer: s.recorder.Buffer}
+	r := s.recorder
+	cfg := forker.TapConfig{Recorder: r.Name, Buffer: r.Buffer, DTMF: r.DTMF, Pause: r.Pause}
 	err := s.streams.fork(s.call.relay, cfg, func(p metadata.PartyRole) string {
 		return string(p) + "-" + s.id + "@sidetrack"
 	})
@@ -188,6 +189,12 @@ func (s *Session) onSnapshot(cs metadata.Snapshot) {
 // the SRS wants is the stream's own affair.
 func (s *Session) wanted(st *stream) bool {
 	return !st.gone && !s.paused && !(st.held && s.onHold != policy.OnHoldIgnore)
+}
+
+// sends tells whether a stream is to be offered as sent: a pause as silence
+// changes nothing of what was agreed.
+func (s *Session) sends(st *stream) bool {
+	return s.wanted(st) || s.recorder.Pause == forker.PauseSilence && !st.gone
 }
 
 // steer makes the taps follow, first of all, and then the state.

@@ -57,7 +57,7 @@ func (st *stream) fork(relay *forker.Relay, cfg forker.TapConfig) error {
 	}
 	st.tap, st.paused, st.open = tap, false, false
 	st.from, st.fromRTCP = tap.Local()
-	tap.SetFormats(st.clocks())
+	tap.SetCodecs(st.codecs())
 	return nil
 }
 
@@ -173,7 +173,7 @@ func (st *stream) unsettle() {
 		}
 	}
 	if st.tap != nil {
-		st.tap.SetFormats(st.clocks())
+		st.tap.SetCodecs(st.codecs())
 	}
 	if first, ok := st.first(); ok && st.answered != nil {
 		_, known := st.answered[first]

@@ -19,7 +19,8 @@ func recorders(in []config.Recorder) []src.Recorder {
 	for i, r := range in {
 		out[i] = src.Recorder{
 			Name: r.Name, SRS: r.SRS, SkipFailoverCodes: r.SkipFailoverCodes, Timeout: r.Timeout,
-			Buffer: keep(r.Buffer), FromURI: r.FromURI, ToURI: r.ToURI, Socket: r.Socket,
+			Buffer: keep(r.Buffer), DTMF: dtmfRules[r.DTMF], Pause: pauseModes[r.Pause],
+			FromURI: r.FromURI, ToURI: r.ToURI, Socket: r.Socket,
 			Group: r.Group, GroupExtension: r.GroupExtension, SessionExtension: r.SessionExtension,
 			Caller: r.Caller, Callee: r.Callee,
 		}
@@ -29,6 +30,15 @@ func recorders(in []config.Recorder) []src.Recorder {
 	}
 	return out
 }
+
+var (
+	dtmfRules = map[config.DTMF]forker.DTMF{
+		config.DTMFPass: forker.DTMFPass, config.DTMFDrop: forker.DTMFDrop, config.DTMFMask: forker.DTMFMask,
+	}
+	pauseModes = map[config.Pause]forker.PauseMode{
+		config.PauseStop: forker.PauseStop, config.PauseSilence: forker.PauseSilence,
+	}
+)
 
 // keep turns the 0 of a configuration, nothing, into what the client calls so.
 func keep(d time.Duration) time.Duration {

@@ -80,6 +80,8 @@ type Recorder struct {
 	SkipFailoverCodes *regexp.Regexp // over a three digit final code; nil: none stops the list
 	Timeout           time.Duration  // one SRS's time to answer
 	Buffer            time.Duration  // how much audio is kept while no SRS can be sent to; 0: none
+	DTMF              DTMF           // what becomes of telephone-events in the copy
+	Pause             Pause          // what is sent during a pause
 	FromURI           string         // never empty
 	ToURI             string         // "": the URI of the SRS
 	Headers           []HeaderTemplate
@@ -89,6 +91,25 @@ type Recorder struct {
 	// whose values are escaped by the template itself.
 	Group, GroupExtension, SessionExtension, Caller, Callee *policy.Template
 }
+
+// DTMF is a rule for RFC 4733 telephone-events.
+type DTMF string
+
+// The rules: copied, left out, or replaced by silence.
+const (
+	DTMFPass DTMF = "pass"
+	DTMFDrop DTMF = "drop"
+	DTMFMask DTMF = "mask"
+)
+
+// Pause is a form of a recording's pause.
+type Pause string
+
+// The forms: nothing is sent, or silence.
+const (
+	PauseStop    Pause = "stop"
+	PauseSilence Pause = "silence"
+)
 
 // HeaderTemplate is a header added to the INVITE of a recording session.
 type HeaderTemplate struct {

@@ -147,6 +147,15 @@ func (c *Config) describeRecorders(t *table) {
 			kept = "up to " + short(r.Buffer) + " of audio until one has answered"
 		}
 		t.row("", "keeps", kept)
+		switch r.DTMF {
+		case DTMFDrop:
+			t.row("", "digits", "are left out")
+		case DTMFMask:
+			t.row("", "digits", "become silence")
+		}
+		if r.Pause == PauseSilence {
+			t.row("", "pauses", "are sent as silence")
+		}
 		if re := r.SkipFailoverCodes; re != nil {
 			t.row("", "gives up on", "a final code that matches "+strings.TrimPrefix(re.String(), "(?i)"))
 		}

@@ -21,7 +21,7 @@ func (d *decoder) recorders(c cursor) {
 }
 
 func (d *decoder) recorder(name string, c cursor) {
-	r := Recorder{Name: name, Timeout: 4 * time.Second, Buffer: 10 * time.Second}
+	r := Recorder{Name: name, Timeout: 4 * time.Second, Buffer: 10 * time.Second, DTMF: DTMFPass, Pause: PauseStop}
 	var srs []target
 	ok := c.read(fields{
 		{"srs", func(c cursor) { r.SRS, srs = d.srs(c) }},
@@ -36,6 +36,8 @@ func (d *decoder) recorder(name string, c cursor) {
 				r.Buffer = v
 			}
 		}},
+		{"dtmf", func(c cursor) { choose(c, &r.DTMF, DTMFPass, DTMFDrop, DTMFMask) }},
+		{"pause", func(c cursor) { choose(c, &r.Pause, PauseStop, PauseSilence) }},
 		{"from_uri", func(c cursor) { ownURI(c, "sip:src@203.0.113.10", &r.FromURI) }},
 		{"to_uri", func(c cursor) { ownURI(c, "sip:rec@198.51.100.7", &r.ToURI) }},
 		{"headers", func(c cursor) { r.Headers = c.headerTemplates() }},
