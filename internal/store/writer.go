@@ -1,0 +1,106 @@
+package store
+
+import (
+	"slices"
+	"time"
+)
+
+// run is the writer: the only goroutine that changes the file.
+func (s *Store) run() {
+	defer close(s.done)
+	due := time.NewTimer(0) // at once: what is old goes first
+	defer due.Stop()
+	tidy := time.NewTicker(tidyEvery)
+	defer tidy.Stop()
+	for {
+		queue := s.queue
+		if len(s.pending) >= maxBatch {
+			queue = nil // the disk refuses: the rest waits in the queue
+		}
+		select {
+		case v := <-queue:
+			if len(s.pending) == 0 {
+				due.Reset(s.cfg.FlushEvery)
+			}
+			s.pending = append(s.pending, v)
+			if len(s.pending) < maxBatch {
+				continue
+			}
+		case <-due.C:
+		case <-tidy.C:
+		case <-s.quit:
+			s.last()
+			return
+		}
+		if !s.flush() {
+			due.Reset(retryEvery)
+		}
+	}
+}
+
+// flush writes what is pending, and tidies up. False: it is to be tried again.
+func (s *Store) flush() bool {
+	if err := s.prepare(s.ctx); err != nil {
+		return s.refused(err)
+	}
+	batch := newest(s.pending)
+	if len(batch) > 0 {
+		if err := s.write(s.ctx, batch); err != nil {
+			return s.refused(err)
+		}
+		s.metrics.rows.Add(float64(len(batch)))
+		s.pending = s.pending[:0]
+	}
+	if err := s.tidy(s.ctx); err != nil {
+		s.trouble.tell(0, "tidy", err)
+	}
+	return true
+}
+
+// refused decides what becomes of a batch that was not written. The disk may
+// come back; what the database will never take is dropped.
+func (s *Store) refused(err error) bool {
+	if passing(err) {
+		s.trouble.tell(0, dropDisk, err)
+		return false
+	}
+	s.drop(len(s.pending), dropError, err)
+	s.pending = s.pending[:0]
+	return true
+}
+
+// last writes everything, once.
+func (s *Store) last() {
+	for {
+		select {
+		case v := <-s.queue:
+			s.pending = append(s.pending, v)
+			if len(s.pending) < maxBatch {
+				continue
+			}
+		default:
+			if len(s.pending) == 0 {
+				return
+			}
+		}
+		if !s.flush() {
+			s.drop(len(s.pending)+len(s.queue), dropDisk, nil)
+			return
+		}
+	}
+}
+
+// newest leaves of each recording the newest verdict only.
+func newest(all []Verdict) []Verdict {
+	at := make(map[string]int, len(all))
+	out := slices.Clone(all)[:0]
+	for _, v := range all {
+		if i, ok := at[v.ID]; ok {
+			out[i] = v
+			continue
+		}
+		at[v.ID] = len(out)
+		out = append(out, v)
+	}
+	return out
+}
