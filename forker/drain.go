@@ -38,7 +38,7 @@ func (p *portPool) release(pair *portPair) {
 	d.quiet.last = now
 	r := &route{kind: routeQuiet, quiet: &d.quiet}
 	if err := pair.attach(r, r); err != nil {
-		p.log.Debug("watching a released port", "port", pair.port, "err", err)
+		p.log.Debug("watching a released port", "port", pair.port, "error", err)
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()

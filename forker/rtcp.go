@@ -78,7 +78,7 @@ func (t *Tap) compound(now int64) []rtcp.Packet {
 func (t *Tap) sendRTCP(packets []rtcp.Packet) {
 	b, err := rtcp.Marshal(packets)
 	if err != nil {
-		t.relay.engine.cfg.Log.Warn("building RTCP", "label", t.cfg.Label, "err", err)
+		t.relay.engine.cfg.Log.Warn("building RTCP", "label", t.cfg.Label, "error", err)
 		return
 	}
 	if t.pair.rtcp.send(b, t.rtcp) == nil {

@@ -166,7 +166,7 @@ func (t *Tap) moveTo(rtp netip.AddrPort) {
 	t.rtp, t.direct = rtp, netip.AddrPort{}
 	if err := t.pair.rtp.connect(rtp); err != nil {
 		t.direct = rtp // each packet will meet, and count, the kernel's reason
-		t.relay.engine.cfg.Log.Warn("connecting a copy", "label", t.cfg.Label, "to", rtp, "err", err)
+		t.relay.engine.cfg.Log.Warn("connecting a copy", "label", t.cfg.Label, "to", rtp, "error", err)
 	}
 }
 

@@ -54,7 +54,7 @@ func (r *Resolver) exchange(ctx context.Context, q question) answer {
 		}
 	}
 	if last.err != nil {
-		r.log.Debug("name servers failed", "name", q.name, "type", dns.TypeToString[q.kind], "err", last.err)
+		r.log.Debug("name servers failed", "name", q.name, "type", dns.TypeToString[q.kind], "error", last.err)
 		last.expires = time.Now().Add(troubleTTL)
 	}
 	return last
@@ -159,7 +159,7 @@ func (r *Resolver) servers() *dns.ClientConfig {
 		}
 		conf, err := dns.ClientConfigFromFile("/etc/resolv.conf")
 		if err != nil {
-			r.log.Warn("no name servers", "err", err)
+			r.log.Warn("no name servers", "error", err)
 			conf = &dns.ClientConfig{Ndots: 1}
 		}
 		for i, s := range conf.Servers {

@@ -61,7 +61,7 @@ func (t *Layer) answerStateless(f Flow, req *sip.Message, status int, reason str
 		resp.Set("To", sip.WithTag(resp.Get("To"), sip.NewTag()))
 	}
 	if err := t.Send(ResponseFlow(req, f), resp.Bytes()); err != nil {
-		t.log.Debug("stateless answer not sent", "remote", f.Remote, "status", status, "err", err)
+		t.log.Debug("stateless answer not sent", "remote", f.Remote, "status", status, "error", err)
 		return
 	}
 	if ev := t.watchers(); ev.Stateless != nil {

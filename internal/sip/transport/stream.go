@@ -20,7 +20,7 @@ func (t *Layer) acceptLoop(l *Listener, nl net.Listener) {
 			return
 		case err != nil:
 			pause = min(max(2*pause, 5*time.Millisecond), time.Second)
-			t.log.Warn("accepting SIP connections", "listener", l.URL, "err", err)
+			t.log.Warn("accepting SIP connections", "listener", l.URL, "error", err)
 			select {
 			case <-time.After(pause):
 			case <-t.ctx.Done():
@@ -42,7 +42,7 @@ func (t *Layer) accepted(l *Listener, nc net.Conn) {
 	if err := t.add(c); err != nil {
 		nc.Close()
 		t.reject(rejectConnLimit)
-		t.log.Debug("connection refused", "remote", remote, "err", err)
+		t.log.Debug("connection refused", "remote", remote, "error", err)
 	}
 }
 

@@ -49,5 +49,5 @@ func (s *Sent) depart(f transport.Flow, _ bool) {
 
 func (s *Sent) strand(err error) {
 	s.bytes = nil
-	s.lane.layer.log.Debug("ACK not delivered", "remote", s.hop.to.Addr, "err", err)
+	s.lane.layer.log.Debug("ACK not delivered", "remote", s.hop.to.Addr, "error", err)
 }

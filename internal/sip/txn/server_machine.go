@@ -129,7 +129,7 @@ func (c *serverTx) send(b []byte, s slot) {
 	f.Remote, f.Conn = c.back, 0
 	c.lane.dial(f, c.backHost, 0, dialWaiter{ready: func(f transport.Flow, err error) {
 		if err != nil {
-			c.lane.layer.log.Debug("response not delivered", "remote", c.back, "err", err)
+			c.lane.layer.log.Debug("response not delivered", "remote", c.back, "error", err)
 			return
 		}
 		c.flow = f
