@@ -51,6 +51,7 @@ type Call struct {
 	log     *slog.Logger
 	in      *policy.Invite
 	route   *policy.Route
+	callee  *callee      // the phone it goes to; nil: the route's targets
 	invite  *sip.Message // leg A's INVITE as received
 	relay   *forker.Relay
 	started time.Time
@@ -84,6 +85,7 @@ type leg struct {
 	listener *transport.Listener
 	flow     transport.Flow // where its last message came from
 	sender   sender
+	phone    string // token of the registered phone this side is, "" if it is none
 
 	// unacked is our 2xx that this side has not acknowledged yet; no BYE may
 	// be sent to it before (RFC 3261 §15).
@@ -105,10 +107,10 @@ type branch struct {
 	firm    bool            // and by a message that is not repeated with another SDP
 }
 
-func newCall(s *Server, tx *txn.ServerTx, in *policy.Invite, route *policy.Route, received time.Time) *Call {
+func newCall(s *Server, tx *txn.ServerTx, in *policy.Invite, route *policy.Route, to *callee, received time.Time) *Call {
 	req := tx.Request
 	c := &Call{
-		id: newToken(), srv: s, lane: tx.Lane, in: in, route: route, invite: req,
+		id: newToken(), srv: s, lane: tx.Lane, in: in, route: route, callee: to, invite: req,
 		started: received, state: StateTrying, relay: s.cfg.Media.Open(),
 		pending: map[any]struct{}{},
 	}
@@ -120,6 +122,10 @@ func newCall(s *Server, tx *txn.ServerTx, in *policy.Invite, route *policy.Route
 	}
 	if a.listener != nil {
 		a.contact = a.listener.ContactURI(contactUser(c.id, sideA))
+	}
+	a.phone = s.bindings.of(tx.Flow)
+	if to != nil {
+		b.phone = to.token
 	}
 	b.callID = req.CallID()
 	if s.cfg.Identity == IdentityRewrite {

@@ -40,6 +40,11 @@ type Config struct {
 	Trusted  []netip.Prefix // who may start a dialog; empty: everyone
 	MaxCalls int            // 0: no limit
 	Identity Identity       // "": IdentityPreserve
+	Register RegisterMode   // "": RegisterContact
+
+	// Secret makes the tokens of registered phones. With the same secret a
+	// phone has the same token after a restart. Nil: a random one.
+	Secret []byte
 
 	// TargetTimeout is how long a target of a route may stay silent before the
 	// next one is tried. The last target has the transaction's own timeout.
@@ -54,6 +59,9 @@ type Config struct {
 func (c *Config) defaults() {
 	if c.Identity == "" {
 		c.Identity = IdentityPreserve
+	}
+	if c.Register == "" {
+		c.Register = RegisterContact
 	}
 	if c.TargetTimeout == 0 {
 		c.TargetTimeout = 5 * time.Second

@@ -12,7 +12,7 @@ type metrics struct {
 	setup prometheus.Histogram
 }
 
-func newMetrics(reg prometheus.Registerer, active *atomic.Int64) *metrics {
+func newMetrics(reg prometheus.Registerer, active *atomic.Int64, phones *bindings) *metrics {
 	total := prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "sidetrack_calls_total",
 		Help: "Calls that ended, by how: completed, cancelled, rejected by the far side, failed, refused by us.",
@@ -32,7 +32,10 @@ func newMetrics(reg prometheus.Registerer, active *atomic.Int64) *metrics {
 		reg.MustRegister(total, m.setup, prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 			Name: "sidetrack_calls_active",
 			Help: "Calls from their INVITE to the end of their last transaction.",
-		}, func() float64 { return float64(active.Load()) }))
+		}, func() float64 { return float64(active.Load()) }), prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+			Name: "sidetrack_registrations",
+			Help: "Contacts of phones that registered through us; expired ones are counted until they are looked for.",
+		}, func() float64 { return float64(phones.len()) }))
 	}
 	return m
 }

@@ -22,10 +22,16 @@ type passage struct {
 	timer  *txn.Timer
 	best   *sip.Message // what the targets that failed had to say
 	done   bool
+
+	registration *registration // nil: no REGISTER
+	callee       *callee       // nil: not for a phone that registered through us
 }
 
 // relayRequest passes a request that makes no call along its route.
-func (s *Server) relayRequest(tx *txn.ServerTx) {
+func (s *Server) relayRequest(tx *txn.ServerTx) { s.relayAlong(&passage{srv: s, server: tx}) }
+
+func (s *Server) relayAlong(p *passage) {
+	tx := p.server
 	if unknown := unknownExtensions(tx.Request, "Proxy-Require"); unknown != "" {
 		s.badExtension(tx, unknown) // Require is for who answers (RFC 3261 §16.3)
 		return
@@ -36,7 +42,7 @@ func (s *Server) relayRequest(tx *txn.ServerTx) {
 		s.reject(tx, 404, "No Route", "no-route")
 		return
 	}
-	p := &passage{srv: s, server: tx, uris: route.Targets}
+	p.uris = route.Targets
 	if route.RequestURI {
 		p.uris = []string{tx.Request.RequestURI}
 	}
@@ -89,7 +95,7 @@ func (p *passage) send() {
 	if to.Listener == nil {
 		to.Listener = p.srv.cfg.Txn.Leaving(to)
 	}
-	req := p.request()
+	req := p.request(to.Listener)
 	if status := p.srv.unfit(to, req.RequestURI); status != 0 {
 		p.next(status)
 		return
@@ -106,29 +112,37 @@ func (p *passage) send() {
 }
 
 // request is the request as it goes on (RFC 3261 §16.6).
-func (p *passage) request() *sip.Message {
+func (p *passage) request(leaving *transport.Listener) *sip.Message {
 	out := p.server.Request.Clone()
 	out.Del("Via")
 	out.Set("Max-Forwards", strconv.Itoa(maxForwards(out)-1))
-	p.srv.popRoute(out)
+	p.srv.popRoutes(out)
+	if p.callee != nil {
+		out.RequestURI = p.callee.requestURI(out)
+	}
+	if p.registration != nil && leaving != nil {
+		p.registration.outgoing(out, leaving)
+	}
+	p.recordRoute(out, leaving)
 	return out
 }
 
-// popRoute takes our own URI off the route (RFC 3261 §16.4).
-func (s *Server) popRoute(m *sip.Message) {
+// popRoutes takes our own URIs off the route (RFC 3261 §16.4): two when the
+// request changes from one of our sockets to another (RFC 5658).
+func (s *Server) popRoutes(m *sip.Message) {
 	routes := m.List("Route")
-	if len(routes) == 0 {
-		return
+	n := 0
+	for n < len(routes) {
+		if _, ours := s.ownRoute(routes[n]); !ours {
+			break
+		}
+		n++
 	}
-	first, err := sip.ParseNameAddr(routes[0])
-	if err != nil {
-		return
-	}
-	if u, err := sip.ParseURI(first.URI); err != nil || !s.ourHost(u) {
+	if n == 0 {
 		return
 	}
 	m.Del("Route")
-	for _, r := range routes[1:] {
+	for _, r := range routes[n:] {
 		m.Add("Route", r)
 	}
 }
@@ -155,6 +169,9 @@ func (p *passage) movesOn(status int) bool { return movesOn(status) && status !=
 // back passes a response (RFC 3261 §16.7): with the sender's Vias, else as it is.
 func (p *passage) back(resp *sip.Message) {
 	out := resp.Clone()
+	if p.registration != nil && resp.Status/100 == 2 {
+		out = p.registration.answered(resp, p.server.Lane.Now())
+	}
 	out.Del("Via")
 	vias := p.server.Request.All("Via")
 	for i := len(vias) - 1; i >= 0; i-- {

@@ -1,7 +1,6 @@
 package b2bua_test
 
 import (
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -9,41 +8,6 @@ import (
 	"sidetrack/policy"
 	"sidetrack/tests/peer"
 )
-
-// A REGISTER passes as through a proxy: challenge, credentials, several Contacts, Path and Require untouched.
-func TestRegisterPasses(t *testing.T) {
-	s := newStage(t, setup{})
-	contacts := []string{`<sip:alice@192.0.2.9>;q=0.5`, `"A, B" <sip:alice@192.0.2.10>;+sip.instance="<urn:uuid:1>", <sip:x@y>`}
-	opts := []peer.Opt{
-		peer.With("Contact", contacts[0]), peer.Adding("Contact", contacts[1]),
-		peer.With("Require", "path"), peer.With("Path", "<sip:edge.test;lr>"),
-	}
-	out := s.caller.Start("REGISTER", s.proxy, peer.Call{URI: "sip:pbx.test", Opts: opts})
-	in := s.pbx.Expect("REGISTER")
-	if !slices.Equal(in.All("Contact"), contacts) || in.Get("Path") != "<sip:edge.test;lr>" || in.Get("Require") != "path" {
-		t.Errorf("REGISTER came as %q", in.Raw)
-	}
-	if len(in.All("Via")) != 1 || in.Get("Max-Forwards") != "69" || in.URI() != "sip:pbx.test" {
-		t.Errorf("REGISTER came as %q", in.Raw)
-	}
-	in.Reply(401, peer.With("WWW-Authenticate", `Digest realm="a,b", nonce="n"`))
-	got := out.Expect(401)
-	if got.Get("WWW-Authenticate") != `Digest realm="a,b", nonce="n"` || got.ToTag() != in.Tag {
-		t.Errorf("401 came as %q", got.Raw)
-	}
-	again := s.caller.Start("REGISTER", s.proxy, peer.Call{URI: "sip:pbx.test", CallID: out.Sent.CallID(), Opts: append(opts,
-		peer.With("From", out.Sent.Get("From")), peer.With("CSeq", "102 REGISTER"), peer.With("Authorization", `Digest a="b,c"`))})
-	in = s.pbx.Expect("REGISTER")
-	if in.Get("Authorization") != `Digest a="b,c"` {
-		t.Errorf("credentials came as %q", in.Get("Authorization"))
-	}
-	in.Reply(200, peer.With("Contact", contacts[0]), peer.Adding("Contact", contacts[1]), peer.With("Service-Route", "<sip:pbx.test;lr>"))
-	got = again.Expect(200)
-	if !slices.Equal(got.All("Contact"), contacts) || got.Get("Service-Route") != "<sip:pbx.test;lr>" || len(got.All("Via")) != 1 {
-		t.Errorf("200 came as %q", got.Raw)
-	}
-	s.quiet()
-}
 
 // A subscription made through us: its route set is not ours to cut, and its later requests that come by us pass.
 func TestSubscriptionPasses(t *testing.T) {

@@ -30,7 +30,7 @@ func (c *Call) towards(s side, d *dialog.Dialog, send func(txn.Target, error)) {
 	leg := &c.legs[s]
 	q := &leg.sender
 	if len(q.waiting) == 0 {
-		if t, ok := c.symmetric(d); ok {
+		if t, ok := c.flowTo(s, d); ok {
 			send(t, nil)
 			return
 		}
@@ -93,6 +93,24 @@ func (c *Call) resolve(uri string, heard transport.Flow, keep *transport.Listene
 		}
 		done(t, nil)
 	})
+}
+
+// flowTo is the flow by which side s must be reached, if there is one. A phone
+// that registered through us is reached like its registration: where it was last
+// heard in the dialog or, when that connection is closed, by the one it has
+// registered with since.
+func (c *Call) flowTo(s side, d *dialog.Dialog) (txn.Target, bool) {
+	token := c.legs[s].phone
+	if token == "" || len(d.Routes) > 0 || !d.Flow.Remote.IsValid() {
+		return c.symmetric(d)
+	}
+	if c.srv.reachable(d.Flow) {
+		return txn.FlowTarget(d.Flow), true
+	}
+	if b, ok := c.srv.bindings.find(token, c.lane.Now()); ok && c.srv.reachable(b.flow) {
+		return txn.FlowTarget(b.flow), true
+	}
+	return c.symmetric(d)
 }
 
 // symmetric is symmetricTarget as long as the connection it names is open: the

@@ -23,6 +23,8 @@ type Server struct {
 	active  atomic.Int64
 	drained atomic.Bool
 	metrics *metrics
+
+	bindings *bindings // phones that registered through us
 }
 
 // laneCalls are the calls of one lane, by their token.
@@ -38,11 +40,11 @@ type dialogKey struct{ callID, localTag, remoteTag string }
 // NewServer returns a server that is ready to be given to txn.Layer.Start.
 func NewServer(cfg Config) *Server {
 	cfg.defaults()
-	s := &Server{cfg: cfg, lanes: make([]laneCalls, len(cfg.Txn.Lanes()))}
+	s := &Server{cfg: cfg, lanes: make([]laneCalls, len(cfg.Txn.Lanes())), bindings: newBindings(cfg.Secret)}
 	for i := range s.lanes {
 		s.lanes[i] = laneCalls{byToken: map[string]*Call{}, byDialog: map[dialogKey]*Call{}}
 	}
-	s.metrics = newMetrics(cfg.Registerer, &s.active)
+	s.metrics = newMetrics(cfg.Registerer, &s.active, s.bindings)
 	return s
 }
 
@@ -63,17 +65,21 @@ func (s *Server) OnRequest(tx *txn.ServerTx) {
 	}
 	u, err := sip.ParseURI(req.RequestURI)
 	inDialog := req.ToTag() != ""
+	token, routed := s.addressed(req, u)
 	switch {
+	case token != "" && !livesInCall(req.Method, inDialog):
+		s.onRegistered(tx, token, routed)
 	case inDialog && s.ends(req.Method, u):
 		s.reply(tx, 481, "")
 	case err != nil || !routable(u.Scheme):
 		s.reject(tx, 416, "", "scheme")
 	case req.Method == "INVITE":
-		s.onInvite(tx)
+		s.onInvite(tx, nil)
+	case req.Method == "REGISTER":
+		s.onRegister(tx)
 	case req.Method == "OPTIONS" && u.User == "" && s.ourHost(u):
 		s.onPing(tx)
-	case req.Method == "BYE" || req.Method == "PRACK" || req.Method == "UPDATE":
-		// These live in dialogs only (RFC 3261 §15.1.2, 3262 §3, 3311 §5.1).
+	case livesInCall(req.Method, inDialog):
 		s.reply(tx, 481, "")
 	default:
 		s.relayRequest(tx)
@@ -95,11 +101,19 @@ func (s *Server) onHopLimit(tx *txn.ServerTx) {
 // of a subscription for one, were made by a request that we passed, with only
 // our Via on it, and come by us because we are somebody's outbound proxy.
 func (s *Server) ends(method string, u sip.URI) bool {
+	return livesInCall(method, true) || s.ourHost(u)
+}
+
+// livesInCall lists the requests that only a call can have: some at all (RFC
+// 3261 §15.1.2, 3262 §3, 3311 §5.1), INVITE within a dialog.
+func livesInCall(method string, inDialog bool) bool {
 	switch method {
-	case "INVITE", "BYE", "PRACK", "UPDATE":
+	case "BYE", "PRACK", "UPDATE":
 		return true
+	case "INVITE":
+		return inDialog
 	}
-	return s.ourHost(u)
+	return false
 }
 
 // OnAck handles the ACK of a 2xx (txn.Handler).
@@ -209,8 +223,9 @@ func (s *Server) reply(tx *txn.ServerTx, status int, phrase string, headers ...s
 	tx.Reply(status, phrase, append(headers, sip.Header{Name: "Server", Value: s.cfg.UserAgent})...)
 }
 
-// onInvite starts a call (RFC 3261 §13.3.1).
-func (s *Server) onInvite(tx *txn.ServerTx) {
+// onInvite starts a call (RFC 3261 §13.3.1), to a phone that registered through
+// us or, when to is nil, by the rules.
+func (s *Server) onInvite(tx *txn.ServerTx, to *callee) {
 	received := tx.Lane.Now()
 	req := tx.Request
 	if unknown := unknownExtensions(req, "Require"); unknown != "" {
@@ -218,7 +233,10 @@ func (s *Server) onInvite(tx *txn.ServerTx) {
 		return
 	}
 	in := inviteOf(req, tx.Flow)
-	route, ok := s.cfg.Policy().Route(in)
+	route, ok := &registeredRoute, true
+	if to == nil {
+		route, ok = s.cfg.Policy().Route(in)
+	}
 	if !ok {
 		s.cfg.OnReject("no-route")
 		s.metrics.result(refused)
@@ -232,7 +250,7 @@ func (s *Server) onInvite(tx *txn.ServerTx) {
 		s.overload(tx)
 		return
 	}
-	newCall(s, tx, in, route, received).dial()
+	newCall(s, tx, in, route, to, received).dial()
 }
 
 // admit counts a call in, if there is room for it.

@@ -35,6 +35,11 @@ func (c *Call) dial() {
 		c.over(verdict{result: refused, status: x.server.Final(), reason: err.Error()})
 		return
 	}
+	if c.callee != nil {
+		x.hunt.uri, x.hunt.endpoints = c.callee.contact, []txn.Target{txn.FlowTarget(c.callee.flow)}
+		x.hunt.ask(x)
+		return
+	}
 	x.hunt.nextURI(x, 503)
 }
 
@@ -217,6 +222,9 @@ func (c *Call) inviteB(uri string) *sip.Message {
 // user; else the caller's, whose host is replaced by the target's when it
 // names us. A domain stays, because the far side and its digest know it.
 func (c *Call) requestURI(target string) string {
+	if c.callee != nil {
+		return c.callee.requestURI(c.invite)
+	}
 	t, err := sip.ParseURI(target)
 	if err != nil || c.route.RequestURI {
 		return c.invite.RequestURI

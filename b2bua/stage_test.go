@@ -46,6 +46,7 @@ type setup struct {
 	ports    int           // of media; 0: 1000
 	media    time.Duration // RTP timeout
 	udpOnly  bool          // the proxy listens on UDP only
+	register b2bua.RegisterMode
 }
 
 func newStage(t *testing.T, with setup) *stage {
@@ -77,6 +78,7 @@ func newStage(t *testing.T, with setup) *stage {
 	s.server = b2bua.NewServer(b2bua.Config{
 		Transport: s.transport, Txn: layer, Media: engine, Policy: rules.Load, Log: log,
 		Identity: with.identity, Recorder: with.recorder, MaxCalls: with.maxCalls, TargetTimeout: with.silence,
+		Register: with.register, Secret: []byte("the same after a restart"),
 	})
 	layer.Start(s.server)
 	s.listen("udp://127.0.0.1:0", with.udpOnly)

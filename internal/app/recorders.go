@@ -99,6 +99,7 @@ func (a *App) needRestart(cfg *config.Config) []string {
 		{"sip.trusted", a.cfg.SIP.Trusted, cfg.SIP.Trusted},
 		{"sip.max_calls", a.cfg.SIP.MaxCalls, cfg.SIP.MaxCalls},
 		{"sip.identity", a.cfg.SIP.Identity, cfg.SIP.Identity},
+		{"sip.register", a.cfg.SIP.Register, cfg.SIP.Register},
 		{"sip.drain", a.cfg.SIP.Drain, cfg.SIP.Drain},
 		{"media", a.cfg.Media, cfg.Media},
 		{"http", a.cfg.HTTP, cfg.HTTP},

@@ -36,6 +36,7 @@ type SIP struct {
 	Trusted   []netip.Prefix // who may start a dialog; empty: everyone
 	MaxCalls  int            // 0: no limit
 	Identity  string         // IdentityPreserve or IdentityRewrite
+	Register  string         // RegisterContact or RegisterPath
 	Drain     time.Duration  // how long running calls may last after SIGTERM
 }
 
@@ -51,6 +52,12 @@ type Listener struct {
 const (
 	IdentityPreserve = "preserve" // Call-ID and tags the same on both legs
 	IdentityRewrite  = "rewrite"  // our own on each leg: topology hiding
+)
+
+// The values of SIP.Register.
+const (
+	RegisterContact = "contact" // our own Contact in the place of the phone's
+	RegisterPath    = "path"    // a Path header (RFC 3327) beside the phone's Contact
 )
 
 // TLS names the files of the TLS listeners and connections.

@@ -92,6 +92,11 @@ func (c *Config) describeSIP(t *table) {
 		identity = "Call-ID and tags of our own on each leg"
 	}
 	t.row("identity", identity)
+	register := "the phone's Contact becomes ours"
+	if c.SIP.Register == RegisterPath {
+		register = "a Path beside the phone's Contact"
+	}
+	t.row("phones that register", register)
 	t.row("on stop", "running calls may last "+short(c.SIP.Drain))
 	if tls := c.SIP.TLS; tls != nil {
 		t.row("tls certificate", or(tls.Certificate, "none"))

@@ -55,7 +55,7 @@ func (d *decoder) routeRef(c cursor, into *string) {
 	}
 	*into = s
 	d.later(func() {
-		if d.routes[s] {
+		if d.routes[s] || s == registeredRoute {
 			return
 		}
 		var names []string

@@ -10,6 +10,10 @@ import (
 // requestURI is the target that stands for the Request-URI itself.
 const requestURI = "request-uri"
 
+// registeredRoute is the name under which rules find the calls to phones that
+// registered through us; no route of the file decides about them.
+const registeredRoute = "registered"
+
 func (d *decoder) routeList(c cursor) {
 	for i, item := range c.items("routes") {
 		d.route(item, i)
@@ -28,6 +32,9 @@ func (d *decoder) route(c cursor, i int) {
 	}
 	if c.n.get("to") == nil {
 		c.failf("has no target; add to: sip:HOST:PORT, or to: %s", requestURI)
+	}
+	if r.Name == registeredRoute {
+		c.failf("%q is the name of the way to registered phones; choose another name", r.Name)
 	}
 	if d.routes[r.Name] {
 		c.failf("a second route is called %q; choose another name", r.Name)

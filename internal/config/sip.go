@@ -7,7 +7,7 @@ import (
 )
 
 func defaultSIP() SIP {
-	return SIP{Identity: IdentityPreserve, Drain: 30 * time.Second}
+	return SIP{Identity: IdentityPreserve, Register: RegisterContact, Drain: 30 * time.Second}
 }
 
 func (d *decoder) sip(c cursor) {
@@ -25,6 +25,11 @@ func (d *decoder) sip(c cursor) {
 		{"identity", func(c cursor) {
 			if v, ok := c.oneOf(IdentityPreserve, IdentityRewrite); ok {
 				s.Identity = v
+			}
+		}},
+		{"register", func(c cursor) {
+			if v, ok := c.oneOf(RegisterContact, RegisterPath); ok {
+				s.Register = v
 			}
 		}},
 		{"drain", func(c cursor) {

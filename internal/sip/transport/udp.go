@@ -59,6 +59,10 @@ func (u *udpSocket) readLoop() {
 			continue
 		}
 		pause = 0
+		if answer := stunAnswer(buf[:n], from); answer != nil {
+			_ = u.send(from, answer) // as if lost on the way: it asks again
+			continue
+		}
 		if b := withoutKeepAlive(buf[:n]); len(b) > 0 {
 			f := Flow{Proto: "udp", Listener: u.listener, Remote: unmap(from)}
 			u.layer.deliver(f, append([]byte(nil), b...))
@@ -80,8 +84,8 @@ func (u *udpSocket) rest(pause time.Duration, err error) time.Duration {
 }
 
 // withoutKeepAlive cuts what may stand before a message and drops what shares
-// the port with SIP: empty datagrams, CRLF and NUL keep-alives, and STUN, whose first
-// octet is below 4. None of these needs an answer from us.
+// the port with SIP: empty datagrams, CRLF and NUL keep-alives, and what is left of
+// STUN, whose first octet is below 4. None of these needs an answer from us.
 func withoutKeepAlive(b []byte) []byte {
 	if b = bytes.TrimLeft(b, "\r\n\x00"); len(b) > 0 && b[0] <= 3 {
 		return nil

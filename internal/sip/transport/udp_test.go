@@ -64,7 +64,7 @@ func TestUDPLarge(t *testing.T) {
 func TestUDPIgnoresWhatIsNotSIP(t *testing.T) {
 	r := newRig(t, transport.Config{})
 	c := dialled(t, r.listen("udp://127.0.0.1:0"))
-	stun := "\x00\x01\x00\x00\x21\x12\xa4\x42abcdefghijkl"
+	stun := "\x01\x01\x00\x00\x21\x12\xa4\x42abcdefghijkl"
 	for _, junk := range []string{"", "\r\n", "\r\n\r\n", "\x00\x00\x00\x00", stun} {
 		fmt.Fprint(c, junk)
 	}
