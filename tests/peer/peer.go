@@ -268,12 +268,23 @@ func (p *Peer) AwaitTimes(m *Message, n int) {
 	}
 }
 
-// Auto hands each request of that method to f, on the reader's goroutine, before anybody expects it; f says whether it
-// took it. f must not wait.
+// Auto hands each request of that method to f, on the reader's goroutine, before anybody expects it; those that wait in
+// the inbox at once. f says whether it took it, and must not wait.
 func (p *Peer) Auto(method string, f func(*Incoming) bool) {
 	p.mu.Lock()
-	defer p.mu.Unlock()
 	p.auto[method] = f
+	waiting := p.inbox
+	p.inbox = nil
+	p.mu.Unlock()
+	var left []*Message
+	for _, m := range waiting {
+		if !m.Request() || m.Method() != method || !f(p.incoming(m)) {
+			left = append(left, m)
+		}
+	}
+	p.mu.Lock()
+	p.inbox = append(left, p.inbox...)
+	p.mu.Unlock()
 }
 
 // AutoReply answers each request of that method so.

@@ -175,10 +175,13 @@ func garbageAnswer(st *stage) map[string]func() {
 	return nil
 }
 
-// hangingUp ends the session in mid-call; from then on nothing is copied.
+// hangingUp ends the session in mid-call. Whether it is asked again is the recording client's choice.
 func hangingUp(st *stage) map[string]func() {
 	return accepted(st, func(rs *peer.Session) map[string]func() {
-		return map[string]func(){"talking": func() { rs.Dialog.Bye() }}
+		return map[string]func(){"talking": func() {
+			st.srs().AcceptAll()
+			rs.Dialog.Bye()
+		}}
 	})
 }
 
@@ -260,12 +263,13 @@ func TestRefusedPauseCopiesNothing(t *testing.T) {
 	none(t, rs.Streams["2"], b, bTo)
 }
 
-// After its BYE the SRS gets no packet more.
+// After its BYE the SRS gets no packet more in that session.
 func TestNoCopyAfterTheRecordersBye(t *testing.T) {
 	st := newStage(t, setup{srsNets: []string{"udp"}})
 	c := st.establish(dialing{})
 	rs := st.srs().Accept()
 	c.recorded(rs, 5)
+	st.srs().AcceptAll() // should it be asked again
 	rs.Dialog.Bye()
 	a, b := c.a.Sent(), c.b.Sent()
 	c.heard(40)
