@@ -17,6 +17,7 @@ type Config struct {
 	Media     Media
 	Policy    policy.Config // routes and recording rules, in order
 	Recorders []Recorder    // in the order of the file
+	Journal   Journal
 	HTTP      HTTP
 	Log       Log
 

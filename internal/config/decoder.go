@@ -30,12 +30,13 @@ func newDecoder(file string, opt Options) *decoder {
 		opt.Addresses = HostAddresses
 	}
 	return &decoder{file: file, opt: opt, routes: map[string]bool{}, named: map[string]int{}, used: map[string]bool{}, cfg: &Config{
-		hidden: map[*policy.Template]bool{},
-		File:   file,
-		SIP:    defaultSIP(),
-		Media:  defaultMedia(),
-		HTTP:   HTTP{Listen: "127.0.0.1:8080"},
-		Log:    Log{Level: slog.LevelInfo, Format: "text"},
+		hidden:  map[*policy.Template]bool{},
+		File:    file,
+		SIP:     defaultSIP(),
+		Media:   defaultMedia(),
+		Journal: defaultJournal(),
+		HTTP:    HTTP{Listen: "127.0.0.1:8080"},
+		Log:     Log{Level: slog.LevelInfo, Format: "text"},
 	}}
 }
 
@@ -69,6 +70,7 @@ func (d *decoder) root(c cursor) {
 		{"media", d.media},
 		{"recorders", d.recorders},
 		{"recording", d.ruleList},
+		{"journal", d.journal},
 		{"http", d.http},
 		{"log", d.log},
 	})

@@ -24,6 +24,7 @@ func (c *Config) Describe(w io.Writer) {
 	c.describeRecorders(t)
 	c.describeRules(t)
 	t.title("Around it")
+	c.Journal.describe(t)
 	t.row("http", or(c.HTTP.Listen, "off"))
 	t.row("log", strings.ToLower(c.Log.Level.String())+", "+c.Log.Format)
 	_ = t.tw.Flush() // the writer's affair

@@ -46,6 +46,7 @@ func TestDefaults(t *testing.T) {
 				Start: policy.StartAnswer, OnHold: policy.OnHoldPause}},
 		},
 		Recorders: []config.Recorder{{Name: "main", SRS: []string{"sip:198.51.100.7"}, Timeout: 4 * time.Second, Buffer: 10 * time.Second, DTMF: config.DTMFPass, Pause: config.PauseStop, FromURI: "sip:192.0.2.1"}},
+		Journal:   config.Journal{MaxAge: 90 * 24 * time.Hour, MaxSize: 1 << 30},
 		HTTP:      config.HTTP{Listen: "127.0.0.1:8080"},
 		Log:       config.Log{Format: "text"},
 	}
@@ -54,7 +55,7 @@ func TestDefaults(t *testing.T) {
 		got, want any
 	}{
 		{"File", got.File, want.File}, {"SIP", got.SIP, want.SIP}, {"Media", got.Media, want.Media}, {"Policy", got.Policy, want.Policy},
-		{"Recorders", got.Recorders, want.Recorders}, {"HTTP", got.HTTP, want.HTTP}, {"Log", got.Log, want.Log},
+		{"Recorders", got.Recorders, want.Recorders}, {"Journal", got.Journal, want.Journal}, {"HTTP", got.HTTP, want.HTTP}, {"Log", got.Log, want.Log},
 	} {
 		if !reflect.DeepEqual(part.got, part.want) {
 			t.Errorf("%s\n got %+v\nwant %+v", part.name, part.got, part.want)
