@@ -33,6 +33,7 @@ var unmapped = forker.DropUnmapped.String()
 const (
 	reasonUnheard = "no packet of the call reached the SRS"
 	reasonDeaf    = "the SRS's host kept answering that nobody listens"
+	reasonGap     = "packets were lost when the SRS was"
 )
 
 // judge looks at the evidence once the recording has ended. It notes the
@@ -42,7 +43,7 @@ func (v *Verdict) judge(result Result) (Result, string) {
 	if v.Taken.IsZero() {
 		return result, ""
 	}
-	var in, copied, lost, unreachable uint64
+	var in, copied, lost, unreachable, atRisk uint64
 	kept := false // from the SRS, by its own wish
 	by := map[metadata.PartyRole]uint64{}
 	for _, s := range v.Streams {
@@ -50,6 +51,7 @@ func (v *Verdict) judge(result Result) (Result, string) {
 		copied += s.PacketsCopied
 		lost += s.Lost + s.DroppedBy[unmapped]
 		unreachable += s.Unreachable
+		atRisk += s.AtRisk + s.Lost
 		by[s.Party] += s.PacketsIn
 		kept = kept || slices.ContainsFunc(s.Gaps, func(g Gap) bool { return g.Cause == string(causeSRS) })
 	}
@@ -61,7 +63,8 @@ func (v *Verdict) judge(result Result) (Result, string) {
 	case long && len(by) > 1 && (by[metadata.Caller] == 0 || by[metadata.Callee] == 0):
 		v.Alarms = append(v.Alarms, AlarmOneLegSilent)
 	}
-	deaf := unreachable >= deafAtLeast && time.Duration(unreachable)*deafEvery >= v.Recorded
+	// An SRS that has died is answered for by its host, and left.
+	deaf := v.Moves == 0 && unreachable >= deafAtLeast && time.Duration(unreachable)*deafEvery >= v.Recorded
 	if missed || deaf {
 		v.Alarms = append(v.Alarms, AlarmRecorderDeaf)
 	}
@@ -70,6 +73,8 @@ func (v *Verdict) judge(result Result) (Result, string) {
 		return Missed, reasonUnheard
 	case deaf && result == Complete:
 		return Partial, reasonDeaf
+	case v.Moves > 0 && atRisk > 0 && result == Complete:
+		return Partial, reasonGap
 	}
 	return result, ""
 }

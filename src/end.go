@@ -19,6 +19,8 @@ func (s *Session) onCallEnd(cs metadata.Snapshot) {
 	case s.leg != nil:
 		s.hangUp()
 		s.finish(Complete, reasonCallEnded)
+	case s.taken: // whether anything of it is missing, the evidence says
+		s.finish(Complete, reasonCallEnded+" while the recording was moving: "+s.moving.why)
 	case cs.Answered.IsZero():
 		s.finish(Skipped, "the call was never answered")
 	case !s.streams.recordable():
@@ -33,19 +35,15 @@ func (s *Session) stop(reason string) {
 	if s.state == metadata.StateEnded {
 		return
 	}
-	if s.leg == nil {
+	switch {
+	case s.leg != nil:
+		s.hangUp(metadata.RecordingEnds())
+		s.finish(Partial, reason)
+	case s.taken:
+		s.finish(Partial, reason)
+	default:
 		s.finish(Failed, reason)
-		return
 	}
-	s.hangUp(metadata.RecordingEnds())
-	s.finish(Partial, reason)
-}
-
-// onGone ends the recording because the SRS has: by BYE, or by not knowing the
-// dialog any more. Its media stop at once (RFC 7866 §5.1, RFC 3261 §15.1.2).
-func (s *Session) onGone(reason string) {
-	s.streams.close()
-	s.finish(Partial, reason)
 }
 
 // hangUp stops the media and sends BYE with what has changed since the last
@@ -75,14 +73,13 @@ func (s *Session) finish(result Result, reason string) {
 	if s.state == metadata.StateEnded {
 		return
 	}
-	if s.active() && s.leg == nil && !s.attempt.over {
+	if s.active() {
 		s.note(s.attempt, codeGaveUp, reason)
 		s.attempt.abandon()
 	}
 	s.streams.close()
-	s.updates.stop()
-	s.incoming.stop()
-	s.timer.stop()
+	s.quiet()
+	s.moving.timer.Stop()
 	s.result, s.reason, s.ended = result, reason, s.now()
 	s.call.forget(s)
 	for _, st := range s.streams.all {
@@ -92,38 +89,46 @@ func (s *Session) finish(result Result, reason string) {
 	if judged, why := v.judge(result); why != "" {
 		s.result, s.reason = judged, why+"; "+reason
 	}
+	s.count(v.Alarms)
 	s.become(metadata.StateEnded, s.reason)
 	s.account(v.Alarms)
 	s.client.leave(s)
 }
 
-// account tells of the end: metrics, event, and the one line that says what
-// became of the recording.
-func (s *Session) account(alarms []Alarm) {
+// count counts the end and tells of it, before anybody can see it in the view.
+func (s *Session) count(alarms []Alarm) {
 	m := s.client.metrics
 	for _, a := range alarms {
 		m.alarms.WithLabelValues(s.recorder.Name, string(a)).Inc()
 	}
+	m.total.WithLabelValues(s.recorder.Name, string(s.result)).Inc()
+	if s.taken {
+		m.active.WithLabelValues(s.recorder.Name).Dec()
+		s.tell(EventStop, s.reason)
+		return
+	}
+	s.tell(EventFailed, s.reason)
+}
+
+// account writes the verdict, and the one line that says what became of the
+// recording.
+func (s *Session) account(alarms []Alarm) {
 	if f := s.client.cfg.OnVerdict; f != nil {
 		v := s.verdict()
 		v.Alarms = alarms
 		f(v)
 	}
-	m.total.WithLabelValues(s.recorder.Name, string(s.result)).Inc()
 	args := []any{"result", s.result, "reason", s.reason, "duration", s.ended.Sub(s.started).Round(1e6).String()}
 	if s.taken {
-		m.active.WithLabelValues(s.recorder.Name).Dec()
-		s.tell(EventStop, s.reason)
 		s.log.Info("recording ended", args...)
 		return
 	}
-	s.tell(EventFailed, s.reason)
 	s.log.Warn("call not recorded", append(args, "attempts", s.story())...)
 }
 
 // bye sends a BYE. done is called once the SRS has answered it, or will not.
 func (s *Session) bye(l *leg, last *metadata.Recording, done func()) {
-	b := &bye{s: s, leg: l, last: last, done: done}
+	b := &bye{s: s, srs: s.srs, leg: l, last: last, done: done}
 	s.client.hold()
 	b.send()
 }
@@ -132,6 +137,7 @@ func (s *Session) bye(l *leg, last *metadata.Recording, done func()) {
 // answered, for 64*T1.
 type bye struct {
 	s    *Session
+	srs  string
 	leg  *leg
 	last *metadata.Recording // nil: none is sent
 	done func()
@@ -166,7 +172,7 @@ func (b *bye) OnResponse(_ *txn.ClientTx, resp *sip.Message, _ transport.Flow) {
 // may hold the session still.
 func (b *bye) OnFail(_ *txn.ClientTx, err error) {
 	b.s.client.metrics.unanswered.WithLabelValues(b.s.recorder.Name).Inc()
-	b.s.client.trouble.warn(b.s.log, b.s.srs, "BYE was not answered by the SRS", "error", err)
+	b.s.client.trouble.warn(b.s.logger, b.srs, "BYE was not answered by the SRS", "srs", b.srs, "error", err)
 	b.finish()
 }
 

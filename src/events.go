@@ -24,6 +24,7 @@ const (
 	EventFailed  = "recording.failed"  // a session has ended without having been taken
 	EventPaused  = "recording.paused"  // nothing is copied until resumed
 	EventResumed = "recording.resumed" // copied again
+	EventMoved   = "recording.moved"   // another SRS has taken the session, the first having been lost
 )
 
 func (s *Session) tell(kind, reason string) {

@@ -326,6 +326,7 @@ func newSRS(t *testing.T, name string, networks ...string) *peer.Recorder {
 }
 
 func required(s *setup)   { s.rule.Required = true }
+func stays(s *setup)      { s.recorder.MidCall = src.MidCallStop }
 func early(s *setup)      { s.rule.Start = policy.StartEarly }
 func ignoreHold(s *setup) { s.rule.OnHold = policy.OnHoldIgnore }
 func skip(codes string) func(*setup) {

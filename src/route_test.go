@@ -62,11 +62,11 @@ func TestReconnect(t *testing.T) {
 	finish(t, c, s)
 }
 
-// An SRS that is gone for good ends the recording, not the call.
+// An SRS that is gone for good ends a recording that is not to move, not the call.
 func TestSRSDies(t *testing.T) {
 	t.Parallel()
 	rec := newSRS(t, "srs", "tcp")
-	r := newRig(t, []string{rec.URI(";transport=tcp")})
+	r := newRig(t, []string{rec.URI(";transport=tcp")}, stays)
 	c := r.newCall()
 	c.talk()
 	c.begin()

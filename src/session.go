@@ -19,6 +19,7 @@ import (
 const (
 	reasonShutdown  = "the recording client is shutting down"
 	reasonStopped   = "stopped by the operator"
+	reasonMoved     = "moved by the operator"
 	reasonCallEnded = "the call ended"
 	reasonEncrypted = "the call's audio is encrypted (SRTP): not recordable"
 	reasonNoAudio   = "the call has no audio that can be recorded"
@@ -39,6 +40,9 @@ type wish struct {
 // attempts to have an SRS take it, and the dialog with the one that did.
 //
 //	starting ──2xx──► recording ◄──► paused
+//	    │              ▲  │             │
+//	    │          2xx │  ▼ SRS lost    │
+//	    │             moving ◄──────────┤
 //	    │                 │             │
 //	    └─────────────────┴─────────────┴──► ended
 type Session struct {
@@ -48,8 +52,8 @@ type Session struct {
 	client   *Client
 	call     *call
 	lane     *txn.Lane
-	log      *slog.Logger
-	id       string // RFC 7865 session id, URL-safe
+	logger   *slog.Logger // of the session, whichever SRS has it
+	id       string       // RFC 7865 session id, URL-safe
 	recorder *Recorder
 	name     string // unique among the live ones of the call
 	rule     string
@@ -61,6 +65,7 @@ type Session struct {
 	headers  []sip.Header // of every INVITE and re-INVITE
 
 	// All below is owned by the lane.
+	log     *slog.Logger      // logger, with the SRS that has taken it
 	cs      metadata.Snapshot // the call, newest
 	state   metadata.RecordingState
 	since   time.Time
@@ -76,7 +81,8 @@ type Session struct {
 	version  uint64 // of our newest description
 	paused   bool   // by the operator
 
-	cursor    int // next target in recorder.SRS
+	plan      []int // indexes in recorder.SRS still to be asked
+	target    int   // index of the one asked last
 	attempts  []Attempt
 	attempt   *attempt // the one under way, or the one that was taken
 	srs       string
@@ -87,6 +93,9 @@ type Session struct {
 	updates  updates       // our re-INVITEs
 	incoming incomingOffer // an offer exchange that the SRS began
 	timer    sessionTimer
+	watch    watch     // whether the SRS is still there
+	moving   moving    // from one SRS to another
+	aliveAt  time.Time // last sign of life of the SRS
 }
 
 // agreement is the description and the document that the SRS knows.
@@ -112,7 +121,8 @@ func newSession(k *call, w wish) *Session {
 	s.log = k.client.log.With("call", k.cs.ID, "recorder", s.recorder.Name)
 	s.builder = s.newBuilder()
 	s.id = s.builder.SessionID().URLSafe()
-	s.log = s.log.With("recording", s.id)
+	s.logger = s.log.With("recording", s.id)
+	s.log = s.logger
 	s.headers = s.renderHeaders()
 	s.origin = origin{sessionID: rand.Uint64N(1 << 62), addr: k.client.cfg.Advertise}
 	s.publish()
@@ -136,6 +146,7 @@ func (s *Session) start() {
 	case err != nil:
 		s.finish(Failed, err.Error())
 	default:
+		s.plan = s.order()
 		s.next()
 	}
 }
@@ -218,19 +229,31 @@ func (s *Session) steerTaps() {
 func (s *Session) onUp(a *attempt, answers []answered) {
 	s.leg = a.leg
 	s.agreed = &agreement{offer: a.offer, doc: a.doc}
-	s.log = s.log.With("srs", s.srs, "sip_call_id", s.sipCallID)
+	s.log = s.logger.With("srs", s.srs, "sip_call_id", s.sipCallID)
 	s.apply(a.offer, answers)
 	s.steerTaps()
-	s.client.metrics.active.WithLabelValues(s.recorder.Name).Inc()
-	s.client.metrics.started(s.recorder.Name, s.cs.Answered, s.now())
-	s.taken, s.takenAt = true, s.now()
-	s.noteGaps()
+	s.heard()
+	s.moving.upAt = s.now()
 	s.become(metadata.StateRecording, "")
-	s.tell(EventStart, "")
-	s.log.Info("recording", "attempts", len(s.attempts), "streams", len(answers))
+	if s.taken {
+		s.onMoved()
+	} else {
+		s.onTaken()
+	}
+	s.watch.start(s)
 	s.showPause()
 	s.changed() // what happened since the INVITE was written
 	s.testify()
+}
+
+// onTaken tells of the first SRS that has taken the session.
+func (s *Session) onTaken() {
+	s.taken, s.takenAt = true, s.now()
+	s.noteGaps()
+	s.client.metrics.active.WithLabelValues(s.recorder.Name).Inc()
+	s.client.metrics.started(s.recorder.Name, s.cs.Answered, s.now())
+	s.tell(EventStart, "")
+	s.log.Info("recording", "attempts", len(s.attempts), "streams", len(s.streams.all))
 }
 
 // apply takes what the SRS answered to an offer of ours.

@@ -46,6 +46,11 @@ type stream struct {
 	unsettled bool            // the call has another codec than the SRS knows of: the tap keeps until it does
 	past      forker.TapStats // of earlier taps
 	gaps      gaps            // when nothing was copied
+
+	// The evidence about an SRS that may be lost: see heard.
+	sure       uint64 // packets copied when it was last known to live
+	risk       uint64 // packets sent to SRSs after their last sign of life
+	lostBefore uint64 // packets lost when the SRS was lost
 }
 
 // fork makes the tap.
@@ -59,6 +64,22 @@ func (st *stream) fork(relay *forker.Relay, cfg forker.TapConfig) error {
 	st.from, st.fromRTCP = tap.Local()
 	tap.SetCodecs(st.codecs())
 	return nil
+}
+
+// forget takes back all that an SRS agreed to, for it has been lost: what comes
+// is kept for the next one.
+func (st *stream) forget() {
+	st.refused, st.waits, st.agreed, st.forced, st.unsettled, st.fresh = false, false, false, false, false, false
+	st.rtp, st.rtcp = netip.AddrPort{}, netip.AddrPort{}
+	st.answered, st.theirs = nil, nil
+}
+
+// numbers are those of the stream over all of its taps.
+func (st *stream) numbers() forker.TapStats {
+	if st.tap == nil {
+		return st.past
+	}
+	return sum(st.past, st.tap.Stats())
 }
 
 // closeTap ends the copy and keeps its numbers.

@@ -2,9 +2,8 @@ package src
 
 import (
 	"fmt"
+	"slices"
 	"strings"
-
-	"sidetrack/metadata"
 )
 
 // Codes that stand for what is no response: the operator's regular expression
@@ -16,10 +15,15 @@ const (
 	codeGaveUp    = 487 // we did: the call ended first
 )
 
-// next asks the next SRS of the list.
+// order is in which order the SRSs are asked for a new session.
+func (s *Session) order() []int {
+	return s.after(len(s.recorder.SRS) - 1)
+}
+
+// next asks the next SRS of the plan.
 func (s *Session) next() {
-	s.srs = s.recorder.SRS[s.cursor]
-	s.cursor++
+	s.target, s.plan = s.plan[0], s.plan[1:]
+	s.srs = s.recorder.SRS[s.target]
 	s.attempt = newAttempt(s, s.srs)
 	s.sipCallID = ""
 	s.publish()
@@ -34,9 +38,11 @@ func (s *Session) onAttemptFailed(a *attempt, code int, reason string) {
 	s.client.trouble.warn(s.log, a.srs, "SRS did not take the session", "srs", a.srs, "code", code, "reason", reason)
 	skip := s.recorder.SkipFailoverCodes
 	switch {
+	case s.taken:
+		s.onMoveFailed()
 	case skip != nil && skip.MatchString(decimal(code)):
 		s.finish(Skipped, fmt.Sprintf("%d of %s is one of skip_failover_codes", code, a.srs))
-	case s.cursor < len(s.recorder.SRS):
+	case len(s.plan) > 0:
 		s.client.metrics.failovers.WithLabelValues(s.recorder.Name).Inc()
 		s.next()
 	default:
@@ -44,8 +50,15 @@ func (s *Session) onAttemptFailed(a *attempt, code int, reason string) {
 	}
 }
 
+// keptAttempts bounds what is kept of a session that looks for an SRS for hours:
+// its beginning and the newest.
+const keptAttempts = 100
+
 // note keeps what came of an attempt.
 func (s *Session) note(a *attempt, code int, reason string) {
+	if len(s.attempts) >= keptAttempts {
+		s.attempts = slices.Delete(s.attempts, keptAttempts/2, keptAttempts/2+1)
+	}
 	s.attempts = append(s.attempts, Attempt{
 		SRS: a.srs, Code: code, Reason: reason, At: a.began.UTC(), Took: Seconds(s.now().Sub(a.began)),
 	})
@@ -72,5 +85,5 @@ func (s *Session) story() string {
 
 // active tells whether an attempt is under way.
 func (s *Session) active() bool {
-	return s.state == metadata.StateStarting && s.attempt != nil
+	return s.leg == nil && s.attempt != nil && !s.attempt.over
 }

@@ -88,7 +88,7 @@ func (t *sessionTimer) arm(s *Session) {
 		t.timer = s.lane.After(t.interval/2, s.demand)
 	default:
 		t.timer = s.lane.After(t.interval-min(32*time.Second, t.interval/3), func() {
-			s.lose("the SRS did not refresh the session in time")
+			s.lose(loss{reason: "the SRS did not refresh the session in time"})
 		})
 	}
 }

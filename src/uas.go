@@ -35,6 +35,7 @@ func (a *attempt) OnCancel(*txn.ServerTx, *sip.Message) {}
 // onRequest answers a request of the SRS.
 func (s *Session) onRequest(tx *txn.ServerTx) {
 	req := tx.Request
+	s.heard()
 	if !s.leg.dialog.AcceptCSeq(req.CSeq().Num) {
 		tx.Reply(500, "CSeq Out of Order")
 		return
@@ -103,14 +104,17 @@ func (s *Session) serveSnapshot(req *sip.Message) {
 	}
 }
 
-// onBye ends the session: media first, then the answer.
+// onBye ends the dialog: media first (RFC 7866 §5.1, RFC 3261 §15.1.2), then the
+// answer.
 func (s *Session) onBye(tx *txn.ServerTx) {
-	s.streams.close()
+	for _, st := range s.streams.all {
+		st.forget()
+		st.steer(s.wanted(st))
+	}
 	tx.Reply(200, "")
-	s.unbind()
 	reason := "ended by the SRS"
 	if why := tx.Request.Get("Reason"); why != "" {
 		reason += ": " + why
 	}
-	s.onGone(reason)
+	s.lose(loss{reason: reason, gone: true, alive: true})
 }

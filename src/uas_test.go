@@ -167,7 +167,7 @@ func TestGlare(t *testing.T) {
 
 // SRC-17: the SRS hangs up; media stop at once, the call goes on.
 func TestSRSHangsUp(t *testing.T) {
-	r, c, rec, s := recording(t)
+	r, c, rec, s := recording(t, stays)
 	s.Dialog.Bye(peer.With("Reason", `Q.850;cause=16;text="disk full"`))
 	silence(t, c, s)
 	v := c.ended(src.Partial)
@@ -221,7 +221,7 @@ func TestSessionTimer(t *testing.T) {
 	t.Run("the SRS's, forgotten", func(t *testing.T) {
 		t.Parallel()
 		rec := newSRS(t, "srs")
-		r := newRig(t, []string{rec.URI("")})
+		r := newRig(t, []string{rec.URI("")}, stays)
 		c := r.newCall()
 		c.begin()
 		s := rec.Accept(peer.With("Session-Expires", "2;refresher=uas"))

@@ -95,7 +95,7 @@ func TestUpdateAnswers(t *testing.T) {
 	})
 	t.Run("481", func(t *testing.T) {
 		t.Parallel()
-		r, c, rec, s := recording(t)
+		r, c, rec, s := recording(t, stays)
 		c.hold(true)
 		s.ExpectUpdate().Reply(481)
 		c.ended(src.Partial)
@@ -109,7 +109,7 @@ func TestUpdateAnswers(t *testing.T) {
 	})
 	t.Run("408", func(t *testing.T) {
 		t.Parallel()
-		_, c, _, s := recording(t)
+		_, c, _, s := recording(t, stays)
 		c.hold(true)
 		s.ExpectUpdate().Reply(408)
 		s.End()
@@ -118,7 +118,7 @@ func TestUpdateAnswers(t *testing.T) {
 	})
 	t.Run("no answer", func(t *testing.T) {
 		t.Parallel()
-		_, c, rec, s := recording(t)
+		_, c, rec, s := recording(t, stays)
 		c.hold(true)
 		s.ExpectUpdate()
 		c.ended(src.Partial)

@@ -18,6 +18,7 @@ type updates struct {
 	pending *update
 	due     bool       // something may have changed since the last one
 	must    bool       // the next one goes out even if nothing has changed
+	proof   bool       // the next one must be answered in time: the SRS seems dead
 	glare   *txn.Timer // runs after a 491
 	retry   *txn.Timer // runs after a refusal that left a stream deaf
 	tries   int        // refusals of that kind in a row
@@ -73,7 +74,8 @@ func (s *Session) flush() {
 	s.version = o.version
 	u.retry.Stop()
 	u.retry = nil
-	u.pending = &update{s: s, leg: s.leg, offer: o, doc: doc}
+	u.pending = &update{s: s, leg: s.leg, offer: o, doc: doc, proof: u.proof}
+	u.proof = false
 	u.pending.send()
 }
 
@@ -98,6 +100,7 @@ type update struct {
 	doc   *metadata.Recording
 	ack   *ack       // of its 2xx
 	timer *txn.Timer // until a stream is forced to speak
+	proof bool       // of life: see check
 	over  bool       // the session has ended
 }
 
@@ -111,12 +114,24 @@ func (u *update) send() {
 		u.s.updates.pending = nil
 		return
 	}
-	u.timer = u.s.lane.After(u.s.recorder.Timeout, u.s.force)
+	u.timer = u.s.lane.After(u.s.recorder.Timeout, u.late)
 	u.leg.request(req, u)
+}
+
+// late is told that the answer is not there in time.
+func (u *update) late() {
+	if !u.proof {
+		u.s.force()
+		return
+	}
+	u.end(func() { u.s.lose(loss{reason: "the SRS is gone: neither OPTIONS nor re-INVITE was answered"}) })
 }
 
 // OnResponse takes a response to the re-INVITE (txn.ClientHandler).
 func (u *update) OnResponse(_ *txn.ClientTx, resp *sip.Message, _ transport.Flow) {
+	if !u.over && resp.Status != 481 && resp.Status != codeTimeout {
+		u.s.heard()
+	}
 	switch {
 	case resp.Status < 200:
 	case resp.Status < 300 && u.ack != nil:
@@ -135,7 +150,7 @@ func (u *update) OnResponse(_ *txn.ClientTx, resp *sip.Message, _ transport.Flow
 func (u *update) OnFail(_ *txn.ClientTx, err error) {
 	u.end(func() {
 		u.s.client.metrics.reached(u.s.recorder.Name, u.s.srs, errors.Is(err, txn.ErrTimerC))
-		u.s.lose(fmt.Sprintf("the SRS did not answer an update: %v", err))
+		u.s.lose(loss{reason: fmt.Sprintf("the SRS did not answer an update: %v", err)})
 	})
 }
 
@@ -186,11 +201,10 @@ func (s *Session) onRefused(u *update, resp *sip.Message) {
 		})
 		return
 	case 481:
-		s.unbind()
-		s.onGone("the SRS does not know the session any more")
+		s.lose(loss{reason: "the SRS does not know the session any more", gone: true})
 		return
 	case codeTimeout:
-		s.lose("the SRS answered an update with 408")
+		s.lose(loss{reason: "the SRS answered an update with 408"})
 		return
 	}
 	s.client.trouble.warn(s.log, s.srs, "update refused, the session stays as it was agreed",
@@ -203,14 +217,6 @@ func (s *Session) onRefused(u *update, resp *sip.Message) {
 		s.updates.retry = s.lane.After(wait, s.demand)
 	}
 	s.flush()
-}
-
-// lose ends a session whose dialog is dead on the other side; the BYE is for
-// the case that it is not.
-func (s *Session) lose(reason string) {
-	s.client.trouble.warn(s.log, s.srs, "recording session lost", "reason", reason)
-	s.hangUp()
-	s.finish(Partial, reason)
 }
 
 // deaf tells whether a stream that we want to send may not be, for want of an

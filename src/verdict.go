@@ -19,6 +19,7 @@ type Verdict struct {
 	Taken    time.Time     // when an SRS took the session; zero: none has
 	Recorded time.Duration // how long it was recorded, pauses of the whole session left out
 	Streams  []StreamVerdict
+	Moves    int     // how often its SRS was lost or left while the call went on
 	Alarms   []Alarm // what is suspicious about it, once it has ended
 }
 
@@ -27,6 +28,7 @@ type StreamVerdict struct {
 	StreamView
 	DroppedBy   map[string]uint64 // packets not copied, by forker.DropReason; what is 0 is left out
 	Lost        uint64            // of these, the ones that should have been copied
+	AtRisk      uint64            // packets sent to an SRS after its last sign of life, before it was lost
 	Unreachable uint64            // ICMP unreachable received for copies
 	RTCPIn      uint64            // RTCP datagrams that the SRS has sent
 	First, Last time.Time         // departure of the first and newest copy; zero: none
@@ -37,7 +39,7 @@ type StreamVerdict struct {
 // Gap is a time without copies. To is zero while it lasts.
 type Gap struct {
 	From, To time.Time
-	Cause    string // hold, operator, srs (by its answer or its own wish)
+	Cause    string // hold, operator, srs (by its answer or its own wish), lost (with the SRS)
 }
 
 // maxGaps bounds what is kept of a stream that is paused without end.
@@ -55,7 +57,7 @@ var lossy = []forker.DropReason{
 func (s *Session) verdict() Verdict {
 	v := Verdict{
 		View: s.View(), Required: s.required, Answered: s.cs.Answered, Taken: s.takenAt,
-		Recorded: s.recorded, Streams: make([]StreamVerdict, len(s.streams.all)),
+		Recorded: s.recorded, Moves: s.moving.times, Streams: make([]StreamVerdict, len(s.streams.all)),
 	}
 	for i, st := range s.streams.all {
 		v.Streams[i] = st.verdict()
@@ -67,14 +69,13 @@ func (s *Session) verdict() Verdict {
 }
 
 func (st *stream) verdict() StreamVerdict {
-	t, view := st.past, st.view()
+	t, view := st.numbers(), st.view()
 	if st.tap != nil {
-		now := st.tap.Stats()
-		t = sum(t, now)
-		view.add(now)
+		view.add(st.tap.Stats())
 	}
 	v := StreamVerdict{
 		StreamView: view, Unreachable: t.Unreachable, RTCPIn: t.RTCPIn, First: t.First, Last: t.Last,
+		AtRisk: st.risk, Lost: lost(t.Dropped),
 		Gaps: append([]Gap(nil), st.gaps.all...), MoreGaps: st.gaps.more,
 	}
 	for i, n := range t.Dropped {
@@ -85,10 +86,15 @@ func (st *stream) verdict() StreamVerdict {
 			v.DroppedBy[forker.DropReason(i).String()] = n
 		}
 	}
-	for _, reason := range lossy {
-		v.Lost += t.Dropped[reason]
-	}
 	return v
+}
+
+// lost are the packets of these that should have been copied.
+func lost(dropped forker.Drops) (n uint64) {
+	for _, reason := range lossy {
+		n += dropped[reason]
+	}
+	return n
 }
 
 // sum adds the numbers of two taps of one stream, a the earlier one.
@@ -119,6 +125,7 @@ type gaps struct {
 	all   []Gap
 	more  int
 	cause string // of the one that lasts; "" when none does
+	open  int    // its index in all, where it is there
 }
 
 // note tells that from now on nothing is copied for this cause, or, when it is
@@ -127,17 +134,23 @@ func (g *gaps) note(cause string, now time.Time) {
 	if cause == g.cause {
 		return
 	}
-	if g.cause != "" && g.more == 0 {
-		g.all[len(g.all)-1].To = now
+	if g.cause != "" && g.open >= 0 {
+		g.all[g.open].To = now
 	}
-	g.cause = cause
-	switch {
-	case cause == "":
-	case len(g.all) < maxGaps:
-		g.all = append(g.all, Gap{From: now, Cause: cause})
-	default:
+	g.cause, g.open = cause, -1
+	if cause != "" && g.add(Gap{From: now, Cause: cause}) {
+		g.open = len(g.all) - 1
+	}
+}
+
+// add notes a gap; it is only counted when there are too many.
+func (g *gaps) add(gap Gap) bool {
+	if len(g.all) >= maxGaps {
 		g.more++
+		return false
 	}
+	g.all = append(g.all, gap)
+	return true
 }
 
 // noteGaps brings the gaps of the streams up to date.
@@ -160,7 +173,7 @@ func (s *Session) gapCause(st *stream) string {
 		return string(causeOperator)
 	case st.held && s.onHold != policy.OnHoldIgnore:
 		return string(causeHold)
-	case !st.may():
+	case s.leg != nil && !st.may(): // while there is no SRS, what is said is kept
 		return string(causeSRS)
 	}
 	return ""
