@@ -36,7 +36,7 @@ func proxy(t *testing.T) string {
 		fmt.Fprint(w, `{"id":"r2","state":"starting"}`)
 	})
 	mux.HandleFunc("GET /broken/api/v1/calls", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "<html>") })
-	mux.HandleFunc("GET /gateway/api/v1/calls", func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "x", 502) })
+	mux.HandleFunc("GET /gateway/api/v1/calls", func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "x", http.StatusBadGateway) })
 	server := httptest.NewServer(mux)
 	t.Cleanup(server.Close)
 	return server.URL
