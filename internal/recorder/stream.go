@@ -192,9 +192,30 @@ func (s *stream) hush(until time.Time) {
 	s.rtcp.SetReadDeadline(until)
 }
 
-// drain waits for the readers, closes the sockets and delivers what waits.
+const (
+	sweepQuiet = 20 * time.Millisecond // a socket that gives nothing for so long is empty
+	sweepLimit = 2 * time.Second       // a client that goes on after its BYE is not listened to for ever
+)
+
+// sweep reads what still waits in the RTP socket: on a starved machine that is
+// more than the readers had time for before their deadline.
+func (s *stream) sweep() {
+	buf := make([]byte, maxDatagram)
+	for limit := time.Now().Add(sweepLimit); time.Now().Before(limit); {
+		s.rtp.SetReadDeadline(time.Now().Add(sweepQuiet))
+		n, from, err := s.rtp.ReadFromUDPAddrPort(buf)
+		if err != nil {
+			return
+		}
+		s.takeRTP(buf[:n], from)
+	}
+}
+
+// drain waits for the readers, takes what is left, closes the sockets and
+// delivers what waits.
 func (s *stream) drain() {
 	s.readers.Wait()
+	s.sweep()
 	s.rtp.Close()
 	s.rtcp.Close()
 	s.mu.Lock()
