@@ -155,14 +155,14 @@ func (q Query) after() (started, id string, err error) {
 }
 
 const selectRecordings = `SELECT id, call_id, call_sip_id, from_uri, to_uri, rule, recorder, name, required, started,
-	answered, taken, ended, seconds, result, reason, srs, srs_sip_id, alarms FROM recordings`
+	answered, taken, ended, seconds, result, reason, srs, srs_sip_id, moves, alarms FROM recordings`
 
 func scanRecording(rows *sql.Rows) (Verdict, error) {
 	var v Verdict
 	var alarms string
 	err := rows.Scan(&v.ID, &v.CallID, &v.Call.SIPCallID, &v.Call.From, &v.Call.To, &v.Rule, &v.Recorder, &v.Name, &v.Required,
 		(*moment)(&v.Started), (*moment)(&v.Answered), (*moment)(&v.Taken), (*moment)(&v.Ended), &v.Seconds, &v.Result, &v.Reason,
-		&v.SRS, &v.SIPCallID, &alarms)
+		&v.SRS, &v.SIPCallID, &v.Moves, &alarms)
 	v.Alarms, v.Attempts, v.Streams = strings.Fields(alarms), []Attempt{}, []Stream{}
 	return v, err
 }
@@ -190,12 +190,12 @@ func details(ctx context.Context, tx *sql.Tx, page []Verdict) error {
 		return err
 	}
 	return each(ctx, tx, `SELECT recording, label, party, codec, packets_in, packets_copied, dropped, lost, dropped_by,
-		unreachable, rtcp_in, first, last, gaps FROM streams
+		at_risk, unreachable, rtcp_in, srs_reports, srs_lost, first, last, gaps FROM streams
 		WHERE recording IN (SELECT value FROM json_each(?)) ORDER BY recording, number`, list, func(rows *sql.Rows) error {
 		var id, droppedBy, gaps string
 		st := Stream{DroppedBy: map[string]uint64{}, Gaps: []Gap{}}
 		err := rows.Scan(&id, &st.Label, &st.Party, &st.Codec, &st.PacketsIn, &st.PacketsCopied, &st.Dropped, &st.Lost, &droppedBy,
-			&st.Unreachable, &st.RTCPIn, (*moment)(&st.First), (*moment)(&st.Last), &gaps)
+			&st.AtRisk, &st.Unreachable, &st.RTCPIn, &st.SRSReports, &st.SRSLost, (*moment)(&st.First), (*moment)(&st.Last), &gaps)
 		if v := at[id]; v != nil && err == nil {
 			err = errors.Join(json.Unmarshal([]byte(droppedBy), &st.DroppedBy), json.Unmarshal([]byte(gaps), &st.Gaps))
 			v.Streams = append(v.Streams, st)

@@ -40,6 +40,7 @@ var migrations = []string{
 		packets_in     INTEGER NOT NULL,
 		packets_copied INTEGER NOT NULL,
 		lost           INTEGER NOT NULL,
+		moves          INTEGER NOT NULL,
 		alarms         TEXT NOT NULL
 	);
 	CREATE INDEX recordings_started ON recordings (started, id);
@@ -65,8 +66,11 @@ var migrations = []string{
 		dropped        INTEGER NOT NULL,
 		lost           INTEGER NOT NULL,
 		dropped_by     TEXT NOT NULL,
+		at_risk        INTEGER NOT NULL,
 		unreachable    INTEGER NOT NULL,
 		rtcp_in        INTEGER NOT NULL,
+		srs_reports    INTEGER NOT NULL,
+		srs_lost       INTEGER NOT NULL,
 		first          TEXT,
 		last           TEXT,
 		gaps           TEXT NOT NULL,

@@ -103,13 +103,13 @@ func verdict(n int) store.Verdict {
 		Call: store.Call{SIPCallID: "c@pbx", From: "sip:alice@pbx.test", To: "sip:bob@pbx.test"},
 		Rule: "all", Recorder: "main", Name: "main", Required: true,
 		Started: at, Answered: at, Taken: at.Add(time.Second), Ended: at.Add(time.Minute), Seconds: 58.5,
-		Result: store.Complete, Reason: "the call ended", SRS: "sip:srs2", SIPCallID: "r@us", Alarms: []string{"one-leg-silent"},
+		Result: store.Complete, Reason: "the call ended", SRS: "sip:srs2", SIPCallID: "r@us", Moves: 2, Alarms: []string{"one-leg-silent"},
 		Attempts: []store.Attempt{
 			{SRS: "sip:srs1", Code: 503, Reason: "Busy", At: at, Took: 0.25}, {SRS: "sip:srs2", Code: 200, At: at, Took: 0.5},
 		},
 		Streams: []store.Stream{
 			{Label: "1", Party: "caller", Codec: "PCMU/8000", PacketsIn: 100, PacketsCopied: 90, Dropped: 10, Lost: 4,
-				DroppedBy: map[string]uint64{"paused": 6, "error": 4}, Unreachable: 1, RTCPIn: 3, First: at, Last: at.Add(time.Minute),
+				DroppedBy: map[string]uint64{"paused": 6, "error": 4}, AtRisk: 5, Unreachable: 1, RTCPIn: 3, SRSReports: 2, SRSLost: -7, First: at, Last: at.Add(time.Minute),
 				Gaps: []store.Gap{{From: at, To: at.Add(time.Second), Cause: "hold"}, {From: at, Cause: "srs"}}},
 			{Label: "2", Party: "callee", Codec: "PCMU/8000", DroppedBy: map[string]uint64{}, Gaps: []store.Gap{}},
 		},

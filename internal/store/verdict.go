@@ -23,6 +23,7 @@ type Verdict struct {
 	Reason    string    `json:"reason"`
 	SRS       string    `json:"srs"`         // that had it, else the one tried last
 	SIPCallID string    `json:"sip_call_id"` // of the dialog with the SRS
+	Moves     int       `json:"moves"`       // to another SRS while the call went on
 	Alarms    []string  `json:"alarms"`
 	Attempts  []Attempt `json:"attempts"`
 	Streams   []Stream  `json:"streams"`
@@ -54,8 +55,11 @@ type Stream struct {
 	Dropped       uint64            `json:"dropped"` // not copied, for whatever reason
 	Lost          uint64            `json:"lost"`    // of these, the ones that should have been
 	DroppedBy     map[string]uint64 `json:"dropped_by"`
+	AtRisk        uint64            `json:"at_risk"`     // sent to an SRS after its last sign of life
 	Unreachable   uint64            `json:"unreachable"` // ICMP unreachable for copies
 	RTCPIn        uint64            `json:"rtcp_in"`     // RTCP datagrams of the SRS
+	SRSReports    uint64            `json:"srs_reports"` // receiver reports of the SRS
+	SRSLost       int64             `json:"srs_lost"`    // packets that it misses by these; negative: it has some twice
 	First         time.Time         `json:"first,omitzero"`
 	Last          time.Time         `json:"last,omitzero"`
 	Gaps          []Gap             `json:"gaps"`

@@ -33,14 +33,15 @@ func stamp(t time.Time) any {
 
 const upsert = `INSERT OR REPLACE INTO recordings
 	(id, call_id, call_sip_id, from_uri, to_uri, rule, recorder, name, required, started, answered, taken, ended,
-	 seconds, result, reason, srs, srs_sip_id, packets_in, packets_copied, lost, alarms)
-	VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
+	 seconds, result, reason, srs, srs_sip_id, packets_in, packets_copied, lost, moves, alarms)
+	VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
 
 const insertAttempt = `INSERT INTO attempts (recording, number, srs, code, reason, at, took) VALUES (?, ?, ?, ?, ?, ?, ?)`
 
 const insertStream = `INSERT INTO streams
-	(recording, number, label, party, codec, packets_in, packets_copied, dropped, lost, dropped_by, unreachable, rtcp_in, first, last, gaps)
-	VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
+	(recording, number, label, party, codec, packets_in, packets_copied, dropped, lost, dropped_by,
+	 at_risk, unreachable, rtcp_in, srs_reports, srs_lost, first, last, gaps)
+	VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
 
 // write puts a batch into the file, whole or not at all.
 func (s *Store) write(ctx context.Context, batch []Verdict) error {
@@ -79,14 +80,15 @@ func recordingRow(v Verdict) []any {
 		text(v.ID), text(v.CallID), text(v.Call.SIPCallID), text(v.Call.From), text(v.Call.To), text(v.Rule), text(v.Recorder),
 		text(v.Name), v.Required, stamp(v.Started), stamp(v.Answered), stamp(v.Taken), stamp(v.Ended), v.Seconds,
 		string(v.Result), text(v.Reason), text(v.SRS), text(v.SIPCallID), int64(in), int64(copied), int64(lost),
-		strings.Join(v.Alarms, " "),
+		v.Moves, strings.Join(v.Alarms, " "),
 	}
 }
 
 func streamRow(id string, number int, st Stream) []any {
 	return []any{
 		id, number, text(st.Label), text(st.Party), text(st.Codec), int64(st.PacketsIn), int64(st.PacketsCopied),
-		int64(st.Dropped), int64(st.Lost), marshal(st.DroppedBy, "{}"), int64(st.Unreachable), int64(st.RTCPIn),
+		int64(st.Dropped), int64(st.Lost), marshal(st.DroppedBy, "{}"), int64(st.AtRisk), int64(st.Unreachable),
+		int64(st.RTCPIn), int64(st.SRSReports), st.SRSLost,
 		stamp(st.First), stamp(st.Last), marshal(st.Gaps, "[]"),
 	}
 }
