@@ -34,6 +34,9 @@ type Backend struct {
 	Control func(ctx context.Context, id, verb string) (any, error)
 	Start   func(ctx context.Context, callID string, req StartRequest) (any, error)
 	Events  *Broker
+	// Journal returns one page of verdicts and the cursor of the next; nil: no
+	// journal is kept.
+	Journal func(ctx context.Context, q JournalQuery) (items []any, next string, err error)
 }
 
 // What a Backend reports of a request it cannot fulfil.

@@ -101,6 +101,7 @@ func Handler(b Backend) http.Handler {
 			return b.Control(ctx, id, verb)
 		}))
 	}
+	mux.HandleFunc("GET /api/v1/journal", b.journal)
 	if b.Events != nil {
 		mux.HandleFunc("GET /api/v1/events", b.Events.serve)
 	}

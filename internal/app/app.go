@@ -19,6 +19,7 @@ import (
 	"sidetrack/internal/sip/resolve"
 	"sidetrack/internal/sip/transport"
 	"sidetrack/internal/sip/txn"
+	"sidetrack/internal/store"
 	"sidetrack/policy"
 	"sidetrack/src"
 )
@@ -46,6 +47,7 @@ type App struct {
 	recorder  *src.Client
 	calls     *b2bua.Server
 	events    *api.Broker
+	journal   *store.Store // nil: none is kept
 	http      *api.Server
 	reloads   *reloads
 	serving   atomic.Bool
@@ -73,7 +75,7 @@ func New(cfg *config.Config, opt Options) (*App, error) {
 	a.buildSIP(tlsConfig)
 	a.recorder, err = src.New(src.Config{
 		Recorders: recorders(cfg.Recorders), UserAgent: a.userAgent(), Layer: a.txn, Transport: a.transport,
-		Policy: a.policy.Load, Log: a.log, Registerer: a.registry, Now: time.Now, OnEvent: a.onRecordingEvent,
+		Policy: a.policy.Load, Log: a.log, Registerer: a.registry, Now: time.Now, OnEvent: a.onRecordingEvent, OnVerdict: a.onVerdict,
 	})
 	if err != nil {
 		a.media.Close()
@@ -127,6 +129,9 @@ func (a *App) Start() error {
 }
 
 func (a *App) bind() error {
+	if err := a.openJournal(); err != nil {
+		return err
+	}
 	for _, l := range a.cfg.SIP.Listeners {
 		if _, err := a.transport.Listen(l.URL, l.Advertise); err != nil {
 			return fmt.Errorf("sip.listen: %w", err)
@@ -160,7 +165,7 @@ func (a *App) MediaPorts() forker.PortStats { return a.media.Ports() }
 
 func (a *App) backend() api.Backend {
 	return api.Backend{
-		Ready: a.ready, Events: a.events,
+		Ready: a.ready, Events: a.events, Journal: a.listJournal(),
 		Metrics: promhttp.HandlerFor(a.registry, promhttp.HandlerOpts{}),
 		Calls:   a.listCalls, Call: a.oneCall,
 		Recordings: a.listRecordings, Recording: a.oneRecording,

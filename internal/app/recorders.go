@@ -102,6 +102,7 @@ func (a *App) needRestart(cfg *config.Config) []string {
 		{"sip.register", a.cfg.SIP.Register, cfg.SIP.Register},
 		{"sip.drain", a.cfg.SIP.Drain, cfg.SIP.Drain},
 		{"media", a.cfg.Media, cfg.Media},
+		{"journal", a.cfg.Journal, cfg.Journal},
 		{"http", a.cfg.HTTP, cfg.HTTP},
 		{"log.format", a.cfg.Log.Format, cfg.Log.Format},
 	} {

@@ -1,0 +1,67 @@
+package api
+
+import (
+	"context"
+	"net/http"
+	"time"
+)
+
+// JournalQuery says which verdicts of the journal are wanted. What is zero does
+// not matter.
+type JournalQuery struct {
+	Since, Until     time.Time
+	Result, Recorder string
+	Limit            int
+	Cursor           string // as the page before gave it; checked by the journal
+}
+
+// journal is GET /api/v1/journal.
+func (b Backend) journal(w http.ResponseWriter, r *http.Request) {
+	if b.Journal == nil {
+		problem(w, http.StatusNotFound, "no journal is kept: the configuration has no journal.file")
+		return
+	}
+	q, wrong := journalQuery(r, time.Now())
+	if wrong != "" {
+		problem(w, http.StatusBadRequest, wrong)
+		return
+	}
+	ctx, cancel := context.WithTimeout(r.Context(), questionTimeout)
+	defer cancel()
+	items, next, err := b.Journal(ctx, q)
+	if err != nil {
+		fail(w, err)
+		return
+	}
+	p := page{Items: items, Next: next}
+	if p.Items == nil {
+		p.Items = []any{}
+	}
+	write(w, http.StatusOK, p)
+}
+
+func journalQuery(r *http.Request, now time.Time) (q JournalQuery, wrong string) {
+	if q.Limit, _, wrong = pageOf(r); wrong != "" {
+		return q, wrong
+	}
+	values := r.URL.Query()
+	q.Result, q.Recorder, q.Cursor = values.Get("result"), values.Get("recorder"), values.Get("cursor")
+	for name, at := range map[string]*time.Time{"since": &q.Since, "until": &q.Until} {
+		if s := values.Get(name); s != "" {
+			var ok bool
+			if *at, ok = instant(s, now); !ok {
+				return q, name + " must be a time such as 2026-03-01T12:00:00Z, or a duration such as 24h for so long ago"
+			}
+		}
+	}
+	return q, ""
+}
+
+// instant reads a time, or a duration as so long ago.
+func instant(s string, now time.Time) (time.Time, bool) {
+	if t, err := time.Parse(time.RFC3339, s); err == nil {
+		return t, true
+	}
+	d, err := time.ParseDuration(s)
+	return now.Add(-d), err == nil && d >= 0
+}
