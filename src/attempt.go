@@ -163,7 +163,7 @@ func (a *attempt) onSuccess(tx *txn.ClientTx, resp *sip.Message, flow transport.
 	l := newLeg(a.s.lane, tx, resp, flow)
 	a.acks[resp.ToTag()] = l.ack(resp.CSeq().Num)
 	if a.over || a.leg != nil {
-		a.s.log.Info("late answer of an SRS ended with BYE", "srs", a.srs, "sip_call_id", a.callID)
+		a.s.logger.Info("late answer of an SRS ended with BYE", "srs", a.srs, "sip_call_id", a.callID)
 		a.s.bye(l, nil, a.close)
 		return
 	}

@@ -1,7 +1,5 @@
 package src
 
-import "time"
-
 // Whether a packet that was sent has been recorded, nobody tells. What was sent
 // before an SRS last gave a sign of life counts as recorded; what was sent after
 // that to an SRS that was then lost is at risk.
@@ -42,6 +40,3 @@ func (s *Session) noteOverflow() {
 		}
 	}
 }
-
-// stale tells whether the SRS has given no sign of life for so long.
-func (s *Session) stale(d time.Duration) bool { return s.now().Sub(s.aliveAt) >= d }

@@ -219,6 +219,27 @@ func control(verb string) func([]string, stdio) error {
 	}
 }
 
+// move is the command that takes a recording to another SRS.
+func move(args []string, std stdio) error {
+	fs, c := clientFlags("move", std)
+	var req struct {
+		SRS string `json:"srs,omitempty"`
+	}
+	fs.StringVar(&req.SRS, "srs", "", "`URI` of an SRS of the recorder, as in the configuration; the next one when not given")
+	rest, err := parse(fs, args, std)
+	if err != nil {
+		return err
+	}
+	if len(rest) != 1 {
+		return errors.New("which recording? 'sidetrack recordings' lists their ids")
+	}
+	out, err := c.do("POST", "recordings/"+url.PathEscape(rest[0])+"/move", req)
+	if err != nil {
+		return err
+	}
+	return c.told(out)
+}
+
 func startRecording(args []string, std stdio) error {
 	fs, c := clientFlags("start", std)
 	var req struct {

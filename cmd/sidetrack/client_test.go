@@ -58,6 +58,7 @@ func TestClient(t *testing.T) {
 		{"recordings --json=false", 0, "7        4", ""},
 		{"pause r1 --json=false", 0, "r1 paused\n", ""},
 		{"resume r1", 0, `{"id":"r1","state":"resumed"}`, ""},
+		{"move r1 --srs sip:b --json=false", 0, "r1 moved\n", ""},
 		{"stop x", 1, "", "sidetrack stop: recording x: no such call or recording\n"},
 		{"start c1 --recorder main --json=false", 0, "r2 starting\n", ""},
 		{"calls --api " + url + "/broken/", 1, "", "reading the API's answer"},

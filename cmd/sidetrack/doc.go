@@ -4,6 +4,6 @@
 // Its nouns. A command is the word after the program's name; run finds it, main
 // turns its result into the exit status: 0, or 1 and one clear line on standard
 // error. serve hands the signals to supervise, which reloads, drains and stops
-// an app.App; calls, recordings, start, pause, resume and stop are clients of
+// an app.App; calls, recordings, start, pause, resume, move and stop are clients of
 // the HTTP API of a proxy that runs elsewhere.
 package main

@@ -32,6 +32,7 @@ func commands() []command {
 		{"recordings", "[ID] [--json]", "show live and recently ended recordings", showRecordings},
 		{"start", "CALL --recorder NAME [--name NAME] [--tracks both]", "record a running call", startRecording},
 		{"pause", "ID", "pause a recording", control("pause")},
+		{"move", "ID", "take a recording to another SRS of its recorder", move},
 		{"resume", "ID", "resume a recording", control("resume")},
 		{"stop", "ID", "stop a recording; its call goes on", control("stop")},
 		{"version", "", "print version, commit and Go version", version},

@@ -97,6 +97,7 @@ func TestRun(t *testing.T) {
 		{"recorder --log-format xml", 1, "", "--log-format xml"},
 		{"recorder stop", 1, "", "unexpected argument"},
 		{"pause", 1, "", "which recording?"},
+		{"move", 1, "", "which recording?"},
 		{"stop a b", 1, "", "which recording?"},
 		{"start", 1, "", "which call?"},
 		{"start c1", 1, "", "which recorder?"},

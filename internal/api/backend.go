@@ -20,6 +20,11 @@ type StartRequest struct {
 	Tracks   string `json:"tracks"`
 }
 
+// MoveRequest asks for a recording at another SRS; "" is the next of the list.
+type MoveRequest struct {
+	SRS string `json:"srs"`
+}
+
 // Backend is what the API serves. All functions may be called at once from
 // many goroutines; they honour ctx. Errors that wrap ErrNotFound, ErrConflict
 // or ErrInvalid become 404, 409 and 400.
@@ -32,8 +37,10 @@ type Backend struct {
 	Recording  func(ctx context.Context, id string) (any, error)
 	// Control carries out pause, resume or stop and returns the new state.
 	Control func(ctx context.Context, id, verb string) (any, error)
-	Start   func(ctx context.Context, callID string, req StartRequest) (any, error)
-	Events  *Broker
+	// Move takes a recording to another SRS and returns the new state.
+	Move   func(ctx context.Context, id string, req MoveRequest) (any, error)
+	Start  func(ctx context.Context, callID string, req StartRequest) (any, error)
+	Events *Broker
 	// Journal returns one page of verdicts and the cursor of the next; nil: no
 	// journal is kept.
 	Journal func(ctx context.Context, q JournalQuery) (items []any, next string, err error)

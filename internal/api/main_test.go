@@ -48,6 +48,13 @@ func double() api.Backend {
 			}
 			return v, err
 		},
+		Move: func(ctx context.Context, id string, req api.MoveRequest) (any, error) {
+			v, err := one("r1")(ctx, id)
+			if err == nil {
+				v = map[string]string{"id": id, "to": req.SRS}
+			}
+			return v, err
+		},
 		Start: func(ctx context.Context, id string, req api.StartRequest) (any, error) {
 			if _, err := one("c1")(ctx, id); err != nil {
 				return nil, err

@@ -102,6 +102,7 @@ func Handler(b Backend) http.Handler {
 		}))
 	}
 	mux.HandleFunc("GET /api/v1/journal", b.journal)
+	mux.HandleFunc("POST /api/v1/recordings/{id}/move", b.move)
 	if b.Events != nil {
 		mux.HandleFunc("GET /api/v1/events", b.Events.serve)
 	}
@@ -134,6 +135,9 @@ func one(get func(ctx context.Context, id string) (any, error)) http.HandlerFunc
 
 func (b Backend) start(w http.ResponseWriter, r *http.Request) {
 	req, status, err := startRequest(http.MaxBytesReader(w, r.Body, maxRequestBody))
+	if err == io.EOF {
+		err = errors.New(`the body is empty; write {"recorder": "name of a recorder"}`)
+	}
 	if err != nil {
 		problem(w, status, err.Error())
 		return
@@ -148,9 +152,25 @@ func (b Backend) start(w http.ResponseWriter, r *http.Request) {
 	write(w, http.StatusCreated, v)
 }
 
+// move takes a recording to another SRS; the request needs no body.
+func (b Backend) move(w http.ResponseWriter, r *http.Request) {
+	req, status, err := request[MoveRequest](http.MaxBytesReader(w, r.Body, maxRequestBody))
+	if err != nil && err != io.EOF {
+		problem(w, status, err.Error())
+		return
+	}
+	one(func(ctx context.Context, id string) (any, error) { return b.Move(ctx, id, req) })(w, r)
+}
+
 // startRequest reads the body of a request to start a recording; status is for
 // the answer where err is not nil.
 func startRequest(body io.Reader) (req StartRequest, status int, err error) {
+	return request[StartRequest](body)
+}
+
+// request reads a body of one JSON object; an empty one is io.EOF. status is
+// for the answer where err is not nil.
+func request[T any](body io.Reader) (req T, status int, err error) {
 	d := json.NewDecoder(body)
 	d.DisallowUnknownFields()
 	if err = d.Decode(&req); err == nil {
@@ -159,7 +179,7 @@ func startRequest(body io.Reader) (req StartRequest, status int, err error) {
 			return req, http.StatusBadRequest, errors.New("the body holds more than one value")
 		}
 	} else if err == io.EOF {
-		return req, http.StatusBadRequest, errors.New(`the body is empty; write {"recorder": "name of a recorder"}`)
+		return req, http.StatusBadRequest, io.EOF
 	}
 	var large *http.MaxBytesError
 	switch {

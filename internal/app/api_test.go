@@ -38,6 +38,7 @@ func TestAPIOverACall(t *testing.T) {
 		{rec + "/pause", "", 200, `"state":"paused"`},
 		{rec + "/pause", "", 409, "not possible"},
 		{rec + "/resume", "", 200, ""},
+		{rec + "/move", `{"srs":"sip:elsewhere"}`, 400, "elsewhere"},
 		{rec + "/stop", "", 200, `"state":"ended"`},
 		{rec + "/stop", "", 409, "ended"},
 		{"/api/v1/recordings/none/stop", "", 404, "none"},

@@ -77,6 +77,11 @@ func (a *App) control(ctx context.Context, id, verb string) (any, error) {
 	return v, apiError(err)
 }
 
+func (a *App) moveRecording(ctx context.Context, id string, req api.MoveRequest) (any, error) {
+	v, err := a.recorder.Move(ctx, id, req.SRS)
+	return v, apiError(err)
+}
+
 func (a *App) startRecording(ctx context.Context, callID string, req api.StartRequest) (any, error) {
 	v, err := a.recorder.Start(ctx, callID, src.StartRequest{Recorder: req.Recorder, Name: req.Name, Tracks: req.Tracks})
 	return v, apiError(err)

@@ -88,6 +88,8 @@ type Recorder struct {
 	SkipFailoverCodes *regexp.Regexp // over a three digit final code; nil: none stops the list
 	Timeout           time.Duration  // one SRS's time to answer
 	Buffer            time.Duration  // how much audio is kept while no SRS can be sent to; 0: none
+	MidCall           MidCall        // what becomes of a recording whose SRS is lost in mid-call
+	Check             time.Duration  // how often a live SRS is asked whether it is there; 0: never
 	DTMF              DTMF           // what becomes of telephone-events in the copy
 	Pause             Pause          // what is sent during a pause
 	FromURI           string         // never empty
@@ -99,6 +101,15 @@ type Recorder struct {
 	// whose values are escaped by the template itself.
 	Group, GroupExtension, SessionExtension, Caller, Callee *policy.Template
 }
+
+// MidCall is a rule for the loss of an SRS while the call goes on.
+type MidCall string
+
+// The rules: the recording goes on with the next SRS, or ends.
+const (
+	MidCallMove MidCall = "move"
+	MidCallStop MidCall = "stop"
+)
 
 // DTMF is a rule for RFC 4733 telephone-events.
 type DTMF string

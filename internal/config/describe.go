@@ -153,6 +153,9 @@ func (c *Config) describeRecorders(t *table) {
 			kept = "up to " + short(r.Buffer) + " of audio until one has answered"
 		}
 		t.row("", "keeps", kept)
+		if r.MidCall == MidCallStop {
+			t.row("", "when its SRS is lost", "a recording ends")
+		}
 		switch r.DTMF {
 		case DTMFDrop:
 			t.row("", "digits", "are left out")

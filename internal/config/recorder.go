@@ -21,7 +21,7 @@ func (d *decoder) recorders(c cursor) {
 }
 
 func (d *decoder) recorder(name string, c cursor) {
-	r := Recorder{Name: name, Timeout: 4 * time.Second, Buffer: 10 * time.Second, DTMF: DTMFPass, Pause: PauseStop}
+	r := Recorder{Name: name, Timeout: 4 * time.Second, Buffer: 10 * time.Second, MidCall: MidCallMove, Check: 10 * time.Second, DTMF: DTMFPass, Pause: PauseStop}
 	var srs []target
 	ok := c.read(fields{
 		{"srs", func(c cursor) { r.SRS, srs = d.srs(c) }},
@@ -34,6 +34,12 @@ func (d *decoder) recorder(name string, c cursor) {
 		{"buffer", func(c cursor) {
 			if v, ok := c.duration(0, time.Minute, "10s"); ok {
 				r.Buffer = v
+			}
+		}},
+		{"midcall", func(c cursor) { choose(c, &r.MidCall, MidCallMove, MidCallStop) }},
+		{"check", func(c cursor) {
+			if v, ok := c.duration(0, time.Hour, "10s"); ok {
+				r.Check = v
 			}
 		}},
 		{"dtmf", func(c cursor) { choose(c, &r.DTMF, DTMFPass, DTMFDrop, DTMFMask) }},
