@@ -97,16 +97,24 @@ func newNamespace(t *testing.T) string {
 
 // phone is one baresip with its control connection.
 type phone struct {
-	t      *testing.T
-	name   string
-	dir    string
-	conn   net.Conn
-	mu     sync.Mutex
-	events map[string]int
-	done   chan struct{}
+	t       *testing.T
+	name    string
+	dir     string
+	conn    net.Conn
+	process *process
+	mu      sync.Mutex
+	events  map[string]int
+	done    chan struct{}
 }
 
+// newPhone starts a phone that registers nowhere.
 func newPhone(t *testing.T, namespace, name string, port int, hertz float64) *phone {
+	t.Helper()
+	return newPhoneAs(t, namespace, name, port, hertz, fmt.Sprintf("<sip:%s@%s:%d>;regint=0", name, inside, port))
+}
+
+// newPhoneAs starts one with that account.
+func newPhoneAs(t *testing.T, namespace, name string, port int, hertz float64, account string) *phone {
 	t.Helper()
 	p := &phone{t: t, name: name, dir: t.TempDir(), events: map[string]int{}, done: make(chan struct{})}
 	p.write("tone.wav", tone(hertz, 120))
@@ -135,9 +143,9 @@ module_tmp account.so
 module_app ctrl_tcp.so
 module_app menu.so
 `, inside, port, p.dir, name, port+4000, port+4100, control, filepath.Dir(strings.TrimSpace(string(modules)))))
-	p.write("accounts", fmt.Appendf(nil, "<sip:%s@%s:%d>;regint=0;answermode=auto;audio_codecs=PCMU\n", name, inside, port))
+	p.write("accounts", []byte(account+";answermode=auto;audio_codecs=PCMU\n"))
 	p.write("contacts", nil)
-	start(t, "baresip "+name, namespace, "baresip", "-f", p.dir)
+	p.process = start(t, "baresip "+name, namespace, "baresip", "-f", p.dir)
 	if !eventually(patience, func() bool { p.conn, err = net.Dial("tcp", control); return err == nil }) {
 		t.Fatalf("%s has no control connection: %v", name, err)
 	}

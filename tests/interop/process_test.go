@@ -182,6 +182,7 @@ type site struct {
 	t     *testing.T
 	ip    string
 	dir   string // the recorder's output
+	file  string // the proxy's configuration
 	proxy *process
 	http  string
 }
@@ -199,12 +200,19 @@ const (
 // newSite starts both on ip, in that namespace, with the calls routed to that URI.
 func newSite(t *testing.T, namespace, ip, route string) *site {
 	t.Helper()
+	return newSiteWith(t, namespace, ip, route, "")
+}
+
+// newSiteWith has more keys below sip, each on a line of its own.
+func newSiteWith(t *testing.T, namespace, ip, route, keys string) *site {
+	t.Helper()
 	s := &site{t: t, ip: ip, dir: t.TempDir(), http: fmt.Sprintf("http://%s:%d", ip, httpPort)}
 	yaml := fmt.Sprintf(`
 sip:
   listen: ["udp://%[1]s:%[2]d", "tcp://%[1]s:%[2]d"]
   trusted: [%[1]s/32]
   drain: 1s
+%[6]s
 routes:
   - to: "%[3]s"
 media:
@@ -216,18 +224,24 @@ recording:
   - recorder: main
 http: {listen: "%[1]s:%[5]d"}
 log: {level: info, format: text}
-`, ip, proxyPort, route, srsPort, httpPort)
-	file := filepath.Join(t.TempDir(), "sidetrack.yaml")
-	if err := os.WriteFile(file, []byte(yaml), 0o600); err != nil {
+`, ip, proxyPort, route, srsPort, httpPort, keys)
+	s.file = filepath.Join(t.TempDir(), "sidetrack.yaml")
+	if err := os.WriteFile(s.file, []byte(yaml), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	start(t, "recorder", namespace, program(t), "recorder", "--out", s.dir,
 		"--listen", fmt.Sprintf("udp://%s:%d", ip, srsPort), "--listen", fmt.Sprintf("tcp://%s:%d", ip, srsPort))
-	s.proxy = start(t, "sidetrack", namespace, program(t), "serve", "--config", file)
-	if !eventually(patience, func() bool { return s.status("/readyz") == http.StatusOK }) {
-		t.Fatal("sidetrack does not become ready")
-	}
+	s.serve(namespace)
 	return s
+}
+
+// serve starts the proxy, for the first time or again.
+func (s *site) serve(namespace string) {
+	s.t.Helper()
+	s.proxy = start(s.t, "sidetrack", namespace, program(s.t), "serve", "--config", s.file)
+	if !eventually(patience, func() bool { return s.status("/readyz") == http.StatusOK }) {
+		s.t.Fatal("sidetrack does not become ready")
+	}
 }
 
 func (s *site) get(path string) (int, []byte) {

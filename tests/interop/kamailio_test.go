@@ -1,0 +1,106 @@
+//go:build interop
+
+package interop_test
+
+import (
+	"fmt"
+	"path/filepath"
+	"testing"
+)
+
+const pbxPort = 6091
+
+// Two baresip phones, one by UDP and one by TCP, register with Kamailio through sidetrack and call each other through
+// it. A call passes twice, from the phone to the PBX and from the PBX to the phone, and each time it is recorded
+// whole. After a restart of sidetrack they reach each other again once they have registered.
+func TestPhonesRegisteredWithKamailio(t *testing.T) {
+	root(t)
+	need(t, "kamailio", "baresip", "ip")
+	for _, mode := range []string{"contact", "path"} {
+		t.Run(mode, func(t *testing.T) {
+			namespace := newNamespace(t)
+			startKamailio(t, namespace)
+			s := newSiteWith(t, namespace, inside, fmt.Sprintf("sip:%s:%d", inside, pbxPort), "  register: "+mode)
+			anna := newRegistered(t, namespace, "anna", 6071, 440, "udp")
+			ben := newRegistered(t, namespace, "ben", 6081, 1000, "tcp")
+			s.awaitPhones(2)
+
+			s.talk(anna, ben, 1)
+			s.talk(ben, anna, 2)
+			for _, r := range s.awaitRecordings(4) {
+				s.bothTones(r)
+			}
+
+			s.proxy.end()
+			s.serve(namespace)
+			s.awaitPhones(2)
+			s.talk(anna, ben, 3)
+			s.awaitRecordings(6)
+
+			anna.process.end() // they take their registrations back
+			ben.process.end()
+			s.awaitPhones(0)
+		})
+	}
+}
+
+func startKamailio(t *testing.T, namespace string) {
+	t.Helper()
+	socket := fmt.Sprintf("udp:%s:%d", inside, pbxPort)
+	dir := t.TempDir()
+	start(t, "kamailio", namespace, "kamailio", "-f", absolute(t, "kamailio/registrar.cfg"), "-l", socket, "-DD", "-E",
+		"-Y", dir, "-P", filepath.Join(dir, "pid"), "-m", "32", "-M", "8")
+}
+
+// newRegistered starts a phone that registers through sidetrack.
+func newRegistered(t *testing.T, namespace, name string, port int, hertz float64, network string) *phone {
+	t.Helper()
+	account := fmt.Sprintf(`<sip:%[1]s@%[2]s:%[3]d;transport=%[5]s>;auth_user=%[1]s;auth_pass=secret;outbound="sip:%[2]s:%[4]d;transport=%[5]s";regint=10`,
+		name, inside, pbxPort, proxyPort, network)
+	return newPhoneAs(t, namespace, name, port, hertz, account)
+}
+
+// awaitPhones waits until so many are known.
+func (s *site) awaitPhones(n float64) {
+	s.t.Helper()
+	if !eventually(patience, func() bool { return s.sum("sidetrack_registrations") == n }) {
+		s.t.Fatalf("%v phones have registered, %v should", s.sum("sidetrack_registrations"), n)
+	}
+}
+
+// talk is the nth call between two phones, some seconds long.
+func (s *site) talk(from, to *phone, n int) {
+	s.t.Helper()
+	before := s.copies()
+	from.command("dial", fmt.Sprintf("sip:%s@%s:%d", to.name, inside, pbxPort))
+	from.event("CALL_ESTABLISHED", n)
+	to.event("CALL_ESTABLISHED", n)
+	s.awaitCopies(before + 600) // two passes of two streams, three seconds of each
+	from.command("hangup", "")
+	from.event("CALL_CLOSED", n)
+	to.event("CALL_CLOSED", n)
+	if !eventually(patience, func() bool { return s.calls() == 0 }) {
+		s.t.Errorf("%d calls are left", s.calls())
+	}
+}
+
+// bothTones looks whether a recording has each party's tone under a label of its own.
+func (s *site) bothTones(r recording) {
+	s.t.Helper()
+	if !r.Complete || len(r.Problems) > 0 || len(r.Streams) != 2 {
+		s.t.Errorf("recording %+v", r)
+	}
+	tones := map[float64]float64{}
+	for _, stream := range r.Streams {
+		samples, rate := wave(s.t, filepath.Join(r.dir, filepath.Base(stream.File)))
+		low, high := heard(samples, rate, 440), heard(samples, rate, 1000)
+		if low > 0 && high > 0 || stream.Lost > 0 {
+			s.t.Errorf("label %s: %.1f s of one tone, %.1f s of the other, %d packets lost", stream.Label, low, high, stream.Lost)
+		}
+		tones[440] += low
+		tones[1000] += high
+	}
+	if tones[440] < 2 || tones[1000] < 2 {
+		s.t.Errorf("recording of %v: tones %v", r.Parties, tones)
+	}
+}
