@@ -60,7 +60,7 @@ func (c *client) do(method, path string, in any) ([]byte, error) {
 	transport := &http.Transport{DisableKeepAlives: true, Proxy: http.ProxyFromEnvironment}
 	resp, err := (&http.Client{Timeout: 15 * time.Second, Transport: transport}).Do(req)
 	if err != nil {
-		return nil, fmt.Errorf("no proxy answers at %s (%w); --api or SIDETRACK_API names another", base, cause(err))
+		return nil, fmt.Errorf("%w at %s (%w); --api or SIDETRACK_API names another", errNoProxy, base, cause(err))
 	}
 	defer resp.Body.Close()
 	out, err := io.ReadAll(resp.Body)
@@ -77,6 +77,8 @@ func (c *client) do(method, path string, in any) ([]byte, error) {
 	return out, nil
 }
 
+var errNoProxy = errors.New("no proxy answers")
+
 // cause is the innermost error: the address around it is told already.
 func cause(err error) error {
 	for inner := errors.Unwrap(err); inner != nil; inner = errors.Unwrap(err) {
@@ -86,25 +88,33 @@ func cause(err error) error {
 }
 
 // all reads every page of a list.
-func (c *client) all(path string) ([]json.RawMessage, error) {
-	var items []json.RawMessage
-	for cursor := ""; ; {
-		out, err := c.do("GET", path+"?limit=1000&cursor="+url.QueryEscape(cursor), nil)
+func (c *client) all(path string) (items []json.RawMessage, err error) {
+	err = c.pages(path, url.Values{}, func(page []json.RawMessage) error {
+		items = append(items, page...)
+		return nil
+	})
+	return items, err
+}
+
+// pages reads a list page by page; what is asked for goes with each request.
+func (c *client) pages(path string, q url.Values, each func([]json.RawMessage) error) error {
+	q.Set("limit", "1000")
+	for {
+		out, err := c.do("GET", path+"?"+q.Encode(), nil)
 		if err != nil {
-			return nil, err
+			return err
 		}
 		var page struct {
 			Items []json.RawMessage
 			Next  string
 		}
 		if err := json.Unmarshal(out, &page); err != nil {
-			return nil, fmt.Errorf("reading the API's answer: %w", err)
+			return fmt.Errorf("reading the API's answer: %w", err)
 		}
-		items = append(items, page.Items...)
-		if page.Next == "" {
-			return items, nil
+		if err := each(page.Items); err != nil || page.Next == "" {
+			return err
 		}
-		cursor = page.Next
+		q.Set("cursor", page.Next)
 	}
 }
 
@@ -185,9 +195,17 @@ type recordingRow struct {
 
 func showRecordings(args []string, std stdio) error {
 	fs, c := clientFlags("recordings", std)
+	var j journalFlags
+	j.register(fs)
 	rest, err := parse(fs, args, std)
 	if err != nil {
 		return err
+	}
+	if j.wanted() {
+		if len(rest) > 0 {
+			return fmt.Errorf("unexpected argument %q: the journal is asked by --since and --result", rest[0])
+		}
+		return c.journal(j)
 	}
 	return show(c, "recordings", rest, "ID\tSTATE\tSINCE\tRECORDER\tSRS\tPACKETS\tCOPIED\tREASON", func(v recordingRow) string {
 		var in, copied uint64

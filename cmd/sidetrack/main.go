@@ -29,7 +29,7 @@ func commands() []command {
 		{"demo", "[--out DIR] [--calls N] [--seconds N] [--json]", "record calls in a whole system on loopback", runDemo},
 		{"recorder", "[--listen URL]… [--out DIR]", "run the embedded SRS alone", runRecorder},
 		{"calls", "[ID] [--json]", "show live calls", showCalls},
-		{"recordings", "[ID] [--json]", "show live and recently ended recordings", showRecordings},
+		{"recordings", "[ID] [--since 24h] [--result missed] [--json]", "show live and recently ended recordings, or the journal", showRecordings},
 		{"start", "CALL --recorder NAME [--name NAME] [--tracks both]", "record a running call", startRecording},
 		{"pause", "ID", "pause a recording", control("pause")},
 		{"move", "ID", "take a recording to another SRS of its recorder", move},

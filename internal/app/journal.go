@@ -46,8 +46,27 @@ func (a *App) onVerdict(v src.Verdict) {
 		a.journal.Add(row)
 	}
 	if row.Result != store.Running {
-		a.events.Publish("recording.verdict", row)
+		a.events.Publish(eventVerdict, verdictEvent{
+			eventVerdict, time.Now().UTC(), row.CallID, row.Call.SIPCallID, row.SIPCallID, row.ID, row.SRS, row.Name, row.Recorder, row.Reason, row,
+		})
 	}
+}
+
+const eventVerdict = "recording.verdict"
+
+// verdictEvent is a verdict with the fields that every event of a recording has.
+type verdictEvent struct {
+	Type      string        `json:"type"`
+	Time      time.Time     `json:"time"`
+	DlgID     string        `json:"dlg_id"`
+	DlgCallID string        `json:"dlg_callid"`
+	CallID    string        `json:"callid"`
+	SessionID string        `json:"session_id"`
+	Server    string        `json:"server"`
+	Instance  string        `json:"instance"`
+	Recorder  string        `json:"recorder"`
+	Reason    string        `json:"reason,omitempty"`
+	Verdict   store.Verdict `json:"verdict"`
 }
 
 // verdict is a verdict of the recording client as the journal keeps it.
