@@ -10,17 +10,18 @@ import (
 // package and all below it. b2bua and src are strangers to each other: internal/app joins them.
 var directions = map[string][]string{
 	"cmd/sidetrack":     {"internal/app", "internal/config", "internal/recorder", "internal/demo", "internal/store"},
-	"b2bua":             {"internal/sip…", "internal/sdp", "forker", "metadata", "policy"},
-	"src":               {"internal/sip…", "internal/sdp", "forker", "metadata", "policy"},
-	"forker":            {},
+	"b2bua":             {"internal/sip…", "internal/sdp", "internal/srtp", "forker", "metadata", "policy"},
+	"src":               {"internal/sip…", "internal/sdp", "internal/srtp", "forker", "metadata", "policy"},
+	"forker":            {"internal/srtp"},
 	"metadata":          {},
 	"policy":            {},
 	"internal/api":      {},
 	"internal/audio":    {},
-	"internal/sdp":      {},
+	"internal/sdp":      {"internal/srtp"},
+	"internal/srtp":     {},
 	"internal/sip…":     {"internal/sip…"},
 	"internal/config":   {"policy", "metadata"},
-	"internal/recorder": {"metadata", "internal/sip…", "internal/sdp", "internal/audio"},
+	"internal/recorder": {"metadata", "internal/sip…", "internal/sdp", "internal/srtp", "internal/audio"},
 	"internal/demo":     {"internal/app", "internal/config", "internal/recorder", "internal/audio", "internal/sip…", "internal/sdp", "metadata", "policy", "src"}, // a whole system
 	"internal/app":      {"b2bua", "src", "forker", "metadata", "policy", "internal/api", "internal/config", "internal/sdp", "internal/sip…", "internal/store"},
 	"internal/store":    {},
