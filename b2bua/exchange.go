@@ -173,7 +173,11 @@ func (x *exchange) answer(out *sip.Message) {
 // onFailure takes a final response of 300 and above.
 func (x *exchange) onFailure(tx *txn.ClientTx, resp *sip.Message) {
 	defer x.call.settled(tx)
-	if x.hunt != nil && movesOn(resp.Status) {
+	switch {
+	case x.hunt == nil:
+	case x.hunt.redirected(x, resp):
+		return
+	case movesOn(x.call.route, resp.Status):
 		x.hunt.failed(x, resp.Status, resp)
 		return
 	}

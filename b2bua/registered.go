@@ -46,7 +46,7 @@ func (s *Server) onRegistered(tx *txn.ServerTx, token string, routed bool) {
 	switch {
 	case routed && ok && tx.Flow == b.flow:
 		p := &passage{srv: s, server: tx}
-		p.uris = []string{s.beyond(tx.Request)}
+		p.uris = []candidate{{uri: s.beyond(tx.Request)}}
 		p.next(503)
 	case !ok:
 		// After a restart the phone must register once before it is reached.

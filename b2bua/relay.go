@@ -7,6 +7,7 @@ import (
 	"sidetrack/internal/sip"
 	"sidetrack/internal/sip/transport"
 	"sidetrack/internal/sip/txn"
+	"sidetrack/policy"
 )
 
 // passage is a request that belongs to no call (REGISTER, SUBSCRIBE, MESSAGE …)
@@ -16,7 +17,10 @@ import (
 type passage struct {
 	srv    *Server
 	server *txn.ServerTx
-	uris   []string
+	route  *policy.Route // nil: none was asked
+	in     *policy.Invite
+	uris   []candidate
+	uri    candidate // the one being asked
 	left   []txn.Target
 	client *txn.ClientTx // the one being asked
 	timer  *txn.Timer
@@ -42,10 +46,8 @@ func (s *Server) relayAlong(p *passage) {
 		s.reject(tx, 404, "No Route", "no-route")
 		return
 	}
-	p.uris = route.Targets
-	if route.RequestURI {
-		p.uris = []string{tx.Request.RequestURI}
-	}
+	in.Route = route.Name
+	p.route, p.in, p.uris = route, in, candidates(route, tx.Request)
 	p.next(503)
 }
 
@@ -65,11 +67,10 @@ func (p *passage) next(status int) {
 }
 
 func (p *passage) resolve(status int) {
-	uri := p.uris[0]
-	p.uris = p.uris[1:]
-	p.server.Lane.Resolve(uri, func(found []txn.Target, err error) {
+	p.uri, p.uris = p.uris[0], p.uris[1:]
+	p.server.Lane.Resolve(p.uri.uri, func(found []txn.Target, err error) {
 		if err != nil {
-			p.srv.cfg.Log.Warn("target does not resolve", "method", p.server.Request.Method, "target", uri, "error", err)
+			p.srv.cfg.Log.Warn("target does not resolve", "method", p.server.Request.Method, "target", p.uri.uri, "error", err)
 			found = nil
 		}
 		p.left = found
@@ -124,6 +125,9 @@ func (p *passage) request(leaving *transport.Listener) *sip.Message {
 		p.registration.outgoing(out, leaving)
 	}
 	p.recordRoute(out, leaving)
+	if p.route != nil {
+		dress(out, p.route, p.in, p.uri)
+	}
 	return out
 }
 
@@ -164,7 +168,12 @@ func (p *passage) OnResponse(tx *txn.ClientTx, resp *sip.Message, _ transport.Fl
 	}
 }
 
-func (p *passage) movesOn(status int) bool { return movesOn(status) && status != 500 }
+// movesOn: a request that may have had its effect is not repeated after a 500,
+// unless the route says so.
+func (p *passage) movesOn(status int) bool {
+	chosen := p.route != nil && p.route.FailoverCodes != nil
+	return movesOn(p.route, status) && (chosen || status != 500)
+}
 
 // back passes a response (RFC 3261 §16.7): with the sender's Vias, else as it is.
 func (p *passage) back(resp *sip.Message) {

@@ -13,9 +13,11 @@ import (
 // targets of the route in order, each with all the addresses that its name
 // resolves to (RFC 3263 §4.3).
 type hunt struct {
-	uris      []string
+	uris      []candidate
 	endpoints []txn.Target
-	uri       string // the one being asked
+	uri       candidate       // the one being asked
+	followed  int             // redirections so far
+	asked     map[string]bool // Contacts of redirections
 	timer     *txn.Timer
 	ringing   bool         // a provisional response came: the target is alive
 	best      *sip.Message // what the targets that failed had to say
@@ -24,11 +26,7 @@ type hunt struct {
 // dial asks the first target of the call's route.
 func (c *Call) dial() {
 	x := c.initial
-	uris := c.route.Targets
-	if c.route.RequestURI {
-		uris = []string{c.invite.RequestURI}
-	}
-	x.hunt = &hunt{uris: uris}
+	x.hunt = &hunt{uris: candidates(c.route, c.invite)}
 	if err := c.media.request(c, x, c.invite); err != nil {
 		c.refuseOffer(x.server, err)
 		x.finish()
@@ -36,20 +34,11 @@ func (c *Call) dial() {
 		return
 	}
 	if c.callee != nil {
-		x.hunt.uri, x.hunt.endpoints = c.callee.contact, []txn.Target{txn.FlowTarget(c.callee.flow)}
+		x.hunt.uri, x.hunt.endpoints = candidate{uri: c.callee.contact}, []txn.Target{txn.FlowTarget(c.callee.flow)}
 		x.hunt.ask(x)
 		return
 	}
 	x.hunt.nextURI(x, 503)
-}
-
-// movesOn tells whether a failure speaks of the target and not of the callee.
-func movesOn(status int) bool {
-	switch status {
-	case 408, 500, 502, 503, 504:
-		return true
-	}
-	return false
 }
 
 // failed moves on after a target failed with status; resp is its own word, nil
@@ -86,7 +75,7 @@ func (h *hunt) left() bool { return len(h.endpoints)+len(h.uris) > 0 }
 func (h *hunt) advance(x *exchange, status int) {
 	h.stop()
 	if h.left() {
-		x.call.log.Warn("target failed, trying the next", "target", h.uri, "status", status)
+		x.call.log.Warn("target failed, trying the next", "target", h.uri.uri, "status", status)
 	}
 	if len(h.endpoints) > 0 {
 		h.ask(x)
@@ -104,12 +93,12 @@ func (h *hunt) nextURI(x *exchange, status int) {
 		return
 	}
 	h.uri, h.uris = h.uris[0], h.uris[1:]
-	c.lane.Resolve(h.uri, func(found []txn.Target, err error) {
+	c.lane.Resolve(h.uri.uri, func(found []txn.Target, err error) {
 		if x.done || c.state == StateEnding {
 			return
 		}
 		if err != nil {
-			c.log.Warn("target does not resolve", "target", h.uri, "error", err)
+			c.log.Warn("target does not resolve", "target", h.uri.uri, "error", err)
 			h.nextURI(x, 503)
 			return
 		}
@@ -141,7 +130,7 @@ func (h *hunt) ask(x *exchange) {
 	leg := &c.legs[sideB]
 	uri := c.requestURI(h.uri)
 	if status := c.srv.unfit(to, uri); status != 0 {
-		c.log.Warn("target cannot be used", "target", h.uri, "proto", to.Proto, "status", status)
+		c.log.Warn("target cannot be used", "target", h.uri.uri, "proto", to.Proto, "status", status)
 		h.advance(x, status)
 		return
 	}
@@ -149,6 +138,7 @@ func (h *hunt) ask(x *exchange) {
 	leg.listener = to.Listener
 	leg.contact = to.Listener.ContactURI(contactUser(c.id, sideB))
 	req := c.inviteB(uri)
+	dress(req, c.route, c.in, h.uri)
 	x.client = c.lane.Request(req, to, x)
 	c.track(x.client)
 	x.cseqOut = req.CSeq().Num
@@ -221,16 +211,19 @@ func (c *Call) inviteB(uri string) *sip.Message {
 // requestURI is the Request-URI of leg B: the target's own when it names a
 // user; else the caller's, whose host is replaced by the target's when it
 // names us. A domain stays, because the far side and its digest know it.
-func (c *Call) requestURI(target string) string {
-	if c.callee != nil {
+func (c *Call) requestURI(target candidate) string {
+	switch {
+	case c.callee != nil:
 		return c.callee.requestURI(c.invite)
+	case target.exact:
+		return target.uri
 	}
-	t, err := sip.ParseURI(target)
+	t, err := sip.ParseURI(target.uri)
 	if err != nil || c.route.RequestURI {
 		return c.invite.RequestURI
 	}
 	if t.User != "" {
-		return target
+		return target.uri
 	}
 	u, err := sip.ParseURI(c.invite.RequestURI)
 	if err != nil || (u.Scheme != "sip" && u.Scheme != "sips") || !c.srv.ourHost(u) {

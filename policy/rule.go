@@ -23,6 +23,18 @@ type Route struct {
 	Match      Match
 	Targets    []string // SIP URIs, tried in this order; not used when RequestURI is set
 	RequestURI bool     // the Request-URI itself is the target
+
+	// FailoverCodes are the final codes after which the next target is asked;
+	// nil: those that speak of the target and not of who is called.
+	FailoverCodes   *regexp.Regexp
+	FollowRedirects bool          // the Contacts of a 3xx are asked; else the caller gets it
+	Headers         []RouteHeader // set in what goes out by this route
+}
+
+// RouteHeader is a header field that a route sets.
+type RouteHeader struct {
+	Name  string
+	Value *Template
 }
 
 // NoRecorder is the recorder's name in a rule whose calls are not recorded.

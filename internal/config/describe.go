@@ -115,8 +115,26 @@ func (c *Config) describeRoutes(t *table) {
 		if !r.RequestURI {
 			to = uris(r.Targets)
 		}
-		t.matching(i, r.Name, r.Match, to)
+		t.matching(i, r.Name, r.Match, to+routeExtras(r))
 	}
+}
+
+// routeExtras tells of the keys of a route beyond its targets.
+func routeExtras(r policy.Route) string {
+	s := ""
+	if r.FailoverCodes != nil {
+		s += ", the next one after " + strings.TrimPrefix(r.FailoverCodes.String(), "(?i)")
+	}
+	if r.FollowRedirects {
+		s += ", redirections followed"
+	}
+	for i, h := range r.Headers {
+		if i == 0 {
+			s += ", with"
+		}
+		s += " " + h.Name
+	}
+	return s
 }
 
 func (c *Config) describeMedia(t *table) {

@@ -25,7 +25,7 @@ func (d *decoder) recorder(name string, c cursor) {
 	var srs []target
 	ok := c.read(fields{
 		{"srs", func(c cursor) { r.SRS, srs = d.srs(c) }},
-		{"skip_failover_codes", func(c cursor) { r.SkipFailoverCodes = c.codes() }},
+		{"skip_failover_codes", func(c cursor) { r.SkipFailoverCodes = c.codes("the second SRS is never tried") }},
 		{"timeout", func(c cursor) {
 			if v, ok := c.duration(100*time.Millisecond, 5*time.Minute, "4s"); ok {
 				r.Timeout = v
@@ -46,7 +46,7 @@ func (d *decoder) recorder(name string, c cursor) {
 		{"pause", func(c cursor) { choose(c, &r.Pause, PauseStop, PauseSilence) }},
 		{"from_uri", func(c cursor) { ownURI(c, "sip:src@203.0.113.10", &r.FromURI) }},
 		{"to_uri", func(c cursor) { ownURI(c, "sip:rec@198.51.100.7", &r.ToURI) }},
-		{"headers", func(c cursor) { r.Headers = c.headerTemplates() }},
+		{"headers", func(c cursor) { r.Headers = c.headerTemplates(true) }},
 		{"socket", func(c cursor) { d.socket(c, &r, &srs) }},
 		{"group", func(c cursor) { r.Group = c.template() }},
 		{"group_extension", func(c cursor) { r.GroupExtension = c.xml(extension) }},

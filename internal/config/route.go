@@ -2,6 +2,8 @@ package config
 
 import (
 	"fmt"
+	"net/url"
+	"slices"
 	"strings"
 
 	"sidetrack/policy"
@@ -26,6 +28,9 @@ func (d *decoder) route(c cursor, i int) {
 		{"name", func(c cursor) { d.name(c, &r.Name) }},
 		{"match", func(c cursor) { r.Match = d.match(c, false) }},
 		{"to", func(c cursor) { r.Targets, r.RequestURI = d.routeTo(c) }},
+		{"failover_codes", func(c cursor) { r.FailoverCodes = c.codes("nobody's busy or no is ever told") }},
+		{"follow_redirects", func(c cursor) { r.FollowRedirects, _ = c.boolean() }},
+		{"headers", func(c cursor) { r.Headers = c.routeHeaders() }},
 	})
 	if !ok {
 		return
@@ -61,7 +66,7 @@ func (d *decoder) routeTo(c cursor) (targets []string, follow bool) {
 	items := c.words("a SIP URI such as sip:192.0.2.20:5060, several with commas, or " + requestURI)
 	for _, item := range items {
 		if item.n.text != requestURI {
-			if t, ok := item.uri("sip:192.0.2.20:5060"); ok {
+			if t, ok := item.dialled("sip:192.0.2.20:5060"); ok {
 				targets = append(targets, item.n.text)
 				d.later(func() { d.checkTarget(item, t) })
 			}
@@ -77,6 +82,42 @@ func (d *decoder) routeTo(c cursor) (targets []string, follow bool) {
 		c.failf("names no target; write a SIP URI such as sip:192.0.2.20:5060")
 	}
 	return targets, false
+}
+
+// routeHeaders reads the headers that a route sets.
+func (c cursor) routeHeaders() []policy.RouteHeader {
+	var out []policy.RouteHeader
+	for _, h := range c.headerTemplates(false) {
+		out = append(out, policy.RouteHeader{Name: h.Name, Value: h.Value})
+	}
+	return out
+}
+
+// dialled reads a target that may have headers behind it, ?X-Name=value (RFC
+// 3261 §19.1.1).
+func (c cursor) dialled(example string) (target, bool) {
+	s, query, some := strings.Cut(c.n.text, "?")
+	if !some {
+		return c.uri(example)
+	}
+	t, err := parseTarget(s)
+	if err != nil {
+		c.failf("%s %s", c.show(), c.reason(err))
+		return target{}, false
+	}
+	for pair := range strings.SplitSeq(query, "&") {
+		name, value, given := strings.Cut(pair, "=")
+		if _, err := url.PathUnescape(value); err != nil || !given || !token(name) {
+			c.failf("%s has headers that cannot be read; write ?X-Name=value&X-Other=value, with %%20 for a blank", c.show())
+			return target{}, false
+		}
+		if slices.ContainsFunc(reserved, func(s string) bool { return strings.EqualFold(s, name) }) ||
+			strings.EqualFold(name, "From") || strings.EqualFold(name, "To") {
+			c.failf("%s sets the header %s, which is set by sidetrack itself; remove it", c.show(), name)
+			return target{}, false
+		}
+	}
+	return t, true
 }
 
 // checkTarget holds a target against our own sockets. We must not send to

@@ -9,8 +9,9 @@ import (
 
 // codes reads a pattern over final response codes. As in OpenSIPS it is not
 // anchored and case does not count, so that patterns can be taken over as they
-// are. What is written without thinking of that is warned of.
-func (c cursor) codes() *regexp.Regexp {
+// are. What is written without thinking of that is warned of; all says what a
+// pattern for every code would mean.
+func (c cursor) codes(all string) *regexp.Regexp {
 	if c.n.kind == scalar && c.n.text == "" && !c.n.null() { // as a pattern it would match everything
 		return nil
 	}
@@ -18,7 +19,7 @@ func (c cursor) codes() *regexp.Regexp {
 	if re == nil {
 		return nil
 	}
-	var all, inside []string
+	var matched, inside []string
 	atStart := false
 	for code := 300; code <= 699; code++ {
 		s := strconv.Itoa(code)
@@ -26,7 +27,7 @@ func (c cursor) codes() *regexp.Regexp {
 		if loc == nil {
 			continue
 		}
-		all = append(all, s)
+		matched = append(matched, s)
 		if loc[0] == 0 {
 			atStart = true
 		} else {
@@ -34,10 +35,10 @@ func (c cursor) codes() *regexp.Regexp {
 		}
 	}
 	switch {
-	case len(all) == 0:
+	case len(matched) == 0:
 		c.warnf("%s matches no final code from 300 to 699, so it has no effect", c.show())
-	case len(all) == 400:
-		c.warnf("%s matches every final code: the second SRS is never tried; write the codes, such as 408|487", c.show())
+	case len(matched) == 400:
+		c.warnf("%s matches every final code: %s; write the codes, such as 408|487", c.show(), all)
 	case atStart && len(inside) > 0:
 		c.warnf("%s is not anchored, so it also matches %s; write ^ before it if that is not meant", c.show(), few(inside))
 	}

@@ -115,18 +115,19 @@ var reserved = []string{
 	"f", "t", "i", "m", "c", "l", "k", "v", "e",
 }
 
-// headerTemplates reads the headers added to our INVITE.
-func (c cursor) headerTemplates() []HeaderTemplate {
+// headerTemplates reads the headers added to a request: to our own INVITE to a
+// recorder, or to what passes by a route.
+func (c cursor) headerTemplates(recorder bool) []HeaderTemplate {
 	var out []HeaderTemplate
 	c.free("NAME: value", func(name string, v cursor) {
 		switch same := func(s string) bool { return strings.EqualFold(s, name) }; {
 		case !token(name):
 			v.failf("%q is no header name; write one such as X-Tenant", name)
 			return
-		case same("From") || same("To"):
+		case recorder && (same("From") || same("To")):
 			v.failf("this header is set by %s_uri; write that key", strings.ToLower(name))
 			return
-		case slices.ContainsFunc(reserved, same):
+		case slices.ContainsFunc(reserved, same) || same("From") || same("To"):
 			v.failf("this header is set by sidetrack itself; remove it")
 			return
 		}
