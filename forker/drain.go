@@ -29,6 +29,7 @@ type drainingPair struct {
 	pair  *portPair
 	quiet silent
 	since int64
+	ripe  bool // it is being closed; guarded by the pool's mu
 }
 
 // release takes a pair back. What still arrives on it is discarded.
@@ -48,21 +49,21 @@ func (p *portPool) release(pair *portPair) {
 }
 
 // sweep frees the pairs that have been silent long enough, or are never going
-// to be.
+// to be. It does not wait for them: a busy worker closes many at a time.
 func (p *portPool) sweep(now int64) {
 	for _, d := range p.ripe(now) {
-		d.pair.close()
-		p.free(d, now)
+		d.pair.close(func() { p.free(d, now) })
 	}
 }
 
-// ripe takes out of draining what can be closed.
+// ripe marks and returns what can be closed.
 func (p *portPool) ripe(now int64) (ripe []*drainingPair) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for _, d := range p.draining {
 		last, _ := d.quiet.get()
-		if now-last >= p.drain || now-d.since >= int64(maxDrain) {
+		if !d.ripe && (now-last >= p.drain || now-d.since >= int64(maxDrain)) {
+			d.ripe = true
 			ripe = append(ripe, d)
 		}
 	}
@@ -97,7 +98,9 @@ func (p *portPool) closeAll() {
 	}
 	p.mu.Unlock()
 	for _, d := range draining {
-		d.pair.close()
+		if !d.ripe {
+			d.pair.close(nil)
+		}
 	}
 }
 

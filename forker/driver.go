@@ -35,8 +35,10 @@ type socket interface {
 	// sendSegments sends b as datagrams of size bytes, the last perhaps shorter,
 	// with one system call. Only where the driver says that it can.
 	sendSegments(b []byte, size int, to netip.AddrPort) error
-	// close waits until nothing reads the socket and the port is free.
-	close()
+	// close gives the port up without waiting for it. closed, if not nil, is
+	// called once nothing reads the socket any more and the port is free, by
+	// this or another goroutine; not at all when the driver stops before.
+	close(closed func())
 }
 
 // Read buffers, in bytes as given to SO_RCVBUF. A second of G.711 is 50

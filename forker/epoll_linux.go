@@ -52,7 +52,7 @@ func (d *epollDriver) bind(local netip.AddrPort, readBuffer int, affinity uint32
 
 func (d *epollDriver) stop() error {
 	for _, w := range d.workers {
-		w.do(func() { w.stopping = true })
+		w.post(func() { w.stopping = true })
 	}
 	for _, w := range d.workers {
 		<-w.done
@@ -162,21 +162,18 @@ func (w *epollWorker) read(s *epollSocket) {
 	}
 }
 
-// do has f run on the worker and waits for it.
-func (w *epollWorker) do(f func()) {
-	ran := make(chan struct{})
+// post has f run on the worker, and does not wait for it. It is dropped when
+// the worker has stopped.
+func (w *epollWorker) post(f func()) {
 	w.mu.Lock()
+	defer w.mu.Unlock()
 	if w.stopped {
-		w.mu.Unlock()
 		return
 	}
-	w.commands = append(w.commands, func() { defer close(ran); f() })
-	w.mu.Unlock()
-	var one = [8]byte{1}
-	_, _ = unix.Write(w.wakefd, one[:]) // only fails when a wake-up is pending already
-	select {
-	case <-ran:
-	case <-w.done:
+	w.commands = append(w.commands, f)
+	if len(w.commands) == 1 {
+		var one = [8]byte{1}
+		_, _ = unix.Write(w.wakefd, one[:]) // only fails when a wake-up is pending already
 	}
 }
 
@@ -260,18 +257,24 @@ func (s *epollSocket) send(b []byte, to netip.AddrPort) error {
 	return nil
 }
 
-func (s *epollSocket) close() {
+func (s *epollSocket) close(closed func()) {
 	w := s.worker
 	if s.slot < 0 {
 		_ = unix.Close(s.fd)
+		if closed != nil {
+			closed()
+		}
 		return
 	}
-	w.do(func() {
+	w.post(func() {
 		_ = unix.EpollCtl(w.epfd, unix.EPOLL_CTL_DEL, s.fd, nil)
 		_ = unix.Close(s.fd)
 		w.mu.Lock()
-		defer w.mu.Unlock()
 		w.sockets[s.slot] = nil
 		w.vacant = append(w.vacant, s.slot)
+		w.mu.Unlock()
+		if closed != nil {
+			closed()
+		}
 	})
 }

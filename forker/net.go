@@ -59,7 +59,7 @@ func (d *netDriver) stop() error {
 	}
 	d.mu.Unlock()
 	for _, s := range left {
-		s.close()
+		s.close(nil)
 	}
 	return nil
 }
@@ -117,10 +117,13 @@ func (d *netDriver) segments() bool { return false }
 
 func (s *netSocket) sendSegments([]byte, int, netip.AddrPort) error { return errors.ErrUnsupported }
 
-func (s *netSocket) close() {
+func (s *netSocket) close(closed func()) {
 	_ = s.conn.Close()
 	s.reader.Wait()
 	s.driver.mu.Lock()
-	defer s.driver.mu.Unlock()
 	delete(s.driver.sockets, s)
+	s.driver.mu.Unlock()
+	if closed != nil {
+		closed()
+	}
 }

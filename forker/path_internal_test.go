@@ -23,7 +23,7 @@ type sink struct {
 
 func (s *sink) attach(*route) error          { return nil }
 func (s *sink) connect(netip.AddrPort) error { return nil }
-func (s *sink) close()                       {}
+func (s *sink) close(func())                 {}
 func (s *sink) sendSegments(b []byte, size int, to netip.AddrPort) error {
 	s.cuts++
 	for ; len(b) > size; b = b[size:] {

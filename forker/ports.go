@@ -34,9 +34,11 @@ func (p *portPair) attach(rtp, rtcp *route) error {
 	return errors.Join(p.rtp.attach(rtp), p.rtcp.attach(rtcp))
 }
 
-func (p *portPair) close() {
-	p.rtp.close()
-	p.rtcp.close()
+// close gives both ports up; see socket.close. Both are on one worker, which
+// closes them in this order.
+func (p *portPair) close(closed func()) {
+	p.rtp.close(nil)
+	p.rtcp.close(closed)
 }
 
 // portPool hands out the pairs of one range. A released pair stays bound until
@@ -139,7 +141,7 @@ func (p *portPool) bind(local netip.Addr, i int, affinity uint32, deaf bool) (*p
 	}
 	rtcp, err := p.driver.bind(netip.AddrPortFrom(local, uint16(port+1)), controlBuffer, affinity)
 	if err != nil {
-		rtp.close()
+		rtp.close(nil)
 		return nil, err
 	}
 	p.mu.Lock()
