@@ -39,6 +39,17 @@ func (t *Tap) copy(b []byte, h *header, now int64) {
 	}
 }
 
+// refuse counts a packet of SRTP that could not be opened. Nothing of it is
+// believed, its sequence number neither.
+func (t *Tap) refuse(h *header) {
+	t.counts.in++
+	if h == nil {
+		t.drop(DropNotRTP)
+		return
+	}
+	t.drop(DropSRTPAuth)
+}
+
 // mute makes silence of a packet of a known codec, for PauseSilence.
 func (t *Tap) mute(b []byte, h *header) ([]byte, bool) {
 	own := *h

@@ -18,6 +18,9 @@
 //     header in place and sends it; a copy that the kernel does not take at once
 //     is dropped and counted
 //
+// What a party sends as SRTP passes as it is; taps copy it in clear when
+// SetRemote has told the key (secure.go).
+//
 // While a Tap has no address to send to, its packets go into its backlog
 // instead and leave later through step 4, as if they had just come (backlog.go,
 // catchup.go). By rule telephone-events, or all audio of a pause, leave as the
@@ -31,6 +34,6 @@
 //
 // Sections obeyed: RFC 3550 §5.1, §6.2–6.4, §6.6, appendix A.1 (RTP, RTCP),
 // RFC 3551 §11 (port pairs), RFC 4733 §2 (telephone-events), RFC 4961
-// (symmetric RTP), RFC 5761 §4 (mux), RFC 7160 (clock changes), RFC 7866 §8
+// (symmetric RTP), RFC 3711 (SRTP), RFC 5761 §4 (mux), RFC 7160 (clock changes), RFC 7866 §8
 // (RTP of a recording client).
 package forker

@@ -6,6 +6,8 @@ import (
 	"runtime/debug"
 	"slices"
 	"sync"
+
+	"sidetrack/internal/srtp"
 )
 
 // Side is one of the call's two legs.
@@ -42,6 +44,8 @@ type Remote struct {
 	Sends     bool           // that party is to send (sendrecv or sendonly)
 	RTPKind   bool           // the m-line is RTP; false: opaque datagrams (T.38, ...)
 	Source    netip.Addr     // optional: host that the party's signalling comes from; its media is believed at once
+	Secure    bool           // that party sends SRTP: without Key nothing of it is copied
+	Key       *srtp.Key      // what that party protects its RTP with; taps copy the clear packets, the relay passes on what came. Not changed by us.
 }
 
 // Relay is the media of one call. Safe for concurrent use.
@@ -149,6 +153,7 @@ func (r *Relay) SetRemote(side Side, stream int, remote Remote) {
 		return
 	}
 	l := &r.streams[stream].legs[side]
+	r.streams[stream].flows[side].secrecy.set(remote)
 	if remote.Sends && !l.remote.Sends {
 		r.since = r.engine.now()
 	}

@@ -29,6 +29,7 @@ type flow struct {
 	counts  flowCounters
 	lastRTP int64 // arrival of the newest accepted media datagram; 0: none
 	taps    []*Tap
+	secrecy secrecy
 }
 
 // flowCounters are the plain numbers behind FlowStats.
@@ -64,7 +65,7 @@ func (r *route) pass(b []byte, from netip.AddrPort, now int64) {
 	if r.from.remote.RTPKind && !control {
 		if r.from.remote.Mux && isRTCP(b) {
 			control, muxed = true, true
-		} else if rh, ok := readHeader(b); ok {
+		} else if rh, ok := r.flow.read(b); ok {
 			hdr, h = rh, &hdr
 		}
 	}
@@ -79,7 +80,30 @@ func (r *route) pass(b []byte, from netip.AddrPort, now int64) {
 	if control {
 		return
 	}
-	for _, t := range r.flow.taps {
+	r.flow.copy(b, h, now)
+}
+
+// read reads the header of a media packet. Of SRTP the padding cannot be seen.
+func (f *flow) read(b []byte) (header, bool) {
+	if f.secrecy.sealed {
+		return readSealed(b)
+	}
+	return readHeader(b)
+}
+
+// copy hands the packet to the taps, in clear.
+func (f *flow) copy(b []byte, h *header, now int64) {
+	if f.secrecy.sealed {
+		clear, own := f.secrecy.open(b, h, len(f.taps) > 0)
+		if clear == nil {
+			for _, t := range f.taps {
+				t.refuse(h)
+			}
+			return
+		}
+		b, h = clear, own
+	}
+	for _, t := range f.taps {
 		t.copy(b, h, now)
 	}
 }

@@ -19,6 +19,22 @@ type header struct {
 // wrong version, an RTCP packet type (RFC 5761 §4), or lengths of CSRC list,
 // header extension or padding that b cannot hold. b is not kept.
 func readHeader(b []byte) (h header, ok bool) {
+	if h, ok = readSealed(b); !ok {
+		return h, false
+	}
+	if b[0]&0x20 != 0 && h.payload > 0 {
+		pad := int(b[len(b)-1])
+		if pad == 0 {
+			return h, false
+		}
+		h.payload -= pad
+	}
+	return h, h.payload >= 0
+}
+
+// readSealed is readHeader for SRTP, whose header is clear and whose padding is
+// not (RFC 3711 §3.1): the payload is as long as the padding and the tag make it.
+func readSealed(b []byte) (h header, ok bool) {
 	if len(b) < rtpHeaderSize || b[0]>>6 != 2 || rtcpType(b[1]) {
 		return h, false
 	}
@@ -29,15 +45,7 @@ func readHeader(b []byte) (h header, ok bool) {
 		}
 		size += 4 + 4*int(binary.BigEndian.Uint16(b[size+2:]))
 	}
-	h.payload = len(b) - size
-	if b[0]&0x20 != 0 && h.payload > 0 {
-		pad := int(b[len(b)-1])
-		if pad == 0 {
-			return h, false
-		}
-		h.payload -= pad
-	}
-	if h.payload < 0 {
+	if h.payload = len(b) - size; h.payload < 0 {
 		return h, false
 	}
 	h.pt, h.marker = b[1]&0x7f, b[1]&0x80 != 0
