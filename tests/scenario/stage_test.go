@@ -50,6 +50,7 @@ type setup struct {
 	noPolicy     bool   // no recording rule at all
 	sip          string // more keys of the sip section, one line
 	recorder     string // more keys of the recorder, each line indented by four
+	journal      string // file of the journal; none when empty
 	to           string // replaces the route's target; %s is the callee's address
 	mediaTimeout string // 60s when empty
 	ports        string // media ports; 22000-23999 when empty, clear of what the kernel gives to port 0
@@ -90,7 +91,8 @@ recorders:
     {{.s.rule}}
 {{end}}http:
   listen: {{.http}}
-log: {level: debug, format: text}
+{{if .s.journal}}journal: {file: "{{.s.journal}}"}
+{{end}}log: {level: debug, format: text}
 `
 
 // newStage opens the peers and starts the system between them. finish runs at the end of the test.
@@ -174,7 +176,7 @@ func (st *stage) yaml(s setup) string {
 		"listen": freePort(st.t, systemIP), "http": freePort(st.t, apiIP), "ip": systemIP, "to": to, "srs": s.srsURIs,
 		"s": map[string]any{
 			"identity": s.identity, "drain": s.drain, "timeout": s.timeout, "skip": s.skip, "rule": s.rule,
-			"noPolicy": s.noPolicy, "sip": s.sip, "ports": s.ports, "recorder": s.recorder, "mediaTimeout": s.mediaTimeout,
+			"noPolicy": s.noPolicy, "sip": s.sip, "ports": s.ports, "recorder": s.recorder, "journal": s.journal, "mediaTimeout": s.mediaTimeout,
 		},
 	}
 	var b bytes.Buffer
