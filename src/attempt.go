@@ -27,6 +27,10 @@ type attempt struct {
 	offer       offer
 	doc         *metadata.Recording
 	targets     []txn.Target // addresses of the SRS not tried yet
+	to          txn.Target   // the one being tried
+	cseq        uint32
+	auth        *authority
+	signed      bool // a challenge has been answered
 	tx          *txn.ClientTx
 	timer       *txn.Timer
 	heard       bool // a response has come
@@ -37,7 +41,9 @@ type attempt struct {
 }
 
 func newAttempt(s *Session, srs string) *attempt {
-	return &attempt{s: s, srs: srs, began: s.now(), acks: map[string]*ack{}}
+	return &attempt{
+		s: s, srs: srs, began: s.now(), acks: map[string]*ack{}, auth: &authority{who: s.recorder.Auth},
+	}
 }
 
 // begin resolves the SRS and sends. The time runs from here: it covers DNS,
@@ -75,15 +81,22 @@ func (a *attempt) onResolved(found []txn.Target, err error) {
 
 // send sends the INVITE to the next address.
 func (a *attempt) send() {
-	to := a.s.leaving(a.targets[0])
+	a.to = a.s.leaving(a.targets[0])
 	a.targets = a.targets[1:]
-	req, err := a.invite(to)
+	a.again()
+}
+
+// again sends it to the same address, with the next CSeq.
+func (a *attempt) again() {
+	a.cseq++
+	req, err := a.invite(a.to)
 	if err != nil {
 		a.close()
 		a.fail(codeTransport, "writing the metadata: "+err.Error())
 		return
 	}
-	a.tx = a.s.lane.Request(req, to, a)
+	a.auth.sign(req)
+	a.tx = a.s.lane.Request(req, a.to, a)
 }
 
 // fail tells the session once.
@@ -133,6 +146,7 @@ func (a *attempt) OnResponse(tx *txn.ClientTx, resp *sip.Message, flow transport
 	case resp.Status < 200:
 	case resp.Status < 300:
 		a.onSuccess(tx, resp, flow)
+	case a.challenge(resp):
 	default:
 		a.close()
 		a.fail(resp.Status, resp.Reason)
@@ -160,7 +174,7 @@ func (a *attempt) onSuccess(tx *txn.ClientTx, resp *sip.Message, flow transport.
 		known.again()
 		return
 	}
-	l := newLeg(a.s.lane, tx, resp, flow)
+	l := newLeg(a.s.lane, a.auth, tx, resp, flow)
 	a.acks[resp.ToTag()] = l.ack(resp.CSeq().Num)
 	if a.over || a.leg != nil {
 		a.s.logger.Info("late answer of an SRS ended with BYE", "srs", a.srs, "sip_call_id", a.callID)

@@ -52,6 +52,7 @@ type Recorder struct {
 	Buffer            time.Duration  // how much is kept while no SRS can be sent to; 0: the media engine's default; negative: nothing
 	DTMF              forker.DTMF    // what becomes of telephone-events in the copy
 	Pause             forker.PauseMode
+	Auth              *Auth  // what an SRS that asks is told; nil: nothing
 	FromURI           string // "": sip:<Advertise>
 	ToURI             string // "": the URI of the SRS
 	Headers           []HeaderTemplate

@@ -30,7 +30,7 @@ func (a *attempt) invite(to txn.Target) (*sip.Message, error) {
 	}
 	req.Add("To", "<"+target+">")
 	req.Add("Call-ID", a.callID)
-	req.Add("CSeq", sip.CSeq{Num: 1, Method: "INVITE"}.String())
+	req.Add("CSeq", sip.CSeq{Num: a.cseq, Method: "INVITE"}.String())
 	req.Add("Contact", s.contact(to))
 	s.dress(req)
 	return req, fill(req, a.offer.body, a.doc)

@@ -11,14 +11,15 @@ import (
 type leg struct {
 	lane    *txn.Lane
 	dialog  *dialog.Dialog
-	contact string     // our Contact, with the feature tag
+	contact string // our Contact, with the feature tag
+	auth    *authority
 	target  txn.Target // where the INVITE went: identity and socket of what follows
 }
 
-func newLeg(lane *txn.Lane, tx *txn.ClientTx, resp *sip.Message, flow transport.Flow) *leg {
+func newLeg(lane *txn.Lane, auth *authority, tx *txn.ClientTx, resp *sip.Message, flow transport.Flow) *leg {
 	d := dialog.NewUAC(tx.Request(), resp)
 	d.Flow = flow
-	return &leg{lane: lane, dialog: d, contact: tx.Request().Get("Contact"), target: tx.Target()}
+	return &leg{lane: lane, auth: auth, dialog: d, contact: tx.Request().Get("Contact"), target: tx.Target()}
 }
 
 // route finds the way to the remote target. On a stream we stay on the
@@ -61,9 +62,14 @@ func (l *leg) stays() bool {
 	return hop.Transport() == flow.Proto && numeric && addr.Unmap() == flow.Remote.Addr().Unmap()
 }
 
-// request sends a request within the dialog. h may hear of its end before
-// request returns.
+// request sends a request within the dialog, with its body. h may hear of its
+// end before request returns.
 func (l *leg) request(req *sip.Message, h txn.ClientHandler) {
+	l.auth.sign(req)
+	l.send(req, &signed{ClientHandler: h, leg: l, req: req})
+}
+
+func (l *leg) send(req *sip.Message, h txn.ClientHandler) {
 	l.route(func(to txn.Target, err error) {
 		if err != nil {
 			h.OnFail(nil, err)

@@ -25,6 +25,9 @@ func recorders(in []config.Recorder) []src.Recorder {
 			Group: r.Group, GroupExtension: r.GroupExtension, SessionExtension: r.SessionExtension,
 			Caller: r.Caller, Callee: r.Callee,
 		}
+		if r.Auth != nil {
+			out[i].Auth = &src.Auth{User: r.Auth.User, Password: r.Auth.Password}
+		}
 		for _, h := range r.Headers {
 			out[i].Headers = append(out[i].Headers, src.HeaderTemplate{Name: h.Name, Value: h.Value})
 		}

@@ -186,6 +186,9 @@ func (c *Config) describeRecorders(t *table) {
 		if re := r.SkipFailoverCodes; re != nil {
 			t.row("", "gives up on", "a final code that matches "+strings.TrimPrefix(re.String(), "(?i)"))
 		}
+		if r.Auth != nil {
+			t.row("", "signs in as", r.Auth.User)
+		}
 		t.row("", "from", hidePassword(r.FromURI))
 		t.row("", "to", or(hidePassword(r.ToURI), "the SRS"))
 		if r.Socket != "" {

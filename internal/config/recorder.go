@@ -44,6 +44,7 @@ func (d *decoder) recorder(name string, c cursor) {
 		}},
 		{"dtmf", func(c cursor) { choose(c, &r.DTMF, DTMFPass, DTMFDrop, DTMFMask) }},
 		{"pause", func(c cursor) { choose(c, &r.Pause, PauseStop, PauseSilence) }},
+		{"auth", func(c cursor) { r.Auth = c.auth() }},
 		{"from_uri", func(c cursor) { ownURI(c, "sip:src@203.0.113.10", &r.FromURI) }},
 		{"to_uri", func(c cursor) { ownURI(c, "sip:rec@198.51.100.7", &r.ToURI) }},
 		{"headers", func(c cursor) { r.Headers = c.headerTemplates(true) }},

@@ -1,0 +1,88 @@
+package src
+
+import (
+	"sidetrack/internal/sip"
+	"sidetrack/internal/sip/transport"
+	"sidetrack/internal/sip/txn"
+)
+
+// authority answers the challenges on the way to one SRS: of the SRS itself
+// (401) and of a proxy before it (407). What has been challenged once is signed
+// unasked from then on, as long as the dialog lives.
+type authority struct {
+	who        *Auth // nil: we have no credentials
+	srs, proxy *challenge
+}
+
+// challenged are the codes of a challenge with the headers of question and
+// answer.
+var challenged = map[int][2]string{
+	401: {"WWW-Authenticate", "Authorization"},
+	407: {"Proxy-Authenticate", "Proxy-Authorization"},
+}
+
+// take keeps the challenge of a response, and tells whether the request may be
+// sent once more: there is one that we can answer. Of several the server likes
+// the first best (RFC 8760 §2.4).
+func (a *authority) take(resp *sip.Message) bool {
+	headers, ok := challenged[resp.Status]
+	if !ok || a.who == nil {
+		return false
+	}
+	for _, value := range resp.All(headers[0]) {
+		c := parseChallenge(value)
+		if c == nil {
+			continue
+		}
+		if resp.Status == 401 {
+			a.srs = c
+		} else {
+			a.proxy = c
+		}
+		return true
+	}
+	return false
+}
+
+// sign answers what has been asked so far. The request must have its body.
+func (a *authority) sign(req *sip.Message) {
+	for code, c := range map[int]*challenge{401: a.srs, 407: a.proxy} {
+		if c != nil {
+			req.Set(challenged[code][1], c.answer(*a.who, req.Method, req.RequestURI, req.Body))
+		}
+	}
+}
+
+// signed is the handler of a request within a dialog: a challenge is answered
+// once by the same request with the next CSeq, everything else goes on to the
+// handler proper.
+type signed struct {
+	txn.ClientHandler
+	leg   *leg
+	req   *sip.Message
+	tried bool
+}
+
+// OnResponse takes a response (txn.ClientHandler).
+func (h *signed) OnResponse(tx *txn.ClientTx, resp *sip.Message, flow transport.Flow) {
+	if h.tried || !h.leg.auth.take(resp) {
+		h.ClientHandler.OnResponse(tx, resp, flow)
+		return
+	}
+	h.tried = true
+	h.req = h.req.Clone()
+	h.req.Set("CSeq", h.leg.dialog.Request(h.req.Method).Get("CSeq"))
+	h.leg.auth.sign(h.req)
+	h.leg.send(h.req, h)
+}
+
+// challenge answers a challenge to the INVITE, once; then the SRS counts as one
+// that refuses.
+func (a *attempt) challenge(resp *sip.Message) bool {
+	if a.signed || a.over || !a.auth.take(resp) {
+		return false
+	}
+	a.signed = true
+	a.again()
+	return true
+}
