@@ -155,8 +155,14 @@ func (n *negotiation) enforce(c *Call, said [2]*sdp.Session) {
 	n.said = said
 	a, b := said[sideA].Media(), said[sideB].Media()
 	for i := range min(len(a), len(b)) {
-		c.relay.SetRemote(sideA, i, c.remoteOf(sideA, a[i], sends(a[i], b[i])))
-		c.relay.SetRemote(sideB, i, c.remoteOf(sideB, b[i], sends(b[i], a[i])))
+		ra := c.remoteOf(sideA, a[i], sends(a[i], b[i]))
+		rb := c.remoteOf(sideB, b[i], sends(b[i], a[i]))
+		if keyA, keyB, ok := sdp.SDES(a[i], b[i]); ok {
+			ra.Secure, ra.Key = true, keyA
+			rb.Secure, rb.Key = true, keyB
+		}
+		c.relay.SetRemote(sideA, i, ra)
+		c.relay.SetRemote(sideB, i, rb)
 	}
 }
 
@@ -191,7 +197,7 @@ func sends(m, peer *sdp.Media) bool {
 func (c *Call) remoteOf(s side, m *sdp.Media, sends bool) forker.Remote {
 	r := forker.Remote{
 		Disabled: m.Port == 0, Sends: sends, RTPKind: len(m.RTP()) > 0, Mux: m.Mux(),
-		Source: c.legs[s].flow.Remote.Addr(),
+		Source: c.legs[s].flow.Remote.Addr(), Secure: m.Secure(),
 	}
 	if addr, ok := m.Addr(); ok {
 		r.RTP = addr

@@ -32,8 +32,9 @@ func (c *Call) snapshot() metadata.Snapshot {
 
 func streamOf(i int, a, b *sdp.Media) metadata.MediaStream {
 	callerSends, calleeSends := sdp.Negotiated(a, b)
+	_, _, keyed := sdp.SDES(a, b)
 	return metadata.MediaStream{
-		Index: i, Kind: a.Kind, Secure: a.Secure() || b.Secure(),
+		Index: i, Kind: a.Kind, Secure: a.Secure() || b.Secure() || keyed, Keyed: keyed,
 		Caller: metadata.Flow{Formats: formats(callerSends), Sends: sends(a, b), Ptime: attr(b, "ptime")},
 		Callee: metadata.Flow{Formats: formats(calleeSends), Sends: sends(b, a), Ptime: attr(a, "ptime")},
 	}

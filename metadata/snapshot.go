@@ -39,7 +39,8 @@ type Party struct{ AOR, Name string }
 type MediaStream struct {
 	Index          int    // position of the m-line
 	Kind           string // "audio", "video", …
-	Secure         bool   // SRTP profile: the payload is opaque to us
+	Secure         bool   // SRTP: what the parties send is protected
+	Keyed          bool   // Secure, and its keys are known to the relay (SDES): it can be recorded
 	Caller, Callee Flow   // what the caller sends, what the callee sends
 }
 

@@ -48,9 +48,11 @@ func (m *Media) Cryptos() []Crypto {
 // SDES tells with which key either side sends after an exchange of these two
 // sections, whichever of them was the answer. An answer takes exactly one of the
 // offered tags, with its suite (RFC 4568 §5.1.2); ok is false when neither
-// section is one to the other, so that there is no key.
+// section is one to the other, so that there is no key. It may be true for RTP/AVP,
+// too: there are phones that offer SRTP so to whom may not know of it. With
+// DTLS-SRTP the keys are not in the description, whatever else it says.
 func SDES(a, b *Media) (keyA, keyB *srtp.Key, ok bool) {
-	if a == nil || b == nil {
+	if a == nil || b == nil || a.dtls() || b.dtls() {
 		return nil, nil, false
 	}
 	if keyB, keyA, ok = answeredKeys(a, b); ok {
@@ -58,6 +60,8 @@ func SDES(a, b *Media) (keyA, keyB *srtp.Key, ok bool) {
 	}
 	return answeredKeys(b, a)
 }
+
+func (m *Media) dtls() bool { return strings.Contains(strings.ToUpper(m.Proto), "TLS") }
 
 // answeredKeys gives the keys of answer and offer.
 func answeredKeys(offer, answer *Media) (theirs, ours *srtp.Key, ok bool) {
