@@ -89,6 +89,10 @@ func (h *hunt) redirected(x *exchange, resp *sip.Message) bool {
 	}
 	h.followed++
 	c.log.Info("redirected", "target", h.uri.uri, "status", resp.Status, "to", next[0].uri)
+	if h.fan != nil {
+		h.ring(x, next)
+		return true
+	}
 	h.uris, h.endpoints = append(next, h.uris...), nil // the others of this name are the same server
 	h.failed(x, 480, nil)                              // what the caller is told is what those asked next say
 	return true

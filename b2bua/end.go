@@ -89,12 +89,12 @@ func (c *Call) abandon(v verdict, cause *sip.Message) {
 		if !c.legs[sideB].gone {
 			c.bye(sideB, v, cause)
 		}
-	case x.client != nil:
+	default:
 		headers := alongside(cause)
 		if cause == nil {
 			headers = v.headers()
 		}
-		x.client.Cancel(headers...)
+		x.cancel(headers)
 	}
 	x.finish()
 	c.over(v)

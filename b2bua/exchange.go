@@ -47,7 +47,7 @@ func (x *exchange) OnResponse(tx *txn.ClientTx, resp *sip.Message, flow transpor
 	switch {
 	case resp.Status == 100:
 		x.noteAlive(tx)
-	case tx != x.client || (x.done && x.accepted == nil):
+	case !x.asks(tx) || (x.done && x.accepted == nil):
 		x.onLate(tx, resp, flow)
 	case resp.Status < 200:
 		x.noteAlive(tx)
@@ -131,6 +131,7 @@ func (x *exchange) onSuccess(tx *txn.ClientTx, resp *sip.Message, flow transport
 	x.accepted = resp
 	if x == c.initial {
 		x.hunt.stop()
+		x.hunt.won(x, tx, flow)
 		x.branch = c.branchFor(tx, resp, flow)
 		c.confirm(x.branch)
 		x.branch.dialogs[sideB].Confirm(resp)
@@ -175,6 +176,9 @@ func (x *exchange) onFailure(tx *txn.ClientTx, resp *sip.Message) {
 	defer x.call.settled(tx)
 	switch {
 	case x.hunt == nil:
+	case x.hunt.fan != nil:
+		x.hunt.refused(x, tx, resp)
+		return
 	case x.hunt.redirected(x, resp):
 		return
 	case movesOn(x.call.route, resp.Status):
@@ -189,7 +193,7 @@ func (x *exchange) onFailure(tx *txn.ClientTx, resp *sip.Message) {
 func (x *exchange) OnFail(tx *txn.ClientTx, err error) {
 	c := x.call
 	defer c.settled(tx)
-	if tx != x.client || x.done {
+	if !x.asks(tx) || x.done {
 		return
 	}
 	if x.hunt == nil && !x.cancelled && lostPath(x.branch.dialogs[other(x.from)], err) {
@@ -201,7 +205,12 @@ func (x *exchange) OnFail(tx *txn.ClientTx, err error) {
 		status = 487 // RFC 3261 §9.1: as good as cancelled
 	}
 	c.log.Warn("no answer", "method", x.method, "towards", sideName(other(x.from)), "error", err)
-	if x.hunt != nil {
+	switch {
+	case x.hunt == nil:
+	case x.hunt.fan != nil:
+		x.hunt.lost(x, tx, status)
+		return
+	default:
 		x.hunt.failed(x, status, nil)
 		return
 	}

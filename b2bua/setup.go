@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"sidetrack/internal/sip"
+	"sidetrack/internal/sip/transport"
 	"sidetrack/internal/sip/txn"
 )
 
@@ -18,6 +19,7 @@ type hunt struct {
 	uri       candidate       // the one being asked
 	followed  int             // redirections so far
 	asked     map[string]bool // Contacts of redirections
+	fan       *fan            // nil: one after the other
 	timer     *txn.Timer
 	ringing   bool         // a provisional response came: the target is alive
 	best      *sip.Message // what the targets that failed had to say
@@ -36,6 +38,10 @@ func (c *Call) dial() {
 	if c.callee != nil {
 		x.hunt.uri, x.hunt.endpoints = candidate{uri: c.callee.contact}, []txn.Target{txn.FlowTarget(c.callee.flow)}
 		x.hunt.ask(x)
+		return
+	}
+	if c.route.Parallel && len(x.hunt.uris) > 1 {
+		x.hunt.fanOut(x)
 		return
 	}
 	x.hunt.nextURI(x, 503)
@@ -124,28 +130,43 @@ func (h *hunt) ask(x *exchange) {
 	c := x.call
 	to := h.endpoints[0]
 	h.endpoints = h.endpoints[1:]
-	if to.Listener == nil {
-		to.Listener = c.srv.cfg.Txn.Leaving(to)
-	}
-	leg := &c.legs[sideB]
-	uri := c.requestURI(h.uri)
-	if status := c.srv.unfit(to, uri); status != 0 {
-		c.log.Warn("target cannot be used", "target", h.uri.uri, "proto", to.Proto, "status", status)
+	tx, status := c.invites(x, to, h.uri)
+	if tx == nil {
 		h.advance(x, status)
 		return
 	}
 	h.ringing = false
-	leg.listener = to.Listener
-	leg.contact = to.Listener.ContactURI(contactUser(c.id, sideB))
-	req := c.inviteB(uri)
-	dress(req, c.route, c.in, h.uri)
-	x.client = c.lane.Request(req, to, x)
-	c.track(x.client)
-	x.cseqOut = req.CSeq().Num
-	c.srv.metrics.setup.Observe(since(c.lane, c.started).Seconds())
+	x.client = tx
 	if h.left() {
 		h.timer = c.lane.After(c.srv.cfg.TargetTimeout, func() { h.onSilence(x) })
 	}
+}
+
+// invites sends the INVITE of leg B to an endpoint of a candidate; without a
+// transaction the status says why it cannot be asked.
+func (c *Call) invites(x *exchange, to txn.Target, who candidate) (*txn.ClientTx, int) {
+	if to.Listener == nil {
+		to.Listener = c.srv.cfg.Txn.Leaving(to)
+	}
+	uri := c.requestURI(who)
+	if status := c.srv.unfit(to, uri); status != 0 {
+		c.log.Warn("target cannot be used", "target", who.uri, "proto", to.Proto, "status", status)
+		return nil, status
+	}
+	c.leaveBy(to.Listener)
+	req := c.inviteB(uri)
+	dress(req, c.route, c.in, who)
+	tx := c.lane.Request(req, to, x)
+	c.track(tx)
+	x.cseqOut = req.CSeq().Num
+	c.srv.metrics.setup.Observe(since(c.lane, c.started).Seconds())
+	return tx, 0
+}
+
+// leaveBy makes leg B bear the address of a listener.
+func (c *Call) leaveBy(l *transport.Listener) {
+	leg := &c.legs[sideB]
+	leg.listener, leg.contact = l, l.ContactURI(contactUser(c.id, sideB))
 }
 
 // unfit returns why a request for uri must not go to a target, 0 if it may: a

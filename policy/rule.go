@@ -27,6 +27,7 @@ type Route struct {
 	// FailoverCodes are the final codes after which the next target is asked;
 	// nil: those that speak of the target and not of who is called.
 	FailoverCodes   *regexp.Regexp
+	Parallel        bool          // targets are rung together; the first answer wins
 	FollowRedirects bool          // the Contacts of a 3xx are asked; else the caller gets it
 	Headers         []RouteHeader // set in what goes out by this route
 }

@@ -122,6 +122,9 @@ func (c *Config) describeRoutes(t *table) {
 // routeExtras tells of the keys of a route beyond its targets.
 func routeExtras(r policy.Route) string {
 	s := ""
+	if r.Parallel {
+		s += ", all rung together"
+	}
 	if r.FailoverCodes != nil {
 		s += ", the next one after " + strings.TrimPrefix(r.FailoverCodes.String(), "(?i)")
 	}
@@ -182,6 +185,9 @@ func (c *Config) describeRecorders(t *table) {
 		}
 		if r.Pause == PauseSilence {
 			t.row("", "pauses", "are sent as silence")
+		}
+		if r.PlainCopy {
+			t.row("", "encrypted calls", "are copied in clear")
 		}
 		if re := r.SkipFailoverCodes; re != nil {
 			t.row("", "gives up on", "a final code that matches "+strings.TrimPrefix(re.String(), "(?i)"))

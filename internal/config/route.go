@@ -12,6 +12,15 @@ import (
 // requestURI is the target that stands for the Request-URI itself.
 const requestURI = "request-uri"
 
+// The values of routes[].mode.
+const (
+	modeSerial   = "serial"   // targets are tried in order
+	modeParallel = "parallel" // targets are rung together
+)
+
+// maxParallel is how many targets may be rung together.
+const maxParallel = 10
+
 // registeredRoute is the name under which rules find the calls to phones that
 // registered through us; no route of the file decides about them.
 const registeredRoute = "registered"
@@ -28,6 +37,10 @@ func (d *decoder) route(c cursor, i int) {
 		{"name", func(c cursor) { d.name(c, &r.Name) }},
 		{"match", func(c cursor) { r.Match = d.match(c, false) }},
 		{"to", func(c cursor) { r.Targets, r.RequestURI = d.routeTo(c) }},
+		{"mode", func(c cursor) {
+			mode, _ := c.oneOf(modeSerial, modeParallel)
+			r.Parallel = mode == modeParallel
+		}},
 		{"failover_codes", func(c cursor) { r.FailoverCodes = c.codes("nobody's busy or no is ever told") }},
 		{"follow_redirects", func(c cursor) { r.FollowRedirects, _ = c.boolean() }},
 		{"headers", func(c cursor) { r.Headers = c.routeHeaders() }},
@@ -37,6 +50,9 @@ func (d *decoder) route(c cursor, i int) {
 	}
 	if c.n.get("to") == nil {
 		c.failf("has no target; add to: sip:HOST:PORT, or to: %s", requestURI)
+	}
+	if r.Parallel && len(r.Targets) > maxParallel {
+		c.failf("rings %d targets together; name at most %d", len(r.Targets), maxParallel)
 	}
 	if r.Name == registeredRoute {
 		c.failf("%q is the name of the way to registered phones; choose another name", r.Name)

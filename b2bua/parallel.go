@@ -1,0 +1,147 @@
+package b2bua
+
+import (
+	"sidetrack/internal/sip"
+	"sidetrack/internal/sip/transport"
+	"sidetrack/internal/sip/txn"
+)
+
+// maxProngs bounds how many targets are rung together.
+const maxProngs = 10
+
+// fan is a search of the initial INVITE among targets that are rung together:
+// the first that answers has the call, the others are cancelled (RFC 3261
+// §16.7 step 10). The caller sees their early dialogs as a forking proxy would
+// show them.
+type fan struct {
+	open    map[*txn.ClientTx]*prong
+	started int
+	lookups int // names being resolved
+}
+
+// prong is one of the targets, with the endpoints of its name that are left.
+type prong struct {
+	candidate
+	left []txn.Target
+	by   *transport.Listener // it was asked from there
+}
+
+// fanOut rings all targets of the route.
+func (h *hunt) fanOut(x *exchange) {
+	h.fan = &fan{open: map[*txn.ClientTx]*prong{}}
+	all := h.uris
+	h.uris = nil
+	h.ring(x, all)
+}
+
+// ring asks candidates, together with those that are being asked.
+func (h *hunt) ring(x *exchange, all []candidate) {
+	c, f := x.call, h.fan
+	all = all[:min(len(all), maxProngs-f.started)]
+	f.started += len(all)
+	f.lookups += len(all) // before the first is done, which may be at once
+	for _, to := range all {
+		c.lane.Resolve(to.uri, func(found []txn.Target, err error) {
+			f.lookups--
+			switch {
+			case x.done || c.state == StateEnding || x.accepted != nil:
+			case err != nil:
+				c.log.Warn("target does not resolve", "target", to.uri, "error", err)
+				h.concluded(x, 503)
+			default:
+				h.askProng(x, &prong{candidate: to, left: found}, 503)
+			}
+		})
+	}
+	if len(all) == 0 {
+		h.concluded(x, 480)
+	}
+}
+
+// askProng asks the next endpoint of a target; status says why it must.
+func (h *hunt) askProng(x *exchange, p *prong, status int) {
+	for len(p.left) > 0 {
+		to := p.left[0]
+		p.left = p.left[1:]
+		var tx *txn.ClientTx
+		if tx, status = x.call.invites(x, to, p.candidate); tx != nil {
+			p.by = x.call.legs[sideB].listener
+			h.fan.open[tx] = p
+			return
+		}
+	}
+	h.concluded(x, status)
+}
+
+// concluded ends the call when nobody is left who could answer.
+func (h *hunt) concluded(x *exchange, status int) {
+	if len(h.fan.open)+h.fan.lookups == 0 {
+		h.exhausted(x, status)
+	}
+}
+
+// won takes the target that answered, and cancels the others.
+func (h *hunt) won(x *exchange, tx *txn.ClientTx, flow transport.Flow) {
+	if h.fan == nil {
+		return
+	}
+	c := x.call
+	c.leaveBy(h.fan.open[tx].by)
+	c.legs[sideB].flow, x.client = flow, tx
+	delete(h.fan.open, tx)
+	x.cancelOthers([]sip.Header{{Name: "Reason", Value: `SIP;cause=200;text="Call completed elsewhere"`}})
+}
+
+// refused takes the final word of one of the targets. A 6xx is that of all of
+// them (RFC 3261 §16.7 step 5).
+func (h *hunt) refused(x *exchange, tx *txn.ClientTx, resp *sip.Message) {
+	p := h.drop(x, tx)
+	switch {
+	case resp.Status >= 600:
+		x.cancelOthers(nil)
+		h.best = resp
+		h.exhausted(x, resp.Status)
+	case h.redirected(x, resp):
+	case resp.Status == 503 && len(p.left) > 0:
+		h.best = better(h.best, resp)
+		h.askProng(x, p, 503)
+	default:
+		h.best = better(h.best, resp)
+		h.concluded(x, resp.Status)
+	}
+}
+
+// lost takes the silence of one of the targets.
+func (h *hunt) lost(x *exchange, tx *txn.ClientTx, status int) { h.askProng(x, h.drop(x, tx), status) }
+
+// drop ends the part of a target in the search.
+func (h *hunt) drop(x *exchange, tx *txn.ClientTx) *prong {
+	p := h.fan.open[tx]
+	delete(h.fan.open, tx)
+	x.call.prune(tx)
+	return p
+}
+
+// asks tells whether a transaction is one whose answer counts.
+func (x *exchange) asks(tx *txn.ClientTx) bool {
+	return tx == x.client || x.hunt != nil && x.hunt.fan != nil && x.hunt.fan.open[tx] != nil
+}
+
+// cancel tells all who are being asked to stop.
+func (x *exchange) cancel(headers []sip.Header) {
+	if x.client != nil {
+		x.client.Cancel(headers...)
+	}
+	x.cancelOthers(headers)
+}
+
+// cancelOthers tells all but x.client to stop. What they still say is late.
+func (x *exchange) cancelOthers(headers []sip.Header) {
+	if x.hunt == nil || x.hunt.fan == nil {
+		return
+	}
+	for tx := range x.hunt.fan.open {
+		delete(x.hunt.fan.open, tx)
+		tx.Cancel(headers...)
+	}
+}

@@ -1,0 +1,145 @@
+package b2bua_test
+
+import (
+	"strings"
+	"testing"
+
+	"sidetrack/b2bua"
+	"sidetrack/policy"
+	"sidetrack/tests/peer"
+)
+
+// ringing is a stage whose two targets are rung together, and a call that both have got.
+func ringing(t *testing.T, identity b2bua.Identity, with func(*policy.Route)) (*stage, *call, [2]*peer.Incoming) {
+	s := newStage(t, setup{hunting: true, identity: identity, policy: func(s *stage) policy.Config {
+		r := policy.Route{Name: "both", Parallel: true, Targets: []string{s.pbx.URI(""), s.second.URI("")}}
+		if with != nil {
+			with(&r)
+		}
+		return policy.Config{Routes: []policy.Route{r}}
+	}})
+	c := s.send()
+	return s, c, [2]*peer.Incoming{s.pbx.Expect("INVITE"), s.second.Expect("INVITE")}
+}
+
+// The first that answers has the call, the other is told that it was answered elsewhere; requests go to the one.
+func TestParallelFirstAnswerWins(t *testing.T) {
+	for _, identity := range []b2bua.Identity{b2bua.IdentityPreserve, b2bua.IdentityRewrite} {
+		for winner := range 2 {
+			s, c, in := ringing(t, identity, nil)
+			for _, i := range in {
+				i.Reply(180)
+				c.out.Expect(180)
+			}
+			c.in = in[winner]
+			c.answer()
+			other := in[1-winner]
+			cancel := other.ExpectOther("CANCEL")
+			if !strings.Contains(cancel.Get("Reason"), "elsewhere") {
+				t.Errorf("CANCEL came with Reason %q", cancel.Get("Reason"))
+			}
+			cancel.Reply(200)
+			other.Reply(487)
+			other.ExpectOther("ACK")
+			out := c.left.Send("INFO")
+			c.right.Expect("INFO").Reply(200)
+			out.Expect(200)
+			c.hangUp()
+			s.quiet()
+		}
+	}
+}
+
+// Both answer at once: the second is acknowledged and hung up.
+func TestParallelBothAnswer(t *testing.T) {
+	s, c, in := ringing(t, b2bua.IdentityPreserve, nil)
+	c.in = in[0]
+	c.answer()
+	in[1].Reply(200, peer.WithSDP(c.sdpB(1)))
+	lost := in[1].Dialog()
+	lost.Expect("ACK")
+	lost.AnswerBye()
+	c.hangUp()
+	s.quiet()
+}
+
+// One says no, the other rings on and answers; when all say no the caller gets the best answer, and 603 is everybody's.
+func TestParallelFailures(t *testing.T) {
+	s, c, in := ringing(t, b2bua.IdentityPreserve, nil)
+	in[0].Reply(486)
+	in[0].ExpectOther("ACK")
+	c.in = in[1]
+	c.answer().hangUp()
+	s.quiet()
+
+	s, c, in = ringing(t, b2bua.IdentityPreserve, nil)
+	for i, status := range []int{503, 404} {
+		in[i].Reply(status)
+		in[i].ExpectOther("ACK")
+	}
+	c.out.Expect(404)
+	s.quiet()
+
+	s, c, in = ringing(t, b2bua.IdentityPreserve, nil)
+	in[0].Reply(180)
+	c.out.Expect(180)
+	in[1].Reply(603)
+	in[1].ExpectOther("ACK")
+	c.out.Expect(603)
+	in[0].ExpectOther("CANCEL").Reply(200)
+	in[0].Reply(487)
+	in[0].ExpectOther("ACK")
+	s.quiet()
+}
+
+// The caller gives up: all are cancelled.
+func TestParallelCancel(t *testing.T) {
+	s, c, in := ringing(t, b2bua.IdentityPreserve, nil)
+	for _, i := range in {
+		i.Reply(180)
+		c.out.Expect(180)
+	}
+	c.out.Cancel().Expect(200)
+	c.out.Expect(487)
+	for _, i := range in {
+		i.ExpectOther("CANCEL").Reply(200)
+		i.Reply(487)
+		i.ExpectOther("ACK")
+	}
+	s.quiet()
+}
+
+// Targets that cannot be reached do not end the search; when none can, it ends.
+func TestParallelUnreachable(t *testing.T) {
+	s, c, in := ringing(t, b2bua.IdentityPreserve, func(r *policy.Route) {
+		r.Targets = append([]string{"sip:nowhere.invalid:5060", "sips:127.0.0.1:1"}, r.Targets...)
+	})
+	c.in = in[1]
+	c.answer()
+	in[0].Reply(180)
+	in[0].ExpectOther("CANCEL").Reply(200)
+	in[0].Reply(487)
+	in[0].ExpectOther("ACK")
+	c.hangUp()
+	s.quiet()
+	s = newStage(t, setup{policy: func(*stage) policy.Config {
+		return policy.Config{Routes: []policy.Route{{Name: "no", Parallel: true, Targets: []string{"sip:nowhere.invalid:5060", "sip:nobody.invalid:5060"}}}}
+	}})
+	s.send().out.Expect(503)
+	s.quiet()
+}
+
+// A redirection of one adds its Contact to those who are rung.
+func TestParallelRedirect(t *testing.T) {
+	s, c, in := ringing(t, b2bua.IdentityPreserve, func(r *policy.Route) { r.FollowRedirects = true })
+	in[0].Reply(302, peer.With("Contact", "<sip:carol@"+s.pbx.Addr().String()+">"))
+	in[0].ExpectOther("ACK")
+	c.in = s.pbx.ExpectWhere("the INVITE for carol", func(m *peer.Message) bool { return strings.HasPrefix(m.URI(), "sip:carol@") })
+	c.answer()
+	in[1].Reply(180)
+	in[1].ExpectOther("CANCEL").Reply(200)
+	in[1].Reply(487)
+	in[1].ExpectOther("ACK")
+	c.hangUp()
+	s.quiet()
+}
