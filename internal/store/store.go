@@ -62,7 +62,8 @@ type Store struct {
 	db      *sql.DB
 	ready   bool // the schema is there
 	pending []Verdict
-	tidied  time.Time
+	tidied  time.Time // when nothing too old was left
+	more    bool      // tidy has not come to its end
 }
 
 // Open opens or makes the journal. Recordings that a process before left
@@ -136,7 +137,7 @@ func (s *Store) open() (err error) {
 		s.log.Error("journal cannot be written yet", "file", s.cfg.File, "error", err)
 		return nil
 	} else if foreign(err) {
-		return fmt.Errorf("%s: %w", s.cfg.File, errors.Join(ErrVersion, err))
+		return fmt.Errorf("%s: %w (%w)", s.cfg.File, ErrVersion, err)
 	} else if err != nil {
 		return fmt.Errorf("%s: %w", s.cfg.File, err)
 	}

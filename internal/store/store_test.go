@@ -344,30 +344,30 @@ func fill(t *testing.T, file string, n int) {
 // The file stays within its bound, of the newest recordings, and shrinks to it.
 func TestSize(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "journal.db")
-	fill(t, file, 1500)
+	fill(t, file, 3000)
 	before, err := os.Stat(file)
 	if err != nil {
 		t.Fatal(err)
 	}
-	const bound = 256 << 10
+	const bound = 1 << 20
 	if before.Size() < 2*bound {
 		t.Fatalf("only %d bytes", before.Size())
 	}
 	j := open(t, store.Config{File: file, MaxSize: bound, FlushEvery: time.Millisecond, Queue: 2000})
 	for i := range 700 {
-		j.Add(verdict(1500 + i))
+		j.Add(verdict(3000 + i))
 	}
 	j.close()
 	after, err := os.Stat(file)
-	if err != nil || after.Size() > bound*5/4 || after.Size() < bound/4 {
+	if err != nil || after.Size() > bound*9/8 || after.Size() < bound*3/4 {
 		t.Errorf("%d bytes, %v", after.Size(), err)
 	}
 	r := reader(t, file)
-	page, _, err := r.List(context.Background(), store.Query{Since: noon.Add(2199 * time.Second)})
+	page, _, err := r.List(context.Background(), store.Query{Since: noon.Add(3699 * time.Second)})
 	if err != nil || len(page) != 1 {
 		t.Errorf("the newest is gone: %v", err)
 	}
-	if page, _, err = r.List(context.Background(), store.Query{Limit: 1}); err != nil || page[0].Started.Before(noon.Add(1000*time.Second)) {
+	if page, _, err = r.List(context.Background(), store.Query{Limit: 1}); err != nil || page[0].Started.Before(noon.Add(2000*time.Second)) {
 		t.Errorf("the oldest is %v, %v", page[0].Started, err)
 	}
 }

@@ -1,68 +1,104 @@
 package store
 
-import "context"
+import (
+	"context"
+	"fmt"
+)
 
 const (
-	tidyRows   = 500 // recordings removed in one transaction
 	tidyRounds = 20  // transactions at a time: new verdicts are waiting
+	manyRows   = 500 // recordings removed in one transaction,
+	fewRows    = 50  // and when not much is to go
+
+	shrinkPages = 2048 // given back at a time: each is written to the log first
 )
 
 // tidy removes what is too old, and the oldest when there is too much. Pages
-// that become free are given back to the disk.
+// that become free are given back to the disk. What is left to do is done soon.
 func (s *Store) tidy(ctx context.Context) error {
-	removed := int64(0)
-	if now := s.cfg.Now(); s.cfg.MaxAge > 0 && now.Sub(s.tidied) >= tidyEvery {
-		n, err := s.remove(ctx, func() (bool, error) { return true, nil }, `started < ?`, stamp(now.Add(-s.cfg.MaxAge)))
-		removed += n
-		if err != nil {
-			return err
-		}
-		if n < tidyRows*tidyRounds { // else there is more of it
-			s.tidied = now
-		}
-	}
-	n, err := s.remove(ctx, func() (bool, error) { return s.full(ctx) }, `true`)
-	if removed += n; err != nil || removed == 0 {
+	s.more = false
+	aged, err := s.removeOld(ctx)
+	if err != nil {
 		return err
 	}
+	excess, err := s.removeExcess(ctx)
+	if err != nil {
+		return err
+	}
+	_, free, err := s.pages(ctx)
+	if err != nil || aged+excess == 0 && free < shrinkPages {
+		return err
+	}
+	s.more = s.more || free > 2*shrinkPages
 	return s.shrink(ctx)
 }
 
-// remove deletes the oldest recordings that the condition names, in small
-// transactions, for as long as they are to go.
-func (s *Store) remove(ctx context.Context, more func() (bool, error), condition string, args ...any) (total int64, err error) {
+// removeOld goes by age, now and then.
+func (s *Store) removeOld(ctx context.Context) (total int64, err error) {
+	now := s.cfg.Now()
+	if s.cfg.MaxAge <= 0 || now.Sub(s.tidied) < tidyEvery {
+		return 0, nil
+	}
 	for range tidyRounds {
-		if on, err := more(); err != nil || !on {
-			return total, err
-		}
-		res, err := s.db.ExecContext(ctx, `DELETE FROM recordings WHERE rowid IN
-			(SELECT rowid FROM recordings WHERE `+condition+` ORDER BY started, id LIMIT ?)`, append(args, tidyRows)...)
+		n, err := s.remove(ctx, manyRows, `started < ?`, stamp(now.Add(-s.cfg.MaxAge)))
+		total += n
 		if err != nil {
 			return total, err
 		}
-		n, err := res.RowsAffected()
-		total += n
-		if err != nil || n < tidyRows {
-			return total, err
+		if n < manyRows {
+			s.tidied = now
+			return total, nil
 		}
 	}
+	s.more = true
 	return total, nil
 }
 
-// full tells whether the pages in use are more than they may be.
-func (s *Store) full(ctx context.Context) (bool, error) {
-	if s.cfg.MaxSize <= 0 {
-		return false, nil
+// removeExcess goes by size. Near the bound the steps are small, so that not
+// much more goes than has to.
+func (s *Store) removeExcess(ctx context.Context) (total int64, err error) {
+	for range tidyRounds {
+		used, _, err := s.pages(ctx)
+		if err != nil || s.cfg.MaxSize <= 0 || used <= s.cfg.MaxSize {
+			return total, err
+		}
+		rows := fewRows
+		if used > 2*s.cfg.MaxSize {
+			rows = manyRows
+		}
+		n, err := s.remove(ctx, rows, `true`)
+		total += n
+		if err != nil || n == 0 {
+			return total, err
+		}
 	}
-	var size, pages, free int64
-	err := s.db.QueryRowContext(ctx, `SELECT page_size, page_count, freelist_count
-		FROM pragma_page_size, pragma_page_count, pragma_freelist_count`).Scan(&size, &pages, &free)
-	return (pages-free)*size > s.cfg.MaxSize, err
+	s.more = true
+	return total, nil
 }
 
-// shrink gives the free pages back. The pragma works while its rows are read.
+// remove deletes the oldest recordings that the condition names, with their
+// attempts and streams.
+func (s *Store) remove(ctx context.Context, most int, condition string, args ...any) (int64, error) {
+	res, err := s.db.ExecContext(ctx, `DELETE FROM recordings WHERE rowid IN
+		(SELECT rowid FROM recordings WHERE `+condition+` ORDER BY started, id LIMIT ?)`, append(args, most)...)
+	if err != nil {
+		return 0, err
+	}
+	return res.RowsAffected()
+}
+
+// pages gives the bytes of those that hold something, and the number of those
+// that are free.
+func (s *Store) pages(ctx context.Context) (used, free int64, err error) {
+	var size, all int64
+	err = s.db.QueryRowContext(ctx, `SELECT page_size, page_count, freelist_count
+		FROM pragma_page_size, pragma_page_count, pragma_freelist_count`).Scan(&size, &all, &free)
+	return (all - free) * size, free, err
+}
+
+// shrink gives free pages back. The pragma works while its rows are read.
 func (s *Store) shrink(ctx context.Context) error {
-	rows, err := s.db.QueryContext(ctx, "PRAGMA incremental_vacuum")
+	rows, err := s.db.QueryContext(ctx, fmt.Sprintf("PRAGMA incremental_vacuum(%d)", shrinkPages))
 	if err != nil {
 		return err
 	}

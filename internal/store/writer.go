@@ -32,8 +32,11 @@ func (s *Store) run() {
 			s.last()
 			return
 		}
-		if !s.flush() {
+		switch ok := s.flush(); {
+		case !ok:
 			due.Reset(retryEvery)
+		case s.more:
+			due.Reset(s.cfg.FlushEvery)
 		}
 	}
 }
