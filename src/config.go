@@ -53,6 +53,7 @@ type Recorder struct {
 	DTMF              forker.DTMF    // what becomes of telephone-events in the copy
 	Pause             forker.PauseMode
 	Auth              *Auth  // what an SRS that asks is told; nil: nothing
+	PlainCopy         bool   // calls that the parties encrypt may be copied in clear (RFC 7866 §12)
 	FromURI           string // "": sip:<Advertise>
 	ToURI             string // "": the URI of the SRS
 	Headers           []HeaderTemplate

@@ -177,6 +177,7 @@ func TestNotRecordable(t *testing.T) {
 		result src.Result
 	}{
 		{"encrypted", nil, func(m *metadata.MediaStream) { m.Secure = true }, src.Refused},
+		{"encrypted, keys known", nil, func(m *metadata.MediaStream) { m.Secure, m.Keyed = true, true }, src.Refused},
 		{"video, required", []func(*setup){required}, func(m *metadata.MediaStream) { m.Kind = "video" }, src.Refused},
 	}
 	for _, test := range tests {

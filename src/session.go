@@ -22,6 +22,7 @@ const (
 	reasonMoved     = "moved by the operator"
 	reasonCallEnded = "the call ended"
 	reasonEncrypted = "the call's audio is encrypted (SRTP): not recordable"
+	reasonNoClear   = "the call's audio is encrypted (SRTP): not recorded in clear without plain_copy"
 	reasonNoAudio   = "the call has no audio that can be recorded"
 )
 
@@ -113,6 +114,7 @@ func newSession(k *call, w wish) *Session {
 	if s.recorder == nil {
 		s.recorder = &Recorder{Name: w.recorderName}
 	}
+	s.streams.secure = s.recorder.PlainCopy
 	if s.notify == nil {
 		s.notify = func(metadata.RecordingState, string) {}
 	}
@@ -152,9 +154,12 @@ func (s *Session) start() {
 }
 
 func (s *Session) wait() {
-	secure := slices.ContainsFunc(s.cs.Streams, func(m metadata.MediaStream) bool { return m.Kind == "audio" && m.Secure })
+	encrypted := func(m metadata.MediaStream) bool { return m.Kind == "audio" && m.Secure }
+	keyed := func(m metadata.MediaStream) bool { return encrypted(m) && m.Keyed }
 	switch {
-	case secure:
+	case !s.streams.secure && slices.ContainsFunc(s.cs.Streams, keyed):
+		s.finish(Refused, reasonNoClear)
+	case slices.ContainsFunc(s.cs.Streams, encrypted):
 		s.finish(Refused, reasonEncrypted)
 	case s.required:
 		s.finish(Refused, reasonNoAudio)

@@ -13,6 +13,7 @@ import (
 type streams struct {
 	all    []*stream
 	tracks policy.Tracks
+	secure bool        // what the call encrypts may be copied
 	audio  []audioLine // the call's audio m-lines, in the order in which they appeared
 }
 
@@ -58,7 +59,7 @@ func (l *streams) follow(cs metadata.Snapshot) {
 // take brings one direction up to date; a new one gets an m-line at the end.
 func (l *streams) take(party metadata.PartyRole, ordinal int, m metadata.MediaStream, f metadata.Flow, held bool) {
 	st := l.find(party, m.Index)
-	usable := !m.Secure && describable(f.Formats)
+	usable := (!m.Secure || m.Keyed && l.secure) && describable(f.Formats)
 	if st == nil {
 		if !usable {
 			return

@@ -92,6 +92,7 @@ type Recorder struct {
 	Check             time.Duration  // how often a live SRS is asked whether it is there; 0: never
 	DTMF              DTMF           // what becomes of telephone-events in the copy
 	Pause             Pause          // what is sent during a pause
+	PlainCopy         bool           // calls that the parties encrypt may be copied in clear
 	Auth              *Auth          // nil: none
 	FromURI           string         // never empty
 	ToURI             string         // "": the URI of the SRS

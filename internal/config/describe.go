@@ -186,6 +186,9 @@ func (c *Config) describeRecorders(t *table) {
 		if r.Pause == PauseSilence {
 			t.row("", "pauses", "are sent as silence")
 		}
+		if r.PlainCopy {
+			t.row("", "encrypted calls", "are copied in clear")
+		}
 		if re := r.SkipFailoverCodes; re != nil {
 			t.row("", "gives up on", "a final code that matches "+strings.TrimPrefix(re.String(), "(?i)"))
 		}

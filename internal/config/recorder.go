@@ -44,6 +44,11 @@ func (d *decoder) recorder(name string, c cursor) {
 		}},
 		{"dtmf", func(c cursor) { choose(c, &r.DTMF, DTMFPass, DTMFDrop, DTMFMask) }},
 		{"pause", func(c cursor) { choose(c, &r.Pause, PauseStop, PauseSilence) }},
+		{"plain_copy", func(c cursor) {
+			if v, ok := c.boolean(); ok {
+				r.PlainCopy = v
+			}
+		}},
 		{"auth", func(c cursor) { r.Auth = c.auth() }},
 		{"from_uri", func(c cursor) { ownURI(c, "sip:src@203.0.113.10", &r.FromURI) }},
 		{"to_uri", func(c cursor) { ownURI(c, "sip:rec@198.51.100.7", &r.ToURI) }},

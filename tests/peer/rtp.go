@@ -36,6 +36,10 @@ type Media struct {
 	PT          uint8  // payload type of what is sent; set before Talk or Send
 	SSRC        uint32 // of what is sent
 
+	// Seal and Open, when set before anything is sent or received, are what happens to a packet on its way out and in
+	// (SRTP). Both are called under a lock. What Open gives nil for is kept as it came.
+	Seal, Open func([]byte) []byte
+
 	t         testing.TB
 	rtp, rtcp *net.UDPConn
 
