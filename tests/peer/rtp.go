@@ -123,12 +123,17 @@ func (m *Media) onRTP(b []byte, from netip.AddrPort) {
 		m.onRTCP(b, from)
 		return
 	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.Open != nil {
+		if clear := m.Open(b); clear != nil {
+			b = clear
+		}
+	}
 	p, ok := parsePacket(b, from)
 	if !ok {
 		return
 	}
-	m.mu.Lock()
-	defer m.mu.Unlock()
 	m.packets = append(m.packets, p)
 	m.signal()
 }
@@ -165,8 +170,12 @@ func parsePacket(b []byte, from netip.AddrPort) (Packet, bool) {
 func (m *Media) Send(to netip.AddrPort) int {
 	m.mu.Lock()
 	p := m.next()
+	raw := p.Raw
+	if m.Seal != nil {
+		raw = m.Seal(raw)
+	}
 	m.mu.Unlock()
-	_, _ = m.rtp.WriteToUDPAddrPort(p.Raw, to) // an ICMP error from an earlier packet may surface here
+	_, _ = m.rtp.WriteToUDPAddrPort(raw, to) // an ICMP error from an earlier packet may surface here
 	return p.Number
 }
 

@@ -122,6 +122,7 @@ type Line struct {
 	Payload   int    // 0 PCMU, 8 PCMA; others need Map
 	Map       string // rtpmap value such as "iLBC/8000"
 	Label     string
+	Proto     string   // "": RTP/AVP
 	Extra     []string // further a= values
 }
 
@@ -140,7 +141,11 @@ func BuildSDP(version int, lines ...Line) []byte {
 		if l.Media != nil {
 			port = int(l.Media.Addr().Port())
 		}
-		fmt.Fprintf(&b, "m=audio %d RTP/AVP %d\r\n", port, l.Payload)
+		proto := l.Proto
+		if proto == "" {
+			proto = "RTP/AVP"
+		}
+		fmt.Fprintf(&b, "m=audio %d %s %d\r\n", port, proto, l.Payload)
 		if l.Zero {
 			b.WriteString("c=IN IP4 0.0.0.0\r\n")
 		}

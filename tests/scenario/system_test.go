@@ -29,9 +29,10 @@ type System struct {
 	SIP  netip.AddrPort // its UDP and TCP listeners
 	HTTP string         // http://host:port
 
-	t    *testing.T
-	app  *app.App
-	stop sync.Once
+	t      *testing.T
+	app    *app.App
+	stop   sync.Once
+	logged *logBuffer
 }
 
 // Start runs the system with that configuration and stops it at the end of the test.
@@ -68,7 +69,7 @@ func startWith(t *testing.T, ladder *peer.Ladder, yaml string, t1 time.Duration)
 	if err := system.Start(); err != nil {
 		t.Fatalf("starting the system: %v", err)
 	}
-	s := &System{t: t, app: system, HTTP: "http://" + system.HTTPAddr().String()}
+	s := &System{t: t, app: system, logged: logged, HTTP: "http://" + system.HTTPAddr().String()}
 	for _, l := range system.Listeners() {
 		s.SIP = l.Bound
 		ladder.Name(netip.AddrPortFrom(l.Bound.Addr(), 0), "system")
