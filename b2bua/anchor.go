@@ -51,6 +51,7 @@ func (c *Call) anchorBody(m *sip.Message, method string, from side) *sip.Message
 			m.Anchor(rtp, rtcp)
 			if c.srv.cfg.Identity == IdentityRewrite {
 				s.SetOriginAddr(rtp.Addr())
+				s.SetUnusedConn(rtp.Addr())
 			}
 		}
 		return s.Bytes()

@@ -196,6 +196,7 @@ func (c *Call) branchFor(tx *txn.ClientTx, resp *sip.Message, flow transport.Flo
 		c.single = b.dialogs[sideA]
 	}
 	c.branches = append(c.branches, b)
+	c.srv.references.put(b)
 	calls := c.srv.lanes[c.lane.Index()].byDialog
 	for _, d := range b.dialogs {
 		calls[keyOf(d)] = c
@@ -251,6 +252,7 @@ func (c *Call) drop(gone func(*branch) bool) {
 		}
 	}
 	for _, b := range dropped {
+		c.srv.references.drop(b)
 		for _, d := range b.dialogs {
 			if calls[keyOf(d)] == c {
 				delete(calls, keyOf(d))
@@ -262,6 +264,7 @@ func (c *Call) drop(gone func(*branch) bool) {
 	}
 	c.branches = kept
 	for _, b := range kept { // dialogs that were shared with a dropped one
+		c.srv.references.put(b)
 		for _, d := range b.dialogs {
 			if calls[keyOf(d)] == nil {
 				calls[keyOf(d)] = c

@@ -17,5 +17,8 @@ func (s *Server) Leftovers() string {
 		})
 		out += <-done
 	}
+	if n := s.references.len(); n > 0 {
+		out += fmt.Sprintf("%d references. ", n)
+	}
 	return out
 }

@@ -125,6 +125,7 @@ func (p *passage) request(leaving *transport.Listener) *sip.Message {
 		p.registration.outgoing(out, leaving)
 	}
 	p.recordRoute(out, leaving)
+	p.srv.references.translate(out)
 	if p.route != nil {
 		dress(out, p.route, p.in, p.uri)
 	}

@@ -64,5 +64,6 @@ func (x *exchange) request(req *sip.Message, d *dialog.Dialog) *sip.Message {
 		out.Set("Contact", ourContact("", c.legs[to].contact))
 	}
 	mirror(out, req)
+	c.srv.references.translate(out)
 	return out
 }

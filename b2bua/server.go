@@ -24,7 +24,8 @@ type Server struct {
 	drained atomic.Bool
 	metrics *metrics
 
-	bindings *bindings // phones that registered through us
+	bindings   *bindings   // phones that registered through us
+	references *references // dialogs of one leg, by those of the other
 }
 
 // laneCalls are the calls of one lane, by their token.
@@ -40,7 +41,7 @@ type dialogKey struct{ callID, localTag, remoteTag string }
 // NewServer returns a server that is ready to be given to txn.Layer.Start.
 func NewServer(cfg Config) *Server {
 	cfg.defaults()
-	s := &Server{cfg: cfg, lanes: make([]laneCalls, len(cfg.Txn.Lanes())), bindings: newBindings(cfg.Secret)}
+	s := &Server{cfg: cfg, lanes: make([]laneCalls, len(cfg.Txn.Lanes())), bindings: newBindings(cfg.Secret), references: newReferences(cfg.Identity)}
 	for i := range s.lanes {
 		s.lanes[i] = laneCalls{byToken: map[string]*Call{}, byDialog: map[dialogKey]*Call{}}
 	}

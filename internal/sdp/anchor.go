@@ -230,3 +230,17 @@ func skip(s string, i int, blanks bool) int {
 	}
 	return i
 }
+
+// SetUnusedConn rewrites the address of a session's c= line that no section
+// uses, each having its own: nothing follows it, but it can be read.
+func (s *Session) SetUnusedConn(addr netip.Addr) {
+	if s.connAt < 0 || s.anchored {
+		return
+	}
+	for _, m := range s.media {
+		if find(m.lines, 'c') < 0 {
+			return
+		}
+	}
+	s.lines[s.connAt].text = connLine(s.lines[s.connAt].text, addr)
+}
