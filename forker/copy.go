@@ -93,6 +93,10 @@ func (t *Tap) emit(b []byte, h *header, clock, at, now int64) {
 		return
 	}
 	writeHeader(b, t.pt[own.pt], seq, ts, t.ssrc)
+	if b, ok = t.seal.packet(b); !ok {
+		t.drop(DropError)
+		return
+	}
 	if !t.collect(b, &own, now) {
 		t.send(b, own.payload, now)
 	}

@@ -19,7 +19,8 @@
 //     is dropped and counted
 //
 // What a party sends as SRTP passes as it is; taps copy it in clear when
-// SetRemote has told the key (secure.go).
+// SetRemote has told the key (secure.go), and seal theirs with one of their own
+// (seal.go).
 //
 // While a Tap has no address to send to, its packets go into its backlog
 // instead and leave later through step 4, as if they had just come (backlog.go,

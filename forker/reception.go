@@ -84,12 +84,16 @@ func (t *Tap) report(b []byte, from netip.AddrPort, now int64) {
 		return
 	}
 	t.rtcpIn.Add(1)
+	t.relay.mu.Lock()
+	defer t.relay.unlock()
+	b, ok := t.seal.open(b)
+	if !ok {
+		return
+	}
 	block, ok := findReport(b, t.ssrc)
 	if !ok {
 		return
 	}
-	t.relay.mu.Lock()
-	defer t.relay.unlock()
 	t.received(block, ntp(time.Now()), now)
 }
 

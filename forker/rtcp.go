@@ -22,9 +22,11 @@ type reports struct {
 	sent     uint64
 }
 
-// origin draws the random start of the copy's numbers (RFC 3550 §5.1).
+// origin draws the random start of the copy's numbers (RFC 3550 §5.1). Who opens
+// SRTP begins with a rollover counter of 0 and must not meet an end of the
+// sequence numbers before its first packet (RFC 3711 §3.3.1).
 func (*reports) origin() (seq uint16, ts uint32) {
-	return uint16(rand.Uint32()), rand.Uint32()
+	return maxLate + uint16(rand.N(1<<15-maxLate)), rand.Uint32()
 }
 
 // begin schedules the first report, after half the interval.
@@ -79,6 +81,10 @@ func (t *Tap) sendRTCP(packets []rtcp.Packet) {
 	b, err := rtcp.Marshal(packets)
 	if err != nil {
 		t.relay.engine.cfg.Log.Warn("building RTCP", "label", t.cfg.Label, "error", err)
+		return
+	}
+	b, ok := t.seal.control(b)
+	if !ok {
 		return
 	}
 	if t.pair.rtcp.send(b, t.rtcp) == nil {

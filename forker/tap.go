@@ -54,6 +54,7 @@ type Tap struct {
 	reports     reports
 	reception   reception
 	masking     masking
+	seal        seal
 	rtcpIn      atomic.Uint64
 	rtcpAddress atomic.Pointer[netip.Addr]
 }

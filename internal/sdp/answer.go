@@ -5,6 +5,8 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+
+	"sidetrack/internal/srtp"
 )
 
 // AnswerMedia is what a peer made of one of our offered sections.
@@ -19,6 +21,11 @@ type AnswerMedia struct {
 	Direction Direction       // as the answer says, from the peer's view
 	PT        map[uint8]uint8 // offered payload type → the answer's, for the formats taken
 	Section   int             // index of the answer's section, -1 if there is none
+
+	// Where keys were offered: the tag and ours of the suite that was chosen, and
+	// the peer's.
+	Tag         int
+	Own, Theirs *srtp.Key
 }
 
 // MatchAnswer tells for each section that we offered what the answer makes of
@@ -33,6 +40,17 @@ type AnswerMedia struct {
 // the position would put one party's voice under the other's name. A peer that
 // numbers by itself, repeats labels or labels only some, is read by position.
 func MatchAnswer(offer []OfferMedia, answer *Session) []AnswerMedia {
+	return match(offer, answer, answeredKey)
+}
+
+// MatchOffer is MatchAnswer for an offer of the peer within the session: which
+// of our sections its sections belong to. Of the keys that it offers the first
+// one of our suite is chosen.
+func MatchOffer(ours []OfferMedia, theirs *Session) []AnswerMedia {
+	return match(ours, theirs, offeredKey)
+}
+
+func match(offer []OfferMedia, answer *Session, key func(OfferMedia, *Media) (keys, bool)) []AnswerMedia {
 	sections := arrange(offer, answer)
 	out := make([]AnswerMedia, len(offer))
 	for i, o := range offer {
@@ -41,7 +59,7 @@ func MatchAnswer(offer []OfferMedia, answer *Session) []AnswerMedia {
 			out[i].Reason = "no section in the answer"
 			continue
 		}
-		out[i].read(o, answer.media[sections[i]])
+		out[i].read(o, answer.media[sections[i]], key)
 	}
 	return out
 }
@@ -89,7 +107,7 @@ func labelIndex(offer []OfferMedia, answer []*Media) []int {
 }
 
 // read fills in what the section m says to the offer o.
-func (a *AnswerMedia) read(o OfferMedia, m *Media) {
+func (a *AnswerMedia) read(o OfferMedia, m *Media, key func(OfferMedia, *Media) (keys, bool)) {
 	a.Direction = m.Direction()
 	if a.Reason = refusal(o, m); a.Reason != "" {
 		return
@@ -97,6 +115,14 @@ func (a *AnswerMedia) read(o OfferMedia, m *Media) {
 	if a.PT = payloadMap(o.Formats, m.RTP()); a.PT == nil {
 		a.Reason = "no common codec"
 		return
+	}
+	if len(o.Cryptos) > 0 {
+		k, ok := key(o, m)
+		if !ok {
+			a.Reason = "no a=crypto that was offered"
+			return
+		}
+		a.Tag, a.Own, a.Theirs = k.tag, k.own, k.theirs
 	}
 	a.RTP, _ = m.Addr()
 	a.RTCP = answeredRTCP(o, m, a.RTP)

@@ -80,6 +80,39 @@ func answeredKeys(offer, answer *Media) (theirs, ours *srtp.Key, ok bool) {
 	return nil, nil, false
 }
 
+// keys are what an exchange has agreed on for one section.
+type keys struct {
+	tag         int // of the peer's line
+	own, theirs *srtp.Key
+}
+
+// answeredKey reads an answer: exactly one line, with a tag that was offered and
+// its suite, and a key, be it for RTCP alone (RFC 4568 §5.1.2, §5.1.3).
+func answeredKey(o OfferMedia, m *Media) (keys, bool) {
+	taken := m.Cryptos()
+	if len(taken) != 1 || len(m.Attrs("crypto")) != 1 {
+		return keys{}, false
+	}
+	for _, c := range o.Cryptos {
+		if c.Tag == taken[0].Tag && c.Key.Suite == taken[0].Key.Suite {
+			return keys{c.Tag, c.Key, taken[0].Key}, true
+		}
+	}
+	return keys{}, false
+}
+
+// offeredKey chooses from an offer.
+func offeredKey(o OfferMedia, m *Media) (keys, bool) {
+	for _, theirs := range m.Cryptos() {
+		for _, c := range o.Cryptos {
+			if c.Key.Suite == theirs.Key.Suite {
+				return keys{theirs.Tag, c.Key, theirs.Key}, true
+			}
+		}
+	}
+	return keys{}, false
+}
+
 // Attribute is the attribute without "a=", key and all: for descriptions only.
 func (c Crypto) Attribute() string {
 	secret := append(append([]byte{}, c.Key.Master...), c.Key.Salt...)

@@ -27,6 +27,7 @@ type OfferMedia struct {
 	Label       string
 	Ptime       string
 	Extra       []string // further attributes, without "a="
+	Cryptos     []Crypto // SDES: what we send is protected by one of these, which the answer chooses
 }
 
 // Refuse is the section that answers m with port 0 (RFC 3264 §6): same kind,
@@ -93,6 +94,9 @@ func (m OfferMedia) write(w *writer) {
 	}
 	if m.Label != "" {
 		w.line("a=label:%s", m.Label)
+	}
+	for _, c := range m.Cryptos {
+		w.line("a=%s", c.Attribute())
 	}
 	for _, e := range m.Extra {
 		w.line("a=%s", e)
