@@ -30,6 +30,8 @@ type attempt struct {
 	to          txn.Target   // the one being tried
 	cseq        uint32
 	auth        *authority
+	uri         string // the Request-URI: srs, or where it has redirected us to
+	redirects   redirects
 	signed      bool // a challenge has been answered
 	tx          *txn.ClientTx
 	timer       *txn.Timer
@@ -42,7 +44,7 @@ type attempt struct {
 
 func newAttempt(s *Session, srs string) *attempt {
 	return &attempt{
-		s: s, srs: srs, began: s.now(), acks: map[string]*ack{}, auth: &authority{who: s.recorder.Auth},
+		s: s, srs: srs, uri: srs, redirects: redirects{seen: []string{srs}}, began: s.now(), acks: map[string]*ack{}, auth: &authority{who: s.recorder.Auth},
 	}
 }
 
@@ -77,6 +79,20 @@ func (a *attempt) onResolved(found []txn.Target, err error) {
 	a.s.publish()
 	a.s.lane.Bind(a.callID, a.tag, a)
 	a.send()
+}
+
+// onRedirected goes on at the place that the SRS has named.
+func (a *attempt) onRedirected(found []txn.Target, err error) {
+	switch {
+	case a.over:
+		a.close()
+	case err == nil && len(found) > 0:
+		a.targets = found
+		a.send()
+	case !a.redirect():
+		a.close()
+		a.fail(codeTransport, "redirected to "+a.uri+", which cannot be resolved")
+	}
 }
 
 // send sends the INVITE to the next address.
@@ -146,8 +162,11 @@ func (a *attempt) OnResponse(tx *txn.ClientTx, resp *sip.Message, flow transport
 	case resp.Status < 200:
 	case resp.Status < 300:
 		a.onSuccess(tx, resp, flow)
-	case a.challenge(resp):
+	case a.challenge(resp), a.moved(resp):
 	default:
+		if wait := retryAfter(resp); resp.Status == codeTransport && wait > 0 {
+			a.s.client.health.busy(a.s.recorder.Name, a.srs, wait)
+		}
 		a.close()
 		a.fail(resp.Status, resp.Reason)
 	}
@@ -158,6 +177,9 @@ func (a *attempt) OnFail(_ *txn.ClientTx, err error) {
 	transport := !errors.Is(err, txn.ErrTimeout) && !errors.Is(err, txn.ErrTimerC)
 	if transport && len(a.targets) > 0 && !a.over {
 		a.send() // RFC 3263 §4.3
+		return
+	}
+	if a.redirect() {
 		return
 	}
 	a.close()

@@ -81,7 +81,7 @@ func TestDigest(t *testing.T) {
 				c := r.newCall()
 				c.begin()
 				in := rec.Expect("INVITE")
-				in.Reply(code, peer.With(headers[0], `Digest realm="x", nonce="y", algorithm=ROT-13`), peer.With(headers[0], g.challenge()))
+				in.Reply(code, peer.With(headers[0], `Digest realm="x", nonce="y", algorithm=ROT-13`), peer.Adding(headers[0], g.challenge()))
 				in.ExpectOther("ACK")
 				again := rec.Expect("INVITE")
 				if again.CallID() != in.CallID() || again.FromTag() != in.FromTag() || again.Branch() == in.Branch() || again.Get("CSeq") != "2 INVITE" {

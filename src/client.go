@@ -30,6 +30,7 @@ type Client struct {
 	log     *slog.Logger
 	metrics *metrics
 	trouble *limiter
+	health  *health
 	backoff func() time.Duration // wait after 491 (RFC 3261 §14.1)
 
 	mu        sync.Mutex
@@ -57,7 +58,7 @@ func New(cfg Config) (*Client, error) {
 		return nil, err
 	}
 	c := &Client{
-		cfg: cfg, log: cfg.Log, metrics: m, trouble: newLimiter(cfg.Now), backoff: glareWait,
+		cfg: cfg, log: cfg.Log, metrics: m, trouble: newLimiter(cfg.Now), health: newHealth(cfg.Now), backoff: glareWait,
 		recorders: byName, calls: map[string]*call{}, live: map[string]*Session{},
 	}
 	for _, r := range byName {

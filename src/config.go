@@ -46,14 +46,15 @@ type Recorder struct {
 	Name              string
 	SRS               []string       // SIP URIs, tried in this order
 	SkipFailoverCodes *regexp.Regexp // over a final code of three digits: a match ends the list; nil: none does
+	FollowRedirects   bool           // the Contacts of a 3xx are asked
 	Timeout           time.Duration  // one SRS's time for a final answer; 0: DefaultTimeout
 	MidCall           MidCall        // what becomes of a recording whose SRS is lost in mid-call; "": MidCallMove
 	Check             time.Duration  // how often a live SRS is asked within the dialog whether it is there; 0: never
 	Buffer            time.Duration  // how much is kept while no SRS can be sent to; 0: the media engine's default; negative: nothing
 	DTMF              forker.DTMF    // what becomes of telephone-events in the copy
 	Pause             forker.PauseMode
-	Auth              *Auth  // what an SRS that asks is told; nil: nothing
 	PlainCopy         bool   // calls that the parties encrypt may be copied in clear (RFC 7866 §12)
+	Auth              *Auth  // what an SRS that asks is told; nil: nothing
 	FromURI           string // "": sip:<Advertise>
 	ToURI             string // "": the URI of the SRS
 	Headers           []HeaderTemplate

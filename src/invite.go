@@ -21,7 +21,7 @@ const (
 // the SRS, and only an SRS can take it.
 func (a *attempt) invite(to txn.Target) (*sip.Message, error) {
 	s, r := a.s, a.s.recorder
-	req := sip.NewRequest("INVITE", a.srs)
+	req := sip.NewRequest("INVITE", a.uri)
 	req.Add("Max-Forwards", "70")
 	req.Add("From", "<"+r.FromURI+">;tag="+a.tag)
 	target := r.ToURI

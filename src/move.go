@@ -76,7 +76,11 @@ func (s *Session) lose(l loss) {
 		s.finish(Partial, l.reason)
 		return
 	}
-	s.depart(l, s.after(s.target))
+	if !l.alive {
+		s.client.metrics.reached(s.recorder.Name, s.srs, false)
+		s.client.health.failed(s.recorder.Name, s.srs)
+	}
+	s.depart(l, s.substitutes(s.target))
 }
 
 // depart leaves the SRS for the ones in plan. The identifiers stay, and so do
@@ -141,7 +145,7 @@ func (s *Session) onMoveFailed() {
 		s.proceed()
 		return
 	}
-	s.plan = s.after(s.moving.target)
+	s.plan = s.substitutes(s.moving.target)
 	s.round()
 }
 
@@ -154,6 +158,13 @@ func (s *Session) after(target int) []int {
 		plan[i] = (target + 1 + i) % n
 	}
 	return plan
+}
+
+// substitutes is after, the ones in trouble behind the others, and the lost one
+// last of all.
+func (s *Session) substitutes(target int) []int {
+	others := s.after(target)
+	return append(s.client.health.sort(s.recorder, others[:len(others)-1]), target)
 }
 
 // onMoved takes the session into being again.

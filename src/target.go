@@ -17,7 +17,7 @@ const (
 
 // order is in which order the SRSs are asked for a new session.
 func (s *Session) order() []int {
-	return s.after(len(s.recorder.SRS) - 1)
+	return s.client.health.sort(s.recorder, s.after(len(s.recorder.SRS)-1))
 }
 
 // next asks the next SRS of the plan.
@@ -62,6 +62,7 @@ func (s *Session) note(a *attempt, code int, reason string) {
 	s.attempts = append(s.attempts, Attempt{
 		SRS: a.srs, Code: code, Reason: reason, At: a.began.UTC(), Took: Seconds(s.now().Sub(a.began)),
 	})
+	s.judge(a.srs, code)
 	if code != codeGaveUp {
 		s.client.metrics.attempt(s.recorder.Name, a.srs, code)
 	}

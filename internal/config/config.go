@@ -93,6 +93,7 @@ type Recorder struct {
 	DTMF              DTMF           // what becomes of telephone-events in the copy
 	Pause             Pause          // what is sent during a pause
 	PlainCopy         bool           // calls that the parties encrypt may be copied in clear
+	FollowRedirects   bool           // the Contacts of a 3xx are asked
 	Auth              *Auth          // nil: none
 	FromURI           string         // never empty
 	ToURI             string         // "": the URI of the SRS

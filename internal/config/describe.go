@@ -192,6 +192,9 @@ func (c *Config) describeRecorders(t *table) {
 		if re := r.SkipFailoverCodes; re != nil {
 			t.row("", "gives up on", "a final code that matches "+strings.TrimPrefix(re.String(), "(?i)"))
 		}
+		if r.FollowRedirects {
+			t.row("", "follows", "redirections (3xx)")
+		}
 		if r.Auth != nil {
 			t.row("", "signs in as", r.Auth.User)
 		}

@@ -49,6 +49,11 @@ func (d *decoder) recorder(name string, c cursor) {
 				r.PlainCopy = v
 			}
 		}},
+		{"follow_redirects", func(c cursor) {
+			if v, ok := c.boolean(); ok {
+				r.FollowRedirects = v
+			}
+		}},
 		{"auth", func(c cursor) { r.Auth = c.auth() }},
 		{"from_uri", func(c cursor) { ownURI(c, "sip:src@203.0.113.10", &r.FromURI) }},
 		{"to_uri", func(c cursor) { ownURI(c, "sip:rec@198.51.100.7", &r.ToURI) }},
