@@ -97,7 +97,12 @@ func (a *attempt) onRedirected(found []txn.Target, err error) {
 
 // send sends the INVITE to the next address.
 func (a *attempt) send() {
-	a.to = a.s.leaving(a.targets[0])
+	if a.targets = a.s.reaches(a.targets); len(a.targets) == 0 {
+		a.close()
+		a.fail(codeUnusable, reasonKeysInClear)
+		return
+	}
+	a.to = leaving(a.s.client.cfg.Transport, a.s.recorder.Socket, a.targets[0])
 	a.targets = a.targets[1:]
 	a.again()
 }

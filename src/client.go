@@ -31,6 +31,7 @@ type Client struct {
 	metrics *metrics
 	trouble *limiter
 	health  *health
+	prober  *prober              // guarded by mu
 	backoff func() time.Duration // wait after 491 (RFC 3261 §14.1)
 
 	mu        sync.Mutex
@@ -64,6 +65,7 @@ func New(cfg Config) (*Client, error) {
 	for _, r := range byName {
 		m.prepare(r)
 	}
+	c.startProbes(byName)
 	return c, nil
 }
 
@@ -144,8 +146,9 @@ func (c *Client) Reload(recorders []Recorder) error {
 		c.metrics.prepare(r)
 	}
 	c.mu.Lock()
-	defer c.mu.Unlock()
 	c.recorders = byName
+	c.mu.Unlock()
+	c.startProbes(byName)
 	return nil
 }
 
@@ -199,6 +202,7 @@ func (c *Client) Close(ctx context.Context) error {
 	}
 	c.mu.Unlock()
 	if first {
+		c.probes().stop()
 		for _, s := range live {
 			s.lane.Post(func() { s.stop(reasonShutdown) })
 		}
@@ -209,6 +213,12 @@ func (c *Client) Close(ctx context.Context) error {
 	case <-ctx.Done():
 		return ctx.Err()
 	}
+}
+
+func (c *Client) probes() *prober {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.prober
 }
 
 // hold makes Close wait for something more; release ends that.

@@ -14,6 +14,7 @@ import (
 	"sidetrack/internal/sip"
 	"sidetrack/internal/sip/transport"
 	"sidetrack/internal/sip/txn"
+	"sidetrack/internal/srtp"
 	"sidetrack/policy"
 )
 
@@ -53,10 +54,16 @@ type Recorder struct {
 	Buffer            time.Duration  // how much is kept while no SRS can be sent to; 0: the media engine's default; negative: nothing
 	DTMF              forker.DTMF    // what becomes of telephone-events in the copy
 	Pause             forker.PauseMode
-	PlainCopy         bool   // calls that the parties encrypt may be copied in clear (RFC 7866 §12)
-	Auth              *Auth  // what an SRS that asks is told; nil: nothing
-	FromURI           string // "": sip:<Advertise>
-	ToURI             string // "": the URI of the SRS
+	SRTP              SRTP         // whether the copies leave encrypted
+	Suites            []srtp.Suite // offered then, in this order; nil: AEAD_AES_128_GCM, AEAD_AES_256_GCM, AES_CM_128_HMAC_SHA1_80
+	SRTPOverPlain     bool         // their keys may go where there is no TLS
+	PlainCopy         bool         // calls that the parties encrypt may be copied in clear (RFC 7866 §12)
+	Probe             Probe        // questions outside of calls
+	Strategy          Strategy     // in which order they are asked; "": StrategyOrdered
+	Weights           []int        // for StrategyWeighted, by place in SRS; a missing one is 1
+	Auth              *Auth        // what an SRS that asks is told; nil: nothing
+	FromURI           string       // "": sip:<Advertise>
+	ToURI             string       // "": the URI of the SRS
 	Headers           []HeaderTemplate
 	Socket            string // URL of the listener the RS leaves from; "": chosen by the target
 
@@ -126,6 +133,7 @@ func (r *Recorder) normalize(advertise netip.Addr) error {
 	if r.Name == "" || len(r.SRS) == 0 {
 		errs = append(errs, errors.New("a name and at least one SRS are needed"))
 	}
+	errs = append(errs, r.checkSuites())
 	for _, uri := range r.SRS {
 		if u, err := sip.ParseURI(uri); err != nil || u.Host == "" {
 			errs = append(errs, fmt.Errorf("%q is no SIP URI", uri))

@@ -78,6 +78,9 @@ func (s *Session) finish(result Result, reason string) {
 		s.attempt.abandon()
 	}
 	s.streams.close()
+	if s.leg != nil {
+		s.client.health.carries(s.recorder.Name, s.srs, -1)
+	}
 	s.quiet()
 	s.moving.timer.Stop()
 	s.result, s.reason, s.ended = result, reason, s.now()

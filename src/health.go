@@ -14,8 +14,9 @@ import (
 type health struct {
 	now func() time.Time
 
-	mu   sync.Mutex
-	srss map[srsKey]*condition
+	mu    sync.Mutex
+	srss  map[srsKey]*condition
+	turns map[string]int // sessions begun, by recorder
 }
 
 type srsKey struct{ recorder, srs string }
@@ -25,6 +26,9 @@ type condition struct {
 	failures int       // in a row
 	last     time.Time // until then it is asked after all others
 	skipped  time.Time // until then it is not asked: it has said so (Retry-After)
+	down     bool      // it did not answer the last probe
+	drained  bool      // by an operator: it gets no sessions
+	sessions int       // that it has now
 }
 
 const (
@@ -37,7 +41,7 @@ const (
 )
 
 func newHealth(now func() time.Time) *health {
-	return &health{now: now, srss: map[srsKey]*condition{}}
+	return &health{now: now, srss: map[srsKey]*condition{}, turns: map[string]int{}}
 }
 
 // of gives the condition of an SRS. The caller holds mu.
@@ -56,7 +60,7 @@ func (h *health) worked(recorder, srs string) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	c := h.of(recorder, srs)
-	c.failures, c.last = 0, time.Time{}
+	c.failures, c.last, c.down = 0, time.Time{}, false
 }
 
 func (h *health) failed(recorder, srs string) {
@@ -78,7 +82,7 @@ func (h *health) busy(recorder, srs string, d time.Duration) {
 
 // sort puts those that are likely to fail behind the others, and leaves out
 // those that want to be left alone, unless all do: a refusal is better than a
-// call that nobody was asked to record.
+// call that nobody was asked to record. A drained one is never asked.
 func (h *health) sort(r *Recorder, plan []int) []int {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -86,9 +90,10 @@ func (h *health) sort(r *Recorder, plan []int) []int {
 	var fit, poor, busy []int
 	for _, i := range plan {
 		switch c := h.of(r.Name, r.SRS[i]); {
+		case c.drained:
 		case now.Before(c.skipped):
 			busy = append(busy, i)
-		case now.Before(c.last):
+		case c.down || now.Before(c.last):
 			poor = append(poor, i)
 		default:
 			fit = append(fit, i)

@@ -5,6 +5,7 @@ import (
 	"net/http"
 
 	"sidetrack/internal/sip"
+	"sidetrack/internal/sip/transport"
 	"sidetrack/internal/sip/txn"
 	"sidetrack/metadata"
 )
@@ -31,7 +32,7 @@ func (a *attempt) invite(to txn.Target) (*sip.Message, error) {
 	req.Add("To", "<"+target+">")
 	req.Add("Call-ID", a.callID)
 	req.Add("CSeq", sip.CSeq{Num: a.cseq, Method: "INVITE"}.String())
-	req.Add("Contact", s.contact(to))
+	req.Add("Contact", s.client.contact(to))
 	s.dress(req)
 	return req, fill(req, a.offer.body, a.doc)
 }
@@ -56,23 +57,22 @@ func (s *Session) sign(m *sip.Message) {
 }
 
 // contact is our Contact on the way to that target.
-func (s *Session) contact(to txn.Target) string {
-	uri := "sip:" + cmp.Or(s.client.host(), "sidetrack.invalid")
-	if l := s.client.cfg.Layer.Leaving(to); l != nil {
+func (c *Client) contact(to txn.Target) string {
+	uri := "sip:" + cmp.Or(c.host(), "sidetrack.invalid")
+	if l := c.cfg.Layer.Leaving(to); l != nil {
 		uri = l.ContactURI("")
 	}
 	return "<" + uri + ">" + featureTag
 }
 
-// leaving makes a target leave from the recorder's socket, where that speaks
-// the target's protocol.
-func (s *Session) leaving(to txn.Target) txn.Target {
-	t := s.client.cfg.Transport
-	if s.recorder.Socket == "" || t == nil {
+// leaving makes a target leave from a recorder's socket, where that speaks the
+// target's protocol.
+func leaving(t *transport.Layer, socket string, to txn.Target) txn.Target {
+	if socket == "" || t == nil {
 		return to
 	}
 	for _, l := range t.Listeners() {
-		if l.URL == s.recorder.Socket && l.Proto == to.Proto {
+		if l.URL == socket && l.Proto == to.Proto {
 			to.Listener = l
 		}
 	}

@@ -92,6 +92,7 @@ func (s *Session) depart(l loss, plan []int) {
 	}
 	old, leg, m := s.attempt, s.leg, &s.moving
 	old.over = true
+	s.client.health.carries(s.recorder.Name, s.srs, -1)
 	s.leg, s.agreed = nil, nil
 	s.quiet()
 	s.steerTaps()
@@ -134,6 +135,13 @@ func (s *Session) round() {
 
 func (s *Session) proceed() {
 	s.moving.timer = nil
+	if len(s.plan) == 0 { // all are drained
+		s.plan = s.substitutes(s.moving.target)
+		if len(s.plan) == 0 {
+			s.round()
+			return
+		}
+	}
 	s.client.metrics.failovers.WithLabelValues(s.recorder.Name).Inc()
 	s.next()
 }
@@ -163,8 +171,8 @@ func (s *Session) after(target int) []int {
 // substitutes is after, the ones in trouble behind the others, and the lost one
 // last of all.
 func (s *Session) substitutes(target int) []int {
-	others := s.after(target)
-	return append(s.client.health.sort(s.recorder, others[:len(others)-1]), target)
+	others, h := s.after(target), s.client.health
+	return append(h.sort(s.recorder, others[:len(others)-1]), h.sort(s.recorder, []int{target})...)
 }
 
 // onMoved takes the session into being again.

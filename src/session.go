@@ -81,6 +81,8 @@ type Session struct {
 	origin   origin
 	version  uint64 // of our newest description
 	paused   bool   // by the operator
+	sealed   bool   // the SRS of the moment is offered SRTP, and nothing else
+	plain    bool   // the next one is not
 
 	plan      []int // indexes in recorder.SRS still to be asked
 	target    int   // index of the one asked last
@@ -114,7 +116,7 @@ func newSession(k *call, w wish) *Session {
 	if s.recorder == nil {
 		s.recorder = &Recorder{Name: w.recorderName}
 	}
-	s.streams.secure = s.recorder.PlainCopy
+	s.streams.secure = s.recorder.PlainCopy || s.recorder.seals()
 	if s.notify == nil {
 		s.notify = func(metadata.RecordingState, string) {}
 	}
@@ -149,6 +151,10 @@ func (s *Session) start() {
 		s.finish(Failed, err.Error())
 	default:
 		s.plan = s.order()
+		if len(s.plan) == 0 {
+			s.finish(Failed, "every SRS of recorder "+s.recorder.Name+" is drained")
+			return
+		}
 		s.next()
 	}
 }
@@ -238,6 +244,7 @@ func (s *Session) onUp(a *attempt, answers []answered) {
 	s.apply(a.offer, answers)
 	s.steerTaps()
 	s.heard()
+	s.client.health.carries(s.recorder.Name, s.srs, 1)
 	s.moving.upAt = s.now()
 	s.become(metadata.StateRecording, "")
 	if s.taken {

@@ -17,13 +17,14 @@ const (
 
 // order is in which order the SRSs are asked for a new session.
 func (s *Session) order() []int {
-	return s.client.health.sort(s.recorder, s.after(len(s.recorder.SRS)-1))
+	return s.client.health.sort(s.recorder, s.client.health.choose(s.recorder, s.cs.SIPCallID))
 }
 
 // next asks the next SRS of the plan.
 func (s *Session) next() {
 	s.target, s.plan = s.plan[0], s.plan[1:]
 	s.srs = s.recorder.SRS[s.target]
+	s.readyKeys()
 	s.attempt = newAttempt(s, s.srs)
 	s.sipCallID = ""
 	s.publish()
@@ -38,6 +39,7 @@ func (s *Session) onAttemptFailed(a *attempt, code int, reason string) {
 	s.client.trouble.warn(s.log, a.srs, "SRS did not take the session", "srs", a.srs, "code", code, "reason", reason)
 	skip := s.recorder.SkipFailoverCodes
 	switch {
+	case s.fallBack(code):
 	case s.taken:
 		s.onMoveFailed()
 	case skip != nil && skip.MatchString(decimal(code)):
