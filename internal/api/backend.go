@@ -37,6 +37,8 @@ type Backend struct {
 	Recording  func(ctx context.Context, id string) (any, error)
 	// Control carries out pause, resume or stop and returns the new state.
 	Control func(ctx context.Context, id, verb string) (any, error)
+	SRSs    func(ctx context.Context) ([]Item, error)
+	Drain   func(ctx context.Context, recorder string, index int, on bool) (any, error) // on false: enable
 	// Move takes a recording to another SRS and returns the new state.
 	Move   func(ctx context.Context, id string, req MoveRequest) (any, error)
 	Start  func(ctx context.Context, callID string, req StartRequest) (any, error)

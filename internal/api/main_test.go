@@ -48,6 +48,13 @@ func double() api.Backend {
 			}
 			return v, err
 		},
+		SRSs: list("main/0"),
+		Drain: func(_ context.Context, recorder string, index int, on bool) (any, error) {
+			if recorder != "main" || index != 0 {
+				return nil, fmt.Errorf("SRS %d of %s: %w", index, recorder, api.ErrNotFound)
+			}
+			return map[string]bool{"drained": on}, nil
+		},
 		Move: func(ctx context.Context, id string, req api.MoveRequest) (any, error) {
 			v, err := one("r1")(ctx, id)
 			if err == nil {

@@ -103,6 +103,9 @@ func Handler(b Backend) http.Handler {
 	}
 	mux.HandleFunc("GET /api/v1/journal", b.journal)
 	mux.HandleFunc("POST /api/v1/recordings/{id}/move", b.move)
+	mux.HandleFunc("GET /api/v1/srs", list(b.SRSs))
+	mux.HandleFunc("POST /api/v1/srs/{recorder}/{index}/drain", b.drain(true))
+	mux.HandleFunc("POST /api/v1/srs/{recorder}/{index}/enable", b.drain(false))
 	if b.Events != nil {
 		mux.HandleFunc("GET /api/v1/events", b.Events.serve)
 	}

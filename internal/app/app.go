@@ -169,6 +169,6 @@ func (a *App) backend() api.Backend {
 		Metrics: promhttp.HandlerFor(a.registry, promhttp.HandlerOpts{}),
 		Calls:   a.listCalls, Call: a.oneCall,
 		Recordings: a.listRecordings, Recording: a.oneRecording,
-		Control: a.control, Move: a.moveRecording, Start: a.startRecording,
+		Control: a.control, Move: a.moveRecording, SRSs: a.listSRSs, Drain: a.drain, Start: a.startRecording,
 	}
 }

@@ -77,6 +77,20 @@ func (a *App) control(ctx context.Context, id, verb string) (any, error) {
 	return v, apiError(err)
 }
 
+func (a *App) listSRSs(context.Context) ([]api.Item, error) {
+	views := a.recorder.SRSs()
+	items := make([]api.Item, len(views))
+	for i, v := range views {
+		items[i] = api.Item{ID: fmt.Sprintf("%s/%d", v.Recorder, v.Index), Key: fmt.Sprintf("%s/%06d", v.Recorder, v.Index), Value: v}
+	}
+	return items, nil
+}
+
+func (a *App) drain(ctx context.Context, recorder string, index int, on bool) (any, error) {
+	v, err := a.recorder.Drain(ctx, recorder, index, on)
+	return v, apiError(err)
+}
+
 func (a *App) moveRecording(ctx context.Context, id string, req api.MoveRequest) (any, error) {
 	v, err := a.recorder.Move(ctx, id, req.SRS)
 	return v, apiError(err)

@@ -94,9 +94,12 @@ type Recorder struct {
 	Pause             Pause          // what is sent during a pause
 	PlainCopy         bool           // calls that the parties encrypt may be copied in clear
 	FollowRedirects   bool           // the Contacts of a 3xx are asked
-	Auth              *Auth          // nil: none
-	FromURI           string         // never empty
-	ToURI             string         // "": the URI of the SRS
+	Probe             Probe
+	Strategy          Strategy
+	Weights           []int  // by place in SRS; empty: all the same
+	Auth              *Auth  // nil: none
+	FromURI           string // never empty
+	ToURI             string // "": the URI of the SRS
 	Headers           []HeaderTemplate
 	Socket            string // URL of a listener; "": chosen by the target
 

@@ -192,6 +192,12 @@ func (c *Config) describeRecorders(t *table) {
 		if re := r.SkipFailoverCodes; re != nil {
 			t.row("", "gives up on", "a final code that matches "+strings.TrimPrefix(re.String(), "(?i)"))
 		}
+		if r.Strategy != StrategyOrdered {
+			t.row("", "begins by", string(r.Strategy))
+		}
+		if r.Probe.Interval > 0 {
+			t.row("", "probes", "every "+short(r.Probe.Interval))
+		}
 		if r.FollowRedirects {
 			t.row("", "follows", "redirections (3xx)")
 		}

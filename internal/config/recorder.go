@@ -21,7 +21,7 @@ func (d *decoder) recorders(c cursor) {
 }
 
 func (d *decoder) recorder(name string, c cursor) {
-	r := Recorder{Name: name, Timeout: 4 * time.Second, Buffer: 10 * time.Second, MidCall: MidCallMove, Check: 10 * time.Second, DTMF: DTMFPass, Pause: PauseStop}
+	r := Recorder{Name: name, Timeout: 4 * time.Second, Buffer: 10 * time.Second, MidCall: MidCallMove, Strategy: StrategyOrdered, Check: 10 * time.Second, DTMF: DTMFPass, Pause: PauseStop}
 	var srs []target
 	ok := c.read(fields{
 		{"srs", func(c cursor) { r.SRS, srs = d.srs(c) }},
@@ -54,6 +54,11 @@ func (d *decoder) recorder(name string, c cursor) {
 				r.FollowRedirects = v
 			}
 		}},
+		{"probe", func(c cursor) { r.Probe = c.probe() }},
+		{"strategy", func(c cursor) {
+			choose(c, &r.Strategy, StrategyOrdered, StrategyRoundRobin, StrategyWeighted, StrategyLeastSessions, StrategyHash)
+		}},
+		{"weights", func(c cursor) { d.weights(c, &r) }},
 		{"auth", func(c cursor) { r.Auth = c.auth() }},
 		{"from_uri", func(c cursor) { ownURI(c, "sip:src@203.0.113.10", &r.FromURI) }},
 		{"to_uri", func(c cursor) { ownURI(c, "sip:rec@198.51.100.7", &r.ToURI) }},
