@@ -3,6 +3,7 @@ package src
 import (
 	"bytes"
 	"net/netip"
+	"slices"
 	"strconv"
 
 	"sidetrack/internal/sdp"
@@ -44,9 +45,18 @@ func (o origin) describe(version uint64, media []sdp.OfferMedia) []byte {
 	return sdp.Offer{SessionID: o.sessionID, Version: version, Addr: o.addr, Media: media}.Bytes()
 }
 
-// same tells whether two offers differ in nothing but their version.
+// same tells whether two offers differ in nothing but their version. Keys stay
+// for the life of a dialog; that only the chosen ones are told again is no change.
 func (o *offer) same(p *offer, org origin) bool {
-	return len(o.media) == len(p.media) && bytes.Equal(org.describe(0, o.media), org.describe(0, p.media))
+	return len(o.media) == len(p.media) && bytes.Equal(org.describe(0, keyless(o.media)), org.describe(0, keyless(p.media)))
+}
+
+func keyless(media []sdp.OfferMedia) []sdp.OfferMedia {
+	out := slices.Clone(media)
+	for i := range out {
+		out[i].Cryptos = nil
+	}
+	return out
 }
 
 // match reads an answer to the offer. It reports whether any stream was

@@ -35,6 +35,7 @@ type stream struct {
 	answered map[uint8]uint8 // the call's payload type → the SRS's; what the tap works by
 	asked    offered         // with what answered was composed
 	theirs   map[uint8]uint8 // payload type of our description → the SRS's
+	crypt    crypt
 
 	// The copy.
 	tap       *forker.Tap // nil while there is none
@@ -72,6 +73,7 @@ func (st *stream) forget() {
 	st.refused, st.waits, st.agreed, st.forced, st.unsettled, st.fresh = false, false, false, false, false, false
 	st.rtp, st.rtcp = netip.AddrPort{}, netip.AddrPort{}
 	st.answered, st.theirs = nil, nil
+	st.crypt = crypt{}
 }
 
 // numbers are those of the stream over all of its taps.
@@ -99,8 +101,10 @@ func (st *stream) section(sending bool) sdp.OfferMedia {
 	}
 	if st.gone || st.tap == nil {
 		m.Formats, m.Ptime = st.formats[:1], "" // an m-line needs a format, also when it is disabled
+		st.crypt.dress(&m)
 		return m
 	}
+	st.crypt.dress(&m)
 	m.Port, m.RTCPPort = int(st.from.Port()), int(st.fromRTCP.Port())
 	if sending {
 		m.Direction = sdp.SendOnly
@@ -129,13 +133,14 @@ func (st *stream) agree(a sdp.AnswerMedia, o offered, wanted bool) {
 		return
 	}
 	st.rtp, st.rtcp = a.RTP, a.RTCP
+	st.crypt.agree(a)
 	st.asked, st.theirs = o, a.PT
 	st.answered, st.fresh = st.live(o, a.PT), true
 }
 
 // may tells whether packets may go to the SRS by what it agreed to.
 func (st *stream) may() bool {
-	return st.tap != nil && !st.refused && !st.waits && (st.agreed || st.forced) && st.rtp.IsValid()
+	return st.tap != nil && !st.refused && !st.waits && (st.agreed || st.forced) && st.rtp.IsValid() && st.crypt.ready()
 }
 
 // muted tells whether nothing but a missing answer to our own last offer keeps
@@ -148,7 +153,7 @@ func (st *stream) muted() bool {
 func (st *stream) repeat(m sdp.OfferMedia) sdp.AnswerMedia {
 	a := sdp.AnswerMedia{
 		Accepted: m.Port != 0 && st.rtp.IsValid() && !st.refused, Reason: "not described by the SRS",
-		RTP: st.rtp, RTCP: st.rtcp, PT: st.theirs, Direction: sdp.RecvOnly, Send: m.Direction.Sends() && !st.waits,
+		RTP: st.rtp, RTCP: st.rtcp, PT: st.theirs, Own: st.crypt.own, Theirs: st.crypt.theirs, Direction: sdp.RecvOnly, Send: m.Direction.Sends() && !st.waits,
 	}
 	if st.waits {
 		a.Direction = sdp.Inactive
@@ -169,7 +174,11 @@ func (st *stream) steer(wanted bool) {
 		st.tap.Pause()
 		st.paused = true
 	}
-	switch open := st.may() && !st.unsettled; {
+	open := st.may() && !st.unsettled
+	if open && (st.fresh || !st.open) && st.tap.Seal(st.crypt.own, st.crypt.theirs) != nil {
+		open = false // nothing leaves that is not protected as agreed
+	}
+	switch {
 	case open && (st.fresh || !st.open):
 		st.tap.SendTo(st.rtp, st.rtcp, st.answered)
 		st.open, st.fresh = true, false

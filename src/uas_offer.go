@@ -121,7 +121,7 @@ func (s *Session) answerOffer(req, resp *sip.Message) bool {
 		return false
 	}
 	ours := s.nextOffer()
-	said := sdp.MatchAnswer(ours.media, theirs)
+	said := sdp.MatchOffer(ours.media, theirs)
 	media, usable := answerMedia(ours.media, said, theirs)
 	if !usable {
 		return false
@@ -155,6 +155,7 @@ func answerMedia(ours []sdp.OfferMedia, said []answered, theirs *sdp.Session) (m
 		}
 		out := ours[i]
 		out.Formats = renumber(out.Formats, said[i].PT)
+		answerKeys(&out, said[i])
 		if !said[i].Direction.Recvs() {
 			said[i].Direction, said[i].Send = sdp.Inactive, false
 		}

@@ -83,6 +83,7 @@ func (s *Session) flush() {
 // §8 wants the version raised with each change, and recorders take a repeated
 // one for a retransmission.
 func (s *Session) nextOffer() offer {
+	s.equip()
 	return makeOffer(s.origin, s.version+1, s.streams.all, s.sends)
 }
 

@@ -11,6 +11,9 @@ import (
 type Recorder struct {
 	*Peer
 	ip string
+
+	// Dress, when set, alters each line of an answer; it is given the line of the offer.
+	Dress func(s *Session, offered SDPMedia, line *Line)
 }
 
 // NewRecorder opens an SRS on ip.
@@ -144,6 +147,9 @@ func (s *Session) Answer() []byte {
 		line := Line{Media: s.Streams[media.Label], Direction: direction, Label: media.Label}
 		if _, err := fmt.Sscan(media.Formats[0], &line.Payload); err != nil {
 			s.Recorder.t.Errorf("%s: payload type %q", s.Recorder.Name, media.Formats[0])
+		}
+		if s.Recorder.Dress != nil {
+			s.Recorder.Dress(s, media, &line)
 		}
 		line.Map, _ = strings.CutPrefix(media.Attr("rtpmap"), media.Formats[0]+" ")
 		lines = append(lines, line)

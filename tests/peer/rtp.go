@@ -36,14 +36,12 @@ type Media struct {
 	PT          uint8  // payload type of what is sent; set before Talk or Send
 	SSRC        uint32 // of what is sent
 
-	// Seal and Open, when set before anything is sent or received, are what happens to a packet on its way out and in
-	// (SRTP). Both are called under a lock. What Open gives nil for is kept as it came.
-	Seal, Open func([]byte) []byte
-
 	t         testing.TB
 	rtp, rtcp *net.UDPConn
 
 	mu       sync.Mutex
+	seal     func([]byte) []byte
+	open     func([]byte) []byte
 	changed  chan struct{} // closed and renewed at each arrival
 	packets  []Packet
 	control  [][]byte // RTCP as received
@@ -125,8 +123,8 @@ func (m *Media) onRTP(b []byte, from netip.AddrPort) {
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if m.Open != nil {
-		if clear := m.Open(b); clear != nil {
+	if m.open != nil {
+		if clear := m.open(b); clear != nil {
 			b = clear
 		}
 	}
@@ -166,13 +164,26 @@ func parsePacket(b []byte, from netip.AddrPort) (Packet, bool) {
 	return p, true
 }
 
+// Protect sets what happens to packets on their way out and in (SRTP); nil leaves it as it is. Both are called under a
+// lock. What open gives nil for is kept as it came.
+func (m *Media) Protect(seal, open func([]byte) []byte) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if seal != nil {
+		m.seal = seal
+	}
+	if open != nil {
+		m.open = open
+	}
+}
+
 // Send sends the next packet to that address and gives its number, the first being 1.
 func (m *Media) Send(to netip.AddrPort) int {
 	m.mu.Lock()
 	p := m.next()
 	raw := p.Raw
-	if m.Seal != nil {
-		raw = m.Seal(raw)
+	if m.seal != nil {
+		raw = m.seal(raw)
 	}
 	m.mu.Unlock()
 	_, _ = m.rtp.WriteToUDPAddrPort(raw, to) // an ICMP error from an earlier packet may surface here

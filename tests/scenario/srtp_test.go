@@ -83,8 +83,8 @@ func secureCall(st *stage, suite string) (c *call, a, b *sdes) {
 	st.t.Helper()
 	a, b = newSDES(st.t, 2, suite), newSDES(st.t, 2, suite)
 	c = st.newCall(dialing{})
-	c.a.Seal, c.a.Open = a.seal(), b.open()
-	c.b.Seal, c.b.Open = b.seal(), a.open()
+	c.a.Protect(a.seal(), b.open())
+	c.b.Protect(b.seal(), a.open())
 	other := newSDES(st.t, 1, "AES_CM_128_HMAC_SHA1_80")
 	c.out = st.caller.Invite(st.sys.SIP, peer.Call{
 		URI: bobAOR, From: "<" + aliceAOR + ">",
@@ -113,9 +113,8 @@ func TestSRTPIsRecordedInClear(t *testing.T) {
 			c.heard(20)
 			c.quiet()
 			next := newSDES(t, 1, suite)
-			c.a.Seal, c.b.Open = next.seal(), next.open()
-			c.b.Seal = b.seal()
-			c.a.Open = b.open()
+			c.a.Protect(next.seal(), b.open())
+			c.b.Protect(b.seal(), next.open())
 			out := c.left.Send("INVITE", peer.WithSDP(peer.BuildSDP(2, peer.Line{
 				Media: c.a, Proto: "RTP/SAVP", Extra: []string{next.attribute()},
 			})))
