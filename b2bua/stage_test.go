@@ -47,6 +47,7 @@ type setup struct {
 	media    time.Duration // RTP timeout
 	udpOnly  bool          // the proxy listens on UDP only
 	register b2bua.RegisterMode
+	rates    txn.Rates
 }
 
 func newStage(t *testing.T, with setup) *stage {
@@ -65,7 +66,7 @@ func newStage(t *testing.T, with setup) *stage {
 	log := slog.New(slog.DiscardHandler)
 	var layer *txn.Layer
 	s.transport = transport.New(transport.Config{Log: log, OnMessage: func(in transport.Inbound) { layer.Receive(in) }})
-	layer = txn.New(txn.Config{Log: log, T1: with.t1, Transport: s.transport, Resolver: resolve.New(resolve.Config{Log: log})})
+	layer = txn.New(txn.Config{Log: log, T1: with.t1, Transport: s.transport, Rates: with.rates, Resolver: resolve.New(resolve.Config{Log: log})})
 	engine, err := forker.New(forker.Config{
 		Listen: netip.MustParseAddr("127.0.0.1"), Advertise: netip.MustParseAddr("127.0.0.1"),
 		PortMin: 38000, PortMax: 38000 + with.ports - 1, Drain: 10 * time.Millisecond, Timeout: with.media, Log: log,

@@ -104,6 +104,7 @@ func (a *App) buildSIP(tlsConfig *tls.Config) {
 	})
 	a.txn = txn.New(txn.Config{
 		Log: a.log, T1: a.opt.T1, Transport: a.transport,
+		Rates:    txn.Rates{PerSource: a.cfg.SIP.Rate.PerSource, Total: a.cfg.SIP.Rate.Total},
 		Resolver: resolve.New(resolve.Config{Log: a.log}), Registerer: a.registry, UserAgent: a.userAgent(),
 	})
 }

@@ -105,6 +105,7 @@ func (a *App) needRestart(cfg *config.Config) []string {
 		{"sip.max_calls", a.cfg.SIP.MaxCalls, cfg.SIP.MaxCalls},
 		{"sip.identity", a.cfg.SIP.Identity, cfg.SIP.Identity},
 		{"sip.register", a.cfg.SIP.Register, cfg.SIP.Register},
+		{"sip.rate", a.cfg.SIP.Rate, cfg.SIP.Rate},
 		{"sip.drain", a.cfg.SIP.Drain, cfg.SIP.Drain},
 		{"media", a.cfg.Media, cfg.Media},
 		{"journal", a.cfg.Journal, cfg.Journal},

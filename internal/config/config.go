@@ -38,7 +38,13 @@ type SIP struct {
 	MaxCalls  int            // 0: no limit
 	Identity  string         // IdentityPreserve or IdentityRewrite
 	Register  string         // RegisterContact or RegisterPath
+	Rate      Rate           // of requests that begin something
 	Drain     time.Duration  // how long running calls may last after SIGTERM
+}
+
+// Rate bounds requests per second; 0: no limit.
+type Rate struct {
+	PerSource, Total int
 }
 
 // Listener is one socket.

@@ -88,6 +88,9 @@ func (c *Config) describeSIP(t *table) {
 		most = fmt.Sprintf("%d, then 503", c.SIP.MaxCalls)
 	}
 	t.row("at most", most)
+	if r := c.SIP.Rate; r != (Rate{}) {
+		t.row("taken per second", "from one source "+perSecond(r.PerSource)+", in all "+perSecond(r.Total)+", then 503 or silence")
+	}
 	identity := "the same Call-ID and tags on both legs"
 	if c.SIP.Identity == IdentityRewrite {
 		identity = "Call-ID and tags of our own on each leg"
@@ -117,6 +120,13 @@ func (c *Config) describeRoutes(t *table) {
 		}
 		t.matching(i, r.Name, r.Match, to+routeExtras(r))
 	}
+}
+
+func perSecond(n int) string {
+	if n == 0 {
+		return "without limit"
+	}
+	return fmt.Sprint(n)
 }
 
 // routeExtras tells of the keys of a route beyond its targets.

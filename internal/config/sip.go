@@ -2,6 +2,7 @@ package config
 
 import (
 	"net/netip"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -32,12 +33,41 @@ func (d *decoder) sip(c cursor) {
 				s.Register = v
 			}
 		}},
+		{"rate", d.rate},
 		{"drain", func(c cursor) {
 			if v, ok := c.duration(0, 24*time.Hour, "30s"); ok {
 				s.Drain = v
 			}
 		}},
 	})
+}
+
+// rate reads how many requests per second are taken.
+func (d *decoder) rate(c cursor) {
+	c.read(fields{
+		{"per_source", func(c cursor) { c.perSecond(&d.cfg.SIP.Rate.PerSource) }},
+		{"total", func(c cursor) { c.perSecond(&d.cfg.SIP.Rate.Total) }},
+	})
+	r := d.cfg.SIP.Rate
+	if r.Total > 0 && r.PerSource > r.Total {
+		c.warnf("per_source is above total, so it has no effect; write less than %d/s", r.Total)
+	}
+}
+
+// perSecond reads N/s; 0 is no limit.
+func (c cursor) perSecond(into *int) {
+	const want = "a number per second such as 50/s, or 0 for no limit"
+	s, ok := c.word(want)
+	if !ok {
+		return
+	}
+	number, unit, some := strings.Cut(s, "/")
+	n, err := strconv.ParseUint(number, 10, 32)
+	if err != nil || n > 1_000_000 || some && unit != "s" || !some && n != 0 {
+		c.failf("%s is no rate; write %s", c.show(), want)
+		return
+	}
+	*into = int(n)
 }
 
 const wantListener = "udp://ADDRESS:PORT (or tcp, tls), such as udp://0.0.0.0:5060"

@@ -32,6 +32,7 @@ type Config struct {
 	// Registerer takes sidetrack_sip_messages_total and
 	// sidetrack_sip_rejected_total; nil: counted, not registered.
 	Registerer prometheus.Registerer
+	Rates      Rates  // of requests that begin something; zero: no limits
 	UserAgent  string // Server field of responses made with Reply; "" for none
 }
 

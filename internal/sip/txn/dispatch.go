@@ -14,7 +14,7 @@ func (l *Lane) dispatch(ev *event) {
 		l.onResponse(ev.msg, ev.flow)
 		return
 	}
-	l.onRequest(ev.msg, ev.flow, ev.shed)
+	l.onRequest(ev.msg, ev.flow, ev.shed, ev.over)
 }
 
 func (l *Lane) onResponse(resp *sip.Message, flow transport.Flow) {
@@ -26,7 +26,7 @@ func (l *Lane) onResponse(resp *sip.Message, flow transport.Flow) {
 	c.response(resp, flow)
 }
 
-func (l *Lane) onRequest(req *sip.Message, flow transport.Flow, shed bool) {
+func (l *Lane) onRequest(req *sip.Message, flow transport.Flow, shed, over bool) {
 	k := l.layer.serverKey(req)
 	switch tx := l.servers[k]; {
 	case req.Method == "ACK":
@@ -35,9 +35,13 @@ func (l *Lane) onRequest(req *sip.Message, flow transport.Flow, shed bool) {
 		tx.retransmitted()
 	case req.Method == "CANCEL":
 		l.onCancel(req, flow, k)
+	case over: // counted when it came
+		l.shedRequest(req, flow, k)
 	case shed && createsDialog(req):
+		l.layer.metrics.reject(rejectOverload)
 		l.shedRequest(req, flow, k)
 	case createsDialog(req) && l.shed.has(k):
+		l.layer.metrics.reject(rejectOverload)
 		l.shedRequest(req, flow, k) // it was told 503 already: a change of mind would be a ghost call
 	default:
 		l.newRequest(req, flow, k)

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"sidetrack/internal/sip/transport"
 )
@@ -21,6 +22,7 @@ type Layer struct {
 	seed    maphash.Seed // of lanes and keys; random, so that nobody can aim at one
 	tcp     outcomes     // which UDP targets take large requests over TCP
 	started bool
+	guard   guard
 	handler Handler // set by Start, before any lane runs
 
 	ctx     context.Context // ends with Close; lookups hang on it
@@ -33,7 +35,7 @@ type Layer struct {
 // registers itself as the transport's watcher.
 func New(cfg Config) *Layer {
 	cfg = cfg.withDefaults()
-	l := &Layer{cfg: cfg, log: cfg.Log, metrics: newMetrics(cfg.Registerer), seed: maphash.MakeSeed()}
+	l := &Layer{cfg: cfg, log: cfg.Log, metrics: newMetrics(cfg.Registerer), guard: guard{rates: cfg.Rates}, seed: maphash.MakeSeed()}
 	l.ctx, l.cancel = context.WithCancel(context.Background())
 	for i := range cfg.Lanes {
 		l.lanes = append(l.lanes, newLane(l, i))
@@ -59,7 +61,14 @@ func (l *Layer) Start(h Handler) {
 // handled in the order of the calls.
 func (l *Layer) Receive(in transport.Inbound) {
 	l.metrics.received(in.Msg)
-	if !l.LaneFor(in.Msg.CallID()).box.put(in) {
+	verdict, reason := l.guard.judge(in.Msg, in.Flow, time.Now())
+	if verdict != admit {
+		l.metrics.reject(reason)
+	}
+	if verdict == drop {
+		return
+	}
+	if !l.LaneFor(in.Msg.CallID()).box.put(in, verdict == refuse) {
 		l.metrics.reject(rejectOverload)
 	}
 }

@@ -13,6 +13,7 @@ type event struct {
 	msg  *sip.Message
 	flow transport.Flow
 	shed bool // came when too much was waiting
+	over bool // came above its rate
 }
 
 // mailbox is a lane's queue, in order of arrival. Writers append under the
@@ -40,13 +41,13 @@ func (b *mailbox) post(f func()) {
 }
 
 // put appends a received message; false when four times the limit wait.
-func (b *mailbox) put(in transport.Inbound) bool {
+func (b *mailbox) put(in transport.Inbound, over bool) bool {
 	b.mu.Lock()
 	if b.closed || b.messages >= 4*b.limit {
 		b.mu.Unlock()
 		return b.closed
 	}
-	b.events = append(b.events, event{msg: in.Msg, flow: in.Flow, shed: b.messages >= b.limit})
+	b.events = append(b.events, event{msg: in.Msg, flow: in.Flow, shed: b.messages >= b.limit, over: over})
 	b.messages++
 	b.mu.Unlock()
 	b.signal()

@@ -12,11 +12,14 @@ import (
 // Values of the label reason of sidetrack_sip_rejected_total; the transport
 // layer adds its own.
 const (
-	rejectOverload   = "overload"   // mailbox over its limit
-	rejectMerged     = "merged"     // 482
-	rejectStray      = "stray"      // response without transaction
-	rejectPanic      = "panic"      // fault in a handler
-	rejectUnanswered = "unanswered" // a request that its handler never answered
+	rejectOverload   = "overload"    // mailbox over its limit
+	rejectMerged     = "merged"      // 482
+	rejectStray      = "stray"       // response without transaction
+	rejectPanic      = "panic"       // fault in a handler
+	rejectScanner    = "scanner"     // a tool that looks for open PBXs; not answered
+	rejectSourceRate = "source_rate" // above Rates.PerSource
+	rejectTotalRate  = "total_rate"  // above Rates.Total
+	rejectUnanswered = "unanswered"  // a request that its handler never answered
 )
 
 var methods = [...]string{"other", "INVITE", "ACK", "BYE", "CANCEL", "OPTIONS", "INFO", "PRACK", "UPDATE", "REFER",

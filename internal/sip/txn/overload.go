@@ -75,7 +75,6 @@ func (l *Layer) statelessTag(k key) string { return strconv.FormatUint(k.a^k.b, 
 
 // shedRequest refuses a request without keeping a transaction.
 func (l *Lane) shedRequest(req *sip.Message, flow transport.Flow, k key) {
-	l.layer.metrics.reject(rejectOverload)
 	if l.shed.add(k, l.Now()) {
 		l.After(2*shedAge, l.expireShed)
 	}

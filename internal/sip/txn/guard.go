@@ -1,0 +1,140 @@
+package txn
+
+import (
+	"net/netip"
+	"strings"
+	"sync"
+	"time"
+
+	"sidetrack/internal/sip"
+	"sidetrack/internal/sip/transport"
+)
+
+// Rates bound how many requests that begin something are taken per second. What
+// belongs to a running dialog is not bounded by Total, so that a flood of new
+// calls ends no old one.
+type Rates struct {
+	PerSource int // from one address (IPv6: one /64); 0: no limit
+	Total     int // from all together; 0: no limit
+}
+
+// sentence is what happens to a received message.
+type sentence int
+
+const (
+	admit  sentence = iota
+	refuse          // 503 with Retry-After, without a transaction
+	drop            // silence
+)
+
+const (
+	maxSources   = 1 << 16 // remembered per generation
+	sourceAge    = 30 * time.Second
+	inDialogRate = 10 // times the rate: what belongs to a dialog is cheap, and wanted
+)
+
+// scanners are the names by which tools that look for open PBXs call
+// themselves. They are not answered: an answer tells them where to go on.
+var scanners = []string{"friendly-scanner", "friendly-request", "sipvicious", "sipcli", "sip-scan", "sundayddr", "iwar", "pplsip", "vaxsipuseragent", "sipscan", "svmap", "svwar", "svcrack"}
+
+// guard judges messages before anything is kept of them. It is called by the
+// transport's readers; what it remembers of sources is two generations of
+// bounded size, so that forged addresses cost no more memory than true ones.
+type guard struct {
+	rates Rates
+
+	mu          sync.Mutex
+	now, before map[netip.Addr]*source
+	since       time.Time
+	total       bucket
+}
+
+// source is what one address has asked for. A flood of new calls from it does
+// not end its running ones.
+type source struct{ begins, inDialog bucket }
+
+// bucket is a token bucket that holds one second's worth. Below zero it counts
+// what was refused.
+type bucket struct {
+	tokens float64
+	last   time.Time
+}
+
+// take takes a token at that rate and tells what is left: below zero there was none.
+func (b *bucket) take(rate float64, now time.Time) float64 {
+	if b.last.IsZero() {
+		b.tokens = rate
+	} else {
+		b.tokens = min(rate, b.tokens+now.Sub(b.last).Seconds()*rate)
+	}
+	b.last = now
+	b.tokens = max(b.tokens-1, -2*rate-1) // a flood is forgiven three seconds after its end
+	return b.tokens
+}
+
+// judge says what happens to a message, and why it is not taken.
+func (g *guard) judge(m *sip.Message, from transport.Flow, now time.Time) (s sentence, reason string) {
+	if !m.IsRequest() || m.Method == "ACK" || m.Method == "CANCEL" {
+		return admit, ""
+	}
+	begins := m.ToTag() == ""
+	if begins && isScanner(m) {
+		return drop, rejectScanner
+	}
+	if g.rates == (Rates{}) {
+		return admit, ""
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if rate := float64(g.rates.PerSource); rate > 0 {
+		who := g.source(from.Remote.Addr(), now)
+		b := &who.begins
+		if !begins {
+			b, rate = &who.inDialog, inDialogRate*rate
+		}
+		switch left := b.take(rate, now); {
+		case left < -rate:
+			return drop, rejectSourceRate // answers to a forged address would hit its owner
+		case left < 0:
+			return refuse, rejectSourceRate
+		}
+	}
+	if rate := float64(g.rates.Total); rate > 0 && begins && g.total.take(rate, now) < 0 {
+		return refuse, rejectTotalRate
+	}
+	return admit, ""
+}
+
+// source returns what an address has asked for.
+func (g *guard) source(addr netip.Addr, now time.Time) *source {
+	addr = addr.Unmap().WithZone("")
+	if addr.Is6() { // who has one address of a /64 has all
+		if p, err := addr.Prefix(64); err == nil {
+			addr = p.Addr()
+		}
+	}
+	if g.now == nil || now.Sub(g.since) > sourceAge || len(g.now) >= maxSources {
+		g.before, g.now, g.since = g.now, map[netip.Addr]*source{}, now
+	}
+	b := g.now[addr]
+	if b == nil {
+		if b = g.before[addr]; b == nil {
+			b = &source{}
+		}
+		g.now[addr] = b
+	}
+	return b
+}
+
+func isScanner(m *sip.Message) bool {
+	agent := strings.ToLower(m.Get("User-Agent"))
+	if agent == "" {
+		return false
+	}
+	for _, name := range scanners {
+		if strings.Contains(agent, name) {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,118 @@
+package txn
+
+import (
+	"encoding/binary"
+	"net/netip"
+	"testing"
+	"time"
+
+	"sidetrack/internal/sip"
+	"sidetrack/internal/sip/transport"
+)
+
+func flowFrom(addr string) transport.Flow {
+	return transport.Flow{Proto: "udp", Remote: netip.AddrPortFrom(netip.MustParseAddr(addr), 5060)}
+}
+
+func asking(method, toTag, agent string) *sip.Message {
+	m := sip.NewRequest(method, "sip:x@y")
+	m.Set("To", "<sip:x@y>")
+	if toTag != "" {
+		m.Set("To", "<sip:x@y>;tag="+toTag)
+	}
+	if agent != "" {
+		m.Set("User-Agent", agent)
+	}
+	return m
+}
+
+// A source has its rate, then 503, then silence; it is forgiven; others are not touched.
+func TestGuardPerSource(t *testing.T) {
+	g := &guard{rates: Rates{PerSource: 10}}
+	now := time.Unix(1000, 0)
+	count := map[sentence]int{}
+	for range 100 {
+		s, reason := g.judge(asking("INVITE", "", ""), flowFrom("192.0.2.1"), now)
+		if s != admit && reason != rejectSourceRate {
+			t.Errorf("reason %q", reason)
+		}
+		count[s]++
+	}
+	if count[admit] != 10 || count[refuse] != 10 || count[drop] != 80 {
+		t.Errorf("judged %v", count)
+	}
+	if s, _ := g.judge(asking("INVITE", "", ""), flowFrom("192.0.2.2"), now); s != admit {
+		t.Error("another source is refused")
+	}
+	if s, _ := g.judge(asking("INVITE", "", ""), flowFrom("192.0.2.1"), now.Add(3500*time.Millisecond)); s != admit {
+		t.Error("the source is not forgiven")
+	}
+	for _, exempt := range []*sip.Message{asking("ACK", "", ""), asking("CANCEL", "", ""), sip.NewResponse(asking("INVITE", "", ""), 200, "")} {
+		if s, _ := g.judge(exempt, flowFrom("192.0.2.3"), now); s != admit {
+			t.Errorf("%s refused", exempt.Method)
+		}
+	}
+}
+
+// The total spares what belongs to running calls, and one source cannot use it up.
+func TestGuardTotal(t *testing.T) {
+	g := &guard{rates: Rates{PerSource: 5, Total: 20}}
+	now := time.Unix(1000, 0)
+	for range 1000 {
+		g.judge(asking("INVITE", "", ""), flowFrom("192.0.2.1"), now)
+	}
+	if s, _ := g.judge(asking("INVITE", "", ""), flowFrom("192.0.2.2"), now); s != admit {
+		t.Error("one source used up the total")
+	}
+	admitted := 0
+	for i := range 100 {
+		addr := netip.AddrFrom4([4]byte{198, 51, 100, byte(i)}).String()
+		if s, reason := g.judge(asking("INVITE", "", ""), flowFrom(addr), now); s == admit {
+			admitted++
+		} else if s != refuse || reason != rejectTotalRate {
+			t.Errorf("judged %v, %q", s, reason)
+		}
+		if s, _ := g.judge(asking("BYE", "t", ""), flowFrom(addr), now); s != admit {
+			t.Error("a BYE is refused")
+		}
+	}
+	if admitted != 14 {
+		t.Errorf("%d admitted, 14 were left", admitted)
+	}
+}
+
+// A million forged sources leave no more behind than two generations, and one /64 is one source.
+func TestGuardIsBounded(t *testing.T) {
+	g := &guard{rates: Rates{PerSource: 1}}
+	now := time.Unix(1000, 0)
+	for i := range 1_000_000 {
+		var a [4]byte
+		binary.BigEndian.PutUint32(a[:], uint32(i))
+		g.source(netip.AddrFrom4(a), now).begins.take(1, now)
+	}
+	if n := len(g.now) + len(g.before); n > 2*maxSources {
+		t.Errorf("%d sources remembered", n)
+	}
+	if g.source(netip.MustParseAddr("2001:db8::1"), now) != g.source(netip.MustParseAddr("2001:db8::ffff:1"), now) {
+		t.Error("two addresses of a /64 are two sources")
+	}
+}
+
+func TestGuardDropsScanners(t *testing.T) {
+	g := &guard{}
+	for agent, want := range map[string]sentence{"friendly-scanner": drop, "SIPVicious 0.3": drop, "sipcli/v1.8": drop, "Yealink SIP-T46": admit, "": admit} {
+		if s, _ := g.judge(asking("OPTIONS", "", agent), flowFrom("192.0.2.1"), time.Unix(1000, 0)); s != want {
+			t.Errorf("%q: %v", agent, s)
+		}
+	}
+}
+
+func BenchmarkGuard(b *testing.B) {
+	b.ReportAllocs()
+	g := &guard{rates: Rates{PerSource: 1000, Total: 1 << 20}}
+	m, f, now := asking("INVITE", "", "Phone (1.0)"), flowFrom("192.0.2.1"), time.Unix(1000, 0)
+	for b.Loop() {
+		now = now.Add(time.Millisecond)
+		g.judge(m, f, now)
+	}
+}
