@@ -10,6 +10,7 @@ import (
 
 	"sidetrack/forker"
 	"sidetrack/internal/config"
+	"sidetrack/internal/srtp"
 	"sidetrack/src"
 )
 
@@ -24,12 +25,16 @@ func recorders(in []config.Recorder) []src.Recorder {
 			Buffer: keep(r.Buffer), DTMF: dtmfRules[r.DTMF], Pause: pauseModes[r.Pause],
 			FromURI: r.FromURI, ToURI: r.ToURI, Socket: r.Socket, PlainCopy: r.PlainCopy,
 			Group: r.Group, GroupExtension: r.GroupExtension, SessionExtension: r.SessionExtension,
+			SRTP: src.SRTP(r.SRTP), SRTPOverPlain: r.SRTPOverPlain,
 			Caller: r.Caller, Callee: r.Callee,
 		}
 		if r.Auth != nil {
 			out[i].Auth = &src.Auth{User: r.Auth.User, Password: r.Auth.Password}
 		}
 		for _, h := range r.Headers {
+		for _, s := range r.Suites {
+			out[i].Suites = append(out[i].Suites, srtp.Suite(s))
+		}
 			out[i].Headers = append(out[i].Headers, src.HeaderTemplate{Name: h.Name, Value: h.Value})
 		}
 	}

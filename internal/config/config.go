@@ -98,6 +98,9 @@ type Recorder struct {
 	Check             time.Duration  // how often a live SRS is asked whether it is there; 0: never
 	DTMF              DTMF           // what becomes of telephone-events in the copy
 	Pause             Pause          // what is sent during a pause
+	SRTP              SRTP           // whether the copies leave encrypted
+	Suites            []string       // offered then; nil: the client's own choice
+	SRTPOverPlain     bool           // their keys may go where there is no TLS
 	PlainCopy         bool           // calls that the parties encrypt may be copied in clear
 	FollowRedirects   bool           // the Contacts of a 3xx are asked
 	Probe             Probe

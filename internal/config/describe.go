@@ -196,6 +196,9 @@ func (c *Config) describeRecorders(t *table) {
 		if r.Pause == PauseSilence {
 			t.row("", "pauses", "are sent as silence")
 		}
+		if r.SRTP != SRTPOff {
+			t.row("", "srtp", string(r.SRTP)+": "+or(strings.Join(r.Suites, ", "), "AES-GCM and AES-CM suites"))
+		}
 		if r.PlainCopy {
 			t.row("", "encrypted calls", "are copied in clear")
 		}

@@ -21,7 +21,7 @@ func (d *decoder) recorders(c cursor) {
 }
 
 func (d *decoder) recorder(name string, c cursor) {
-	r := Recorder{Name: name, Timeout: 4 * time.Second, Buffer: 10 * time.Second, MidCall: MidCallMove, Strategy: StrategyOrdered, Check: 10 * time.Second, DTMF: DTMFPass, Pause: PauseStop}
+	r := Recorder{SRTP: SRTPOff, Name: name, Timeout: 4 * time.Second, Buffer: 10 * time.Second, MidCall: MidCallMove, Strategy: StrategyOrdered, Check: 10 * time.Second, DTMF: DTMFPass, Pause: PauseStop}
 	var srs []target
 	ok := c.read(fields{
 		{"srs", func(c cursor) { r.SRS, srs = d.srs(c) }},
@@ -44,12 +44,14 @@ func (d *decoder) recorder(name string, c cursor) {
 		}},
 		{"dtmf", func(c cursor) { choose(c, &r.DTMF, DTMFPass, DTMFDrop, DTMFMask) }},
 		{"pause", func(c cursor) { choose(c, &r.Pause, PauseStop, PauseSilence) }},
-		{"plain_copy", func(c cursor) {
-			if v, ok := c.boolean(); ok {
-				r.PlainCopy = v
-			}
+		{"srtp", func(c cursor) {
+			choose(c, &r.SRTP, SRTPOff, SRTPOptional, SRTPRequired)
+			d.later(func() { d.checkKeys(c, &r, srs) })
 		}},
 		{"follow_redirects", func(c cursor) {
+		{"suites", func(c cursor) { r.Suites = c.suites() }},
+		{"srtp_over_plain", flag(&r.SRTPOverPlain)},
+		{"plain_copy", flag(&r.PlainCopy)},
 			if v, ok := c.boolean(); ok {
 				r.FollowRedirects = v
 			}
