@@ -58,6 +58,7 @@ type Recorder struct {
 	Suites            []srtp.Suite // offered then, in this order; nil: AEAD_AES_128_GCM, AEAD_AES_256_GCM, AES_CM_128_HMAC_SHA1_80
 	SRTPOverPlain     bool         // their keys may go where there is no TLS
 	PlainCopy         bool         // calls that the parties encrypt may be copied in clear (RFC 7866 §12)
+	Dialect           Dialect      // how it is spoken to where that is not as the RFCs say
 	Probe             Probe        // questions outside of calls
 	Strategy          Strategy     // in which order they are asked; "": StrategyOrdered
 	Weights           []int        // for StrategyWeighted, by place in SRS; a missing one is 1

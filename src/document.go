@@ -61,34 +61,34 @@ func parsed[T any](s *Session, key string, t *policy.Template, parse func(string
 
 // document is the complete snapshot of the call as it is known now.
 func (s *Session) document(opts ...metadata.Option) *metadata.Recording {
-	return s.builder.Complete(s.cs, s.streams.labeled(), s.now(), opts...)
+	return s.recorder.Dialect.colour(s.builder.Complete(s.cs, s.streams.labeled(), s.now(), opts...), s.cs.SIPCallID)
 }
 
 func (s *Session) now() time.Time { return s.client.cfg.Now() }
 
 // fill gives m the body of an RS request: the description first, for some
 // recorders look no further, then the document (RFC 7866 §9.1).
-func fill(m *sip.Message, description []byte, doc *metadata.Recording) error {
+func (d *Dialect) fill(m *sip.Message, description []byte, doc *metadata.Recording) error {
 	xml, err := doc.XML()
 	if err != nil {
 		return err
 	}
 	m.SetBody(body.Mixed(
 		body.Part{ContentType: sdpType, Body: description},
-		body.Part{ContentType: metadata.ContentType, Disposition: metadata.Disposition, Body: xml},
+		body.Part{ContentType: d.metadataType(), Disposition: metadata.Disposition, Body: xml},
 	))
 	return nil
 }
 
 // fillDocument gives m a body of metadata alone. It must hold no labels: their
 // scope is the message with the description that defines them (RFC 7866 §7.1.1).
-func fillDocument(m *sip.Message, doc *metadata.Recording) error {
+func (d *Dialect) fillDocument(m *sip.Message, doc *metadata.Recording) error {
 	xml, err := doc.XML()
 	if err != nil {
 		return err
 	}
 	m.Set("Content-Disposition", metadata.Disposition)
-	m.SetBody(metadata.ContentType, xml)
+	m.SetBody(d.metadataType(), xml)
 	return nil
 }
 

@@ -151,7 +151,7 @@ func (b *bye) send() {
 	req.Add("Date", b.s.now().UTC().Format(http.TimeFormat)) // tells the SRS when the RS ended (RFC 7865 §6.1.1)
 	b.s.sign(req)
 	if b.last != nil && !b.last.Empty() {
-		if err := fillDocument(req, b.last); err != nil {
+		if err := b.s.recorder.Dialect.fillDocument(req, b.last); err != nil {
 			b.s.log.Warn("last document left out", "error", err)
 		}
 	}

@@ -24,23 +24,20 @@ func (a *attempt) invite(to txn.Target) (*sip.Message, error) {
 	s, r := a.s, a.s.recorder
 	req := sip.NewRequest("INVITE", a.uri)
 	req.Add("Max-Forwards", "70")
-	req.Add("From", "<"+r.FromURI+">;tag="+a.tag)
-	target := r.ToURI
-	if target == "" {
-		target = a.srs
-	}
+	from, target := r.parties(a.srs)
+	req.Add("From", "<"+from+">;tag="+a.tag)
 	req.Add("To", "<"+target+">")
 	req.Add("Call-ID", a.callID)
 	req.Add("CSeq", sip.CSeq{Num: a.cseq, Method: "INVITE"}.String())
-	req.Add("Contact", s.client.contact(to))
+	req.Add("Contact", s.client.contact(r, to))
 	s.dress(req)
-	return req, fill(req, a.offer.body, a.doc)
+	return req, r.Dialect.fill(req, a.offer.body, a.doc)
 }
 
 // dress adds what every INVITE and re-INVITE carries besides the dialog.
 func (s *Session) dress(req *sip.Message) {
 	req.Add("Date", s.now().UTC().Format(http.TimeFormat))
-	req.Add("Require", "siprec")
+	s.recorder.Dialect.require(req)
 	req.Add("Supported", supported)
 	req.Add("Allow", allow)
 	req.Add("Accept", accept)
@@ -57,12 +54,12 @@ func (s *Session) sign(m *sip.Message) {
 }
 
 // contact is our Contact on the way to that target.
-func (c *Client) contact(to txn.Target) string {
+func (c *Client) contact(r *Recorder, to txn.Target) string {
 	uri := "sip:" + cmp.Or(c.host(), "sidetrack.invalid")
 	if l := c.cfg.Layer.Leaving(to); l != nil {
 		uri = l.ContactURI("")
 	}
-	return "<" + uri + ">" + featureTag
+	return "<" + uri + ">" + r.Dialect.featureTag()
 }
 
 // leaving makes a target leave from a recorder's socket, where that speaks the

@@ -199,7 +199,7 @@ func TestAnswerGolden(t *testing.T) {
 func TestBody(t *testing.T) {
 	b := metadata.NewBuilder(metadata.BuilderConfig{})
 	m := sip.NewRequest("INVITE", "sip:srs")
-	if err := fill(m, []byte("v=0\r\n"), b.Complete(metadata.Snapshot{}, nil, testTime)); err != nil {
+	if err := new(Dialect).fill(m, []byte("v=0\r\n"), b.Complete(metadata.Snapshot{}, nil, testTime)); err != nil {
 		t.Fatal(err)
 	}
 	parts := body.Parts(m)

@@ -104,11 +104,12 @@ func (a *probe) send() {
 	a.cseq++
 	req := sip.NewRequest("OPTIONS", a.srs)
 	req.Add("Max-Forwards", "70")
-	req.Add("From", "<"+a.r.FromURI+">;tag="+a.tag)
+	from, _ := a.r.parties(a.srs)
+	req.Add("From", "<"+from+">;tag="+a.tag)
 	req.Add("To", "<"+a.srs+">")
 	req.Add("Call-ID", a.callID)
 	req.Add("CSeq", sip.CSeq{Num: a.cseq, Method: "OPTIONS"}.String())
-	req.Add("Contact", a.p.c.contact(a.to))
+	req.Add("Contact", a.p.c.contact(a.r, a.to))
 	req.Add("Accept", accept)
 	if agent := a.p.c.cfg.UserAgent; agent != "" {
 		req.Add("User-Agent", agent)

@@ -120,6 +120,7 @@ func newSession(k *call, w wish) *Session {
 	if s.notify == nil {
 		s.notify = func(metadata.RecordingState, string) {}
 	}
+	s.streams.shift = s.recorder.Dialect.LabelShift
 	s.started = s.now()
 	s.since = s.started
 	s.log = k.client.log.With("call", k.cs.ID, "recorder", s.recorder.Name)

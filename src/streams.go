@@ -13,6 +13,7 @@ import (
 type streams struct {
 	all    []*stream
 	tracks policy.Tracks
+	shift  int         // of the labels: Dialect.LabelShift
 	secure bool        // what the call encrypts may be copied
 	audio  []audioLine // the call's audio m-lines, in the order in which they appeared
 }
@@ -64,7 +65,7 @@ func (l *streams) take(party metadata.PartyRole, ordinal int, m metadata.MediaSt
 		if !usable {
 			return
 		}
-		st = &stream{label: label(party, ordinal), party: party, index: m.Index, flow: forker.AB}
+		st = &stream{label: label(party, ordinal, l.shift), party: party, index: m.Index, flow: forker.AB}
 		if party == metadata.Callee {
 			st.flow = forker.BA
 		}
@@ -81,9 +82,10 @@ func (l *streams) take(party metadata.PartyRole, ordinal int, m metadata.MediaSt
 }
 
 // label is 1 for the caller and 2 for the callee, 3 and 4 on a second audio
-// m-line, and so on: what recorders expect who tell the parties by it.
-func label(party metadata.PartyRole, ordinal int) string {
-	n := 2*ordinal + 1
+// m-line, and so on: what recorders expect who tell the parties by it. A dialect
+// may begin elsewhere.
+func label(party metadata.PartyRole, ordinal, shift int) string {
+	n := 2*ordinal + 1 + shift
 	if party == metadata.Callee {
 		n++
 	}

@@ -110,7 +110,7 @@ func (u *update) send() {
 	req.Add("Contact", u.leg.contact)
 	u.s.dress(req)
 	u.s.timer.ask(req)
-	if err := fill(req, u.offer.body, u.doc); err != nil {
+	if err := u.s.recorder.Dialect.fill(req, u.offer.body, u.doc); err != nil {
 		u.s.log.Error("update not sent", "error", err)
 		u.s.updates.pending = nil
 		return

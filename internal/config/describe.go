@@ -205,6 +205,9 @@ func (c *Config) describeRecorders(t *table) {
 		if re := r.SkipFailoverCodes; re != nil {
 			t.row("", "gives up on", "a final code that matches "+strings.TrimPrefix(re.String(), "(?i)"))
 		}
+		if r.Dialect != (Dialect{}) {
+			t.row("", "speaks", r.Dialect.words())
+		}
 		if r.Strategy != StrategyOrdered {
 			t.row("", "begins by", string(r.Strategy))
 		}
