@@ -21,21 +21,20 @@ func recorders(in []config.Recorder) []src.Recorder {
 		out[i] = src.Recorder{
 			Name: r.Name, SRS: r.SRS, SkipFailoverCodes: r.SkipFailoverCodes, Timeout: r.Timeout,
 			MidCall: src.MidCall(r.MidCall), Check: r.Check, FollowRedirects: r.FollowRedirects,
-			Dialect: src.Dialect(r.Dialect),
 			Probe: src.Probe(r.Probe), Strategy: src.Strategy(r.Strategy), Weights: r.Weights,
 			Buffer: keep(r.Buffer), DTMF: dtmfRules[r.DTMF], Pause: pauseModes[r.Pause],
 			FromURI: r.FromURI, ToURI: r.ToURI, Socket: r.Socket, PlainCopy: r.PlainCopy,
-			Group: r.Group, GroupExtension: r.GroupExtension, SessionExtension: r.SessionExtension,
 			SRTP: src.SRTP(r.SRTP), SRTPOverPlain: r.SRTPOverPlain,
+			Group: r.Group, GroupExtension: r.GroupExtension, SessionExtension: r.SessionExtension,
 			Caller: r.Caller, Callee: r.Callee,
 		}
 		if r.Auth != nil {
 			out[i].Auth = &src.Auth{User: r.Auth.User, Password: r.Auth.Password}
 		}
-		for _, h := range r.Headers {
 		for _, s := range r.Suites {
 			out[i].Suites = append(out[i].Suites, srtp.Suite(s))
 		}
+		for _, h := range r.Headers {
 			out[i].Headers = append(out[i].Headers, src.HeaderTemplate{Name: h.Name, Value: h.Value})
 		}
 	}

@@ -23,7 +23,6 @@ func (d *decoder) recorders(c cursor) {
 func (d *decoder) recorder(name string, c cursor) {
 	r := Recorder{SRTP: SRTPOff, Name: name, Timeout: 4 * time.Second, Buffer: 10 * time.Second, MidCall: MidCallMove, Strategy: StrategyOrdered, Check: 10 * time.Second, DTMF: DTMFPass, Pause: PauseStop}
 	var srs []target
-	var speak dialect
 	ok := c.read(fields{
 		{"srs", func(c cursor) { r.SRS, srs = d.srs(c) }},
 		{"skip_failover_codes", func(c cursor) { r.SkipFailoverCodes = c.codes("the second SRS is never tried") }},
@@ -49,19 +48,14 @@ func (d *decoder) recorder(name string, c cursor) {
 			choose(c, &r.SRTP, SRTPOff, SRTPOptional, SRTPRequired)
 			d.later(func() { d.checkKeys(c, &r, srs) })
 		}},
-		{"follow_redirects", func(c cursor) {
 		{"suites", func(c cursor) { r.Suites = c.suites() }},
 		{"srtp_over_plain", flag(&r.SRTPOverPlain)},
 		{"plain_copy", flag(&r.PlainCopy)},
+		{"follow_redirects", func(c cursor) {
 			if v, ok := c.boolean(); ok {
 				r.FollowRedirects = v
 			}
 		}},
-		{"profile", func(c cursor) { choose(c, &speak.profile, ProfileRFC, ProfileOpenSIPS) }},
-		{"first_label", speak.firstLabel},
-		{"metadata_type", speak.metadataType},
-		{"contact_tag", speak.contactTag},
-		{"require_siprec", speak.require},
 		{"probe", func(c cursor) { r.Probe = c.probe() }},
 		{"strategy", func(c cursor) {
 			choose(c, &r.Strategy, StrategyOrdered, StrategyRoundRobin, StrategyWeighted, StrategyLeastSessions, StrategyHash)
@@ -81,7 +75,6 @@ func (d *decoder) recorder(name string, c cursor) {
 	if !ok {
 		return
 	}
-	r.Dialect = speak.dialect()
 	if c.n.get("srs") == nil {
 		c.failf("has no SRS to record to; add srs: sip:HOST")
 	}
