@@ -103,6 +103,7 @@ type Recorder struct {
 	SRTPOverPlain     bool           // their keys may go where there is no TLS
 	PlainCopy         bool           // calls that the parties encrypt may be copied in clear
 	FollowRedirects   bool           // the Contacts of a 3xx are asked
+	Dialect           Dialect
 	Probe             Probe
 	Strategy          Strategy
 	Weights           []int  // by place in SRS; empty: all the same

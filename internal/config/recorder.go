@@ -23,6 +23,7 @@ func (d *decoder) recorders(c cursor) {
 func (d *decoder) recorder(name string, c cursor) {
 	r := Recorder{SRTP: SRTPOff, Name: name, Timeout: 4 * time.Second, Buffer: 10 * time.Second, MidCall: MidCallMove, Strategy: StrategyOrdered, Check: 10 * time.Second, DTMF: DTMFPass, Pause: PauseStop}
 	var srs []target
+	var speak dialect
 	ok := c.read(fields{
 		{"srs", func(c cursor) { r.SRS, srs = d.srs(c) }},
 		{"skip_failover_codes", func(c cursor) { r.SkipFailoverCodes = c.codes("the second SRS is never tried") }},
@@ -56,6 +57,11 @@ func (d *decoder) recorder(name string, c cursor) {
 				r.FollowRedirects = v
 			}
 		}},
+		{"profile", func(c cursor) { choose(c, &speak.profile, ProfileRFC, ProfileOpenSIPS) }},
+		{"first_label", speak.firstLabel},
+		{"metadata_type", speak.metadataType},
+		{"contact_tag", speak.contactTag},
+		{"require_siprec", speak.require},
 		{"probe", func(c cursor) { r.Probe = c.probe() }},
 		{"strategy", func(c cursor) {
 			choose(c, &r.Strategy, StrategyOrdered, StrategyRoundRobin, StrategyWeighted, StrategyLeastSessions, StrategyHash)
@@ -75,6 +81,7 @@ func (d *decoder) recorder(name string, c cursor) {
 	if !ok {
 		return
 	}
+	r.Dialect = speak.dialect()
 	if c.n.get("srs") == nil {
 		c.failf("has no SRS to record to; add srs: sip:HOST")
 	}
