@@ -48,6 +48,7 @@ func (d *description) write() []byte {
 }
 
 func (d *description) remember(e exchange) {
+	e.Offer, e.Answer = hideKeys(e.Offer), hideKeys(e.Answer)
 	if len(d.exchanges) < maxExchanges {
 		d.exchanges = append(d.exchanges, e)
 	}
@@ -76,7 +77,7 @@ func (s *session) answer(c content) ([]byte, *refusal) {
 		taken = taken || section.Port != 0
 	}
 	if first && !taken {
-		return nil, refuse(488, "no section of the offer can be recorded: plain RTP is needed")
+		return nil, refuse(488, "no section of the offer can be recorded: plain RTP, or SRTP with a key in a=crypto, is needed")
 	}
 	s.pauseMissing(len(media))
 	s.sdp.media = sections
@@ -113,9 +114,14 @@ func (s *session) section(i int, m *sdp.Media) (sdp.OfferMedia, error) {
 			return refused, err
 		}
 	}
+	cryptos, err := st.negotiate(m)
+	if err != nil {
+		return refused, err
+	}
 	s.follow(st, m)
 	return sdp.OfferMedia{
-		Kind: m.Kind, Proto: m.Proto, Port: int(st.local().Port()), Formats: m.RTP(),
+		Cryptos: cryptos,
+		Kind:    m.Kind, Proto: m.Proto, Port: int(st.local().Port()), Formats: m.RTP(),
 		Direction: s.direction(st), Label: m.Label(),
 	}, nil
 }
@@ -127,8 +133,8 @@ func unusable(m *sdp.Media) string {
 		return "port 0"
 	case !m.IsRTP():
 		return m.Proto + " is not RTP"
-	case m.Secure():
-		return m.Proto + " is encrypted"
+	case m.Secure() && !keyed(m):
+		return m.Proto + " is encrypted, and no a=crypto has a key that can be used"
 	case len(m.RTP()) == 0:
 		return "no payload type"
 	}

@@ -117,6 +117,7 @@ func (s *stream) complaints(sum *StreamSummary) (list []string) {
 	tell(t.excess, "%d packets too far ahead of time", t.excess)
 	tell(t.unknown, "%d packets of a payload type that is not in the SDP", t.unknown)
 	tell(s.rx.n.malformed, "%d datagrams that are no RTP", s.rx.n.malformed)
+	tell(s.crypt.closed, "%d datagrams of SRTP that the key does not open", s.crypt.closed)
 	tell(s.badRTCP, "%d datagrams that are no RTCP", s.badRTCP)
 	tell(s.latch.strangers, "%d datagrams from strangers", s.latch.strangers)
 	if t.err != nil {

@@ -62,7 +62,10 @@ func (s *stream) report(cname string) ([]byte, bool) {
 		Source: s.ssrc,
 		Items:  []rtcp.SourceDescriptionItem{{Type: rtcp.SDESCNAME, Text: cname}},
 	}}}})
-	return b, err == nil
+	if err != nil {
+		return nil, false
+	}
+	return s.crypt.seal(b)
 }
 
 // reception is the report block of the source.

@@ -46,6 +46,7 @@ type stream struct {
 	reports netip.AddrPort // where receiver reports go
 	heard   time.Duration  // when the last datagram came
 	badRTCP uint64
+	crypt   crypt
 	closed  bool
 }
 
@@ -119,7 +120,12 @@ func (s *stream) takeRTP(b []byte, from netip.AddrPort) {
 	}
 	at := s.now()
 	s.heard = at
-	if isRTCP(b) { // the client multiplexes without being asked to
+	control := isRTCP(b) // the client multiplexes without being asked to
+	b, ok := s.crypt.open(b, control)
+	if !ok {
+		return
+	}
+	if control {
 		s.control(b, at)
 		return
 	}
@@ -132,6 +138,10 @@ func (s *stream) takeRTCP(b []byte, from netip.AddrPort) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed || !s.latch.accepts(from.Addr()) {
+		return
+	}
+	b, ok := s.crypt.open(b, true)
+	if !ok {
 		return
 	}
 	at := s.now()
@@ -148,6 +158,13 @@ func (s *stream) expect(media, rtcp netip.AddrPort, signalling netip.Addr) {
 	if rtcp.IsValid() && !rtcp.Addr().IsUnspecified() {
 		s.reports = rtcp
 	}
+}
+
+// negotiate takes the keys of an offer and gives ours.
+func (s *stream) negotiate(m *sdp.Media) ([]sdp.Crypto, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.crypt.negotiate(m)
 }
 
 // learn adds the payload types of an offer. It tells of one that means something
