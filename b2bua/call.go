@@ -69,6 +69,7 @@ type Call struct {
 	open     []*exchange
 	media    negotiation
 	rec      recording
+	auth     authentication // towards leg B, where the route has credentials
 
 	verdict   verdict
 	announced bool                 // call.start was told

@@ -120,6 +120,9 @@ func (c *Call) bye(s side, v verdict, cause *sip.Message) {
 			out.Add(h.Name, h.Value)
 		}
 	}
+	if s == sideB {
+		c.credential(out)
+	}
 	if c.legs[s].unacked != nil {
 		c.legs[s].byeDue = out
 		return
@@ -144,12 +147,22 @@ type farewell struct {
 	call   *Call
 	dialog *dialog.Dialog
 	again  func() // sends it once more; nil: once is enough
+	tried  int    // challenges answered
 }
 
 // OnResponse implements txn.ClientHandler.
 func (f farewell) OnResponse(tx *txn.ClientTx, resp *sip.Message, _ transport.Flow) {
-	if resp.Status >= 200 {
-		f.call.settled(tx)
+	if resp.Status < 200 {
+		return
+	}
+	defer f.call.settled(tx)
+	if f.dialog.CallID != f.call.legs[sideB].callID || f.dialog.LocalTag != f.call.initial.tagTowardsB() {
+		return
+	}
+	if out := f.call.challenged(tx, resp, f.tried, f.dialog.LocalCSeq); out != nil {
+		f.dialog.LocalCSeq++
+		f.tried++
+		f.call.track(f.call.lane.Request(out, tx.Target(), f))
 	}
 }
 

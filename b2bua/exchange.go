@@ -32,6 +32,7 @@ type exchange struct {
 	ack       *txn.Sent    // our ACK of accepted
 	acked     bool         // ack is on its way, perhaps behind a lookup
 	cancelled bool
+	tried     map[*txn.ClientTx]int // challenges answered so far, by the request that bears the answer
 	done      bool
 
 	// What it changed of the negotiation: undone when it fails.
@@ -174,12 +175,18 @@ func (x *exchange) answer(out *sip.Message) {
 // onFailure takes a final response of 300 and above.
 func (x *exchange) onFailure(tx *txn.ClientTx, resp *sip.Message) {
 	defer x.call.settled(tx)
+	if x.answers(tx, resp) {
+		return
+	}
 	switch {
 	case x.hunt == nil:
 	case x.hunt.fan != nil:
 		x.hunt.refused(x, tx, resp)
 		return
 	case x.hunt.redirected(x, resp):
+		return
+	case x.call.ourChallenge(resp.Status): // not the caller's affair
+		x.hunt.failed(x, 403, nil)
 		return
 	case movesOn(x.call.route, resp.Status):
 		x.hunt.failed(x, resp.Status, resp)

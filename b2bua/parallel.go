@@ -101,6 +101,8 @@ func (h *hunt) refused(x *exchange, tx *txn.ClientTx, resp *sip.Message) {
 		x.cancelOthers(nil)
 		h.best = resp
 		h.exhausted(x, resp.Status)
+	case x.call.ourChallenge(resp.Status):
+		h.concluded(x, 403)
 	case h.redirected(x, resp):
 	case resp.Status == 503 && len(p.left) > 0:
 		h.best = better(h.best, resp)

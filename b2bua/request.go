@@ -192,6 +192,11 @@ func (x *exchange) acknowledge(ack *sip.Message) {
 		c.media.ack(c, x, ack)
 		out = c.anchorBody(out, "ACK", x.from)
 	}
+	if to == sideB && c.auth.field != "" { // the credentials of its INVITE (RFC 3261 §13.2.2.4)
+		if v := x.client.Request().Get(c.auth.field); v != "" {
+			out.Set(c.auth.field, v)
+		}
+	}
 	c.towards(to, d, func(t txn.Target, err error) {
 		if err != nil {
 			c.log.Warn("ACK has nowhere to go", "towards", sideName(to), "error", err)

@@ -65,5 +65,8 @@ func (x *exchange) request(req *sip.Message, d *dialog.Dialog) *sip.Message {
 	}
 	mirror(out, req)
 	c.srv.references.translate(out)
+	if to == sideB {
+		c.credential(out)
+	}
 	return out
 }

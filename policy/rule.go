@@ -30,7 +30,11 @@ type Route struct {
 	Parallel        bool          // targets are rung together; the first answer wins
 	FollowRedirects bool          // the Contacts of a 3xx are asked; else the caller gets it
 	Headers         []RouteHeader // set in what goes out by this route
+	Auth            *Credentials  // shown to targets that ask calls for them; nil: the caller is asked
 }
+
+// Credentials are for a digest (RFC 3261 §22).
+type Credentials struct{ User, Password string }
 
 // RouteHeader is a header field that a route sets.
 type RouteHeader struct {

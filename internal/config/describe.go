@@ -141,6 +141,9 @@ func routeExtras(r policy.Route) string {
 	if r.FollowRedirects {
 		s += ", redirections followed"
 	}
+	if r.Auth != nil {
+		s += ", as user " + r.Auth.User
+	}
 	for i, h := range r.Headers {
 		if i == 0 {
 			s += ", with"

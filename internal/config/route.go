@@ -44,6 +44,7 @@ func (d *decoder) route(c cursor, i int) {
 		{"failover_codes", func(c cursor) { r.FailoverCodes = c.codes("nobody's busy or no is ever told") }},
 		{"follow_redirects", func(c cursor) { r.FollowRedirects, _ = c.boolean() }},
 		{"headers", func(c cursor) { r.Headers = c.routeHeaders() }},
+		{"auth", func(c cursor) { r.Auth = c.credentials() }},
 	})
 	if !ok {
 		return
@@ -98,6 +99,34 @@ func (d *decoder) routeTo(c cursor) (targets []string, follow bool) {
 		c.failf("names no target; write a SIP URI such as sip:192.0.2.20:5060")
 	}
 	return targets, false
+}
+
+// credentials reads what is shown to targets that ask for it.
+func (c cursor) credentials() *policy.Credentials {
+	var out policy.Credentials
+	ok := c.read(fields{
+		{"user", func(c cursor) { out.User, _ = c.oneLine("a user name") }},
+		{"password", func(c cursor) { out.Password, _ = c.oneLine("a password, such as ${TRUNK_PASSWORD}") }},
+	})
+	if !ok {
+		return nil
+	}
+	for _, name := range []string{"user", "password"} {
+		if c.n.get(name) == nil {
+			c.failf("has no %s; add it", name)
+		}
+	}
+	return &out
+}
+
+// oneLine reads a text without control characters.
+func (c cursor) oneLine(want string) (string, bool) {
+	s, ok := c.text(want)
+	if ok && (s == "" || strings.ContainsFunc(s, func(r rune) bool { return r < ' ' || r == 0x7f })) {
+		c.failf("is empty or has more than one line; write %s", want)
+		return "", false
+	}
+	return s, ok
 }
 
 // routeHeaders reads the headers that a route sets.

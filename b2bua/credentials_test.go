@@ -1,0 +1,133 @@
+package b2bua_test
+
+import (
+	"crypto/md5"
+	"crypto/sha256"
+	"encoding/hex"
+	"hash"
+	"strings"
+	"testing"
+
+	"sidetrack/policy"
+	"sidetrack/tests/peer"
+)
+
+// shown checks the digest of a request by the book (RFC 3261 §22.4, RFC 7616 §3.4.1) and returns its nonce count.
+func shown(t *testing.T, m *peer.Message, field, realm, nonce, password string, sum func() hash.Hash) string {
+	t.Helper()
+	p := map[string]string{}
+	value, ok := strings.CutPrefix(m.Get(field), "Digest ")
+	for pair := range strings.SplitSeq(value, ", ") {
+		name, v, _ := strings.Cut(pair, "=")
+		p[name] = strings.Trim(v, `"`)
+	}
+	h := func(parts ...string) string {
+		s := sum()
+		s.Write([]byte(strings.Join(parts, ":")))
+		return hex.EncodeToString(s.Sum(nil))
+	}
+	want := h(h(p["username"], realm, password), nonce, h(m.Method(), m.URI()))
+	if p["qop"] != "" {
+		want = h(h(p["username"], realm, password), nonce, p["nc"], p["cnonce"], p["qop"], h(m.Method(), m.URI()))
+	}
+	if !ok || p["response"] != want || p["realm"] != realm || p["nonce"] != nonce || p["uri"] != m.URI() || p["username"] != "acme" {
+		t.Errorf("%s: %s: %q, want response %s", m.Start, field, m.Get(field), want)
+	}
+	return p["nc"]
+}
+
+const trunk = `Digest realm="a,b", nonce="n1", qop="auth,auth-int", opaque="o", algorithm=MD5`
+
+func authStage(t *testing.T) *stage {
+	return oneRoute(t, func(s *stage, r *policy.Route) {
+		r.Auth = &policy.Credentials{User: "acme", Password: "s3cret"}
+	})
+}
+
+// The trunk asks who we are: we tell it, the caller hears nothing of it, and later requests of the call bear it too.
+func TestTrunkIsShownCredentials(t *testing.T) {
+	for _, tc := range []struct {
+		status        int
+		asks, answers string
+		challenges    []string
+		sum           func() hash.Hash
+	}{
+		{407, "Proxy-Authenticate", "Proxy-Authorization", []string{trunk}, md5.New},
+		{401, "WWW-Authenticate", "Authorization", []string{`Digest realm="a,b",nonce="n1"`}, md5.New},
+		{407, "Proxy-Authenticate", "Proxy-Authorization", []string{trunk, `Digest realm="a,b", nonce="n1", qop="auth", algorithm=SHA-256`, `Basic realm="x"`}, sha256.New},
+	} {
+		s := authStage(t)
+		c := s.invite()
+		opts := []peer.Opt{}
+		for _, ch := range tc.challenges {
+			opts = append(opts, peer.Adding(tc.asks, ch))
+		}
+		first, _ := c.in.CSeq()
+		c.in.Reply(tc.status, opts...)
+		c.in.ExpectOther("ACK")
+		c.in = s.pbx.ExpectWhere("the INVITE with credentials", func(m *peer.Message) bool { return m.Method() == "INVITE" && m.Get(tc.answers) != "" })
+		shown(t, c.in.Message, tc.answers, "a,b", "n1", "s3cret", tc.sum)
+		if again, _ := c.in.CSeq(); again != first+1 {
+			t.Errorf("CSeq %d after %d", again, first)
+		}
+		c.in.Reply(200, peer.WithSDP(c.sdpB(1)))
+		ok := c.out.Expect(200)
+		c.left, c.right = c.out.Dialog(ok), c.in.Dialog()
+		c.left.Ack(ok)
+		if got := c.right.Expect("ACK").Get(tc.answers); got != c.in.Get(tc.answers) {
+			t.Errorf("ACK with %q", got)
+		}
+		out := c.left.Send("INFO")
+		in := c.right.Expect("INFO")
+		if nc := shown(t, in.Message, tc.answers, "a,b", "n1", "s3cret", tc.sum); nc != "" && nc != "00000002" {
+			t.Errorf("nonce count %s", nc)
+		}
+		// The nonce has become too old.
+		in.Reply(tc.status, peer.With(tc.asks, strings.Replace(trunk, "n1", "n2", 1)+", stale=TRUE"))
+		in = c.right.Expect("INFO")
+		shown(t, in.Message, tc.answers, "a,b", "n2", "s3cret", md5.New)
+		in.Reply(200)
+		out.Expect(200)
+		bye := c.left.Send("BYE")
+		bye.Expect(200)
+		gone := c.right.Expect("BYE")
+		gone.Reply(tc.status, peer.With(tc.asks, strings.Replace(trunk, "n1", "n3", 1)))
+		gone = c.right.Expect("BYE")
+		shown(t, gone.Message, tc.answers, "a,b", "n3", "s3cret", md5.New)
+		gone.Reply(200)
+		s.quiet()
+	}
+}
+
+// A wrong password is not tried again and again: the next target is asked, and the caller is not asked for it.
+func TestTrunkRefusesCredentials(t *testing.T) {
+	s := authStage(t)
+	for _, challenge := range []string{trunk, `Digest realm="a", nonce="n", algorithm=SHA-512-256, qop="auth"`} {
+		c := s.invite()
+		c.in.Reply(407, peer.With("Proxy-Authenticate", challenge))
+		c.in.ExpectOther("ACK")
+		if challenge == trunk {
+			in := s.pbx.ExpectWhere("the INVITE with credentials", func(m *peer.Message) bool { return m.Method() == "INVITE" && m.Get("Proxy-Authorization") != "" })
+			in.Reply(407, peer.With("Proxy-Authenticate", trunk))
+			in.ExpectOther("ACK")
+		}
+		in := s.second.Expect("INVITE")
+		in.Reply(407, peer.With("Proxy-Authenticate", `Basic realm="x"`))
+		in.ExpectOther("ACK")
+		c.out.Expect(403)
+	}
+	s.quiet()
+}
+
+// The same among targets that are rung together.
+func TestParallelCredentials(t *testing.T) {
+	s, c, in := ringing(t, "", func(r *policy.Route) { r.Auth = &policy.Credentials{User: "acme", Password: "s3cret"} })
+	in[0].Reply(486)
+	in[0].ExpectOther("ACK")
+	in[1].Reply(401, peer.With("WWW-Authenticate", `Digest realm="r", nonce="n"`))
+	in[1].ExpectOther("ACK")
+	c.in = s.second.ExpectWhere("the INVITE with credentials", func(m *peer.Message) bool { return m.Method() == "INVITE" && m.Get("Authorization") != "" })
+	shown(t, c.in.Message, "Authorization", "r", "n", "s3cret", md5.New)
+	c.answer().hangUp()
+	s.quiet()
+}
