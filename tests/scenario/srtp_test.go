@@ -163,3 +163,70 @@ func TestSRTPIsRefusedByDefault(t *testing.T) {
 	}
 	c.hangUp()
 }
+
+// takesSRTP has the SRS take SRTP with that suite: its sockets open what the keys of the offer seal.
+func takesSRTP(t *testing.T, rec *peer.Recorder, suite string) {
+	rec.Dress = func(s *peer.Session, m peer.SDPMedia, line *peer.Line) {
+		line.Proto = m.Proto
+		for _, a := range m.Attrs {
+			f := strings.Fields(strings.TrimPrefix(a, "crypto:"))
+			if !strings.HasPrefix(a, "crypto:") || f[1] != suite {
+				continue
+			}
+			theirs, mine := newSDES(t, 0, suite), newSDES(t, 0, suite)
+			secret, err := base64.StdEncoding.DecodeString(strings.TrimPrefix(f[2], "inline:"))
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			theirs.key, theirs.salt = secret[:len(theirs.key)], secret[len(theirs.key):]
+			if len(s.Offers) == 1 {
+				s.Streams[m.Label].Protect(nil, theirs.open())
+			}
+			line.Extra = []string{fmt.Sprintf("crypto:%s %s inline:%s", f[0], suite, mine.secret())}
+		}
+	}
+}
+
+// With srtp the copies leave under keys of their own, whatever the call does; nothing of them is in clear.
+func TestSRTPTowardsTheSRS(t *testing.T) {
+	for _, secure := range []bool{false, true} {
+		t.Run(fmt.Sprintf("call encrypted %v", secure), func(t *testing.T) {
+			st := newStage(t, setup{recorder: "    srtp: required\n    srtp_over_plain: true"})
+			takesSRTP(t, st.srs(), "AES_CM_128_HMAC_SHA1_80")
+			var c *call
+			var keys []*sdes
+			if secure {
+				var a, b *sdes
+				c, a, b = secureCall(st, "AES_CM_128_HMAC_SHA1_80")
+				keys = append(keys, a, b)
+			} else {
+				c = st.establish(dialing{})
+			}
+			rs := st.srs().Accept()
+			for _, line := range rs.Offer().Media {
+				if line.Proto != "RTP/SAVP" || line.Attr("crypto") == "" {
+					t.Errorf("offered %s, crypto %v", line.Proto, line.Attr("crypto") != "")
+				}
+				for _, k := range keys {
+					if strings.Contains(line.Attr("crypto"), k.secret()) {
+						t.Error("the call's key goes to the SRS")
+					}
+				}
+			}
+			c.recorded(rs, 20)
+			c.quiet()
+			for label, from := range map[string]*peer.Media{"1": c.a, "2": c.b} {
+				gapless(t, rs.Streams[label], rs.Streams[label].Packets()[0].Number, from.Sent())
+				for _, p := range rs.Streams[label].Packets() {
+					if p.Party == "" {
+						t.Fatalf("label %s: a packet that its key does not open", label)
+					}
+				}
+			}
+			c.hangUp()
+			rs.End()
+			st.hides(keys...)
+		})
+	}
+}
