@@ -2,6 +2,7 @@ package policy_test
 
 import (
 	"net/netip"
+	"reflect"
 	"regexp"
 	"strings"
 	"testing"
@@ -116,12 +117,12 @@ func TestFirstMatchWins(t *testing.T) {
 	}
 	want := policy.Decision{Record: true, Rule: "sales", Recorder: "main", Tracks: policy.TracksCaller,
 		Start: policy.StartEarly, Required: true, OnHold: policy.OnHoldIgnore}
-	if got := e.Decide(invite()); got != want {
+	if got := e.Decide(invite()); !reflect.DeepEqual(got, want) {
 		t.Errorf("Decide = %+v, want %+v", got, want)
 	}
 	in := invite()
 	in.From.URI = "sip:bob@x"
-	if got := e.Decide(in); got != (policy.Decision{Rule: "internal"}) {
+	if got := e.Decide(in); !reflect.DeepEqual(got, policy.Decision{Rule: "internal"}) {
 		t.Errorf("recorder none: %+v", got)
 	}
 }
@@ -131,13 +132,30 @@ func TestDefaults(t *testing.T) {
 	if r, ok := empty.Route(invite()); ok || r != nil {
 		t.Errorf("no routes: %v, %v", r, ok)
 	}
-	if d := empty.Decide(invite()); d != (policy.Decision{}) {
+	if d := empty.Decide(invite()); !reflect.DeepEqual(d, policy.Decision{}) {
 		t.Errorf("no rules: %+v", d)
 	}
 	d := policy.New(policy.Config{Rules: []policy.Rule{{Recorder: "main"}}}).Decide(invite())
 	want := policy.Decision{Record: true, Recorder: "main", Tracks: policy.TracksBoth, Start: policy.StartAnswer, OnHold: policy.OnHoldPause}
-	if d != want {
+	if !reflect.DeepEqual(d, want) {
 		t.Errorf("bare rule: %+v, want %+v", d, want)
+	}
+}
+
+// Which of several recorders a call may not be without.
+func TestDemands(t *testing.T) {
+	for _, tt := range []struct {
+		rule policy.Rule
+		a, b bool
+	}{
+		{policy.Rule{Recorder: "a", Also: []string{"b"}}, false, false},
+		{policy.Rule{Recorder: "a", Also: []string{"b"}, Required: true}, true, true},
+		{policy.Rule{Recorder: "a", Also: []string{"b"}, Required: true, Demanded: []string{"b"}}, false, true},
+	} {
+		d := policy.New(policy.Config{Rules: []policy.Rule{tt.rule}}).Decide(invite())
+		if !reflect.DeepEqual(d.Recorders(), []string{"a", "b"}) || d.Demands("a") != tt.a || d.Demands("b") != tt.b {
+			t.Errorf("%+v: %+v", tt.rule, d)
+		}
 	}
 }
 

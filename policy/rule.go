@@ -49,11 +49,13 @@ const NoRecorder = "none"
 type Rule struct {
 	Name     string
 	Match    Match
-	Recorder string // name of a recorder, or NoRecorder
-	Tracks   Tracks // "" means TracksBoth
-	Start    Start  // "" means StartAnswer
-	Required bool   // the call may only go on when it is recorded
-	OnHold   OnHold // "" means OnHoldPause
+	Recorder string   // name of a recorder, or NoRecorder
+	Also     []string // further recorders, each with a recording of its own
+	Tracks   Tracks   // "" means TracksBoth
+	Start    Start    // "" means StartAnswer
+	Required bool     // the call may only go on when it is recorded
+	Demanded []string // … by these of its recorders; nil: by all
+	OnHold   OnHold   // "" means OnHoldPause
 }
 
 // Tracks says whose voice is recorded.

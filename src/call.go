@@ -22,7 +22,7 @@ type call struct {
 
 	// Owned by the lane.
 	cs       metadata.Snapshot // the newest
-	began    bool              // the session that the rule wants has been made
+	began    bool              // the sessions that the rule wants have been made
 	over     bool
 	sessions []*Session // live ones
 }
@@ -45,17 +45,29 @@ func (k *call) onEnd(cs metadata.Snapshot) {
 	}
 }
 
-// applyRule begins the recording that the policy wants, when its time has come.
+// applyRule begins the recordings that the policy wants, one for each recorder,
+// when their time has come.
 func (k *call) applyRule() {
 	d := k.decision
 	if k.began || k.over || !d.Record || (d.Start != policy.StartEarly && k.cs.State != metadata.CallAnswered) {
 		return
 	}
 	k.began = true
-	k.record(wish{
-		recorder: k.client.recorder(d.Recorder), recorderName: d.Recorder, name: d.Recorder, rule: d.Rule,
-		tracks: d.Tracks, onHold: d.OnHold, required: d.Required, notify: k.notify,
-	})
+	voices := chorus{notify: k.notify, required: d.Required}
+	var wishes []wish
+	for _, name := range d.Recorders() {
+		w := wish{
+			recorder: k.client.recorder(name), recorderName: name, name: name, rule: d.Rule,
+			tracks: d.Tracks, onHold: d.OnHold, required: d.Demands(name),
+		}
+		if w.required || !d.Required {
+			w.notify = voices.part()
+		}
+		wishes = append(wishes, w)
+	}
+	for _, w := range wishes { // when each has its voice: one may fail at once
+		k.record(w)
+	}
 }
 
 // record makes a session and starts it.

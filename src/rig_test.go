@@ -70,7 +70,8 @@ type setup struct {
 	backoff  time.Duration
 	ports    int
 
-	secondSocket bool // the recorder's socket is one on 127.0.0.9
+	further      []src.Recorder // others that the rule may name
+	secondSocket bool           // the recorder's socket is one on 127.0.0.9
 }
 
 var nextPorts atomic.Int32
@@ -107,7 +108,7 @@ func newRig(t *testing.T, srs []string, opts ...func(*setup)) *rig {
 	}
 	rules := policy.New(policy.Config{Rules: []policy.Rule{s.rule}})
 	client, err := src.New(src.Config{
-		Recorders: []src.Recorder{s.recorder}, Policy: func() *policy.Engine { return rules }, Layer: layer, Transport: tr,
+		Recorders: append([]src.Recorder{s.recorder}, s.further...), Policy: func() *policy.Engine { return rules }, Layer: layer, Transport: tr,
 		Advertise: netip.MustParseAddr(ourHost), UserAgent: "sidetrack/test", Log: log, Registerer: r.registry,
 		OnEvent: r.onEvent, OnVerdict: r.onVerdict,
 	})

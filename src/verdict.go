@@ -193,12 +193,14 @@ func (c *Client) missed(k *call) {
 		return
 	}
 	now := c.cfg.Now()
-	c.cfg.OnVerdict(Verdict{
-		Required: k.decision.Required, Answered: k.cs.Answered,
-		View: View{
-			ID: metadata.NewV4().URLSafe(), CallID: k.cs.ID, Recorder: k.decision.Recorder, Name: k.decision.Recorder,
-			Call: CallView{SIPCallID: k.cs.SIPCallID, From: k.cs.Caller.AOR, To: k.cs.Callee.AOR}, Rule: k.decision.Rule,
-			State: metadata.StateEnded, Since: now, Started: now, Ended: now, Result: Failed, Reason: reasonShutdown,
-		},
-	})
+	for _, name := range k.decision.Recorders() {
+		c.cfg.OnVerdict(Verdict{
+			Required: k.decision.Demands(name), Answered: k.cs.Answered,
+			View: View{
+				ID: metadata.NewV4().URLSafe(), CallID: k.cs.ID, Recorder: name, Name: name,
+				Call: CallView{SIPCallID: k.cs.SIPCallID, From: k.cs.Caller.AOR, To: k.cs.Callee.AOR}, Rule: k.decision.Rule,
+				State: metadata.StateEnded, Since: now, Started: now, Ended: now, Result: Failed, Reason: reasonShutdown,
+			},
+		})
+	}
 }

@@ -276,7 +276,7 @@ func outcome(r policy.Rule) string {
 	if r.Tracks != policy.TracksBoth {
 		what = "the " + string(r.Tracks) + " only"
 	}
-	parts := []string{what + " to " + r.Recorder, "from the answer on"}
+	parts := []string{what + " to " + strings.Join(append([]string{r.Recorder}, r.Also...), " and to "), "from the answer on"}
 	if r.Start == policy.StartEarly {
 		parts[1] = "from early media on"
 	}
@@ -286,7 +286,11 @@ func outcome(r policy.Rule) string {
 		parts = append(parts, "hold ignored")
 	}
 	if r.Required {
-		parts = append(parts, "no call without (503)")
+		without := "no call without (503)"
+		if r.Demanded != nil {
+			without = "no call without " + strings.Join(r.Demanded, " and ") + " (503)"
+		}
+		parts = append(parts, without)
 	}
 	return strings.Join(parts, ", ")
 }

@@ -31,14 +31,10 @@ func (d *decoder) rule(c cursor, i int) (policy.Rule, bool) {
 	ok := c.read(fields{
 		{"name", func(c cursor) { d.name(c, &r.Name) }},
 		{"match", func(c cursor) { r.Match = d.match(c, true) }},
-		{"recorder", func(c cursor) { d.recorderRef(c, &r.Recorder) }},
+		{"recorder", func(c cursor) { d.recorderRefs(c, &r) }},
 		{"tracks", func(c cursor) { choose(c, &r.Tracks, policy.TracksBoth, policy.TracksCaller, policy.TracksCallee) }},
 		{"start", func(c cursor) { choose(c, &r.Start, policy.StartAnswer, policy.StartEarly) }},
-		{"required", func(c cursor) {
-			if v, ok := c.boolean(); ok {
-				r.Required = v
-			}
-		}},
+		{"required", func(c cursor) { d.required(c, &r) }},
 		{"on_hold", func(c cursor) { choose(c, &r.OnHold, policy.OnHoldPause, policy.OnHoldIgnore) }},
 	})
 	if !ok {
