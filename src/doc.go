@@ -28,5 +28,6 @@
 // RFC 7866 §6.1, §7.1, §9.1 (what a client does, its SDP, its metadata), RFC
 // 9806 (media type), RFC 7865 (documents), RFC 8068 (call flows), RFC 3264
 // (offer and answer), RFC 3261 §9, §12–15 (CANCEL, dialogs, INVITE, BYE), RFC
-// 3311 (UPDATE), RFC 4028 (session timer), RFC 4574 (labels).
+// 3311 (UPDATE), RFC 4028 (session timer), RFC 4568 §5, §8.3 (keys of SRTP), RFC
+// 4574 (labels).
 package src

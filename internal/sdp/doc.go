@@ -11,6 +11,6 @@
 // Parse the answer → MatchAnswer.
 //
 // Sections: RFC 8866 §5 (lines), RFC 3264 §5–8 (offer and answer), RFC 3605
-// (a=rtcp), RFC 5761 (rtcp-mux), RFC 4574 (label), RFC 8839 and RFC 8840 (ICE,
+// (a=rtcp), RFC 4568 §5, §6, §9.1 (a=crypto), RFC 5761 (rtcp-mux), RFC 4574 (label), RFC 8839 and RFC 8840 (ICE,
 // removed when we anchor), RFC 9143 (BUNDLE, dropped when we anchor).
 package sdp
