@@ -15,6 +15,7 @@
 //	→ Session.next → attempt.begin → offer + document → INVITE
 //	→ 2xx: attempt.onSuccess → Session.onUp → stream.agree → tap.SendTo
 //	→ anything else: Session.onAttemptFailed → next target, or the end
+//	watch.tick, check, BYE … → Session.lose → depart → round → Session.next → onMoved
 //	Client.Update → Session.onSnapshot → steer the taps → flush → re-INVITE
 //	Client.End → Session.finish → taps closed → BYE
 //
@@ -29,5 +30,5 @@
 // 9806 (media type), RFC 7865 (documents), RFC 8068 (call flows), RFC 3264
 // (offer and answer), RFC 3261 §9, §12–15 (CANCEL, dialogs, INVITE, BYE), RFC
 // 3311 (UPDATE), RFC 4028 (session timer), RFC 4568 §5, §8.3 (keys of SRTP), RFC
-// 4574 (labels).
+// 4574 (labels), RFC 7616 and RFC 8760 (digest).
 package src

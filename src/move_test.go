@@ -155,51 +155,6 @@ func decimal(n int) string {
 	return string([]byte{byte('0' + n/100), byte('0' + n/10%10), byte('0' + n%10)})
 }
 
-func checked(s *setup) {
-	s.recorder.Check, s.recorder.Timeout = 600*time.Millisecond, 500*time.Millisecond
-}
-
-// An SRS that answers OPTIONS keeps the session, whatever the answer; one that has never answered any is asked by
-// re-INVITE before it is left.
-func TestChecks(t *testing.T) {
-	for _, code := range []int{200, 404, 405, 501} {
-		t.Run(decimal(code), func(t *testing.T) {
-			t.Parallel()
-			m := midCall(t, "udp", 2, checked)
-			for range 2 {
-				m.recs[0].Expect("OPTIONS").Reply(code)
-			}
-			m.recs[0].AutoReply("OPTIONS", code)
-			hears(t, m.c, m.s)
-			finish(t, m.c, m.s)
-		})
-	}
-	t.Run("no OPTIONS but re-INVITE", func(t *testing.T) {
-		t.Parallel()
-		m := midCall(t, "udp", 2, checked)
-		m.recs[0].Expect("OPTIONS")
-		m.s.Update()
-		hears(t, m.c, m.s)
-		m.recs[0].AutoReply("OPTIONS", 200)
-		finish(t, m.c, m.s)
-	})
-	t.Run("silence", func(t *testing.T) {
-		t.Parallel()
-		m := midCall(t, "udp", 2, checked)
-		m.recs[0].Expect("OPTIONS")
-		m.s.ExpectUpdate()
-		m.recs[1].AutoReply("OPTIONS", 200)
-		to := m.arrives(t, m.recs[1])
-		m.c.end()
-		to.End()
-		v := m.c.ended(src.Partial)
-		last := m.r.last(v.ID)
-		if last.Streams[0].AtRisk == 0 || len(last.Streams[0].Gaps) != 1 || last.Streams[0].Gaps[0].Cause != "lost" {
-			t.Errorf("%+v", last.Streams[0])
-		}
-	})
-}
-
 // kill closes all that the SRS has: what is left of a killed process are the answers of its host's kernel.
 func (m *moved) kill() {
 	for _, st := range m.s.Streams {

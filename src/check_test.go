@@ -1,0 +1,53 @@
+package src_test
+
+import (
+	"testing"
+	"time"
+
+	"sidetrack/src"
+)
+
+func checked(s *setup) {
+	s.recorder.Check, s.recorder.Timeout = 600*time.Millisecond, 500*time.Millisecond
+}
+
+// An SRS that answers OPTIONS keeps the session, whatever the answer; one that has never answered any is asked by
+// re-INVITE before it is left.
+func TestChecks(t *testing.T) {
+	for _, code := range []int{200, 404, 405, 501} {
+		t.Run(decimal(code), func(t *testing.T) {
+			t.Parallel()
+			m := midCall(t, "udp", 2, checked)
+			for range 2 {
+				m.recs[0].Expect("OPTIONS").Reply(code)
+			}
+			m.recs[0].AutoReply("OPTIONS", code)
+			hears(t, m.c, m.s)
+			finish(t, m.c, m.s)
+		})
+	}
+	t.Run("no OPTIONS but re-INVITE", func(t *testing.T) {
+		t.Parallel()
+		m := midCall(t, "udp", 2, checked)
+		m.recs[0].Expect("OPTIONS")
+		m.s.Update()
+		hears(t, m.c, m.s)
+		m.recs[0].AutoReply("OPTIONS", 200)
+		finish(t, m.c, m.s)
+	})
+	t.Run("silence", func(t *testing.T) {
+		t.Parallel()
+		m := midCall(t, "udp", 2, checked)
+		m.recs[0].Expect("OPTIONS")
+		m.s.ExpectUpdate()
+		m.recs[1].AutoReply("OPTIONS", 200)
+		to := m.arrives(t, m.recs[1])
+		m.c.end()
+		to.End()
+		v := m.c.ended(src.Partial)
+		last := m.r.last(v.ID)
+		if last.Streams[0].AtRisk == 0 || len(last.Streams[0].Gaps) != 1 || last.Streams[0].Gaps[0].Cause != "lost" {
+			t.Errorf("%+v", last.Streams[0])
+		}
+	})
+}
