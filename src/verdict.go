@@ -50,7 +50,7 @@ const maxGaps = 100
 // telephone-event, is not counted.
 var lossy = []forker.DropReason{
 	forker.DropNoAddress, forker.DropWouldBlock, forker.DropUnreachable, forker.DropError,
-	forker.DropBufferFull, forker.DropClosed,
+	forker.DropBufferFull, forker.DropClosed, forker.DropSRTPAuth,
 }
 
 // verdict is the story so far.
