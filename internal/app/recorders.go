@@ -22,7 +22,7 @@ func recorders(in []config.Recorder) []src.Recorder {
 			Name: r.Name, SRS: r.SRS, SkipFailoverCodes: r.SkipFailoverCodes, Timeout: r.Timeout,
 			MidCall: src.MidCall(r.MidCall), Check: r.Check, FollowRedirects: r.FollowRedirects,
 			Dialect: src.Dialect(r.Dialect),
-			Probe: src.Probe(r.Probe), Strategy: src.Strategy(r.Strategy), Weights: r.Weights,
+			Probe:   src.Probe(r.Probe), Strategy: src.Strategy(r.Strategy), Weights: r.Weights,
 			Buffer: keep(r.Buffer), DTMF: dtmfRules[r.DTMF], Pause: pauseModes[r.Pause],
 			FromURI: r.FromURI, ToURI: r.ToURI, Socket: r.Socket, PlainCopy: r.PlainCopy,
 			SRTP: src.SRTP(r.SRTP), SRTPOverPlain: r.SRTPOverPlain,
