@@ -8,6 +8,7 @@ import (
 	"sidetrack/internal/sdp"
 	"sidetrack/internal/sip"
 	"sidetrack/internal/sip/dialog"
+	"sidetrack/internal/sip/digest"
 	"sidetrack/internal/sip/transport"
 	"sidetrack/internal/sip/txn"
 	"sidetrack/metadata"
@@ -69,7 +70,7 @@ type Call struct {
 	open     []*exchange
 	media    negotiation
 	rec      recording
-	auth     authentication // towards leg B, where the route has credentials
+	auth     *digest.Challenge // towards leg B, where the route has credentials
 
 	verdict   verdict
 	announced bool                 // call.start was told

@@ -4,16 +4,17 @@ import (
 	"fmt"
 
 	"sidetrack/internal/sip"
+	"sidetrack/internal/sip/digest"
 	"sidetrack/internal/sip/txn"
 )
 
 // credential shows the target of a route with credentials, in a request of leg
 // B, what it asked for last (RFC 3261 §22.3).
 func (c *Call) credential(out *sip.Message) {
-	if c.route.Auth == nil || c.auth.field == "" {
+	if c.route.Auth == nil || c.auth == nil {
 		return
 	}
-	out.Set(c.auth.field, c.auth.answer(c.route.Auth.User, c.route.Auth.Password, out.Method, out.RequestURI))
+	c.auth.Sign(out, digest.Credentials{User: c.route.Auth.User, Password: c.route.Auth.Password})
 }
 
 // challenged takes a 401 or 407 of leg B. It returns the request once more, with
@@ -21,15 +22,15 @@ func (c *Call) credential(out *sip.Message) {
 // says that it bore an answer to a challenge just received, so that another one
 // means a wrong password unless it calls the nonce stale.
 func (c *Call) challenged(tx *txn.ClientTx, resp *sip.Message, tried int, cseq uint32) *sip.Message {
-	if c.route.Auth == nil || resp.Status != 401 && resp.Status != 407 {
+	if !c.ourChallenge(resp.Status) {
 		return nil
 	}
-	ch, field, ok := challengeOf(resp)
-	if !ok || tried > 1 || tried == 1 && !ch.stale {
-		c.log.Warn("target refuses our credentials", "realm", ch.realm, "user", c.route.Auth.User, "known_challenge", ok)
+	asked, ok := digest.Of(resp)
+	if !ok || tried > 1 || tried == 1 && !asked.Stale() {
+		c.log.Warn("target refuses our credentials", "user", c.route.Auth.User, "known_challenge", ok)
 		return nil
 	}
-	c.auth = authentication{challenge: ch, field: field}
+	c.auth = asked
 	out := tx.Request().Clone()
 	out.Del("Via")
 	out.Set("CSeq", fmt.Sprintf("%d %s", cseq+1, out.Method))

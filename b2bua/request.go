@@ -192,9 +192,9 @@ func (x *exchange) acknowledge(ack *sip.Message) {
 		c.media.ack(c, x, ack)
 		out = c.anchorBody(out, "ACK", x.from)
 	}
-	if to == sideB && c.auth.field != "" { // the credentials of its INVITE (RFC 3261 §13.2.2.4)
-		if v := x.client.Request().Get(c.auth.field); v != "" {
-			out.Set(c.auth.field, v)
+	if to == sideB && c.auth != nil { // the credentials of its INVITE (RFC 3261 §13.2.2.4)
+		if v := x.client.Request().Get(c.auth.Field()); v != "" {
+			out.Set(c.auth.Field(), v)
 		}
 	}
 	c.towards(to, d, func(t txn.Target, err error) {

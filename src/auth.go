@@ -2,6 +2,7 @@ package src
 
 import (
 	"sidetrack/internal/sip"
+	"sidetrack/internal/sip/digest"
 	"sidetrack/internal/sip/transport"
 	"sidetrack/internal/sip/txn"
 )
@@ -11,44 +12,32 @@ import (
 // unasked from then on, as long as the dialog lives.
 type authority struct {
 	who        *Auth // nil: we have no credentials
-	srs, proxy *challenge
+	srs, proxy *digest.Challenge
 }
 
-// challenged are the codes of a challenge with the headers of question and
-// answer.
-var challenged = map[int][2]string{
-	401: {"WWW-Authenticate", "Authorization"},
-	407: {"Proxy-Authenticate", "Proxy-Authorization"},
-}
+// Auth is what a recorder knows us by (RFC 3261 §22, RFC 8760).
+type Auth = digest.Credentials
 
 // take keeps the challenge of a response, and tells whether the request may be
-// sent once more: there is one that we can answer. Of several the server likes
-// the first best (RFC 8760 §2.4).
+// sent once more: there is one that we can answer.
 func (a *authority) take(resp *sip.Message) bool {
-	headers, ok := challenged[resp.Status]
+	c, ok := digest.Of(resp)
 	if !ok || a.who == nil {
 		return false
 	}
-	for _, value := range resp.All(headers[0]) {
-		c := parseChallenge(value)
-		if c == nil {
-			continue
-		}
-		if resp.Status == 401 {
-			a.srs = c
-		} else {
-			a.proxy = c
-		}
-		return true
+	if resp.Status == 401 {
+		a.srs = c
+	} else {
+		a.proxy = c
 	}
-	return false
+	return true
 }
 
 // sign answers what has been asked so far. The request must have its body.
 func (a *authority) sign(req *sip.Message) {
-	for code, c := range map[int]*challenge{401: a.srs, 407: a.proxy} {
+	for _, c := range []*digest.Challenge{a.srs, a.proxy} {
 		if c != nil {
-			req.Set(challenged[code][1], c.answer(*a.who, req.Method, req.RequestURI, req.Body))
+			c.Sign(req, *a.who)
 		}
 	}
 }
