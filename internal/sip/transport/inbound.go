@@ -29,6 +29,9 @@ func (t *Layer) deliver(f Flow, raw []byte) {
 		t.refuse(f, err)
 		return
 	}
+	if t.cfg.Trace != nil {
+		t.cfg.Trace(f, true, raw)
+	}
 	if m.IsRequest() {
 		stamp(m, f.Remote)
 	}

@@ -144,6 +144,9 @@ func (t *Layer) Send(f Flow, b []byte) error {
 	if c == nil {
 		return ErrNoConn
 	}
+	if t.cfg.Trace != nil {
+		t.cfg.Trace(c.flow, false, b)
+	}
 	return c.write(b)
 }
 
@@ -162,6 +165,10 @@ func (t *Layer) sendUDP(f Flow, b []byte) error {
 		if l = t.Pick("udp", f.Remote.Addr()); l == nil {
 			return ErrNoSocket
 		}
+		f.Listener = l
+	}
+	if t.cfg.Trace != nil {
+		t.cfg.Trace(f, false, b)
 	}
 	return l.udp.send(f.Remote, b)
 }

@@ -29,6 +29,9 @@ type Config struct {
 	OnMessage func(Inbound)
 	// OnReject hears why input was refused; one of a few fixed words. May be nil.
 	OnReject func(reason string)
+	// Trace hears of every message that is well-formed or of our making, before
+	// it is handled or sent. It must neither block nor keep raw. Nil: no trace.
+	Trace func(f Flow, received bool, raw []byte)
 }
 
 // Inbound is one message and where it came from.
