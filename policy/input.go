@@ -3,6 +3,7 @@ package policy
 import (
 	"net/netip"
 	"strings"
+	"time"
 )
 
 // Invite is what the rules and templates know about a request that starts a
@@ -16,6 +17,12 @@ type Invite struct {
 	Listener   string     // URL of the listener that received it, as configured
 	Headers    []Header   // all header fields in order of arrival
 	Route      string     // name of the route taken; "" until one is chosen
+	Received   time.Time  // when it came
+
+	// Codecs gives the names of the codecs that the offer names (a=rtpmap, or
+	// the static payload type's of RFC 3551). It is asked only by rules that go
+	// by codec; nil: there is no offer.
+	Codecs func() []string
 }
 
 // Address is a From or To header taken apart.
@@ -49,6 +56,50 @@ func Sample() *Invite {
 		Method: "INVITE", RequestURI: "sip:bob@example.com", CallID: "1@example.com", From: a, To: a,
 		Source: netip.AddrFrom4([4]byte{192, 0, 2, 1}), Listener: "udp://192.0.2.1:5060", Route: "in",
 	}
+}
+
+// addressesIn finds the addresses of a header's value: a list of URIs in angle
+// brackets, or one bare URI. What stands in quotes is a name and no address.
+func addressesIn(value string) []Address {
+	var out []Address
+	quoted, begin := false, -1
+	for i := 0; i < len(value); i++ {
+		switch c := value[i]; {
+		case quoted && c == '\\':
+			i++
+		case c == '"' && begin < 0:
+			quoted = !quoted
+		case quoted:
+		case c == '<':
+			begin = i + 1
+		case c == '>' && begin >= 0:
+			out = append(out, addressIn(value[begin:i]))
+			begin = -1
+		}
+	}
+	if out == nil && begin < 0 && !strings.Contains(value, `"`) {
+		out = append(out, addressIn(strings.TrimSpace(value)))
+	}
+	return out
+}
+
+// addressIn takes a sip, sips or tel URI apart, as far as lists of numbers need.
+func addressIn(uri string) Address {
+	a := Address{URI: uri}
+	scheme, rest, ok := strings.Cut(uri, ":")
+	if !ok || strings.EqualFold(scheme, "tel") {
+		return a
+	}
+	user, host, ok := strings.Cut(rest, "@")
+	if !ok {
+		return a
+	}
+	a.User, _, _ = strings.Cut(user, ":")
+	if end := strings.IndexAny(host, ":;?"); end >= 0 && host[0] != '[' {
+		host = host[:end]
+	}
+	a.Host = host
+	return a
 }
 
 func sameName(a, b string) bool {

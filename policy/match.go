@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"regexp"
 	"slices"
+	"strings"
 )
 
 // condition is one thing that must hold. A new match key is a new condition
@@ -25,6 +26,11 @@ func (c conditions) hold(in *Invite) bool {
 }
 
 func (m Match) compile() conditions {
+	return slices.Concat(m.compileFacts(), m.compilePatterns(), m.compileNested())
+}
+
+// compileFacts are the conditions that compare.
+func (m Match) compileFacts() conditions {
 	var c conditions
 	if m.Route != "" {
 		c = append(c, func(in *Invite) bool { return in.Route == m.Route })
@@ -38,6 +44,23 @@ func (m Match) compile() conditions {
 	if len(m.Source) > 0 {
 		c = append(c, within(m.Source))
 	}
+	if m.Sample > 0 {
+		c = append(c, func(in *Invite) bool { return m.Sample.Takes(in.CallID) })
+	}
+	if len(m.Windows) > 0 {
+		c = append(c, func(in *Invite) bool {
+			return slices.ContainsFunc(m.Windows, func(w Window) bool { return w.Holds(in.Received) })
+		})
+	}
+	if m.Numbers != nil {
+		c = append(c, listed(m.Numbers, m.NumbersOf))
+	}
+	return c
+}
+
+// compilePatterns are the conditions that run regular expressions or read SDP.
+func (m Match) compilePatterns() conditions {
+	var c conditions
 	if m.To != nil {
 		matches := matcher(m.To)
 		c = append(c, func(in *Invite) bool { return matches(in.To.URI) })
@@ -51,7 +74,37 @@ func (m Match) compile() conditions {
 		c = append(c, func(in *Invite) bool { return matches(in.RequestURI) })
 	}
 	for _, name := range slices.Sorted(maps.Keys(m.Header)) {
-		c = append(c, headerMatches(name, m.Header[name]))
+		c = append(c, headerMatches(m.Header[name], name))
+	}
+	if m.Asserted != nil {
+		c = append(c, headerMatches(m.Asserted, assertedHeaders...))
+	}
+	if m.Diversion != nil {
+		c = append(c, headerMatches(m.Diversion, divertingHeaders...))
+	}
+	if len(m.Codec) > 0 {
+		c = append(c, offers(m.Codec))
+	}
+	return c
+}
+
+func (m Match) compileNested() conditions {
+	var c conditions
+	for _, one := range m.All {
+		c = append(c, one.compile()...)
+	}
+	if len(m.Any) > 0 {
+		var some []conditions
+		for _, one := range m.Any {
+			some = append(some, one.compile())
+		}
+		c = append(c, func(in *Invite) bool {
+			return slices.ContainsFunc(some, func(one conditions) bool { return one.hold(in) })
+		})
+	}
+	if m.Not != nil {
+		unwanted := m.Not.compile()
+		c = append(c, func(in *Invite) bool { return !unwanted.hold(in) })
 	}
 	return c
 }
@@ -70,13 +123,22 @@ func within(nets []netip.Prefix) condition {
 	}
 }
 
-// headerMatches holds when any line of the header matches, since repeated
-// lines are one list (RFC 3261 §7.3.1). A header that is not there never does.
-func headerMatches(name string, re *regexp.Regexp) condition {
-	name, matches := longName(name), matcher(re)
+// Where a request tells of parties beside From and To.
+var (
+	assertedHeaders  = []string{"P-Asserted-Identity"}
+	divertingHeaders = []string{"Diversion", "History-Info"}
+)
+
+// headerMatches holds when any line of one of the headers matches, since
+// repeated lines are one list (RFC 3261 §7.3.1). A header that is not there never does.
+func headerMatches(re *regexp.Regexp, names ...string) condition {
+	matches, long := matcher(re), make([]string, len(names))
+	for i, name := range names {
+		long[i] = longName(name)
+	}
 	return func(in *Invite) bool {
 		for i := range in.Headers {
-			if sameName(in.Headers[i].Name, name) && matches(in.Headers[i].Value) {
+			if named(&in.Headers[i], long) && matches(in.Headers[i].Value) {
 				return true
 			}
 		}
@@ -84,8 +146,54 @@ func headerMatches(name string, re *regexp.Regexp) condition {
 	}
 }
 
-// Empty reports whether the match sets no condition and so takes every request.
-func (m Match) Empty() bool {
-	return len(m.Source) == 0 && m.Listener == "" && len(m.Method) == 0 && m.Route == "" &&
-		m.From == nil && m.To == nil && m.RequestURI == nil && len(m.Header) == 0
+func named(h *Header, names []string) bool {
+	return slices.ContainsFunc(names, func(name string) bool { return sameName(h.Name, name) })
 }
+
+// offers holds when the offer names one of the codecs.
+func offers(codecs []string) condition {
+	return func(in *Invite) bool {
+		if in.Codecs == nil {
+			return false
+		}
+		return slices.ContainsFunc(in.Codecs(), func(offered string) bool {
+			return slices.ContainsFunc(codecs, func(c string) bool { return strings.EqualFold(c, offered) })
+		})
+	}
+}
+
+// listed holds when one of the parties is on the list.
+func listed(list *Numbers, of []Party) condition {
+	if len(of) == 0 {
+		of = []Party{PartyCaller, PartyCallee}
+	}
+	return func(in *Invite) bool {
+		return slices.ContainsFunc(of, func(p Party) bool {
+			switch p {
+			case PartyCaller:
+				return list.Has(in.From)
+			case PartyCallee:
+				return list.Has(in.To)
+			case PartyRequested:
+				return list.Has(addressIn(in.RequestURI))
+			case PartyAsserted:
+				return listedIn(in, list, assertedHeaders)
+			case PartyDiverting:
+				return listedIn(in, list, divertingHeaders)
+			}
+			return false
+		})
+	}
+}
+
+func listedIn(in *Invite, list *Numbers, names []string) bool {
+	for i := range in.Headers {
+		if named(&in.Headers[i], names) && slices.ContainsFunc(addressesIn(in.Headers[i].Value), list.Has) {
+			return true
+		}
+	}
+	return false
+}
+
+// Empty reports whether the match sets no condition and so takes every request.
+func (m Match) Empty() bool { return len(m.compile()) == 0 }

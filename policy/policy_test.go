@@ -6,6 +6,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"sidetrack/policy"
 )
@@ -76,6 +77,48 @@ func TestMatch(t *testing.T) {
 		{"header, compact form asked", policy.Match{Header: header("s", "hello")}, nil, true},
 		{"header missing", policy.Match{Header: header("X-None", "")}, nil, false},
 		{"all hold", policy.Match{From: re(`alice`), To: re(`1555`), Header: header("X-Queue", "sales")}, nil, true},
+		{"asserted identity", policy.Match{Asserted: re(`\+4930`)}, func(in *policy.Invite) {
+			in.Headers = append(in.Headers, policy.Header{Name: "p-asserted-identity", Value: "<sip:+49301@example.com>"})
+		}, true},
+		{"no asserted identity", policy.Match{Asserted: re(`.`)}, nil, false},
+		{"diverted", policy.Match{Diversion: re(`reason=no-answer`)}, func(in *policy.Invite) {
+			in.Headers = append(in.Headers, policy.Header{Name: "Diversion", Value: "<sip:bob@example.com>;reason=no-answer"})
+		}, true},
+		{"diverted, as History-Info says", policy.Match{Diversion: re(`bob@`)}, func(in *policy.Invite) {
+			in.Headers = append(in.Headers, policy.Header{Name: "History-Info", Value: "<sip:bob@example.com>;index=1"})
+		}, true},
+		{"codec offered", policy.Match{Codec: []string{"opus", "pcma"}},
+			func(in *policy.Invite) { in.Codecs = func() []string { return []string{"PCMU", "PCMA"} } }, true},
+		{"codec not offered", policy.Match{Codec: []string{"opus"}},
+			func(in *policy.Invite) { in.Codecs = func() []string { return []string{"PCMU"} } }, false},
+		{"nothing offered", policy.Match{Codec: []string{"opus"}}, nil, false},
+		{"callee on a list", policy.Match{Numbers: numbers(t, "+15550100")}, nil, true},
+		{"callee on a list for callers", policy.Match{Numbers: numbers(t, "+15550100"), NumbersOf: []policy.Party{policy.PartyCaller}}, nil, false},
+		{"requested number on a list", policy.Match{Numbers: numbers(t, "1555*"), NumbersOf: []policy.Party{policy.PartyRequested}}, nil, true},
+		{"asserted number on a list", policy.Match{Numbers: numbers(t, "+49301"), NumbersOf: []policy.Party{policy.PartyAsserted}},
+			func(in *policy.Invite) {
+				in.Headers = append(in.Headers, policy.Header{Name: "P-Asserted-Identity", Value: `"Board, <sip:x@y>" <sip:a@b>, <tel:+49-30-1>`})
+			}, true},
+		{"a name is no number", policy.Match{Numbers: numbers(t, "x"), NumbersOf: []policy.Party{policy.PartyAsserted}},
+			func(in *policy.Invite) {
+				in.Headers = append(in.Headers, policy.Header{Name: "P-Asserted-Identity", Value: `"<sip:x@y>" <sip:a@b>`})
+			}, false},
+		{"diverting number on a list", policy.Match{Numbers: numbers(t, "bob"), NumbersOf: []policy.Party{policy.PartyDiverting}},
+			func(in *policy.Invite) {
+				in.Headers = append(in.Headers, policy.Header{Name: "Diversion", Value: "sip:bob@example.com"})
+			}, true},
+		{"within a window", policy.Match{Windows: []policy.Window{{From: time.Hour, Until: 2 * time.Hour}, {From: 12 * time.Hour, Until: 13 * time.Hour}}},
+			func(in *policy.Invite) { in.Received = time.Date(2026, 11, 20, 12, 30, 0, 0, time.UTC) }, true},
+		{"outside all windows", policy.Match{Windows: []policy.Window{{From: time.Hour, Until: 2 * time.Hour}}},
+			func(in *policy.Invite) { in.Received = time.Date(2026, 11, 20, 12, 30, 0, 0, time.UTC) }, false},
+		{"in the share", policy.Match{Sample: policy.Everything}, nil, true},
+		{"any of two", policy.Match{Any: []policy.Match{{Route: "out"}, {Route: "in"}}}, nil, true},
+		{"any of none that holds", policy.Match{Any: []policy.Match{{Route: "out"}, {Route: "up"}}}, nil, false},
+		{"all of two", policy.Match{All: []policy.Match{{Route: "in"}, {From: re(`alice`)}}}, nil, true},
+		{"all but one", policy.Match{All: []policy.Match{{Route: "in"}, {From: re(`bob`)}}}, nil, false},
+		{"not", policy.Match{Not: &policy.Match{Route: "out"}}, nil, true},
+		{"not what holds", policy.Match{Not: &policy.Match{Any: []policy.Match{{Route: "out"}, {Route: "in"}}}}, nil, false},
+		{"nested beside plain", policy.Match{Route: "in", Not: &policy.Match{From: re(`alice`)}}, nil, false},
 		{"one does not", policy.Match{From: re(`alice`), To: re(`1666`), Header: header("X-Queue", "sales")}, nil, false},
 	}
 	for _, tt := range tests {

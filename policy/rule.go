@@ -15,7 +15,31 @@ type Match struct {
 	RequestURI *regexp.Regexp            // over the Request-URI
 	Header     map[string]*regexp.Regexp // by name, over the value; a missing header never matches
 	Route      string                    // name of the route taken; recording rules only
+
+	Asserted  *regexp.Regexp // over a value of P-Asserted-Identity (RFC 3325)
+	Diversion *regexp.Regexp // over a value of Diversion (RFC 5806) or History-Info (RFC 7044)
+	Codec     []string       // one of these is offered; names of RFC 4855, without regard to case
+	Numbers   *Numbers       // one of the parties in NumbersOf is on the list
+	NumbersOf []Party        // nil: caller and callee
+	Windows   []Window       // the request came within one of these
+	Sample    Share          // the call is in this share of all
+
+	Any []Match // at least one of these holds
+	All []Match // all of these hold
+	Not *Match  // this one does not hold
 }
+
+// Party is one whose number a list is asked for.
+type Party string
+
+// The values of Party.
+const (
+	PartyCaller    Party = "from"              // From
+	PartyCallee    Party = "to"                // To
+	PartyRequested Party = "request_uri"       // the Request-URI
+	PartyAsserted  Party = "asserted_identity" // P-Asserted-Identity
+	PartyDiverting Party = "diversion"         // Diversion, History-Info
+)
 
 // Route says where a request goes that starts a dialog.
 type Route struct {

@@ -16,6 +16,7 @@ type Config struct {
 	SIP       SIP
 	Media     Media
 	Policy    policy.Config // routes and recording rules, in order
+	Numbers   []NumberList  // files that rules go by, each once
 	Recorders []Recorder    // in the order of the file
 	Journal   Journal
 	HTTP      HTTP

@@ -3,9 +3,7 @@ package config
 import (
 	"fmt"
 	"io"
-	"maps"
 	"net/netip"
-	"slices"
 	"strings"
 	"text/tabwriter"
 
@@ -293,40 +291,6 @@ func outcome(r policy.Rule) string {
 		parts = append(parts, without)
 	}
 	return strings.Join(parts, ", ")
-}
-
-// conditions says in words what a match asks for; there is always one.
-func conditions(m policy.Match) []string {
-	var parts []string
-	add := func(format string, args ...any) { parts = append(parts, fmt.Sprintf(format, args...)) }
-	if m.Route != "" {
-		add("route %s", m.Route)
-	}
-	if len(m.Method) > 0 {
-		add("%s", either(m.Method))
-	}
-	if len(m.Source) > 0 {
-		add("sent by %s", prefixes(m.Source))
-	}
-	if m.Listener != "" {
-		add("received on %s", m.Listener)
-	}
-	if m.From != nil {
-		add("From ~ %s", m.From)
-	}
-	if m.To != nil {
-		add("To ~ %s", m.To)
-	}
-	if m.RequestURI != nil {
-		add("Request-URI ~ %s", m.RequestURI)
-	}
-	for _, name := range slices.Sorted(maps.Keys(m.Header)) {
-		add("%s ~ %s", name, m.Header[name])
-	}
-	if len(parts) == 0 {
-		return []string{"everything"}
-	}
-	return parts
 }
 
 func prefixes(ps []netip.Prefix) string {

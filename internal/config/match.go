@@ -18,12 +18,52 @@ func (d *decoder) match(c cursor, recording bool) policy.Match {
 		{"request_uri", func(c cursor) { m.RequestURI = c.regex("") }},
 		{"method", func(c cursor) { m.Method = c.methods() }},
 		{"header", func(c cursor) { m.Header = c.headerPatterns() }},
+		{"asserted_identity", func(c cursor) { m.Asserted = c.regex("") }},
+		{"diversion", func(c cursor) { m.Diversion = c.regex("") }},
+		{"codec", func(c cursor) { m.Codec = c.codecs() }},
+		{"numbers", func(c cursor) { m.Numbers, m.NumbersOf = d.numbers(c) }},
+		{"time", func(c cursor) { m.Windows = c.windows() }},
+		{"sample", func(c cursor) { m.Sample = c.share() }},
+		{"any", func(c cursor) { m.Any = d.matches(c, recording) }},
+		{"all", func(c cursor) { m.All = d.matches(c, recording) }},
+		{"not", func(c cursor) {
+			if not := d.match(c, recording); not.Empty() {
+				c.failf("asks for nothing, and so nothing would match; write conditions below it, or remove it")
+			} else {
+				m.Not = &not
+			}
+		}},
 	}
 	if recording {
 		known = append(known, field{"route", func(c cursor) { d.routeRef(c, &m.Route) }})
 	}
 	c.read(known)
 	return m
+}
+
+// matches reads a list of matches.
+func (d *decoder) matches(c cursor, recording bool) []policy.Match {
+	var out []policy.Match
+	for _, item := range c.items("matches") {
+		out = append(out, d.match(item, recording))
+	}
+	if c.n.kind == list && len(c.n.items) == 0 {
+		c.failf("is empty; write matches, each after a dash, or remove it")
+	}
+	return out
+}
+
+// codecs reads names of codecs (RFC 4855: a token).
+func (c cursor) codecs() []string {
+	var out []string
+	for _, item := range c.words("a codec such as PCMA") {
+		if !token(item.n.text) {
+			item.failf("%s is no codec; write a name as in a=rtpmap, such as PCMA or opus", item.show())
+			continue
+		}
+		out = append(out, item.n.text)
+	}
+	return out
 }
 
 // listenerRef reads the URL of one of sip.listen.

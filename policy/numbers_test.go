@@ -1,0 +1,152 @@
+package policy_test
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"sidetrack/policy"
+)
+
+func numbers(t testing.TB, text string) *policy.Numbers {
+	t.Helper()
+	set, err := policy.ParseNumbers([]byte(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return policy.NewNumbers("test", set)
+}
+
+func TestNumbers(t *testing.T) {
+	list := numbers(t, `# the board
++49 (30) 1234-56
+0044/20.7946   # London, as the PBX dials it
++1555*
+030
+alice
+bob@example.com
+`)
+	for address, want := range map[policy.Address]bool{
+		{User: "+493012 3456"}:                        false, // a blank is no separator in a URI
+		{User: "+49301234-56"}:                        true,
+		{User: "4930123456"}:                          true,
+		{User: "+49301234567"}:                        false, // longer
+		{User: "+4930123456;phone-context=x"}:         true,
+		{User: "0044207946"}:                          true,
+		{User: "44207946"}:                            false, // 00 is not +
+		{User: "+15550001"}:                           true,
+		{User: "1555"}:                                true,
+		{User: "155"}:                                 false,
+		{User: "030"}:                                 true,
+		{User: "30"}:                                  false, // a zero in front counts
+		{User: "alice", Host: "anywhere"}:             true,
+		{User: "Alice"}:                               false, // users are told apart by case, RFC 3261 §19.1.4
+		{User: "bob", Host: "example.com"}:            true,
+		{User: "bob", Host: "example.org"}:            false,
+		{URI: "tel:+49-30-123456;phone-context=a"}:    true,
+		{URI: "sip:192.0.2.1"}:                        false,
+		{}:                                            false,
+		{User: strings.Repeat("1", 40)}:               false,
+		{User: "+15551234567890123456789"}:            false, // no number any more
+		{User: "alice", URI: "sip:alice@x", Host: ""}: true,
+	} {
+		if got := list.Has(address); got != want {
+			t.Errorf("Has(%+v) = %v, want %v", address, got, want)
+		}
+	}
+	if list.Len() != 6 {
+		t.Errorf("%d entries, want 6", list.Len())
+	}
+}
+
+func TestNumbersRefuse(t *testing.T) {
+	for text, want := range map[string]string{
+		"1\n2\n<sip:a@b>\n": `line 3: "<sip:a@b>" is no number, user or user@host; write +49301234, +4930*, alice or alice@example.com`,
+		"*":                 `line 1: "*" is no number, user or user@host; write +49301234, +4930*, alice or alice@example.com`,
+		"al*":               `line 1: "al*" is no number, user or user@host; write +49301234, +4930*, alice or alice@example.com`,
+	} {
+		if _, err := policy.ParseNumbers([]byte(text)); err == nil || err.Error() != want {
+			t.Errorf("%q: error %v, want %s", text, err, want)
+		}
+	}
+}
+
+// Of a million numbers each is found, and its neighbour is not.
+func TestMillionNumbers(t *testing.T) {
+	var text strings.Builder
+	for i := range 1_000_000 {
+		fmt.Fprintf(&text, "+49%09d\n", i*2)
+	}
+	list := numbers(t, text.String())
+	if list.Len() != 1_000_000 {
+		t.Fatalf("%d entries", list.Len())
+	}
+	for i := 0; i < 1_000_000; i += 997 {
+		on, off := policy.Address{User: fmt.Sprintf("+49%09d", i*2)}, policy.Address{User: fmt.Sprintf("49%09d", i*2+1)}
+		if !list.Has(on) || list.Has(off) {
+			t.Fatalf("%d: on the list %v, its neighbour %v", i, list.Has(on), list.Has(off))
+		}
+	}
+}
+
+func TestReplacedNumbers(t *testing.T) {
+	list := numbers(t, "1")
+	set, err := policy.ParseNumbers([]byte("2"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	list.Replace(set)
+	if list.Has(policy.Address{User: "1"}) || !list.Has(policy.Address{User: "2"}) {
+		t.Error("the old list is still asked")
+	}
+	var none policy.Numbers
+	if none.Has(policy.Address{User: "1"}) || none.Len() != 0 {
+		t.Error("an empty list has somebody on it")
+	}
+}
+
+// Whatever is taken finds itself again, as it was written.
+func FuzzParseNumbers(f *testing.F) {
+	for _, s := range []string{"+49 30 1234", "alice\nbob@x", "+4930*", "#", "1;2", "\x00"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		set, err := policy.ParseNumbers([]byte(text))
+		if err != nil {
+			return
+		}
+		list := policy.NewNumbers("", set)
+		entries := strings.Split(text, "\n")
+		if slices.ContainsFunc(entries, func(e string) bool { return strings.Contains(e, "*") }) {
+			return
+		}
+		for _, e := range entries {
+			e, _, _ = strings.Cut(e, "#")
+			if e = strings.TrimSpace(e); e == "" {
+				continue
+			}
+			user, host, _ := strings.Cut(e, "@")
+			user = strings.NewReplacer(" ", "").Replace(user)
+			if strings.Contains(user, "/") || strings.Contains(host, "@") {
+				continue // written for people only
+			}
+			if !list.Has(policy.Address{User: user, Host: host}) {
+				t.Errorf("%q is on the list and is not found", e)
+			}
+		}
+	})
+}
+
+func BenchmarkNumbers(b *testing.B) {
+	var text strings.Builder
+	for i := range 1_000_000 {
+		fmt.Fprintf(&text, "+49%09d\n", i*2)
+	}
+	list := numbers(b, text.String())
+	a := policy.Address{User: "+49000001234", Host: "example.com"}
+	b.ReportAllocs()
+	for b.Loop() {
+		list.Has(a)
+	}
+}
