@@ -154,11 +154,6 @@ type HeaderTemplate struct {
 	Secret bool             // came out of the environment: never to be shown
 }
 
-// HTTP is the API, the metrics and the health checks.
-type HTTP struct {
-	Listen string // host:port; "": off
-}
-
 // Log says what is logged and how.
 type Log struct {
 	Level  slog.Level

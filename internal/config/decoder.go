@@ -3,7 +3,6 @@ package config
 import (
 	"fmt"
 	"log/slog"
-	"net/netip"
 
 	"sidetrack/policy"
 )
@@ -35,7 +34,7 @@ func newDecoder(file string, opt Options) *decoder {
 		SIP:     defaultSIP(),
 		Media:   defaultMedia(),
 		Journal: defaultJournal(),
-		HTTP:    HTTP{Listen: "127.0.0.1:8080"},
+		HTTP:    defaultHTTP(),
 		Log:     Log{Level: slog.LevelInfo, Format: "text"},
 	}}
 }
@@ -114,43 +113,4 @@ func (d *decoder) log(c cursor) {
 			}
 		}},
 	})
-}
-
-func (d *decoder) http(c cursor) {
-	c.read(fields{{"listen", func(c cursor) {
-		const want = `host:port such as 127.0.0.1:8080, or "" for off`
-		s, ok := c.text(want)
-		if !ok {
-			return
-		}
-		if s == "" {
-			d.cfg.HTTP.Listen = ""
-			return
-		}
-		host, _, err := splitHostPort(s)
-		if err != nil {
-			c.failf("%s is no address to listen on; write %s", c.show(), want)
-			return
-		}
-		d.cfg.HTTP.Listen = s
-		if a, err := netip.ParseAddr(host); host != "localhost" && (err != nil || !a.IsLoopback()) {
-			c.warnf("whoever reaches %s can see and stop recordings: there is no login; 127.0.0.1 keeps it to this host", c.show())
-		}
-	}}})
-}
-
-// finishHTTP compares with the sockets for SIP. The port may be the default
-// one, so it is the socket for SIP that is told to move.
-func (d *decoder) finishHTTP(root cursor) {
-	if d.cfg.HTTP.Listen == "" {
-		return
-	}
-	host, port, _ := splitHostPort(d.cfg.HTTP.Listen)
-	addr, _ := netip.ParseAddr(host)
-	for _, l := range d.cfg.SIP.Listeners {
-		same := !addr.IsValid() || addr.IsUnspecified() || l.Addr.Addr().IsUnspecified() || l.Addr.Addr() == addr
-		if l.Proto != "udp" && int(l.Addr.Port()) == port && port != 0 && same {
-			d.addf(root.n.get("sip").get("listen").line, "sip.listen", "%s has the port of http.listen (%s); choose another for one of them", l.URL, d.cfg.HTTP.Listen)
-		}
-	}
 }

@@ -23,7 +23,7 @@ func (c *Config) Describe(w io.Writer) {
 	c.describeRules(t)
 	t.title("Around it")
 	c.Journal.describe(t)
-	t.row("http", or(c.HTTP.Listen, "off"))
+	c.HTTP.describe(t)
 	t.row("log", strings.ToLower(c.Log.Level.String())+", "+c.Log.Format)
 	_ = t.tw.Flush() // the writer's affair
 }

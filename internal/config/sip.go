@@ -16,7 +16,7 @@ func (d *decoder) sip(c cursor) {
 	c.read(fields{
 		{"listen", d.listen},
 		{"advertise", d.advertise},
-		{"tls", d.tls},
+		{"tls", d.tls(&s.TLS)},
 		{"trusted", func(c cursor) { s.Trusted = c.cidrs() }},
 		{"max_calls", func(c cursor) {
 			if n, ok := c.integer(0, 1_000_000); ok {

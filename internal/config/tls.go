@@ -10,7 +10,12 @@ import (
 	"path/filepath"
 )
 
-func (d *decoder) tls(c cursor) {
+// tls reads whom we are and whom we trust; it is put where into points.
+func (d *decoder) tls(into **TLS) func(cursor) {
+	return func(c cursor) { d.readTLS(c, into) }
+}
+
+func (d *decoder) readTLS(c cursor, into **TLS) {
 	t := &TLS{}
 	var certificate, key, ca *cursor
 	ok := c.read(fields{
@@ -26,7 +31,7 @@ func (d *decoder) tls(c cursor) {
 	if !ok || c.n.null() {
 		return
 	}
-	d.cfg.SIP.TLS = t
+	*into = t
 	d.checkPair(c, t, certificate, key)
 	if t.CA != "" {
 		if err := checkAuthorities(t.CA); err != nil {
