@@ -94,7 +94,7 @@ func (t *Tap) emit(b []byte, h *header, clock, at, now int64) {
 	}
 	writeHeader(b, t.pt[own.pt], seq, ts, t.ssrc)
 	if b, ok = t.seal.packet(b); !ok {
-		t.drop(DropError)
+		t.drop(t.seal.refused)
 		return
 	}
 	if !t.collect(b, &own, now) {

@@ -1,6 +1,10 @@
 package forker
 
-import "sidetrack/internal/srtp"
+import (
+	"errors"
+
+	"sidetrack/internal/srtp"
+)
 
 // seal is the SRTP of a copy: ours, with keys that have nothing to do with the
 // call's (RFC 7866 §12.2). The zero value leaves packets as they are. Guarded by
@@ -9,6 +13,7 @@ type seal struct {
 	own, theirs *srtp.Key
 	out         *srtp.Sealer
 	in          srtp.Opener // of the recorder's RTCP
+	refused     DropReason  // why the last packet must not leave
 }
 
 // Seal has copies and RTCP leave as SRTP under the key own, and takes the
@@ -46,6 +51,9 @@ func (s *seal) packet(b []byte) (out []byte, ok bool) {
 		return b, true
 	}
 	out, err := s.out.RTP(b)
+	if s.refused = DropError; errors.Is(err, srtp.ErrUsed) {
+		s.refused = DropLate // twice the same number: no key may seal that
+	}
 	return out, err == nil
 }
 

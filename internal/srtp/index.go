@@ -10,19 +10,20 @@ type source struct {
 	known  bool
 	high   int64 // newest index
 	proof  *lock // under which it was authenticated last; nil: never
-	top    int64 // newest index authenticated under proof
 	failed int   // packets in a row that were not authentic
 	turn   uint64
 }
 
-// guess is the index that the sequence number most likely stands for.
-func (s *source) guess(seq uint16) int64 {
-	return s.high + int64(int16(seq-uint16(s.high)))
-}
+// guess is the index that the sequence number most likely stands for, when high
+// is the newest one.
+func guess(high int64, seq uint16) int64 { return high + int64(int16(seq-uint16(high))) }
+
+func (s *source) guess(seq uint16) int64 { return guess(s.high, seq) }
 
 func (s *source) advance(index int64) { s.high = max(s.high, index) }
 
-// tracker finds sources; the one unheard for longest makes room for a new one.
+// tracker finds sources; the one unheard for longest makes room for a new one,
+// those first that were never authentic.
 type tracker struct {
 	sources [maxSources]source
 	turn    uint64
@@ -44,7 +45,8 @@ func (t *tracker) find(ssrc uint32) *source {
 func (t *tracker) admit(ssrc uint32, index int64) *source {
 	oldest := &t.sources[0]
 	for i := range t.sources {
-		if s := &t.sources[i]; s.turn < oldest.turn {
+		s := &t.sources[i]
+		if proven, old := s.proof != nil, oldest.proof != nil; proven != old && old || proven == old && s.turn < oldest.turn {
 			oldest = s
 		}
 	}

@@ -95,12 +95,11 @@ func (k Key) LogValue() slog.Value { return slog.StringValue(k.String()) }
 func (k Key) MarshalText() ([]byte, error) { return []byte(k.String()), nil }
 
 // context makes the transform's state.
-func (k *Key) context() (*srtp.Context, error) {
+func (k *Key) context(options ...srtp.ContextOption) (*srtp.Context, error) {
 	s, ok := suites[k.Suite]
 	if !ok {
 		return nil, fmt.Errorf("suite %q is not known", string(k.Suite))
 	}
-	var options []srtp.ContextOption
 	if len(k.MKI) > 0 {
 		options = append(options, srtp.MasterKeyIndicator(k.MKI))
 	}

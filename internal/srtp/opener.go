@@ -3,74 +3,77 @@ package srtp
 import (
 	"encoding/binary"
 	"errors"
+	"slices"
 
 	"github.com/pion/rtcp"
 	"github.com/pion/rtp"
-	"github.com/pion/srtp/v3"
 )
 
 const (
-	window      = 1000 // packets behind the newest; what is older is taken for a replay
-	patience    = 5    // packets of a source that fail in a row before its counter is searched for
-	maxContexts = 64   // unproven SSRCs that a transform's state may hold
+	patience  = 5    // packets of a source that fail in a row before its counter is searched for
+	linger    = 1024 // packets under new keys after which the former ones are forgotten
+	maxFormer = 4    // former keys that are kept
 )
 
 // Errors of Opener.
 var (
 	ErrNoKey  = errors.New("no key")
 	ErrAuth   = errors.New("not authentic")
-	ErrReplay = errors.New("too old: perhaps a replay")
+	ErrReplay = errors.New("opened before, or too old to tell")
 )
 
 // Opener authenticates and decrypts what one party sends. The zero value has no
 // key and opens nothing.
 type Opener struct {
-	current, former *lock
-	tracker         tracker
-	header          rtp.Header
-	control         rtcp.Header
-	buf, spare      []byte
-}
+	// Once has each packet open one time only (RFC 3711 §3.3.2). Without it late
+	// and repeated packets are opened, but not those far behind: a recording must
+	// show what was sent, and nothing twice that somebody plays again later.
+	Once bool
 
-// lock is one key at work.
-type lock struct {
-	key     *Key
-	ctx     *srtp.Context
-	roc     int64 // of the newest packet it has opened
-	strange int   // SSRCs that its context knows for having been tried only
-}
-
-func newLock(k *Key) (*lock, error) {
-	ctx, err := k.context()
-	if err != nil {
-		return nil, err
-	}
-	return &lock{key: k, ctx: ctx}, nil
+	locks      []*lock // keys in force, then former ones
+	inForce    int
+	fresh      int // packets that keys in force have opened since they came
+	tracker    tracker
+	header     rtp.Header
+	control    rtcp.Header
+	buf, spare []byte
 }
 
 // SetKey has the key used from now on; the one before still opens what is under
-// way. The same key again changes nothing. nil takes all keys away.
-func (o *Opener) SetKey(k *Key) error {
-	switch {
-	case k == nil:
-		o.current, o.former = nil, nil
-		return nil
-	case o.current != nil && o.current.key.Equal(k):
-		return nil
-	case o.former != nil && o.former.key.Equal(k):
-		o.current, o.former = o.former, o.current
+// way. The same key again changes nothing. nil takes all keys away. more are
+// further keys of the same party, told apart by their MKI (RFC 4568 §6.1).
+func (o *Opener) SetKey(k *Key, more ...*Key) error {
+	if k == nil {
+		o.locks, o.inForce = nil, 0
 		return nil
 	}
-	l, err := newLock(k)
-	if err != nil {
-		return err
+	keys := append([]*Key{k}, more...)
+	if len(keys) == o.inForce && !slices.ContainsFunc(keys, func(k *Key) bool { return lockOf(o.locks[:o.inForce], k) == nil }) {
+		return nil
 	}
-	o.current, o.former = l, o.current
+	var locks []*lock
+	for _, k := range keys {
+		l := lockOf(o.locks, k)
+		if l == nil {
+			var err error
+			if l, err = newLock(k); err != nil {
+				return err
+			}
+		}
+		locks = append(locks, l)
+	}
+	inForce := len(locks)
+	for _, l := range o.locks {
+		if len(locks) < inForce+maxFormer && !slices.Contains(locks, l) {
+			locks = append(locks, l)
+		}
+	}
+	o.locks, o.inForce, o.fresh = locks, inForce, 0
 	return nil
 }
 
 // Keyed tells whether there is a key.
-func (o *Opener) Keyed() bool { return o.current != nil }
+func (o *Opener) Keyed() bool { return o.inForce > 0 }
 
 // Follow counts a packet that nobody wants opened, so that the rollover counter
 // is right when somebody does.
@@ -87,38 +90,60 @@ func (o *Opener) Follow(b []byte) {
 }
 
 // RTP opens a packet. What it returns is valid until the next call; b stays as
-// it is. Late and repeated packets are opened, too, but not those far behind
-// (RFC 3711 §3.3.2): a recording must show what was sent, and nothing twice that
-// somebody plays again later.
+// it is.
 func (o *Opener) RTP(b []byte) ([]byte, error) {
-	if o.current == nil {
+	if o.inForce == 0 {
 		return nil, ErrNoKey
 	}
 	if len(b) < 12 {
 		return nil, ErrAuth
 	}
 	seq, ssrc := binary.BigEndian.Uint16(b[2:]), binary.BigEndian.Uint32(b[8:])
-	s := o.tracker.find(ssrc)
+	s := o.source(ssrc)
 	index := int64(seq)
 	if s != nil {
 		index = s.guess(seq)
 	}
-	for _, l := range [2]*lock{o.current, o.former} {
-		if l == nil {
-			continue
-		}
+	for i, l := range o.locks {
 		out, at, ok := o.search(l, s, b, ssrc, index)
 		if !ok {
 			continue
 		}
-		if s != nil && s.proof == l && at < s.top-window {
+		if !l.accept(ssrc, at, o.Once) {
 			return nil, ErrReplay
 		}
 		o.opened(l, s, ssrc, at)
+		o.age(i)
 		return out, nil
 	}
 	o.refused(b, s)
 	return nil, ErrAuth
+}
+
+// source finds a source, also one that was displaced since it was authentic.
+func (o *Opener) source(ssrc uint32) *source {
+	if s := o.tracker.find(ssrc); s != nil {
+		return s
+	}
+	for _, l := range o.locks {
+		if r := l.played[ssrc]; r != nil {
+			s := o.tracker.admit(ssrc, r.top)
+			s.proof = l
+			return s
+		}
+	}
+	return nil
+}
+
+// age forgets the former keys some time after the i-th key was of use.
+func (o *Opener) age(i int) {
+	if i >= o.inForce || len(o.locks) == o.inForce {
+		return
+	}
+	if o.fresh++; o.fresh > linger {
+		clear(o.locks[o.inForce:])
+		o.locks = o.locks[:o.inForce]
+	}
 }
 
 // search tries the rollover counters that the packet may have been sent with:
@@ -146,30 +171,15 @@ func (o *Opener) try(l *lock, b []byte, ssrc uint32, roc int64) ([]byte, bool) {
 	if roc < 0 || roc > 1<<32-1 {
 		return nil, false
 	}
-	if _, known := l.ctx.ROC(ssrc); known || roc > 0 {
-		if !known && !l.reserve() {
-			return nil, false
-		}
-		l.ctx.SetROC(ssrc, uint32(roc))
-	}
 	if cap(o.buf) < len(b) {
 		o.buf = make([]byte, max(2*len(b), 2048))
 	}
-	out, err := l.ctx.DecryptRTP(o.buf[:0], b, &o.header)
+	ctx := l.at(ssrc, uint32(roc))
+	if ctx == nil {
+		return nil, false
+	}
+	out, err := ctx.DecryptRTP(o.buf[:0], b, &o.header)
 	return out, err == nil
-}
-
-// reserve bounds what SSRCs that were never authentic take up.
-func (l *lock) reserve() bool {
-	if l.strange++; l.strange <= maxContexts {
-		return true
-	}
-	ctx, err := l.key.context()
-	if err != nil {
-		return false
-	}
-	l.ctx, l.strange = ctx, 1
-	return true
 }
 
 // opened notes an authentic packet.
@@ -180,11 +190,7 @@ func (o *Opener) opened(l *lock, s *source, ssrc uint32, index int64) {
 	if s.proof != l || s.failed >= patience {
 		s.high = index // what was believed may have been wrong
 	}
-	if s.proof != l {
-		s.proof, s.top = l, index
-	}
-	s.top = max(s.top, index)
-	s.failed = 0
+	s.proof, s.failed = l, 0
 	s.advance(index)
 	l.roc = s.high >> 16
 }
@@ -198,16 +204,13 @@ func (o *Opener) refused(b []byte, s *source) {
 	s.failed++
 }
 
-// RTCP opens an SRTCP packet (RFC 3711 §3.4). What it returns is valid until the
-// next call.
+// RTCP opens an SRTCP packet (RFC 3711 §3.4), each once. What it returns is valid
+// until the next call.
 func (o *Opener) RTCP(b []byte) ([]byte, error) {
-	if o.current == nil {
+	if o.inForce == 0 {
 		return nil, ErrNoKey
 	}
-	for _, l := range [2]*lock{o.current, o.former} {
-		if l == nil {
-			continue
-		}
+	for _, l := range o.locks {
 		if cap(o.spare) < len(b) {
 			o.spare = make([]byte, max(2*len(b), 512))
 		}

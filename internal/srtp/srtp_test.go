@@ -104,10 +104,7 @@ func TestEachSuiteOpensWhatOthersSeal(t *testing.T) {
 					t.Fatal(err)
 				}
 				theirs := newSender(t, k)
-				for i := range 70000 { // over the end of the sequence numbers
-					if i > 100 && i < 65400 {
-						i = 65400
-					}
+				for i := range 10000 { // over the end of the sequence numbers
 					p := packet(uint16(60000+i), 7)
 					opens(t, o, s.seal(p), p)
 					sealed, err := ours.RTP(p)
@@ -117,9 +114,6 @@ func TestEachSuiteOpensWhatOthersSeal(t *testing.T) {
 					got, err := theirs.ctx.DecryptRTP(nil, sealed, nil)
 					if err != nil || !bytes.Equal(got, p) {
 						t.Fatalf("another party cannot open %d: %v", i, err)
-					}
-					if i >= 65400+100 {
-						break
 					}
 				}
 			})
@@ -370,6 +364,7 @@ func BenchmarkSeal(b *testing.B) {
 		p := packet(1, 7)
 		b.ReportAllocs()
 		for b.Loop() {
+			binary.BigEndian.PutUint16(p[2:], binary.BigEndian.Uint16(p[2:])+1)
 			if _, err := s.RTP(p); err != nil {
 				b.Fatal(err)
 			}
