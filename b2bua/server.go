@@ -274,7 +274,7 @@ func inviteOf(req *sip.Message, flow transport.Flow) *policy.Invite {
 		Method: req.Method, RequestURI: req.RequestURI, CallID: req.CallID(),
 		From: addressOf(req.From()), To: addressOf(req.To()),
 		Source:  flow.Remote.Addr().Unmap(),
-		Headers: make([]policy.Header, len(req.Headers)),
+		Headers: make([]policy.Header, len(req.Headers)), Received: time.Now(), Codecs: offeredCodecs(req),
 	}
 	if flow.Listener != nil {
 		in.Listener = flow.Listener.URL

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+	_ "time/tzdata" // zones of rules, where the host has none: containers
 )
 
 // command is one word after the program's name.

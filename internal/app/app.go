@@ -50,6 +50,7 @@ type App struct {
 	journal   *store.Store // nil: none is kept
 	http      *api.Server
 	reloads   *reloads
+	watch     *watch
 	serving   atomic.Bool
 }
 
@@ -59,6 +60,8 @@ func New(cfg *config.Config, opt Options) (*App, error) {
 	a.registry.MustRegister(collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), buildInfo(opt))
 	a.reloads = newReloads(a.registry)
+	a.watch = newWatch(a.log, a.registry)
+	a.watch.Follow(cfg.Numbers)
 	a.policy.Store(policy.New(cfg.Policy))
 	tlsConfig, err := loadTLS(cfg.SIP.TLS)
 	if err != nil {
@@ -124,6 +127,7 @@ func (a *App) Start() error {
 		a.log.Info("listening", "listener", "http://"+a.http.Addr().String())
 	}
 	a.reloads.succeeded()
+	a.watch.Start(watchEvery)
 	a.serving.Store(true)
 	a.log.Info("ready", "version", a.opt.Version, "file", a.cfg.File)
 	return nil

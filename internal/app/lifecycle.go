@@ -84,6 +84,7 @@ func (a *App) await(ctx context.Context) {
 // shut releases what New and Start have taken.
 func (a *App) shut() error {
 	var err error
+	a.watch.Stop()
 	a.events.Close()
 	if a.http != nil {
 		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
@@ -117,6 +118,7 @@ func (a *App) Reload(cfg *config.Config) error {
 		return err
 	}
 	a.policy.Store(engine)
+	a.watch.Follow(cfg.Numbers)
 	for _, key := range a.needRestart(cfg) {
 		a.log.Warn("changed, but in force only after a restart", "key", key)
 	}
