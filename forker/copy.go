@@ -52,8 +52,13 @@ func (t *Tap) refuse(h *header) {
 
 // mute makes silence of a packet of a known codec, for PauseSilence.
 func (t *Tap) mute(b []byte, h *header) ([]byte, bool) {
+	c := t.masking.codings[h.pt&0x7f]
+	payload, ok := payloadOf(b, h)
+	if !ok || !c.silent() {
+		return b, false
+	}
 	own := *h
-	out, ok := t.silence(b, &own, h.payload)
+	out, ok := t.wrap(b, &own, c.silenceLike(t.masking.blank(), payload))
 	if !ok {
 		return b, false
 	}

@@ -2,7 +2,6 @@ package forker
 
 import (
 	"encoding/binary"
-	"strings"
 	"time"
 )
 
@@ -25,41 +24,11 @@ const (
 	PauseSilence                  // the codec's silence for each packet that the source sends; nothing where that is not known, or there is no address
 )
 
-// Codec is what a payload type of the call means.
-type Codec struct {
-	Name     string // of a=rtpmap; case does not count
-	Clock    int    // Hz of the RTP timestamp; 0: 8000
-	Channels int    // 0: 1
-}
-
 const (
 	eventTimeout = int64(200 * time.Millisecond) // after its last packet an event is over, though its end was lost
 	maxEvent     = 1 << 17                       // ticks, more than a duration can tell
-	maxMasked    = 1280                          // octets of silence in one packet
+	maxMasked    = 1280                          // octets of silence in one packet that stands for an event
 )
-
-// coding is what a tap needs of a codec.
-type coding struct {
-	event   bool
-	perTick uint8 // octets for one tick of the timestamp; 0: silence is not known
-	fill    byte
-}
-
-func codingOf(c Codec) coding {
-	switch strings.ToLower(c.Name) {
-	case "telephone-event":
-		return coding{event: true}
-	case "pcmu":
-		return coding{perTick: uint8(max(c.Channels, 1)), fill: 0xff}
-	case "pcma":
-		return coding{perTick: uint8(max(c.Channels, 1)), fill: 0xd5}
-	case "g722": // both bands' smallest step; one octet a tick, as its clock counts 8000 (RFC 3551 §4.5.2)
-		return coding{perTick: 1, fill: 0xff}
-	case "l16":
-		return coding{perTick: uint8(2 * max(c.Channels, 1))}
-	}
-	return coding{}
-}
 
 // masking is what a tap knows of the event under way. Guarded by the relay's
 // mutex.
@@ -92,16 +61,20 @@ func (t *Tap) mask(b []byte, h *header, at int64) (out []byte, ok bool) {
 	if t.cfg.DTMF == DTMFPass {
 		return b, true
 	}
-	if c.event {
+	if c.event() {
 		if t.cfg.DTMF == DTMFDrop {
 			return nil, false
 		}
 		return t.maskEvent(b, h, at)
 	}
+	payload, ok := payloadOf(b, h)
+	if !ok {
+		return b, true
+	}
 	before := m.covered
 	m.audio, m.heard = h.pt, true
-	if c.perTick > 0 {
-		m.covered = h.ts + uint32(h.payload)/uint32(c.perTick)
+	if ticks := c.ticksOf(payload); ticks > 0 {
+		m.covered = h.ts + ticks
 	}
 	if !m.during(h.ts, at) {
 		return b, true
@@ -110,7 +83,7 @@ func (t *Tap) mask(b []byte, h *header, at int64) (out []byte, ok bool) {
 		m.covered = before // the event's packet was here first
 		return nil, false
 	}
-	return t.silence(b, h, h.payload)
+	return t.wrap(b, h, c.silenceLike(m.blank(), payload))
 }
 
 // during tells whether audio of that time may hold the tone of an event.
@@ -124,8 +97,9 @@ func (m *masking) during(ts uint32, at int64) bool {
 // packet before (RFC 4733 §2.5.1.2: the timestamp stays, the duration grows).
 func (t *Tap) maskEvent(b []byte, h *header, at int64) ([]byte, bool) {
 	m := &t.masking
-	end, duration, ok := telephoneEvent(b[len(b)-h.payload:])
-	if b[0]&0x20 != 0 || !ok {
+	payload, _ := payloadOf(b, h)
+	end, duration, ok := telephoneEvent(payload)
+	if !ok {
 		return nil, false
 	}
 	if !m.active && h.ts == m.ts && at-m.at < eventTimeout { // its end, repeated
@@ -137,36 +111,44 @@ func (t *Tap) maskEvent(b []byte, h *header, at int64) ([]byte, bool) {
 	}
 	m.active, m.at, m.ts, m.until = !end, at, h.ts, h.ts+duration
 	ticks := int32(h.ts + duration - from)
-	perTick := int32(m.codings[m.audio&0x7f].perTick)
-	if ticks <= 0 || !m.heard || perTick == 0 || t.clockOf(h.pt) != t.clockOf(m.audio) {
+	c := m.codings[m.audio&0x7f]
+	if ticks <= 0 || !m.heard || !c.silent() || t.clockOf(h.pt) != t.clockOf(m.audio) {
 		return nil, false
 	}
-	m.covered = from + uint32(ticks)
+	silence := c.silenceFor(m.blank(), int(ticks))
+	lasts := c.ticksOf(silence[rtpHeaderSize:])
+	if lasts == 0 {
+		return nil, false
+	}
+	m.covered = from + lasts
 	h.ts, h.pt = from, m.audio
-	out, ok := t.silence(b, h, int(min(ticks*perTick, maxMasked)))
+	out, ok := t.wrap(b, h, silence)
 	if ok {
 		out[1] &= 0x7f // the talkspurt goes on
 	}
 	return out, ok
 }
 
-// silence builds a packet with h's numbers and n octets of its codec's silence.
-// b stays as it is: other taps have it, too.
-func (t *Tap) silence(b []byte, h *header, n int) ([]byte, bool) {
-	m := &t.masking
-	c := m.codings[h.pt&0x7f]
-	if c.perTick == 0 || n > maxMasked {
+// room is memory to make a packet in. What was made there before is gone.
+func (m *masking) room() []byte {
+	if m.scratch == nil {
+		m.scratch = make([]byte, 0, rtpHeaderSize+maxMasked)
+	}
+	return m.scratch[:0]
+}
+
+// blank is room with a header to be filled in by wrap.
+func (m *masking) blank() []byte { return append(m.room(), make([]byte, rtpHeaderSize)...) }
+
+// wrap makes the packet out, in which only the payload is there, one with h's
+// numbers. b stays as it is: other taps have it, too. ok is false without payload.
+func (t *Tap) wrap(b []byte, h *header, out []byte) ([]byte, bool) {
+	t.masking.scratch = out // it may have grown
+	if len(out) == rtpHeaderSize {
 		return nil, false
 	}
-	if m.scratch == nil {
-		m.scratch = make([]byte, rtpHeaderSize+maxMasked)
-	}
-	out := m.scratch[:rtpHeaderSize+n]
 	out[0], out[1] = 0x80, b[1]&0x80
 	writeHeader(out, h.pt, h.seq, h.ts, h.ssrc)
-	for i := range out[rtpHeaderSize:] {
-		out[rtpHeaderSize+i] = c.fill
-	}
-	h.payload = n
+	h.payload = len(out) - rtpHeaderSize
 	return out, true
 }

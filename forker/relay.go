@@ -61,6 +61,7 @@ type Relay struct {
 	streams   []*stream
 	taps      []*Tap
 	onTimeout func()
+	keys      keys
 	hosts     [2]netip.Addr // from which each side's RTP was admitted last; its other ports' media is believed
 	since     int64         // from when silence counts
 	tellAt    int64         // strangers are not told of before

@@ -30,6 +30,8 @@ type flow struct {
 	lastRTP int64 // arrival of the newest accepted media datagram; 0: none
 	taps    []*Tap
 	secrecy secrecy
+	codecs  *codingTable // what SetCodecs has told; nil: nothing
+	alter   *alteration  // nil: what came goes on as it is
 }
 
 // flowCounters are the plain numbers behind FlowStats.
@@ -76,7 +78,13 @@ func (r *route) pass(b []byte, from netip.AddrPort, now int64) {
 	if control {
 		r.from.heardControl(muxed)
 	}
-	r.forward(b, control)
+	out := b
+	if r.flow.alter != nil && h != nil && !control && !r.flow.secrecy.sealed {
+		out = r.flow.alter.alter(r, b, h, now)
+	}
+	if out != nil {
+		r.forward(out, control)
+	}
 	if control {
 		return
 	}

@@ -59,6 +59,7 @@ func (r *Relay) sweep(now int64) {
 		t.sendReports(now)
 		t.catchUpIdle(now)
 	}
+	r.idleKeys(now)
 	timeout := r.timedOut(now)
 	news := r.strangerNews(now)
 	r.mu.Unlock()

@@ -1,0 +1,76 @@
+package forker
+
+// alteration is what is done to the packets of a flow before they go on to the
+// other party, and who listens to them. Nearly all flows have none: nil, and
+// nothing on the way of their packets. Guarded by the relay's mutex.
+type alteration struct {
+	keypad  keypad
+	swallow bool      // keys do not go on
+	forward numbering // closes up what was left out
+	scratch []byte    // where a packet is made that is not the one that came
+}
+
+// alter makes an RTP packet what goes on to the other party: the packet itself,
+// or another in memory of ours; nil when nothing is to. b stays as it is, for it
+// is to be copied. Packets of SRTP that only pass are not for it.
+func (a *alteration) alter(r *route, b []byte, h *header, now int64) []byte {
+	c := r.flow.codecs.coding[h.pt]
+	key := c.event() && a.keypad.packet(r, b, h, now)
+	if a.swallow || a.forward.started {
+		return a.swallowed(r, b, h, key, now)
+	}
+	return b
+}
+
+// SetCodecs tells what the payload types of a flow mean. Mixing, announcements
+// and keys go by it; taps have Tap.SetCodecs. It replaces what was set before.
+func (r *Relay) SetCodecs(stream int, flow Flow, codecs map[uint8]Codec) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if !r.has(stream) || flow != AB && flow != BA {
+		return
+	}
+	f := &r.streams[stream].flows[flow]
+	if f.codecs == nil {
+		f.codecs = new(codingTable)
+	}
+	*f.codecs = codingTable{}
+	for pt, c := range codecs {
+		if pt < 128 {
+			f.codecs.coding[pt], f.codecs.clock[pt] = codingOf(c), int32(max(c.Clock, 0))
+		}
+	}
+	r.amend()
+}
+
+// codingTable tells what payload types mean.
+type codingTable struct {
+	coding [128]coding
+	clock  [128]int32 // Hz; 0: defaultClock
+}
+
+func (c *codingTable) clockOf(pt uint8) int64 {
+	if hz := c.clock[pt]; hz > 0 {
+		return int64(hz)
+	}
+	return defaultClock
+}
+
+// amend gives the flows what the wishes of the moment need, and takes the rest
+// away. The caller holds mu.
+func (r *Relay) amend() {
+	for _, s := range r.streams {
+		for i := range s.flows {
+			f := &s.flows[i]
+			shifted := f.alter != nil && f.alter.forward.started
+			if f.codecs == nil || r.keys.told == nil && !r.keys.swallow[i] && !shifted {
+				f.alter = nil
+				continue
+			}
+			if f.alter == nil {
+				f.alter = &alteration{}
+			}
+			f.alter.swallow = r.keys.swallow[i]
+		}
+	}
+}
