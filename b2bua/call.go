@@ -71,6 +71,7 @@ type Call struct {
 	media    negotiation
 	rec      recording
 	auth     *digest.Challenge // towards leg B, where the route has credentials
+	session  session           // its timer
 
 	verdict   verdict
 	announced bool                 // call.start was told

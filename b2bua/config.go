@@ -42,6 +42,12 @@ type Config struct {
 	Identity Identity       // "": IdentityPreserve
 	Register RegisterMode   // "": RegisterContact
 
+	// SessionExpires is the session timer, in seconds, of calls whose parties
+	// ask for none (RFC 4028); we keep it. 0: such calls have none.
+	SessionExpires int
+	// SessionSecond is how long a second of a session timer lasts. 0: a second.
+	SessionSecond time.Duration
+
 	// Secret makes the tokens of registered phones. With the same secret a
 	// phone has the same token after a restart. Nil: a random one.
 	Secret []byte

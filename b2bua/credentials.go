@@ -39,7 +39,8 @@ func (c *Call) challenged(tx *txn.ClientTx, resp *sip.Message, tried int, cseq u
 }
 
 // answers sends the request of an exchange again when its target wants to know
-// who we are; the caller hears nothing of it.
+// who we are, or wants another session timer than we do; the caller hears nothing
+// of it.
 func (x *exchange) answers(tx *txn.ClientTx, resp *sip.Message) bool {
 	c := x.call
 	if x.from != sideA || x.cancelled || c.state == StateEnding {
@@ -49,8 +50,11 @@ func (x *exchange) answers(tx *txn.ClientTx, resp *sip.Message) bool {
 	if x.hunt == nil {
 		last = x.branch.dialogs[sideB].LocalCSeq
 	}
-	out := c.challenged(tx, resp, x.tried[tx], last)
-	if out == nil {
+	tried := x.tried[tx]
+	out := c.challenged(tx, resp, tried, last)
+	if out != nil {
+		tried++
+	} else if out = x.demanded(tx, resp, last); out == nil {
 		return false
 	}
 	again := c.lane.Request(out, tx.Target(), x)
@@ -58,7 +62,7 @@ func (x *exchange) answers(tx *txn.ClientTx, resp *sip.Message) bool {
 	if x.tried == nil {
 		x.tried = map[*txn.ClientTx]int{}
 	}
-	x.tried[again] = x.tried[tx] + 1
+	x.tried[again] = tried
 	x.cseqOut = last + 1
 	switch {
 	case x.hunt == nil:

@@ -218,6 +218,7 @@ func (c *Call) over(v verdict) {
 	if c.rec.begun {
 		c.withRecorder(func(r Recorder) { r.End(c.snapshot()) })
 	}
+	c.session.stop()
 	c.relay.Close()
 	c.srv.metrics.result(v.result)
 	c.log.Info("call ended", "result", v.result, "reason", v.reason, "status", v.status,

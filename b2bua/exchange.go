@@ -33,6 +33,7 @@ type exchange struct {
 	acked     bool         // ack is on its way, perhaps behind a lookup
 	cancelled bool
 	tried     map[*txn.ClientTx]int // challenges answered so far, by the request that bears the answer
+	timed     int                   // how often a target had its way about the session timer
 	done      bool
 
 	// What it changed of the negotiation: undone when it fails.

@@ -33,6 +33,7 @@ func (c *Call) onRequest(s side, tx *txn.ServerTx) {
 		c.srv.reply(tx, 481, "")
 	case maxForwards(req) == 0:
 		c.srv.reject(tx, 483, "", "hops")
+	case c.answersRefresh(s, tx):
 	default: // the caller's BYE to one fork of several is one of these
 		c.cross(s, tx, b)
 	}
@@ -123,8 +124,12 @@ func refreshesTarget(method string) bool {
 // side has one pending, 500 when this side has (RFC 3261 §14.2, RFC 3311
 // §5.2). 0: it may go on.
 func (c *Call) glare(s side, req *sip.Message) int {
+	ours := c.session.offers()
 	switch req.Method {
 	case "INVITE":
+		if ours {
+			return 491
+		}
 		for _, o := range c.open {
 			if o.method == "INVITE" || o.offer != nil {
 				return pendingStatus(o.from == s)
@@ -133,6 +138,9 @@ func (c *Call) glare(s side, req *sip.Message) int {
 	case "UPDATE":
 		if sdpOf(req) == nil {
 			return 0
+		}
+		if ours {
+			return 491
 		}
 		if blocked, own := c.media.blocks(s); blocked {
 			return pendingStatus(own)

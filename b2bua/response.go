@@ -39,6 +39,9 @@ func (x *exchange) response(resp *sip.Message, b *branch) (out *sip.Message, err
 		out.Set("Contact", ourContact("", c.legs[x.from].contact))
 	}
 	mirror(out, resp)
+	if resp.Status/100 == 2 && b != nil && (x.method == "INVITE" || x.method == "UPDATE" && b == c.current) {
+		c.session.agree(x, resp, out)
+	}
 	if x == c.initial && resp.Status < 200 && b != nil {
 		c.showProvisional(out, b)
 	}

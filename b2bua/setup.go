@@ -226,6 +226,7 @@ func (c *Call) inviteB(uri string) *sip.Message {
 	out.Set("CSeq", fmt.Sprintf("%d INVITE", in.CSeq().Num))
 	out.Set("Contact", ourContact(contact, leg.contact))
 	mirror(out, in)
+	c.session.ask(c, out)
 	c.srv.references.translate(out)
 	return c.anchorBody(out, "INVITE", sideA)
 }

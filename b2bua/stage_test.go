@@ -48,6 +48,7 @@ type setup struct {
 	udpOnly  bool          // the proxy listens on UDP only
 	register b2bua.RegisterMode
 	rates    txn.Rates
+	session  int // SessionExpires; its seconds last 10 ms here
 }
 
 func newStage(t *testing.T, with setup) *stage {
@@ -79,6 +80,7 @@ func newStage(t *testing.T, with setup) *stage {
 	s.server = b2bua.NewServer(b2bua.Config{
 		Transport: s.transport, Txn: layer, Media: engine, Policy: rules.Load, Log: log,
 		Identity: with.identity, Recorder: with.recorder, MaxCalls: with.maxCalls, TargetTimeout: with.silence,
+		SessionExpires: with.session, SessionSecond: 10 * time.Millisecond,
 		Register: with.register, Secret: []byte("the same after a restart"),
 	})
 	layer.Start(s.server)

@@ -1,0 +1,248 @@
+package b2bua
+
+import (
+	"math/rand/v2"
+	"strconv"
+	"time"
+
+	"sidetrack/internal/sdp"
+	"sidetrack/internal/sip"
+	"sidetrack/internal/sip/transport"
+	"sidetrack/internal/sip/txn"
+)
+
+// refresh is a request of our own within a leg: it keeps the session there alive
+// and changes nothing (RFC 4028 §7.4). By UPDATE without a body where the side
+// has UPDATE, else by a re-INVITE with the description it was last shown.
+type refresh struct {
+	call   *Call
+	side   side
+	method string
+	tried  int // challenges answered
+	lost   bool
+	ack    *txn.Sent
+	done   bool
+}
+
+// maxRefreshTries bounds how often one refresh is sent in another form.
+const maxRefreshTries = 4
+
+// refresh sends one to side s.
+func (c *Call) refresh(s side) {
+	r := &refresh{call: c, side: s, method: "INVITE"}
+	if c.session.sides[s].updates {
+		r.method = "UPDATE"
+	}
+	c.session.open[s] = r
+	r.send()
+}
+
+func (r *refresh) send() {
+	c, s := r.call, r.side
+	d := c.current.dialogs[s]
+	out := d.Request(r.method)
+	out.Set("Contact", "<"+c.legs[s].contact+">")
+	out.Set("Supported", "timer")
+	if c.session.sides[s].timer {
+		out.Set("Session-Expires", strconv.Itoa(c.session.seconds)+";refresher=uac")
+	}
+	if r.method == "INVITE" {
+		if out = c.lastShown(s, out); len(out.Body) == 0 {
+			r.finish() // nothing was agreed that could be offered again
+			return
+		}
+	}
+	if s == sideB {
+		c.credential(out)
+	}
+	r.transmit(out)
+}
+
+// transmit finds the way and sends.
+func (r *refresh) transmit(out *sip.Message) {
+	c := r.call
+	c.towards(r.side, c.current.dialogs[r.side], func(t txn.Target, err error) {
+		switch {
+		case c.state == StateEnding:
+		case err != nil:
+			r.gone("next hop does not resolve")
+		default:
+			c.track(c.lane.Request(out, t, r))
+		}
+	})
+}
+
+// lastShown gives out the description that side s has from us: the other side's
+// last one, anchored as it was, with the same version in its o= line.
+func (c *Call) lastShown(s side, out *sip.Message) *sip.Message {
+	said := c.media.said[other(s)]
+	if said == nil {
+		return out
+	}
+	out.SetBody(sdpType, said.Bytes())
+	return c.anchorBody(out, "INVITE", other(s))
+}
+
+// OnResponse implements txn.ClientHandler.
+func (r *refresh) OnResponse(tx *txn.ClientTx, resp *sip.Message, flow transport.Flow) {
+	if resp.Status < 200 {
+		return
+	}
+	c := r.call
+	defer c.settled(tx)
+	if resp.Status < 300 {
+		r.accepted(tx, resp, flow)
+		return
+	}
+	if r.done || c.state == StateEnding {
+		return
+	}
+	switch {
+	case resp.Status == 481 || resp.Status == 408:
+		c.legs[r.side].gone = resp.Status == 481
+		r.gone(strconv.Itoa(resp.Status) + " " + resp.Reason)
+	case resp.Status == 491:
+		r.after(r.backOff())
+	case resp.Status == 422:
+		if least, _ := expiry(resp, "Min-SE"); least > c.session.seconds && least <= maxSession {
+			c.session.seconds = least
+			r.after(0)
+			return
+		}
+		r.finish()
+	case (resp.Status == 405 || resp.Status == 501) && r.method == "UPDATE":
+		c.session.sides[r.side].listed, c.session.sides[r.side].updates = true, false
+		r.method = "INVITE"
+		r.after(0)
+	default:
+		if r.side == sideB {
+			d := c.current.dialogs[sideB]
+			if out := c.challenged(tx, resp, r.tried, d.LocalCSeq); out != nil {
+				d.LocalCSeq++
+				r.tried++
+				c.track(c.lane.Request(out, tx.Target(), r))
+				return
+			}
+		}
+		r.finish() // it refuses, but it lives
+	}
+}
+
+// accepted takes the 2xx, perhaps for the second time.
+func (r *refresh) accepted(tx *txn.ClientTx, resp *sip.Message, flow transport.Flow) {
+	c := r.call
+	if r.method == "INVITE" {
+		if r.ack != nil {
+			r.ack.Resend()
+			return
+		}
+		defer r.acknowledge(tx.Request().CSeq().Num)
+	}
+	if r.done || c.state == StateEnding {
+		return
+	}
+	c.legs[r.side].flow = flow
+	c.current.dialogs[r.side].Refresh(resp)
+	c.current.dialogs[r.side].Flow = flow
+	c.session.sides[r.side].learn(resp)
+	if n, _ := expiry(resp, "Session-Expires"); n > 0 {
+		c.session.seconds = min(n, c.session.seconds)
+	}
+	r.answer(sdpOf(resp))
+	r.finish()
+}
+
+// answer takes the description in the 2xx of our re-INVITE. The offer was not
+// new, so it should not be either; where it moved, media follow.
+func (r *refresh) answer(s *sdp.Session) {
+	c := r.call
+	if s == nil || r.method != "INVITE" || same(s, c.media.said[r.side]) {
+		return
+	}
+	said := c.media.said
+	said[r.side] = s
+	c.media.enforce(c, said)
+	c.current.said = said
+	c.tellRecorder()
+}
+
+func (r *refresh) acknowledge(cseq uint32) {
+	c := r.call
+	d := c.current.dialogs[r.side]
+	out := d.RequestCSeq("ACK", cseq)
+	c.towards(r.side, d, func(t txn.Target, err error) {
+		if err == nil {
+			r.ack = c.lane.SendAck(out, t)
+		}
+	})
+}
+
+// OnFail implements txn.ClientHandler.
+func (r *refresh) OnFail(tx *txn.ClientTx, err error) {
+	c := r.call
+	defer c.settled(tx)
+	if r.done || c.state == StateEnding {
+		return
+	}
+	if !r.lost && lostPath(c.current.dialogs[r.side], err) {
+		r.lost = true
+		r.after(0)
+		return
+	}
+	r.gone(err.Error())
+}
+
+// backOff is how long to wait after a 491 (RFC 3261 §14.1): on leg B the Call-ID
+// is ours, on leg A it is the caller's.
+func (r *refresh) backOff() time.Duration {
+	tens := rand.IntN(201)
+	if r.side == sideB {
+		tens = 210 + rand.IntN(191)
+	}
+	return r.call.srv.second() * time.Duration(tens) / 100
+}
+
+// after sends it once more.
+func (r *refresh) after(d time.Duration) {
+	if r.tried++; r.tried > maxRefreshTries {
+		r.finish()
+		return
+	}
+	r.call.lane.After(d, func() {
+		c := r.call
+		switch {
+		case c.state == StateEnding || r.done:
+		case c.busyWith(r):
+			r.after(c.srv.second())
+		default:
+			r.send()
+		}
+	})
+}
+
+// busyWith tells whether another offer than r's is under way.
+func (c *Call) busyWith(r *refresh) bool {
+	c.session.open[r.side] = nil
+	defer func() { c.session.open[r.side] = r }()
+	return c.busy()
+}
+
+// finish ends the refresh; after the last one the time begins anew.
+func (r *refresh) finish() {
+	c := r.call
+	r.done = true
+	if c.session.open[r.side] == r {
+		c.session.open[r.side] = nil
+	}
+	if c.session.open == [2]*refresh{} {
+		c.session.arm(c)
+	}
+}
+
+// gone ends the call: that side has lost it (RFC 4028 §10).
+func (r *refresh) gone(why string) {
+	c := r.call
+	r.done = true
+	c.session.open[r.side] = nil
+	c.hangUp(verdict{result: failed, status: 408, reason: "session expired: the " + sideName(r.side) + " does not answer: " + why}, nil)
+}

@@ -1,0 +1,263 @@
+package b2bua
+
+import (
+	"strconv"
+	"strings"
+	"time"
+
+	"sidetrack/internal/sip"
+	"sidetrack/internal/sip/txn"
+)
+
+// Session timers (RFC 4028) are the parties' own: what they agree passes, and
+// so do their refreshes. We stand in where one side cannot:
+//
+//   - a far side that demands a timer (421) of a caller without gets ours;
+//   - who is made the refresher and has no timer, is refreshed for by us;
+//   - a refresh by UPDATE to a side that has no UPDATE is answered by us;
+//   - a refresher that lets its time pass is asked whether it still lives,
+//     before the other side hangs up.
+//
+// A side that then does not answer has lost its dialog, and the call ends.
+
+// minSession is the least that a session may be given to live (RFC 4028 §5).
+const minSession = 90
+
+// session is the timer of an answered call. Its times are those of both legs,
+// for what one side says passes to the other.
+type session struct {
+	seconds int        // 0: no timer is agreed
+	ours    bool       // we are the refresher
+	due     *txn.Timer // of our next refresh, or of our doubt about the refresher
+	sides   [2]abilities
+	open    [2]*refresh // under way, by side
+}
+
+// abilities are what a side said it can.
+type abilities struct {
+	timer   bool // in Supported
+	listed  bool // it sent Allow
+	updates bool // which names UPDATE
+}
+
+func (a *abilities) learn(m *sip.Message) {
+	if m.Has("Allow") {
+		a.listed, a.updates = true, m.HasToken("Allow", "UPDATE")
+	}
+	a.timer = m.HasToken("Supported", "timer") || m.HasToken("Require", "timer") || m.IsResponse() && m.Has("Session-Expires")
+}
+
+// expiry reads Session-Expires, or Min-SE.
+func expiry(m *sip.Message, field string) (seconds int, refresher string) {
+	value, params, _ := strings.Cut(m.Get(field), ";")
+	n, err := strconv.ParseUint(strings.TrimSpace(value), 10, 31)
+	if err != nil {
+		return 0, ""
+	}
+	for p := range strings.SplitSeq(params, ";") {
+		if name, who, _ := strings.Cut(p, "="); strings.EqualFold(strings.TrimSpace(name), "refresher") {
+			refresher = strings.ToLower(strings.TrimSpace(who))
+		}
+	}
+	return int(n), refresher
+}
+
+// ask puts what we want of a timer into the INVITE of leg B, where its caller
+// asks for none.
+func (s *session) ask(c *Call, out *sip.Message) {
+	s.sides[sideA].learn(c.invite)
+	if s.seconds = c.srv.cfg.SessionExpires; s.seconds == 0 || out.Has("Session-Expires") {
+		return
+	}
+	demand(out, s.seconds)
+}
+
+// demand asks for a timer in the name of who has none: we refresh then.
+func demand(out *sip.Message, seconds int) {
+	out.Set("Session-Expires", strconv.Itoa(seconds))
+	if !out.HasToken("Supported", "timer") {
+		out.Add("Supported", "timer")
+	}
+}
+
+// demanded returns the initial INVITE with the timer that a target insists on
+// (421, RFC 3261 §21.4.16) or with a longer one (422, RFC 4028 §7.3), nil when
+// that is the caller's affair.
+func (x *exchange) demanded(tx *txn.ClientTx, resp *sip.Message, cseq uint32) *sip.Message {
+	c := x.call
+	own := x == c.initial && x.timed < 2 && !c.invite.Has("Session-Expires")
+	seconds := max(c.srv.cfg.SessionExpires, minSession)
+	switch {
+	case own && resp.Status == 421 && resp.HasToken("Require", "timer") && !c.session.sides[sideA].timer:
+		if seconds == minSession {
+			seconds = 1800 // what RFC 4028 §4 recommends
+		}
+	case own && resp.Status == 422 && tx.Request().Has("Session-Expires"):
+		least, _ := expiry(resp, "Min-SE")
+		if least <= c.session.seconds || least > maxSession {
+			return nil
+		}
+		seconds = least
+	default:
+		return nil
+	}
+	x.timed++
+	c.session.seconds = seconds
+	out := tx.Request().Clone()
+	out.Del("Via")
+	out.Set("CSeq", sip.CSeq{Num: cseq + 1, Method: out.Method}.String())
+	demand(out, seconds)
+	if resp.Status == 422 {
+		out.Set("Min-SE", strconv.Itoa(seconds))
+	}
+	return out
+}
+
+// maxSession bounds what we are made to wait for.
+const maxSession = 24 * 3600
+
+// agree takes the 2xx of an INVITE or an UPDATE, as received and as it goes to
+// who asked, for what they settle on.
+func (s *session) agree(x *exchange, resp, out *sip.Message) {
+	c, asker := x.call, x.from
+	s.sides[asker].learn(x.server.Request)
+	s.sides[other(asker)].learn(resp)
+	seconds, refresher := expiry(resp, "Session-Expires")
+	switch {
+	case seconds > 0 && refresher != "uas" && !s.sides[asker].timer:
+		s.ours = true // it cannot refresh: nobody tells it that it should
+		out.Del("Session-Expires")
+		dropToken(out, "Require", "timer")
+	case seconds > 0:
+		s.ours = false
+	case s.ours && s.seconds > 0 || c.srv.cfg.SessionExpires > 0:
+		s.ours, seconds = true, max(s.seconds, c.srv.cfg.SessionExpires)
+		if s.sides[asker].timer && x.server.Request.Has("Session-Expires") {
+			out.Set("Session-Expires", strconv.Itoa(seconds)+";refresher=uas")
+		}
+	}
+	s.seconds = seconds
+	s.arm(c)
+}
+
+// arm begins the time until we must do something: at half of it we refresh; in
+// the last moment before the other side gives up, at two thirds, we look after a
+// refresher that has not (RFC 4028 §10).
+func (s *session) arm(c *Call) {
+	s.due.Stop()
+	s.due = nil
+	if s.seconds == 0 || c.state == StateEnding {
+		return
+	}
+	after := c.srv.second() * time.Duration(s.seconds)
+	if s.ours {
+		after /= 2
+	} else {
+		after = after * 6 / 10
+	}
+	s.due = c.lane.After(after, func() { s.onDue(c) })
+}
+
+// onDue refreshes the legs that know of timers; where the operator wants one on
+// every call, both.
+func (s *session) onDue(c *Call) {
+	if c.state != StateAnswered || c.current == nil {
+		return
+	}
+	if c.busy() { // what is under way tells as much
+		s.due = c.lane.After(c.srv.second()*2, func() { s.onDue(c) })
+		return
+	}
+	if !s.ours {
+		c.log.Info("session is not refreshed in time, refreshing it", "expires", s.seconds)
+	}
+	s.ours = true
+	asked := false
+	for _, sd := range []side{sideA, sideB} {
+		if s.sides[sd].timer || c.srv.cfg.SessionExpires > 0 {
+			asked = true
+			c.refresh(sd)
+		}
+	}
+	if !asked { // nobody counts the time
+		s.seconds = 0
+	}
+}
+
+// stop ends the timer with the call.
+func (s *session) stop() {
+	s.due.Stop()
+	s.due, s.seconds = nil, 0
+}
+
+// offers tells whether an offer of our own is under way.
+func (s *session) offers() bool {
+	for _, r := range s.open {
+		if r != nil && r.method == "INVITE" {
+			return true
+		}
+	}
+	return false
+}
+
+// busy tells whether an INVITE is under way in the call, or its ACK outstanding.
+func (c *Call) busy() bool {
+	for _, x := range c.open {
+		if x.method == "INVITE" || x.offer != nil {
+			return true
+		}
+	}
+	return c.legs[sideA].unacked != nil || c.legs[sideB].unacked != nil ||
+		c.session.open[sideA] != nil || c.session.open[sideB] != nil
+}
+
+// answersRefresh answers a refresh by UPDATE for a side that has no UPDATE (RFC
+// 3311 §5.1): who sent it learns that the call goes on, and its time begins anew.
+func (c *Call) answersRefresh(s side, tx *txn.ServerTx) bool {
+	req, far := tx.Request, c.session.sides[other(s)]
+	seconds, refresher := expiry(req, "Session-Expires")
+	if req.Method != "UPDATE" || c.current == nil || len(req.Body) > 0 || seconds == 0 || !far.listed || far.updates {
+		return false
+	}
+	if refresher == "" {
+		refresher = "uac"
+	}
+	c.current.dialogs[s].Refresh(req)
+	headers := []sip.Header{
+		{Name: "Contact", Value: "<" + c.legs[s].contact + ">"},
+		{Name: "Session-Expires", Value: strconv.Itoa(seconds) + ";refresher=" + refresher},
+	}
+	if refresher == "uac" {
+		headers = append(headers, sip.Header{Name: "Require", Value: "timer"}) // RFC 4028 §9
+	}
+	c.srv.reply(tx, 200, "", headers...)
+	c.session.seconds, c.session.ours = seconds, refresher == "uas"
+	c.session.arm(c)
+	return true
+}
+
+// dropToken takes an option tag out of a list field, and the field with its last.
+func dropToken(m *sip.Message, field, token string) {
+	if !m.HasToken(field, token) {
+		return
+	}
+	var left []string
+	for _, t := range m.List(field) {
+		if !strings.EqualFold(strings.TrimSpace(t), token) {
+			left = append(left, t)
+		}
+	}
+	if len(left) == 0 {
+		m.Del(field)
+		return
+	}
+	m.Set(field, strings.Join(left, ", "))
+}
+
+// second is a second of Session-Expires.
+func (s *Server) second() time.Duration {
+	if s.cfg.SessionSecond > 0 {
+		return s.cfg.SessionSecond
+	}
+	return time.Second
+}
