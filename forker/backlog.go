@@ -55,9 +55,14 @@ type store struct {
 }
 
 // take gives a chunk that holds a record of that size; nil: the limit is reached.
-func (s *store) take(size int) *chunk {
+func (s *store) take(size int) *chunk { return s.within(s.limit, size) }
+
+// takeSpare is take for what can be done without: it leaves half of the memory.
+func (s *store) takeSpare(size int) *chunk { return s.within(s.limit/2, size) }
+
+func (s *store) within(limit int64, size int) *chunk {
 	size = max(size, chunkSize)
-	if s.used.Add(int64(size)) > s.limit {
+	if s.used.Add(int64(size)) > limit {
 		s.used.Add(-int64(size))
 		return nil
 	}
@@ -79,12 +84,13 @@ func (s *store) reuse(size int) *chunk {
 	return c
 }
 
-// give takes a chunk back; a few are kept for the next call.
+// give takes a chunk back; a few are kept for the next call, more where many
+// are in use.
 func (s *store) give(c *chunk) {
-	s.used.Add(-int64(len(c.buf)))
+	used := s.used.Add(-int64(len(c.buf)))
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if len(c.buf) != chunkSize || s.n >= spareChunks {
+	if len(c.buf) != chunkSize || int64(s.n) >= spareChunks+used/chunkSize/4 {
 		return
 	}
 	*c = chunk{next: s.spare, buf: c.buf}

@@ -7,7 +7,8 @@ import "time"
 const (
 	catchUpPace  = 4    // packets that leave for one that comes
 	catchUpSlow  = 2    // the same while many taps catch up at once
-	catchUpIdle  = 32   // per sweep, when nothing comes
+	catchUpIdle  = 32   // per sweep, when nothing comes,
+	catchUpLast  = 64   // and when nothing will; more at once would overrun the recorder's socket
 	catchUpShare = 5000 // per sweep and worker: sends above which taps go slow
 	idleAfter    = int64(100 * time.Millisecond)
 )
@@ -20,6 +21,9 @@ func (t *Tap) keep(b []byte, h *header, clock, now int64) {
 		t.shed()
 	}
 	for !q.push(b, h, clock, now) {
+		if t.replay.release() {
+			continue
+		}
 		if q.n == 0 {
 			t.number(h, clock, now)
 			t.drop(DropBufferFull)
@@ -43,9 +47,12 @@ func (t *Tap) shed() {
 	t.settle()
 }
 
-// catchUp sends up to n packets of the backlog, as they would have been sent
-// when they came.
+// catchUp sends up to n packets: what is to be sent again, then those of the
+// backlog, as they would have been sent when they came.
 func (t *Tap) catchUp(n int, now int64) {
+	for ; n > 0 && t.replay.ahead > 0 && t.rtp.IsValid(); n-- {
+		t.repeat(now)
+	}
 	for ; n > 0 && t.backlog.n > 0 && t.rtp.IsValid(); n-- {
 		r := t.backlog.peek()
 		if r.cut {
@@ -78,7 +85,38 @@ func (t *Tap) pace() int {
 
 // catchUpIdle lets the backlog of a source that has fallen silent leave.
 func (t *Tap) catchUpIdle(now int64) {
-	if t.backlog.n > 0 && now-t.heard > idleAfter {
+	if !t.waiting() || now-t.heard <= idleAfter {
+		return
+	}
+	switch {
+	case t.until == 0:
 		t.catchUp(catchUpIdle, now)
+	case now-t.rested > idleAfter:
+		t.rested = now
+		t.catchUp(catchUpLast, now)
+	}
+}
+
+// leave is shut for a tap whose relay is closed. What is kept may leave still,
+// for a while; its owner closes it, else the sweep.
+func (t *Tap) leave(now int64) {
+	t.flush(now)
+	if t.cfg.Linger <= 0 || !t.waiting() {
+		t.shut()
+		return
+	}
+	t.until = now + int64(t.cfg.Linger)
+}
+
+// sweepLeaving does what has become due on the taps of a closed relay. The
+// caller holds its mutex.
+func (r *Relay) sweepLeaving(now int64) {
+	for i := len(r.taps) - 1; i >= 0; i-- {
+		t := r.taps[i]
+		t.sendReports(now)
+		t.catchUpIdle(now)
+		if now >= t.until {
+			t.shut()
+		}
 	}
 }

@@ -12,7 +12,7 @@ func (t *Tap) copy(b []byte, h *header, now int64) {
 	}
 	t.heard = now
 	clock := t.clockOf(h.pt)
-	waiting := t.backlog.n > 0
+	waiting := t.waiting()
 	muted := false
 	if t.paused && t.cfg.Pause == PauseSilence && t.rtp.IsValid() {
 		b, muted = t.mute(b, h)
@@ -22,7 +22,7 @@ func (t *Tap) copy(b []byte, h *header, now int64) {
 		t.emit(b, h, clock, now, now)
 	case muted:
 		t.keep(b, h, clock, now)
-	case t.paused && waiting:
+	case t.paused && t.backlog.n > 0:
 		t.backlog.cut = true // noted behind the backlog
 		t.drop(DropPaused)
 	case t.paused:
@@ -97,13 +97,20 @@ func (t *Tap) emit(b []byte, h *header, clock, at, now int64) {
 		t.drop(DropLate)
 		return
 	}
+	t.replay.push(b, &own, seq, ts, t.ssrc, now)
 	writeHeader(b, t.pt[own.pt], seq, ts, t.ssrc)
-	if b, ok = t.seal.packet(b); !ok {
+	t.depart(b, &own, now)
+}
+
+// depart sends a packet that is ready but for its seal.
+func (t *Tap) depart(b []byte, h *header, now int64) {
+	b, ok := t.seal.packet(b)
+	if !ok {
 		t.drop(t.seal.refused)
 		return
 	}
-	if !t.collect(b, &own, now) {
-		t.send(b, own.payload, now)
+	if !t.collect(b, h, now) {
+		t.send(b, h.payload, now)
 	}
 }
 

@@ -120,7 +120,7 @@ func (e *Engine) Close() error {
 	close(e.stop) // 1. the sweeper, so that nobody else closes ports
 	e.running.Wait()
 	for _, r := range relays { // 2. relays; their ports go to draining
-		r.Close()
+		r.end(true)
 	}
 	e.ports.closeAll() // 3. the ports
 	if e.cfg.Registerer != nil {

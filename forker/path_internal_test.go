@@ -19,6 +19,7 @@ type sink struct {
 	cuts          int // sends of segments
 	last          []byte
 	err           []error // returned first, one per send
+	each          func(b []byte)
 }
 
 func (s *sink) attach(*route) error          { return nil }
@@ -34,6 +35,9 @@ func (s *sink) sendSegments(b []byte, size int, to netip.AddrPort) error {
 	return s.send(b, to)
 }
 func (s *sink) send(b []byte, _ netip.AddrPort) error {
+	if s.each != nil {
+		s.each(b)
+	}
 	if len(s.err) > 0 {
 		err := s.err[0]
 		s.err = s.err[1:]
@@ -84,6 +88,7 @@ func newRig() *rig {
 func (g *rig) step() {
 	g.now += 20e6
 	n := uint32(g.now / 20e6)
+	g.packet[1] &= 0x80 // the copy has overwritten it
 	binary.BigEndian.PutUint16(g.packet[2:], uint16(n))
 	binary.BigEndian.PutUint32(g.packet[4:], n*160)
 	binary.BigEndian.PutUint32(g.packet[8:], 3)

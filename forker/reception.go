@@ -90,6 +90,7 @@ func (t *Tap) report(b []byte, from netip.AddrPort, now int64) {
 	if !ok {
 		return
 	}
+	t.relay.confirm(t.cfg.Recorder, now)
 	block, ok := findReport(b, t.ssrc)
 	if !ok {
 		return

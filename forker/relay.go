@@ -191,6 +191,9 @@ func (r *Relay) drop(t *Tap) {
 	is := func(o *Tap) bool { return o == t }
 	t.flow.taps = slices.DeleteFunc(t.flow.taps, is)
 	r.taps = slices.DeleteFunc(r.taps, is)
+	if r.closed && len(r.taps) == 0 {
+		r.engine.forget(r)
+	}
 }
 
 // Stats gives a snapshot. It stays readable after Close.
@@ -216,21 +219,34 @@ func (r *Relay) OnTimeout(f func()) {
 	r.since = r.engine.now()
 }
 
-// Close ends the relay and its taps; no datagram is passed on once it returns.
-// The ports drain before they are used again. Idempotent.
-func (r *Relay) Close() {
+// Close ends the relay and its taps, but for those that linger
+// (TapConfig.Linger); no datagram is passed on once it returns. The ports drain
+// before they are used again. Idempotent.
+func (r *Relay) Close() { r.end(false) }
+
+// end is Close; at once has no tap linger.
+func (r *Relay) end(atOnce bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.closed {
+	now := r.engine.now()
+	was := r.closed
+	r.closed = true
+	for i := len(r.taps) - 1; i >= 0; i-- {
+		switch {
+		case atOnce:
+			r.taps[i].shut()
+		case !was:
+			r.taps[i].leave(now)
+		}
+	}
+	if was {
 		return
 	}
-	for len(r.taps) > 0 {
-		r.taps[len(r.taps)-1].shut()
-	}
-	r.closed = true
 	for _, s := range r.streams {
 		r.releaseStream(s)
 	}
 	r.onTimeout = nil
-	r.engine.forget(r)
+	if len(r.taps) == 0 {
+		r.engine.forget(r)
+	}
 }

@@ -76,7 +76,9 @@ type TapStats struct {
 	Label       string
 	SSRC        uint32 // of the copy
 	In          uint64 // packets of the flow seen by the tap
-	Copied      uint64 // packets that left towards the recorder
+	Copied      uint64 // packets that left towards a recorder, each counted once
+	Again       uint64 // packets that left once more, for another recorder (Tap.Rewind)
+	AtRisk      uint64 // packets that left for a recorder after its last sign of life, before it was lost, and never again
 	Buffered    int    // packets kept for later now
 	Octets      uint64 // UDP payload of these
 	Dropped     Drops

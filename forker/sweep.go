@@ -52,6 +52,7 @@ func (e *Engine) sweepInterval() time.Duration {
 func (r *Relay) sweep(now int64) {
 	r.mu.Lock()
 	if r.closed {
+		r.sweepLeaving(now)
 		r.mu.Unlock()
 		return
 	}

@@ -18,6 +18,15 @@ type TapConfig struct {
 	// it to; 0: Config.Buffer; negative: nothing is kept.
 	Buffer time.Duration
 
+	// Replay is how much of what has been sent is kept until Confirm, for the
+	// recorder after this one; see Tap.Rewind. 0: nothing. It gives way to what
+	// has not been sent.
+	Replay time.Duration
+
+	// Linger is how long the tap outlives its relay when that is closed while
+	// something is kept, so that it may leave still; 0: not at all.
+	Linger time.Duration
+
 	DTMF  DTMF      // what becomes of telephone-events; needs SetCodecs
 	Pause PauseMode // what is sent during a pause; needs SetCodecs
 }
@@ -48,8 +57,11 @@ type Tap struct {
 	clock       [128]int32
 	nums        numbering
 	backlog     backlog
+	replay      replay
 	batch       batch
 	heard       int64 // arrival of the newest packet of the flow
+	until       int64 // the relay is closed, and so will this be then; 0: it is not
+	rested      int64 // when it last sent on without a packet that came
 	counts      tapCounters
 	reports     reports
 	reception   reception
@@ -62,6 +74,7 @@ type Tap struct {
 // tapCounters are the plain numbers behind TapStats.
 type tapCounters struct {
 	in, copied, octets, payload uint64
+	again                       uint64 // of copied: sent before
 	dropped                     Drops
 	unreachable                 uint64
 	first, last                 int64
@@ -81,6 +94,7 @@ func newTap(r *Relay, cfg TapConfig, totals *recorderTotals) (*Tap, error) {
 	if cfg.Buffer != 0 {
 		t.backlog.limit = int64(max(cfg.Buffer, 0))
 	}
+	t.replay = replay{store: t.backlog.store, limit: int64(cfg.Replay)}
 	for i := range t.pt {
 		t.pt[i] = unmapped
 	}
@@ -212,9 +226,9 @@ func (t *Tap) Stats() TapStats {
 	defer t.relay.mu.Unlock()
 	c, e, r := &t.counts, t.relay.engine, &t.reception
 	return TapStats{
-		Label: t.cfg.Label, SSRC: t.ssrc, In: c.in, Copied: c.copied, Octets: c.octets, Dropped: c.dropped,
+		Label: t.cfg.Label, SSRC: t.ssrc, In: c.in, Copied: c.copied - min(c.again, c.copied), Again: c.again, AtRisk: t.replay.forgone, Octets: c.octets, Dropped: c.dropped,
 		Unreachable: c.unreachable, RTCPSent: t.reports.sent, RTCPIn: t.rtcpIn.Load(), Paused: t.paused,
-		Buffered: t.backlog.n + t.batch.n,
+		Buffered: t.backlog.n + t.batch.n + t.replay.ahead,
 		First:    e.wall(c.first), Last: e.wall(c.last), Remote: t.rtp,
 		RRs: r.reports, LastRR: e.wall(r.at), FractionLost: float64(r.fraction) / 256, CumulativeLost: r.lost,
 		Jitter: r.jitter, RTT: r.trip,
@@ -250,4 +264,5 @@ func (t *Tap) discard() {
 		reason = DropNoAddress
 	}
 	t.dropMany(reason, t.backlog.clear())
+	t.replay.clear()
 }
