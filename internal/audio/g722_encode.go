@@ -67,3 +67,14 @@ func magnitude(v int) int {
 	}
 	return v
 }
+
+// Follow makes the encoder go on where a decoder is: what it codes next is meant
+// for a decoder that has had the same code words as that one.
+func (g *G722Encoder) Follow(d *G722Decoder) { g.low, g.high = d.low, d.high }
+
+// Hear takes pcm that is not to be coded, for what comes next follows on it.
+func (g *G722Encoder) Hear(pcm []int16) {
+	for ; len(pcm) >= 2; pcm = pcm[2:] {
+		g.in.push(int(pcm[0]), int(pcm[1]))
+	}
+}
