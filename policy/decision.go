@@ -4,49 +4,51 @@ import "slices"
 
 // Decision is what the recording rules say about a call.
 type Decision struct {
-	Record   bool   // false: not recorded, and of the rest only Rule may be set
-	Rule     string // name of the rule that decided; "" when none matched
+	Rule   string   // the rule that decided, the first of several; "" when none matched
+	Wanted []Wanted // recordings, each by another recorder; empty: the call is not recorded
+}
+
+// Wanted is one recording of a call.
+type Wanted struct {
+	Rule     string // that wants it
 	Recorder string
-	Also     []string // further recorders
 	Tracks   Tracks
 	Start    Start
-	Required bool
-	Demanded []string // the recorders without which the call may not go on; nil: all, where Required
+	Required bool // the call may only go on when it is recorded
 	OnHold   OnHold
 }
 
-// Recorders are all that the call is to be recorded by.
-func (d *Decision) Recorders() []string { return append([]string{d.Recorder}, d.Also...) }
-
-// Demands reports whether the call may only go on when that one records it.
-func (d *Decision) Demands(recorder string) bool {
-	return d.Required && (d.Demanded == nil || slices.Contains(d.Demanded, recorder))
+// Required reports whether the call may only go on when it is recorded.
+func (d *Decision) Required() bool {
+	return slices.ContainsFunc(d.Wanted, func(w Wanted) bool { return w.Required })
 }
 
-// decide turns a matching rule into a decision, filling in what it leaves open.
-func (r *Rule) decide() Decision {
+// has reports whether that recorder records the call already.
+func (d *Decision) has(recorder string) bool {
+	return slices.ContainsFunc(d.Wanted, func(w Wanted) bool { return w.Recorder == recorder })
+}
+
+// wanted are the recordings of a rule's calls, with what it leaves open filled in.
+func (r *Rule) wanted() []Wanted {
 	if r.Recorder == NoRecorder || r.Recorder == "" {
-		return Decision{Rule: r.Name}
+		return nil
 	}
-	d := Decision{
-		Record:   true,
-		Rule:     r.Name,
-		Recorder: r.Recorder,
-		Also:     r.Also,
-		Tracks:   r.Tracks,
-		Start:    r.Start,
-		Required: r.Required,
-		Demanded: r.Demanded,
-		OnHold:   r.OnHold,
+	var out []Wanted
+	for _, name := range append([]string{r.Recorder}, r.Also...) {
+		w := Wanted{
+			Rule: r.Name, Recorder: name, Tracks: r.Tracks, Start: r.Start, OnHold: r.OnHold,
+			Required: r.Required && (r.Demanded == nil || slices.Contains(r.Demanded, name)),
+		}
+		if w.Tracks == "" {
+			w.Tracks = TracksBoth
+		}
+		if w.Start == "" {
+			w.Start = StartAnswer
+		}
+		if w.OnHold == "" {
+			w.OnHold = OnHoldPause
+		}
+		out = append(out, w)
 	}
-	if d.Tracks == "" {
-		d.Tracks = TracksBoth
-	}
-	if d.Start == "" {
-		d.Start = StartAnswer
-	}
-	if d.OnHold == "" {
-		d.OnHold = OnHoldPause
-	}
-	return d
+	return out
 }

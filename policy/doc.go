@@ -4,7 +4,8 @@
 // An [Invite] is the request as the rules see it. A [Match] is a set of
 // conditions that must all hold; a [Route] joins one to targets, a [Rule] joins
 // one to a recorder. An [Engine] holds both lists and answers with the first
-// that matches; the answer of the rules is a [Decision]. A [Template] makes a
+// that matches; the answer of the rules is a [Decision], to which several may add
+// when they let it go on. A [Template] makes a
 // text (a header, a group name, an XML fragment) out of an Invite.
 //
 // Flow: configuration → [Config] → [New] → per call [Engine.Route], then the

@@ -14,7 +14,9 @@ type compiledRoute struct {
 
 type compiledRule struct {
 	conditions
-	decision Decision
+	name   string
+	wanted []Wanted
+	goesOn bool
 }
 
 // New builds an Engine. It takes the slices and maps of cfg over: the caller
@@ -28,7 +30,7 @@ func New(cfg Config) *Engine {
 		e.routes = append(e.routes, compiledRoute{r.Match.compile(), r})
 	}
 	for _, r := range cfg.Rules {
-		e.rules = append(e.rules, compiledRule{r.Match.compile(), r.decide()})
+		e.rules = append(e.rules, compiledRule{r.Match.compile(), r.Name, r.wanted(), r.Continue})
 	}
 	return e
 }
@@ -44,14 +46,33 @@ func (e *Engine) Route(in *Invite) (*Route, bool) {
 	return nil, false
 }
 
-// Decide returns what the first recording rule that matches in says; the zero
-// Decision, which records nothing, when none does. Rules that ask for the route
-// need in.Route, so ask Route first.
+// Decide returns what the first recording rule that matches in says, with what
+// further ones say while these let it go on (Rule.Continue). A recorder that
+// several name records once, as the first of them says. The zero Decision, which
+// records nothing, is for a call that no rule matches. Rules that ask for the
+// route need in.Route, so ask Route first.
 func (e *Engine) Decide(in *Invite) Decision {
+	var d Decision
 	for i := range e.rules {
-		if e.rules[i].hold(in) {
-			return e.rules[i].decision
+		r := &e.rules[i]
+		if !r.hold(in) {
+			continue
+		}
+		if d.Rule == "" {
+			d.Rule = r.name
+		}
+		if d.Wanted == nil && !r.goesOn {
+			d.Wanted = r.wanted // the usual case shares the rule's own
+			break
+		}
+		for _, w := range r.wanted {
+			if !d.has(w.Recorder) {
+				d.Wanted = append(d.Wanted[:len(d.Wanted):len(d.Wanted)], w)
+			}
+		}
+		if !r.goesOn {
+			break
 		}
 	}
-	return Decision{}
+	return d
 }

@@ -4,6 +4,7 @@ import (
 	"net/netip"
 	"reflect"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -134,7 +135,7 @@ func TestMatch(t *testing.T) {
 			if _, got := e.Route(in); got != tt.want {
 				t.Errorf("Route matches: %v, want %v", got, tt.want)
 			}
-			if got := e.Decide(in).Record; got != tt.want {
+			if got := len(e.Decide(in).Wanted) > 0; got != tt.want {
 				t.Errorf("Decide matches: %v, want %v", got, tt.want)
 			}
 		})
@@ -158,8 +159,8 @@ func TestFirstMatchWins(t *testing.T) {
 	if !ok || r.Name != "in" || strings.Join(r.Targets, " ") != "sip:a sip:b" {
 		t.Errorf("Route = %+v, %v", r, ok)
 	}
-	want := policy.Decision{Record: true, Rule: "sales", Recorder: "main", Tracks: policy.TracksCaller,
-		Start: policy.StartEarly, Required: true, OnHold: policy.OnHoldIgnore}
+	want := policy.Decision{Rule: "sales", Wanted: []policy.Wanted{{Rule: "sales", Recorder: "main", Tracks: policy.TracksCaller,
+		Start: policy.StartEarly, Required: true, OnHold: policy.OnHoldIgnore}}}
 	if got := e.Decide(invite()); !reflect.DeepEqual(got, want) {
 		t.Errorf("Decide = %+v, want %+v", got, want)
 	}
@@ -179,7 +180,7 @@ func TestDefaults(t *testing.T) {
 		t.Errorf("no rules: %+v", d)
 	}
 	d := policy.New(policy.Config{Rules: []policy.Rule{{Recorder: "main"}}}).Decide(invite())
-	want := policy.Decision{Record: true, Recorder: "main", Tracks: policy.TracksBoth, Start: policy.StartAnswer, OnHold: policy.OnHoldPause}
+	want := policy.Decision{Wanted: []policy.Wanted{{Recorder: "main", Tracks: policy.TracksBoth, Start: policy.StartAnswer, OnHold: policy.OnHoldPause}}}
 	if !reflect.DeepEqual(d, want) {
 		t.Errorf("bare rule: %+v, want %+v", d, want)
 	}
@@ -188,16 +189,56 @@ func TestDefaults(t *testing.T) {
 // Which of several recorders a call may not be without.
 func TestDemands(t *testing.T) {
 	for _, tt := range []struct {
-		rule policy.Rule
-		a, b bool
+		name     string
+		rule     policy.Rule
+		required []string
 	}{
-		{policy.Rule{Recorder: "a", Also: []string{"b"}}, false, false},
-		{policy.Rule{Recorder: "a", Also: []string{"b"}, Required: true}, true, true},
-		{policy.Rule{Recorder: "a", Also: []string{"b"}, Required: true, Demanded: []string{"b"}}, false, true},
+		{"none", policy.Rule{Recorder: "a", Also: []string{"b"}}, nil},
+		{"all", policy.Rule{Recorder: "a", Also: []string{"b"}, Required: true}, []string{"a", "b"}},
+		{"one of two", policy.Rule{Recorder: "a", Also: []string{"b"}, Required: true, Demanded: []string{"b"}}, []string{"b"}},
 	} {
 		d := policy.New(policy.Config{Rules: []policy.Rule{tt.rule}}).Decide(invite())
-		if !reflect.DeepEqual(d.Recorders(), []string{"a", "b"}) || d.Demands("a") != tt.a || d.Demands("b") != tt.b {
-			t.Errorf("%+v: %+v", tt.rule, d)
+		var got, all []string
+		for _, w := range d.Wanted {
+			all = append(all, w.Recorder)
+			if w.Required {
+				got = append(got, w.Recorder)
+			}
+		}
+		if !slices.Equal(all, []string{"a", "b"}) || !slices.Equal(got, tt.required) || d.Required() != (tt.required != nil) {
+			t.Errorf("%s: %v, of them required %v (%v)", tt.name, all, got, d.Required())
+		}
+	}
+}
+
+// What several rules say together, as RULE:RECORDER.
+func TestContinue(t *testing.T) {
+	on := func(name, recorder string) policy.Rule { return policy.Rule{Name: name, Recorder: recorder, Continue: true} }
+	end := func(name, recorder string) policy.Rule { return policy.Rule{Name: name, Recorder: recorder} }
+	never := policy.Match{Route: "no such"}
+	for _, tt := range []struct {
+		name  string
+		rules []policy.Rule
+		rule  string
+		want  []string
+	}{
+		{"both", []policy.Rule{on("1", "a"), end("2", "b"), end("3", "c")}, "1", []string{"1:a", "2:b"}},
+		{"to the end", []policy.Rule{on("1", "a"), on("2", "b")}, "1", []string{"1:a", "2:b"}},
+		{"one that does not match between", []policy.Rule{on("1", "a"), {Name: "2", Recorder: "b", Match: never}, end("3", "c")}, "1", []string{"1:a", "3:c"}},
+		{"none ends it and takes nothing back", []policy.Rule{on("1", "a"), end("2", policy.NoRecorder), end("3", "c")}, "1", []string{"1:a"}},
+		{"a recorder twice records once", []policy.Rule{on("1", "a"), end("2", "a")}, "1", []string{"1:a"}},
+		{"none that goes on", []policy.Rule{on("1", policy.NoRecorder), end("2", "b")}, "1", []string{"2:b"}},
+	} {
+		e := policy.New(policy.Config{Rules: tt.rules})
+		for range 2 { // the second call must not see what the first has joined
+			d := e.Decide(invite())
+			var got []string
+			for _, w := range d.Wanted {
+				got = append(got, w.Rule+":"+w.Recorder)
+			}
+			if !slices.Equal(got, tt.want) || d.Rule != tt.rule {
+				t.Errorf("%s: %v by %q, want %v by %q", tt.name, got, d.Rule, tt.want, tt.rule)
+			}
 		}
 	}
 }

@@ -80,6 +80,7 @@ type Rule struct {
 	Required bool     // the call may only go on when it is recorded
 	Demanded []string // … by these of its recorders; nil: by all
 	OnHold   OnHold   // "" means OnHoldPause
+	Continue bool     // the rules behind it are asked, too
 }
 
 // Tracks says whose voice is recorded.

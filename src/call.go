@@ -22,7 +22,7 @@ type call struct {
 
 	// Owned by the lane.
 	cs       metadata.Snapshot // the newest
-	began    bool              // the sessions that the rule wants have been made
+	pending  []wish            // recordings that the rules want and whose time has not come
 	over     bool
 	sessions []*Session // live ones
 }
@@ -35,7 +35,7 @@ func (k *call) onSnapshot(cs metadata.Snapshot) {
 	for _, s := range slices.Clone(k.sessions) {
 		s.onSnapshot(cs)
 	}
-	k.applyRule()
+	k.applyRules()
 }
 
 func (k *call) onEnd(cs metadata.Snapshot) {
@@ -45,29 +45,38 @@ func (k *call) onEnd(cs metadata.Snapshot) {
 	}
 }
 
-// applyRule begins the recordings that the policy wants, one for each recorder,
-// when their time has come.
-func (k *call) applyRule() {
-	d := k.decision
-	if k.began || k.over || !d.Record || (d.Start != policy.StartEarly && k.cs.State != metadata.CallAnswered) {
-		return
-	}
-	k.began = true
-	voices := chorus{notify: k.notify, required: d.Required}
-	var wishes []wish
-	for _, name := range d.Recorders() {
+// plan makes a wish of each recording that the rules want. Whoever tells the
+// call's owner hears those that are required, or all where none is.
+func (k *call) plan() {
+	voices := chorus{notify: k.notify, required: k.decision.Required()}
+	for _, d := range k.decision.Wanted {
 		w := wish{
-			recorder: k.client.recorder(name), recorderName: name, name: name, rule: d.Rule,
-			tracks: d.Tracks, onHold: d.OnHold, required: d.Demands(name),
+			recorder: k.client.recorder(d.Recorder), recorderName: d.Recorder, name: d.Recorder, rule: d.Rule,
+			tracks: d.Tracks, onHold: d.OnHold, required: d.Required, start: d.Start,
 		}
-		if w.required || !d.Required {
+		if w.required || !voices.required {
 			w.notify = voices.part()
 		}
-		wishes = append(wishes, w)
+		k.pending = append(k.pending, w)
 	}
-	for _, w := range wishes { // when each has its voice: one may fail at once
+}
+
+// applyRules begins the recordings whose time has come.
+func (k *call) applyRules() {
+	if k.over || len(k.pending) == 0 {
+		return
+	}
+	var later []wish
+	due := k.pending
+	k.pending = nil
+	for _, w := range due {
+		if w.start != policy.StartEarly && k.cs.State != metadata.CallAnswered {
+			later = append(later, w)
+			continue
+		}
 		k.record(w)
 	}
+	k.pending = later
 }
 
 // record makes a session and starts it.

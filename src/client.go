@@ -89,7 +89,7 @@ func (c *Client) Begin(cs metadata.Snapshot, in *policy.Invite, relay *forker.Re
 		client: c, lane: c.cfg.Layer.LaneFor(cs.ID), invite: in, relay: relay, notify: notify,
 		decision: c.cfg.Policy().Decide(in), cs: cs,
 	}
-	required = k.decision.Record && k.decision.Required
+	required = k.decision.Required()
 	c.mu.Lock()
 	refuse := c.closing
 	if !refuse {
@@ -101,7 +101,10 @@ func (c *Client) Begin(cs metadata.Snapshot, in *policy.Invite, relay *forker.Re
 		k.lane.Post(func() { notify(metadata.StateEnded, reasonShutdown) })
 		return required
 	}
-	k.lane.Post(k.applyRule)
+	k.lane.Post(func() {
+		k.plan()
+		k.applyRules()
+	})
 	return required
 }
 

@@ -33,6 +33,7 @@ type wish struct {
 	rule               string
 	tracks             policy.Tracks
 	onHold             policy.OnHold
+	start              policy.Start
 	required           bool
 	notify             func(metadata.RecordingState, string) // nil: nobody
 }

@@ -189,16 +189,16 @@ func (s *Session) testify() {
 // missed is the verdict on a call that nobody asked an SRS for, because the
 // client is closing.
 func (c *Client) missed(k *call) {
-	if c.cfg.OnVerdict == nil || !k.decision.Record {
+	if c.cfg.OnVerdict == nil {
 		return
 	}
 	now := c.cfg.Now()
-	for _, name := range k.decision.Recorders() {
+	for _, w := range k.decision.Wanted {
 		c.cfg.OnVerdict(Verdict{
-			Required: k.decision.Demands(name), Answered: k.cs.Answered,
+			Required: w.Required, Answered: k.cs.Answered,
 			View: View{
-				ID: metadata.NewV4().URLSafe(), CallID: k.cs.ID, Recorder: name, Name: name,
-				Call: CallView{SIPCallID: k.cs.SIPCallID, From: k.cs.Caller.AOR, To: k.cs.Callee.AOR}, Rule: k.decision.Rule,
+				ID: metadata.NewV4().URLSafe(), CallID: k.cs.ID, Recorder: w.Recorder, Name: w.Recorder,
+				Call: CallView{SIPCallID: k.cs.SIPCallID, From: k.cs.Caller.AOR, To: k.cs.Callee.AOR}, Rule: w.Rule,
 				State: metadata.StateEnded, Since: now, Started: now, Ended: now, Result: Failed, Reason: reasonShutdown,
 			},
 		})

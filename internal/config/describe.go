@@ -290,6 +290,9 @@ func outcome(r policy.Rule) string {
 		}
 		parts = append(parts, without)
 	}
+	if r.Continue {
+		parts = append(parts, "and as the rules behind say")
+	}
 	return strings.Join(parts, ", ")
 }
 

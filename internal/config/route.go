@@ -205,20 +205,20 @@ func (d *decoder) finishRoutes(root cursor) {
 	case n.null() || n.kind == list && len(n.items) == 0:
 		d.addf(root.section("routes"), "routes", "is empty: without a route no call goes anywhere; write - to: sip:HOST:PORT")
 	case n.kind == list:
-		d.unreachable(n, "routes", "route", len(d.cfg.Policy.Routes), func(i int) (string, policy.Match) {
-			return d.cfg.Policy.Routes[i].Name, d.cfg.Policy.Routes[i].Match
+		d.unreachable(n, "routes", "route", len(d.cfg.Policy.Routes), func(i int) (string, policy.Match, bool) {
+			return d.cfg.Policy.Routes[i].Name, d.cfg.Policy.Routes[i].Match, false
 		})
 	}
 }
 
 // unreachable warns of what stands behind an entry that takes everything.
-func (d *decoder) unreachable(n *node, path, what string, count int, at func(int) (string, policy.Match)) {
+func (d *decoder) unreachable(n *node, path, what string, count int, at func(int) (name string, m policy.Match, goesOn bool)) {
 	if count != len(n.items) { // some could not be read: positions differ
 		return
 	}
 	for i := range count - 1 {
-		if name, m := at(i); m.Empty() {
-			next, _ := at(i + 1)
+		if name, m, goesOn := at(i); m.Empty() && !goesOn {
+			next, _, _ := at(i + 1)
 			d.warnf(n.items[i+1].line, fmt.Sprintf("%s[%d]", path, i+1),
 				"%s %q and what follows are never reached: %q before it takes everything; move it up", what, next, name)
 			return

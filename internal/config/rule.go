@@ -35,6 +35,11 @@ func (d *decoder) rule(c cursor, i int) (policy.Rule, bool) {
 		{"tracks", func(c cursor) { choose(c, &r.Tracks, policy.TracksBoth, policy.TracksCaller, policy.TracksCallee) }},
 		{"start", func(c cursor) { choose(c, &r.Start, policy.StartAnswer, policy.StartEarly) }},
 		{"required", func(c cursor) { d.required(c, &r) }},
+		{"continue", func(c cursor) {
+			if v, ok := c.boolean(); ok {
+				r.Continue = v
+			}
+		}},
 		{"on_hold", func(c cursor) { choose(c, &r.OnHold, policy.OnHoldPause, policy.OnHoldIgnore) }},
 	})
 	if !ok {
@@ -44,7 +49,7 @@ func (d *decoder) rule(c cursor, i int) (policy.Rule, bool) {
 		c.failf("names no recorder; add recorder: NAME, or recorder: %s", policy.NoRecorder)
 	}
 	if r.Recorder == policy.NoRecorder {
-		for _, key := range []string{"tracks", "start", "required", "on_hold"} {
+		for _, key := range []string{"tracks", "start", "required", "on_hold", "continue"} {
 			if v := c.n.get(key); v != nil {
 				d.warnf(v.line, join(c.path, key), "has no effect: the rule records nothing (recorder: %s)", policy.NoRecorder)
 			}
@@ -93,8 +98,9 @@ func (d *decoder) finishRules(root cursor) {
 	if n.kind != list {
 		return
 	}
-	d.unreachable(n, "recording", "rule", len(d.cfg.Policy.Rules), func(i int) (string, policy.Match) {
-		return d.cfg.Policy.Rules[i].Name, d.cfg.Policy.Rules[i].Match
+	d.unreachable(n, "recording", "rule", len(d.cfg.Policy.Rules), func(i int) (string, policy.Match, bool) {
+		r := d.cfg.Policy.Rules[i]
+		return r.Name, r.Match, r.Continue
 	})
 	for _, r := range d.cfg.Recorders {
 		if !d.used[r.Name] {
