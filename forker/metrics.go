@@ -11,6 +11,7 @@ import (
 // own because these go away with their calls.
 type totals struct {
 	packets, strangers, early, failures [2]atomic.Uint64
+	forged, replayed, unkeyed           [2]atomic.Uint64
 }
 
 // recorderTotals are the counts of all taps of one recorder.
@@ -65,6 +66,9 @@ func (c collector) Collect(ch chan<- prometheus.Metric) {
 		counter(descRefused, t.strangers[side].Load(), side.String(), "stranger")
 		counter(descRefused, t.early[side].Load(), side.String(), "early")
 		counter(descRefused, t.failures[side].Load(), side.String(), "send-error")
+		counter(descRefused, t.forged[side].Load(), side.String(), "srtp-auth")
+		counter(descRefused, t.replayed[side].Load(), side.String(), "srtp-replay")
+		counter(descRefused, t.unkeyed[side].Load(), side.String(), "srtp-key")
 	}
 	summary := func(d *prometheus.Desc, n uint64, ns int64, labels ...string) {
 		ch <- prometheus.MustNewConstSummary(d, n, time.Duration(ns).Seconds(), nil, labels...)

@@ -44,9 +44,15 @@ sidetrack_rtp_packets_total{direction="caller"} 4
 # TYPE sidetrack_rtp_dropped_packets_total counter
 sidetrack_rtp_dropped_packets_total{direction="callee",reason="early"} 0
 sidetrack_rtp_dropped_packets_total{direction="callee",reason="send-error"} 0
+sidetrack_rtp_dropped_packets_total{direction="callee",reason="srtp-auth"} 0
+sidetrack_rtp_dropped_packets_total{direction="callee",reason="srtp-key"} 0
+sidetrack_rtp_dropped_packets_total{direction="callee",reason="srtp-replay"} 0
 sidetrack_rtp_dropped_packets_total{direction="callee",reason="stranger"} 1
 sidetrack_rtp_dropped_packets_total{direction="caller",reason="early"} 0
 sidetrack_rtp_dropped_packets_total{direction="caller",reason="send-error"} 0
+sidetrack_rtp_dropped_packets_total{direction="caller",reason="srtp-auth"} 0
+sidetrack_rtp_dropped_packets_total{direction="caller",reason="srtp-key"} 0
+sidetrack_rtp_dropped_packets_total{direction="caller",reason="srtp-replay"} 0
 sidetrack_rtp_dropped_packets_total{direction="caller",reason="stranger"} 0
 `
 		if err := testutil.GatherAndCompare(reg, strings.NewReader(want), "sidetrack_fork_packets_total",

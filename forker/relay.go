@@ -46,6 +46,9 @@ type Remote struct {
 	Source    netip.Addr     // optional: host that the party's signalling comes from; its media is believed at once
 	Secure    bool           // that party sends SRTP: without Key nothing of it is copied
 	Key       *srtp.Key      // what that party protects its RTP with; taps copy the clear packets, the relay passes on what came. Not changed by us.
+	More      []*srtp.Key    // further keys of that party, told apart by their MKI
+	Ended     bool           // SRTP ends here: of a Secure party only what Key opens is passed on, in clear or under the other side's Own
+	Own       *srtp.Key      // with Ended and Secure: what we protect with what goes to that party; nil: nothing goes
 }
 
 // Relay is the media of one call. Safe for concurrent use.
@@ -155,6 +158,7 @@ func (r *Relay) SetRemote(side Side, stream int, remote Remote) {
 	}
 	l := &r.streams[stream].legs[side]
 	r.streams[stream].flows[side].secrecy.set(remote)
+	l.ends(remote)
 	if remote.Sends && !l.remote.Sends {
 		r.since = r.engine.now()
 	}

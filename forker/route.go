@@ -38,6 +38,7 @@ type flow struct {
 type flowCounters struct {
 	packets, octets, rtcp                  uint64
 	strangers, early, unroutable, failures uint64
+	forged, replayed, unkeyed              uint64
 	intruder                               netip.AddrPort // the newest stranger
 	told                                   uint64         // strangers logged so far
 }
@@ -74,6 +75,11 @@ func (r *route) pass(b []byte, from netip.AddrPort, now int64) {
 	if !r.admit(from, h, muxed, now) {
 		return
 	}
+	if r.from.srtp != nil {
+		if b, h = r.opens(b, h, control); b == nil {
+			return
+		}
+	}
 	r.count(b, control, now)
 	if control {
 		r.from.heardControl(muxed)
@@ -93,7 +99,7 @@ func (r *route) pass(b []byte, from netip.AddrPort, now int64) {
 
 // read reads the header of a media packet. Of SRTP the padding cannot be seen.
 func (f *flow) read(b []byte) (header, bool) {
-	if f.secrecy.sealed {
+	if f.secrecy.sealed || f.secrecy.ended {
 		return readSealed(b)
 	}
 	return readHeader(b)
@@ -151,12 +157,21 @@ func (r *route) count(b []byte, control bool, now int64) {
 	r.relay.engine.totals.packets[r.from.side].Add(1)
 }
 
-// forward sends the datagram as it came from the other side's advertised port.
+// forward sends the datagram, as it came unless SRTP ends on a side, from the
+// other side's advertised port.
 func (r *route) forward(b []byte, control bool) {
 	sock, addr := r.to.destination(control)
 	if !addr.IsValid() {
 		r.flow.counts.unroutable++
 		return
+	}
+	if r.to.srtp != nil {
+		out, err := r.to.srtp.seals(b, control)
+		if err != nil {
+			r.flow.locked(r, err)
+			return
+		}
+		b = out
 	}
 	err := sock.send(b, addr)
 	if err == nil {

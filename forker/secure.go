@@ -5,15 +5,19 @@ import "sidetrack/internal/srtp"
 // secrecy is what a flow needs so that its taps get clear packets, while the
 // relay passes the sealed ones on. Guarded by the relay's mutex.
 type secrecy struct {
-	sealed bool // the party sends SRTP
+	sealed bool // the party sends SRTP, which passes
+	ended  bool // the party sends SRTP, which ends at its leg (terminate.go)
 	opener srtp.Opener
 	refuse bool // its key cannot be used
 }
 
 // set takes over what SDP says of the party's sending.
 func (s *secrecy) set(r Remote) {
-	s.sealed = r.Secure || r.Key != nil
-	s.refuse = s.opener.SetKey(r.Key) != nil
+	s.ended = r.Ended && r.Secure
+	if s.sealed = !r.Ended && (r.Secure || r.Key != nil); r.Ended {
+		return
+	}
+	s.refuse = s.opener.SetKey(r.Key, r.More...) != nil
 }
 
 // open gives the clear packet and its header; nil when it is not authentic or

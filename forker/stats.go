@@ -25,6 +25,9 @@ type FlowStats struct {
 	Early      uint64         // dropped: came before the party's address was known
 	Unroutable uint64         // accepted, but the other side has no address now (hold by 0.0.0.0, port 0)
 	SendErrors uint64         // accepted, but the kernel did not take it
+	Forged     uint64         // dropped: SRTP that no key of the party opens
+	Replayed   uint64         // dropped: SRTP that was opened before, or that would be sealed twice under one index
+	Unkeyed    uint64         // dropped: the side that it came from, or goes to, has no key yet or none that can be used
 	Last       time.Time      // arrival of the newest accepted one; zero: none
 	Remote     netip.AddrPort // where the sending party is: latched, else signalled
 	Latched    bool           // Remote has been heard from

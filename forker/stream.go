@@ -38,6 +38,8 @@ type leg struct {
 	media   latch // RTP, or opaque datagrams
 	control latch // RTCP on its own port
 	via     controlPath
+	srtp    *ending // where SRTP ends; nil: it passes, or there is none
+	ended   *ending // srtp, kept while the party sends in clear
 }
 
 // controlPath is how a party has been seen to send its RTCP.
@@ -102,6 +104,7 @@ func (l *leg) stats(f *flow, at func(int64) time.Time) FlowStats {
 	s := FlowStats{
 		Packets: c.packets, Octets: c.octets, RTCP: c.rtcp,
 		Strangers: c.strangers, Early: c.early, Unroutable: c.unroutable, SendErrors: c.failures,
+		Forged: c.forged, Replayed: c.replayed, Unkeyed: c.unkeyed,
 		Last: at(f.lastRTP), Remote: l.remote.RTP, Latched: l.media.locked,
 	}
 	if l.media.locked {

@@ -1,0 +1,112 @@
+package forker
+
+import (
+	"errors"
+
+	"sidetrack/internal/srtp"
+)
+
+// ending is the SRTP of a leg where it ends (Remote.Ended): what the party sends
+// is opened, what goes to it is sealed, RTCP included, and what cannot be is
+// dropped. The other leg and the taps see clear packets. Guarded by the relay's
+// mutex.
+type ending struct {
+	in      srtp.Opener
+	sealers []ownSealer  // a key goes on where it was when it comes back
+	out     *srtp.Sealer // one of them; nil: there is no key
+}
+
+type ownSealer struct {
+	key *srtp.Key
+	*srtp.Sealer
+}
+
+// ends takes over what SDP says of the leg's SRTP. What was there before stays
+// for when it is encrypted again.
+func (l *leg) ends(r Remote) {
+	if l.srtp = nil; !r.Ended || !r.Secure || !r.RTPKind {
+		return
+	}
+	if l.ended == nil {
+		l.ended = &ending{in: srtp.Opener{Once: true}}
+	}
+	l.srtp = l.ended
+	if err := l.srtp.in.SetKey(r.Key, r.More...); err != nil {
+		_ = l.srtp.in.SetKey(nil) // never fails
+	}
+	l.srtp.out = l.srtp.sealer(r.Own)
+}
+
+func (e *ending) sealer(k *srtp.Key) *srtp.Sealer {
+	for _, s := range e.sealers {
+		if s.key.Equal(k) {
+			return s.Sealer
+		}
+	}
+	if k == nil {
+		return nil
+	}
+	s, err := srtp.NewSealer(k)
+	if err != nil {
+		return nil
+	}
+	e.sealers = append(e.sealers, ownSealer{k, s})
+	return s
+}
+
+// opens gives a datagram of the party in clear, with its header if it is RTP;
+// nil when it is to be dropped. b stays as it is.
+func (r *route) opens(b []byte, h *header, control bool) ([]byte, *header) {
+	e := r.from.srtp
+	var clear []byte
+	var err error
+	switch {
+	case control:
+		clear, err = e.in.RTCP(b)
+	case h != nil:
+		clear, err = e.in.RTP(b)
+	default:
+		err = srtp.ErrAuth // whatever it is, it has no place on this leg
+	}
+	if err == nil && h != nil {
+		var ok bool
+		if *h, ok = readHeader(clear); !ok {
+			err = srtp.ErrAuth
+		}
+	}
+	if err != nil {
+		r.flow.locked(r, err)
+		return nil, nil
+	}
+	return clear, h
+}
+
+// locked counts a packet that is neither passed on nor copied.
+func (f *flow) locked(r *route, err error) {
+	t := &r.relay.engine.totals
+	switch {
+	case errors.Is(err, srtp.ErrReplay), errors.Is(err, srtp.ErrUsed):
+		f.counts.replayed++
+		t.replayed[r.from.side].Add(1)
+	case errors.Is(err, srtp.ErrAuth):
+		f.counts.forged++
+		t.forged[r.from.side].Add(1)
+	default:
+		f.counts.unkeyed++
+		t.unkeyed[r.from.side].Add(1)
+	}
+}
+
+// seals makes SRTP or SRTCP of a clear datagram that goes to the party; nil when
+// it must not leave. b stays as it is.
+func (e *ending) seals(b []byte, control bool) (out []byte, err error) {
+	switch {
+	case e.out == nil:
+		return nil, srtp.ErrNoKey
+	case len(b) == 0 || b[0]>>6 != 2:
+		return nil, srtp.ErrNoKey // no RTP: no key would seal it
+	case control:
+		return e.out.RTCP(b)
+	}
+	return e.out.RTP(b)
+}
