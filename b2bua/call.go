@@ -72,6 +72,7 @@ type Call struct {
 	rec      recording
 	auth     *digest.Challenge // towards leg B, where the route has credentials
 	session  session           // its timer
+	ringing  ringing
 
 	verdict   verdict
 	announced bool                 // call.start was told

@@ -47,6 +47,8 @@ type Config struct {
 	SessionExpires int
 	// SessionSecond is how long a second of a session timer lasts. 0: a second.
 	SessionSecond time.Duration
+	// RingsEvery is how often a caller is told that it still rings. 0: a minute.
+	RingsEvery time.Duration
 
 	// Secret makes the tokens of registered phones. With the same secret a
 	// phone has the same token after a restart. Nil: a random one.

@@ -136,6 +136,7 @@ func (x *exchange) onSuccess(tx *txn.ClientTx, resp *sip.Message, flow transport
 		x.hunt.won(x, tx, flow)
 		x.branch = c.branchFor(tx, resp, flow)
 		c.confirm(x.branch)
+		c.ringing.clock.Stop()
 		x.branch.dialogs[sideB].Confirm(resp)
 		c.onAnswer()
 	} else {

@@ -31,6 +31,7 @@ func (h *hunt) fanOut(x *exchange) {
 	h.fan = &fan{open: map[*txn.ClientTx]*prong{}}
 	all := h.uris
 	h.uris = nil
+	h.patience(x)
 	h.ring(x, all)
 }
 

@@ -15,6 +15,9 @@ func (x *exchange) pass(resp *sip.Message, b *branch) {
 		out.SetBody("", nil)
 	}
 	x.server.Respond(out)
+	if x == x.call.initial && out.Status < 200 {
+		x.call.rings(out)
+	}
 }
 
 // response is a response of the far side as the asking side shall see it. The

@@ -20,9 +20,10 @@ type hunt struct {
 	followed  int             // redirections so far
 	asked     map[string]bool // Contacts of redirections
 	fan       *fan            // nil: one after the other
-	timer     *txn.Timer
-	ringing   bool         // a provisional response came: the target is alive
-	best      *sip.Message // what the targets that failed had to say
+	timer     *txn.Timer      // a target that says nothing at all
+	noAnswer  *txn.Timer      // one that rings
+	ringing   bool            // a provisional response came: the target is alive
+	best      *sip.Message    // what the targets that failed had to say
 }
 
 // dial asks the first target of the call's route.
@@ -137,6 +138,7 @@ func (h *hunt) ask(x *exchange) {
 	}
 	h.ringing = false
 	x.client = tx
+	h.patience(x)
 	if h.left() {
 		h.timer = c.lane.After(c.srv.cfg.TargetTimeout, func() { h.onSilence(x) })
 	}
@@ -203,7 +205,8 @@ func (h *hunt) alive() { h.ringing = true }
 
 func (h *hunt) stop() {
 	h.timer.Stop()
-	h.timer = nil
+	h.noAnswer.Stop()
+	h.timer, h.noAnswer = nil, nil
 }
 
 // inviteB builds the INVITE of leg B.

@@ -48,7 +48,9 @@ type setup struct {
 	udpOnly  bool          // the proxy listens on UDP only
 	register b2bua.RegisterMode
 	rates    txn.Rates
-	session  int // SessionExpires; its seconds last 10 ms here
+	rings    time.Duration // RingsEvery
+	timerC   time.Duration // 181 s
+	session  int           // SessionExpires; its seconds last 10 ms here
 }
 
 func newStage(t *testing.T, with setup) *stage {
@@ -67,7 +69,7 @@ func newStage(t *testing.T, with setup) *stage {
 	log := slog.New(slog.DiscardHandler)
 	var layer *txn.Layer
 	s.transport = transport.New(transport.Config{Log: log, OnMessage: func(in transport.Inbound) { layer.Receive(in) }})
-	layer = txn.New(txn.Config{Log: log, T1: with.t1, Transport: s.transport, Rates: with.rates, Resolver: resolve.New(resolve.Config{Log: log})})
+	layer = txn.New(txn.Config{Log: log, T1: with.t1, TimerC: with.timerC, Transport: s.transport, Rates: with.rates, Resolver: resolve.New(resolve.Config{Log: log})})
 	engine, err := forker.New(forker.Config{
 		Listen: netip.MustParseAddr("127.0.0.1"), Advertise: netip.MustParseAddr("127.0.0.1"),
 		PortMin: 38000, PortMax: 38000 + with.ports - 1, Drain: 10 * time.Millisecond, Timeout: with.media, Log: log,
@@ -80,7 +82,7 @@ func newStage(t *testing.T, with setup) *stage {
 	s.server = b2bua.NewServer(b2bua.Config{
 		Transport: s.transport, Txn: layer, Media: engine, Policy: rules.Load, Log: log,
 		Identity: with.identity, Recorder: with.recorder, MaxCalls: with.maxCalls, TargetTimeout: with.silence,
-		SessionExpires: with.session, SessionSecond: 10 * time.Millisecond,
+		RingsEvery: with.rings, SessionExpires: with.session, SessionSecond: 10 * time.Millisecond,
 		Register: with.register, Secret: []byte("the same after a restart"),
 	})
 	layer.Start(s.server)

@@ -3,6 +3,7 @@ package policy
 import (
 	"net/netip"
 	"regexp"
+	"time"
 )
 
 // Match is a set of conditions; all that are set must hold, and one without
@@ -52,6 +53,7 @@ type Route struct {
 	// nil: those that speak of the target and not of who is called.
 	FailoverCodes   *regexp.Regexp
 	Parallel        bool          // targets are rung together; the first answer wins
+	NoAnswer        time.Duration // how long a target may ring before the next is asked; 0: until Timer C
 	FollowRedirects bool          // the Contacts of a 3xx are asked; else the caller gets it
 	Headers         []RouteHeader // set in what goes out by this route
 	Auth            *Credentials  // shown to targets that ask calls for them; nil: the caller is asked

@@ -40,7 +40,9 @@ type SIP struct {
 	Identity  string         // IdentityPreserve or IdentityRewrite
 	Register  string         // RegisterContact or RegisterPath
 	Rate      Rate           // of requests that begin something
-	Drain     time.Duration  // how long running calls may last after SIGTERM
+
+	SessionExpires time.Duration // timer of calls whose parties ask for none; 0: they have none
+	Drain          time.Duration // how long running calls may last after SIGTERM
 }
 
 // Rate bounds requests per second; 0: no limit.

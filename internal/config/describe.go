@@ -99,6 +99,9 @@ func (c *Config) describeSIP(t *table) {
 		register = "a Path beside the phone's Contact"
 	}
 	t.row("phones that register", register)
+	if s := c.SIP.SessionExpires; s > 0 {
+		t.row("session timer", short(s)+" on calls whose parties ask for none")
+	}
 	t.row("on stop", "running calls may last "+short(c.SIP.Drain))
 	if tls := c.SIP.TLS; tls != nil {
 		t.row("tls certificate", or(tls.Certificate, "none"))
@@ -132,6 +135,9 @@ func routeExtras(r policy.Route) string {
 	s := ""
 	if r.Parallel {
 		s += ", all rung together"
+	}
+	if r.NoAnswer > 0 {
+		s += ", ringing for " + short(r.NoAnswer)
 	}
 	if r.FailoverCodes != nil {
 		s += ", the next one after " + strings.TrimPrefix(r.FailoverCodes.String(), "(?i)")

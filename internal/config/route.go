@@ -5,6 +5,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"time"
 
 	"sidetrack/policy"
 )
@@ -41,6 +42,7 @@ func (d *decoder) route(c cursor, i int) {
 			mode, _ := c.oneOf(modeSerial, modeParallel)
 			r.Parallel = mode == modeParallel
 		}},
+		{"no_answer", func(c cursor) { r.NoAnswer, _ = c.duration(0, time.Hour, "20s") }},
 		{"failover_codes", func(c cursor) { r.FailoverCodes = c.codes("nobody's busy or no is ever told") }},
 		{"follow_redirects", func(c cursor) { r.FollowRedirects, _ = c.boolean() }},
 		{"headers", func(c cursor) { r.Headers = c.routeHeaders() }},

@@ -33,6 +33,17 @@ func (d *decoder) sip(c cursor) {
 				s.Register = v
 			}
 		}},
+		{"session_expires", func(c cursor) {
+			v, ok := c.duration(0, 24*time.Hour, "30m")
+			switch {
+			case ok && v != 0 && v < 90*time.Second:
+				c.failf("%s is too short (RFC 4028 §5); write 90s or more, such as 30m, or 0s for none", c.show())
+			case ok && v%time.Second != 0:
+				c.failf("%s has parts of a second; write whole seconds, such as 30m", c.show())
+			case ok:
+				s.SessionExpires = v
+			}
+		}},
 		{"rate", d.rate},
 		{"drain", func(c cursor) {
 			if v, ok := c.duration(0, 24*time.Hour, "30s"); ok {

@@ -68,3 +68,12 @@ func (c *clientTx) departAs(f transport.Flow) {
 	c.flow = f
 	c.transmit()
 }
+
+// KeepRinging begins Timer C anew, for who knows better than it that somebody is
+// still being rung (§16.8 leaves the value to us).
+func (tx *ClientTx) KeepRinging() {
+	c := tx.core
+	if c.invite && c.state == proceeding && !c.cancel.sent {
+		c.life.set(c.lane, c.lane.layer.cfg.TimerC)
+	}
+}

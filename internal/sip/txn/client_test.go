@@ -303,3 +303,22 @@ func TestVia(t *testing.T) {
 		}
 	})
 }
+
+// Who knows that somebody is still being rung begins Timer C anew.
+func TestKeepRinging(t *testing.T) {
+	play(t, func(b *bed) {
+		tx := b.ask("INVITE", udp())
+		b.do(tx.KeepRinging) // nobody rings yet: Timer B goes on
+		b.reply(tx.Request(), 180, "x")
+		b.pass(120 * time.Second)
+		b.do(tx.KeepRinging)
+		b.restart()
+		b.pass(180 * time.Second)
+		b.wantSent("")
+		b.pass(2 * time.Second)
+		b.wantSent("3m1s CANCEL, 3m1.5s CANCEL")
+		b.do(tx.KeepRinging)
+		b.pass(40 * time.Second)
+		b.wantHeard("3m33s OnFail no final answer in time")
+	})
+}
