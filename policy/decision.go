@@ -16,6 +16,7 @@ type Wanted struct {
 	Start    Start
 	Required bool // the call may only go on when it is recorded
 	OnHold   OnHold
+	Once     bool // not when another call of the same conversation is recorded by it
 }
 
 // Required reports whether the call may only go on when it is recorded.
@@ -23,8 +24,8 @@ func (d *Decision) Required() bool {
 	return slices.ContainsFunc(d.Wanted, func(w Wanted) bool { return w.Required })
 }
 
-// has reports whether that recorder records the call already.
-func (d *Decision) has(recorder string) bool {
+// Records reports whether that recorder is to record the call.
+func (d *Decision) Records(recorder string) bool {
 	return slices.ContainsFunc(d.Wanted, func(w Wanted) bool { return w.Recorder == recorder })
 }
 
@@ -36,7 +37,7 @@ func (r *Rule) wanted() []Wanted {
 	var out []Wanted
 	for _, name := range append([]string{r.Recorder}, r.Also...) {
 		w := Wanted{
-			Rule: r.Name, Recorder: name, Tracks: r.Tracks, Start: r.Start, OnHold: r.OnHold,
+			Rule: r.Name, Recorder: name, Tracks: r.Tracks, Start: r.Start, OnHold: r.OnHold, Once: r.Once,
 			Required: r.Required && (r.Demanded == nil || slices.Contains(r.Demanded, name)),
 		}
 		if w.Tracks == "" {

@@ -66,7 +66,7 @@ func (e *Engine) Decide(in *Invite) Decision {
 			break
 		}
 		for _, w := range r.wanted {
-			if !d.has(w.Recorder) {
+			if !d.Records(w.Recorder) {
 				d.Wanted = append(d.Wanted[:len(d.Wanted):len(d.Wanted)], w)
 			}
 		}

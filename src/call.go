@@ -19,6 +19,7 @@ type call struct {
 	relay    *forker.Relay
 	notify   func(metadata.RecordingState, string)
 	decision policy.Decision
+	signs    []string // by which other calls of the same conversation are known
 
 	// Owned by the lane.
 	cs       metadata.Snapshot // the newest

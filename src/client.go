@@ -37,6 +37,7 @@ type Client struct {
 	mu        sync.Mutex
 	recorders map[string]*Recorder
 	calls     map[string]*call    // live calls by their id
+	passing   conversations
 	live      map[string]*Session // by id
 	ended     history
 	closing   bool
@@ -60,7 +61,7 @@ func New(cfg Config) (*Client, error) {
 	}
 	c := &Client{
 		cfg: cfg, log: cfg.Log, metrics: m, trouble: newLimiter(cfg.Now), health: newHealth(cfg.Now), backoff: glareWait,
-		recorders: byName, calls: map[string]*call{}, live: map[string]*Session{},
+		recorders: byName, calls: map[string]*call{}, passing: conversations{}, live: map[string]*Session{},
 	}
 	for _, r := range byName {
 		m.prepare(r)
@@ -93,6 +94,7 @@ func (c *Client) Begin(cs metadata.Snapshot, in *policy.Invite, relay *forker.Re
 	c.mu.Lock()
 	refuse := c.closing
 	if !refuse {
+		c.passing.enter(k)
 		c.calls[cs.ID] = k
 	}
 	c.mu.Unlock()
@@ -120,6 +122,9 @@ func (c *Client) End(cs metadata.Snapshot) {
 	c.mu.Lock()
 	k := c.calls[cs.ID]
 	delete(c.calls, cs.ID)
+	if k != nil {
+		c.passing.leave(k)
+	}
 	c.mu.Unlock()
 	if k != nil {
 		k.lane.Post(func() { k.onEnd(cs) })

@@ -243,10 +243,11 @@ func (r *rig) newCall() *call {
 	return c
 }
 
-func (c *call) begin() (required bool) {
+func (c *call) begin(headers ...policy.Header) (required bool) {
 	in := &policy.Invite{
 		Method: "INVITE", CallID: c.cs.SIPCallID, From: policy.Address{URI: c.cs.Caller.AOR, User: "alice"},
-		To: policy.Address{URI: c.cs.Callee.AOR, User: "bob"}, Headers: []policy.Header{{Name: "X-Queue", Value: "sales"}},
+		To:      policy.Address{URI: c.cs.Callee.AOR, User: "bob"},
+		Headers: append([]policy.Header{{Name: "X-Queue", Value: "sales"}}, headers...),
 	}
 	return c.r.client.Begin(c.cs, in, c.relay, func(state metadata.RecordingState, reason string) {
 		c.mu.Lock()

@@ -296,6 +296,9 @@ func outcome(r policy.Rule) string {
 		}
 		parts = append(parts, without)
 	}
+	if r.Once {
+		parts = append(parts, "once where a call passes several times")
+	}
 	if r.Continue {
 		parts = append(parts, "and as the rules behind say")
 	}

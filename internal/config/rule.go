@@ -40,6 +40,11 @@ func (d *decoder) rule(c cursor, i int) (policy.Rule, bool) {
 				r.Continue = v
 			}
 		}},
+		{"once", func(c cursor) {
+			if v, ok := c.boolean(); ok {
+				r.Once = v
+			}
+		}},
 		{"on_hold", func(c cursor) { choose(c, &r.OnHold, policy.OnHoldPause, policy.OnHoldIgnore) }},
 	})
 	if !ok {
@@ -49,7 +54,7 @@ func (d *decoder) rule(c cursor, i int) (policy.Rule, bool) {
 		c.failf("names no recorder; add recorder: NAME, or recorder: %s", policy.NoRecorder)
 	}
 	if r.Recorder == policy.NoRecorder {
-		for _, key := range []string{"tracks", "start", "required", "on_hold", "continue"} {
+		for _, key := range []string{"tracks", "start", "required", "on_hold", "once", "continue"} {
 			if v := c.n.get(key); v != nil {
 				d.warnf(v.line, join(c.path, key), "has no effect: the rule records nothing (recorder: %s)", policy.NoRecorder)
 			}
