@@ -90,14 +90,14 @@ func (c *Client) Begin(cs metadata.Snapshot, in *policy.Invite, relay *forker.Re
 		client: c, lane: c.cfg.Layer.LaneFor(cs.ID), invite: in, relay: relay, notify: notify,
 		decision: c.cfg.Policy().Decide(in), cs: cs,
 	}
-	required = k.decision.Required()
 	c.mu.Lock()
 	refuse := c.closing
 	if !refuse {
-		c.passing.enter(k)
 		c.calls[cs.ID] = k
+		c.passing.enter(k)
 	}
 	c.mu.Unlock()
+	required = k.decision.Required()
 	if refuse {
 		c.missed(k)
 		k.lane.Post(func() { notify(metadata.StateEnded, reasonShutdown) })
