@@ -13,19 +13,20 @@ func (t *Tap) copy(b []byte, h *header, now int64) {
 	t.heard = now
 	clock := t.clockOf(h.pt)
 	waiting := t.waiting()
+	mode, covered := t.covered()
 	muted := false
-	if t.paused && t.cfg.Pause == PauseSilence && t.rtp.IsValid() {
-		b, muted = t.mute(b, h)
+	if covered {
+		b, muted = t.cover(b, h, mode, clock, now)
 	}
 	switch {
-	case muted && !waiting:
+	case muted && !waiting && t.rtp.IsValid():
 		t.emit(b, h, clock, now, now)
-	case muted:
+	case muted && (waiting || t.backlog.limit > 0):
 		t.keep(b, h, clock, now)
-	case t.paused && t.backlog.n > 0:
+	case covered && t.backlog.n > 0:
 		t.backlog.cut = true // noted behind the backlog
 		t.drop(DropPaused)
-	case t.paused:
+	case covered:
 		t.leaveOut(h, clock, now, DropPaused)
 	case !waiting && t.rtp.IsValid():
 		t.emit(b, h, clock, now, now)
@@ -48,21 +49,6 @@ func (t *Tap) refuse(h *header) {
 		return
 	}
 	t.drop(DropSRTPAuth)
-}
-
-// mute makes silence of a packet of a known codec, for PauseSilence.
-func (t *Tap) mute(b []byte, h *header) ([]byte, bool) {
-	c := t.masking.codings[h.pt&0x7f]
-	payload, ok := payloadOf(b, h)
-	if !ok || !c.silent() {
-		return b, false
-	}
-	own := *h
-	out, ok := t.wrap(b, &own, c.silenceLike(t.masking.blank(), payload))
-	if !ok {
-		return b, false
-	}
-	return out, true
 }
 
 // leaveOut drops a packet on purpose: it takes no number.

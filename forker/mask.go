@@ -22,7 +22,62 @@ type PauseMode uint8
 const (
 	PauseStop    PauseMode = iota // nothing
 	PauseSilence                  // the codec's silence for each packet that the source sends; nothing where that is not known, or there is no address
+	PauseBeep                     // the same with a soft beep every two seconds, in codecs that can be written: PCMU, PCMA, G.722, L16
 )
+
+// Mask hides what is said from the recorder, from the next packet on until
+// Unmask, while the copy goes on: for each packet leaves one that lasts as long
+// and holds silence, or beeps with PauseBeep. Of codecs whose silence is not known,
+// and of telephone-events, nothing leaves. Also with PauseStop nothing does.
+func (t *Tap) Mask(mode PauseMode) {
+	t.relay.mu.Lock()
+	defer t.relay.mu.Unlock()
+	t.masking.hidden, t.masking.mode, t.masking.beeper = true, mode, nil
+}
+
+// Unmask undoes Mask.
+func (t *Tap) Unmask() {
+	t.relay.mu.Lock()
+	defer t.relay.mu.Unlock()
+	t.masking.hidden = false
+}
+
+// covered tells whether what is said is not to be heard now, and what in its
+// place.
+func (t *Tap) covered() (mode PauseMode, on bool) {
+	switch m := &t.masking; {
+	case t.paused && (t.cfg.Pause == PauseStop || !t.rtp.IsValid()):
+		return PauseStop, true
+	case m.hidden:
+		return m.mode, true
+	}
+	return t.cfg.Pause, t.paused
+}
+
+// cover makes what is heard in the place of a packet; false: nothing.
+func (t *Tap) cover(b []byte, h *header, mode PauseMode, clock, now int64) ([]byte, bool) {
+	m := &t.masking
+	c := m.codings[h.pt&0x7f]
+	payload, ok := payloadOf(b, h)
+	if !ok || !c.silent() || mode == PauseStop {
+		return b, false
+	}
+	if mode == PauseBeep && m.beeper == nil {
+		m.beeper = &beeper{}
+	}
+	out, done := m.blank(), false
+	if mode == PauseBeep {
+		out, done = m.beeper.append(out, c, payload, h, clock, now)
+	}
+	if !done {
+		out = c.silenceLike(out, payload)
+	}
+	own := *h
+	if out, ok = t.wrap(b, &own, out); !ok {
+		return b, false
+	}
+	return out, true
+}
 
 const (
 	eventTimeout = int64(200 * time.Millisecond) // after its last packet an event is over, though its end was lost
@@ -42,6 +97,10 @@ type masking struct {
 	until   uint32 // the source's time at which it ends, as far as known
 	covered uint32 // the source's time up to which something has been sent
 	scratch []byte
+
+	hidden bool      // Mask
+	mode   PauseMode // what is heard then
+	beeper *beeper   // nil: there has been no beep
 }
 
 // telephoneEvent reads the part of RFC 4733 §2.3 that the clock needs.
@@ -102,7 +161,7 @@ func (t *Tap) maskEvent(b []byte, h *header, at int64) ([]byte, bool) {
 	if !ok {
 		return nil, false
 	}
-	if !m.active && h.ts == m.ts && at-m.at < eventTimeout { // its end, repeated
+	if !m.active && m.at != 0 && h.ts == m.ts && at-m.at < eventTimeout { // its end, repeated
 		return nil, false
 	}
 	from := h.ts

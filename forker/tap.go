@@ -194,7 +194,7 @@ func sendable(a netip.AddrPort) netip.AddrPort {
 
 // Pause stops copying: of the packets that come after it has returned none
 // leaves, because packets are copied under the mutex that Pause has taken
-// meanwhile, or only silence in its place (PauseSilence). What came before and is still kept leaves all the same while there
+// meanwhile, or only silence in its place (PauseSilence, PauseBeep). What came before and is still kept leaves all the same while there
 // is an address; SendTo without one holds it back, too. The source is followed
 // on, RTCP goes on (RFC 3264 §5.1).
 func (t *Tap) Pause() {
@@ -202,7 +202,7 @@ func (t *Tap) Pause() {
 	defer t.relay.mu.Unlock()
 	t.paused = true
 	t.flush(t.relay.engine.now())
-	if t.cfg.Pause == PauseSilence {
+	if t.cfg.Pause != PauseStop {
 		return // what goes on needs no new beginning
 	}
 	if t.backlog.n > 0 {

@@ -12,7 +12,7 @@ var directions = map[string][]string{
 	"cmd/sidetrack":     {"internal/app", "internal/config", "internal/recorder", "internal/demo", "internal/store"},
 	"b2bua":             {"internal/sip…", "internal/sdp", "internal/srtp", "forker", "metadata", "policy"},
 	"src":               {"internal/sip…", "internal/sdp", "internal/srtp", "forker", "metadata", "policy"},
-	"forker":            {"internal/srtp"},
+	"forker":            {"internal/srtp", "internal/audio"},
 	"metadata":          {},
 	"policy":            {},
 	"internal/api":      {},
