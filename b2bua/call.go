@@ -69,6 +69,7 @@ type Call struct {
 	initial  *exchange      // the INVITE that made the call
 	open     []*exchange
 	media    negotiation
+	who      who
 	rec      recording
 	auth     *digest.Challenge // towards leg B, where the route has credentials
 	session  session           // its timer
@@ -109,6 +110,8 @@ type branch struct {
 	asked   *txn.ClientTx   // the INVITE whose response made it
 	said    [2]*sdp.Session // what was agreed in it, by side
 	firm    bool            // and by a message that is not repeated with another SDP
+	party   metadata.Party  // who leg B says that it is in this branch
+	session string          // its half of the Session-ID
 }
 
 func newCall(s *Server, tx *txn.ServerTx, in *policy.Invite, route *policy.Route, to *callee, received time.Time) *Call {
@@ -139,6 +142,8 @@ func newCall(s *Server, tx *txn.ServerTx, in *policy.Invite, route *policy.Route
 	c.initial = &exchange{call: c, from: sideA, method: req.Method, server: tx, cseqIn: req.CSeq().Num}
 	c.open = append(c.open, c.initial)
 	tx.Data = c.initial
+	c.introduce()
+	s.links.enter(c)
 	s.lanes[c.lane.Index()].byToken[c.id] = c
 	c.relay.OnTimeout(func() { c.lane.Post(c.onMediaTimeout) })
 	c.log.Info("call arrived", "from", in.From.URI, "to", in.To.URI, "source", tx.Flow.Remote.String(), "route", route.Name)
@@ -201,6 +206,7 @@ func (c *Call) branchFor(tx *txn.ClientTx, resp *sip.Message, flow transport.Flo
 	}
 	c.branches = append(c.branches, b)
 	c.srv.references.put(b)
+	c.srv.links.put(c, b)
 	calls := c.srv.lanes[c.lane.Index()].byDialog
 	for _, d := range b.dialogs {
 		calls[keyOf(d)] = c
@@ -257,6 +263,7 @@ func (c *Call) drop(gone func(*branch) bool) {
 	}
 	for _, b := range dropped {
 		c.srv.references.drop(b)
+		c.srv.links.drop(c, b)
 		for _, d := range b.dialogs {
 			if calls[keyOf(d)] == c {
 				delete(calls, keyOf(d))
@@ -269,6 +276,7 @@ func (c *Call) drop(gone func(*branch) bool) {
 	c.branches = kept
 	for _, b := range kept { // dialogs that were shared with a dropped one
 		c.srv.references.put(b)
+		c.srv.links.put(c, b)
 		for _, d := range b.dialogs {
 			if calls[keyOf(d)] == nil {
 				calls[keyOf(d)] = c
@@ -297,6 +305,7 @@ func (c *Call) forget() {
 	}
 	delete(calls.byToken, c.id)
 	c.drop(func(*branch) bool { return true })
+	c.srv.links.leave(c)
 	c.srv.active.Add(-1)
 }
 

@@ -38,6 +38,7 @@ type Config struct {
 	Log       *slog.Logger
 
 	Trusted  []netip.Prefix // who may start a dialog; empty: everyone
+	Asserted IdentitySource // "": AssertedTrusted
 	MaxCalls int            // 0: no limit
 	Identity Identity       // "": IdentityPreserve
 	Register RegisterMode   // "": RegisterContact

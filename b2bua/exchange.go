@@ -96,6 +96,7 @@ func (x *exchange) onProvisional(tx *txn.ClientTx, resp *sip.Message, flow trans
 		if c.state == StateTrying {
 			c.state = StateEarly
 		}
+		c.learnCallee(resp, b)
 	}
 	x.pass(resp, b)
 	c.tellRecorder()
@@ -110,6 +111,7 @@ func (x *exchange) onSuccess(tx *txn.ClientTx, resp *sip.Message, flow transport
 		if x.branch != nil && (x.method == "UPDATE" || x.method == "SUBSCRIBE" || x.method == "NOTIFY") {
 			x.branch.dialogs[other(x.from)].Refresh(resp)
 		}
+		x.agreed(resp)
 		x.pass(resp, x.branch)
 		c.tellRecorder()
 		c.settled(tx)
@@ -138,8 +140,10 @@ func (x *exchange) onSuccess(tx *txn.ClientTx, resp *sip.Message, flow transport
 		c.confirm(x.branch)
 		c.ringing.clock.Stop()
 		x.branch.dialogs[sideB].Confirm(resp)
+		c.learnCallee(resp, x.branch)
 		c.onAnswer()
 	} else {
+		x.agreed(resp)
 		x.branch.dialogs[other(x.from)].Refresh(resp)
 		x.branch.dialogs[other(x.from)].Flow = flow
 	}
@@ -159,6 +163,19 @@ func (x *exchange) onSuccess(tx *txn.ClientTx, resp *sip.Message, flow transport
 		return
 	}
 	x.answer(out)
+}
+
+// agreed takes what a request within the dialog and its 2xx have said of the
+// parties and of their other calls.
+func (x *exchange) agreed(resp *sip.Message) {
+	c, req := x.call, x.server.Request
+	switch x.method {
+	case "INVITE", "UPDATE":
+		c.learn(x.from, req)
+		c.learn(other(x.from), resp)
+	case "REFER":
+		c.srv.links.refer(c, x.from, req)
+	}
 }
 
 // answer passes the 2xx of an INVITE; the ACK will follow from the side that

@@ -20,5 +20,8 @@ func (s *Server) Leftovers() string {
 	if n := s.references.len(); n > 0 {
 		out += fmt.Sprintf("%d references. ", n)
 	}
+	if n := s.links.held(); n > 0 {
+		out += fmt.Sprintf("%d links. ", n)
+	}
 	return out
 }

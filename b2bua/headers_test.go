@@ -107,16 +107,13 @@ func TestTokenNamesCallAndSide(t *testing.T) {
 
 func TestSessionIDNeedsTheCallersHalf(t *testing.T) {
 	local, remote := strings.Repeat("a", 32), strings.Repeat("b", 32)
-	invite, answer := sip.NewRequest("INVITE", "sip:x@y"), sip.NewRequest("INVITE", "sip:x@y")
-	if got := sessionID(invite, answer); got != "" {
-		t.Errorf("without Session-ID: %q", got)
-	}
-	invite.Set("Session-ID", local+";remote="+strings.Repeat("0", 32))
-	if got := sessionID(invite, answer); got != local+";remote="+strings.Repeat("0", 32) {
-		t.Errorf("answer without: %q", got)
-	}
-	answer.Set("Session-ID", remote+";remote="+local)
-	if got := sessionID(invite, answer); got != local+";remote="+remote {
-		t.Errorf("both: %q", got)
+	for _, c := range []struct{ a, b, want string }{
+		{"", remote, ""},
+		{local, "", local + ";remote=" + nilSession},
+		{local, remote, local + ";remote=" + remote},
+	} {
+		if got := (&who{session: [2]string{c.a, c.b}}).sessionID(); got != c.want {
+			t.Errorf("%q and %q: %q", c.a, c.b, got)
+		}
 	}
 }

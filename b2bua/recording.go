@@ -2,9 +2,7 @@ package b2bua
 
 import (
 	"runtime/debug"
-	"strings"
 
-	"sidetrack/internal/sip"
 	"sidetrack/metadata"
 )
 
@@ -77,19 +75,4 @@ func (c *Call) onRecording(state metadata.RecordingState, reason string) {
 func (c *Call) announce(kind, reason string) {
 	c.announced = true
 	c.srv.cfg.OnEvent(Event{Type: kind, Time: c.lane.Now(), Call: c.view(), Reason: reason})
-}
-
-// sessionID is the RFC 7989 Session-ID of the call from its INVITE and answer:
-// "local;remote=…", "" when the parties use none.
-func sessionID(invite, answer *sip.Message) string {
-	local, _, _ := strings.Cut(invite.Get("Session-ID"), ";")
-	local = strings.TrimSpace(local)
-	if local == "" || answer == nil {
-		return ""
-	}
-	remote, _, _ := strings.Cut(answer.Get("Session-ID"), ";")
-	if remote = strings.TrimSpace(remote); remote == "" {
-		remote = strings.Repeat("0", 32)
-	}
-	return local + ";remote=" + remote
 }

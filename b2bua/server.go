@@ -26,6 +26,7 @@ type Server struct {
 
 	bindings   *bindings   // phones that registered through us
 	references *references // dialogs of one leg, by those of the other
+	links      *links      // which calls belong together
 }
 
 // laneCalls are the calls of one lane, by their token.
@@ -41,7 +42,7 @@ type dialogKey struct{ callID, localTag, remoteTag string }
 // NewServer returns a server that is ready to be given to txn.Layer.Start.
 func NewServer(cfg Config) *Server {
 	cfg.defaults()
-	s := &Server{cfg: cfg, lanes: make([]laneCalls, len(cfg.Txn.Lanes())), bindings: newBindings(cfg.Secret), references: newReferences(cfg.Identity)}
+	s := &Server{cfg: cfg, lanes: make([]laneCalls, len(cfg.Txn.Lanes())), bindings: newBindings(cfg.Secret), references: newReferences(cfg.Identity), links: newLinks()}
 	for i := range s.lanes {
 		s.lanes[i] = laneCalls{byToken: map[string]*Call{}, byDialog: map[dialogKey]*Call{}}
 	}

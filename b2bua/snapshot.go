@@ -8,9 +8,8 @@ import (
 // snapshot is the call as its recorder sees it.
 func (c *Call) snapshot() metadata.Snapshot {
 	s := metadata.Snapshot{
-		ID: c.id, SIPCallID: c.in.CallID, SessionID: sessionID(c.invite, c.initial.accepted),
-		Caller:  metadata.Party{AOR: c.in.From.URI, Name: c.in.From.Display},
-		Callee:  metadata.Party{AOR: c.in.To.URI, Name: c.in.To.Display},
+		ID: c.id, SIPCallID: c.in.CallID, SessionID: c.who.sessionID(), Group: c.srv.links.group(c),
+		Caller: c.who.party[sideA], Callee: c.who.party[sideB], Diverted: c.who.diverted,
 		Started: c.started, Answered: c.answered, Ended: c.ended,
 		State: metadata.CallEarly, Reasons: c.verdict.reasons,
 	}

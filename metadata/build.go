@@ -6,6 +6,10 @@ import "time"
 type BuilderConfig struct {
 	// IDs makes identifiers; nil means NewV4.
 	IDs func() UUID
+	// Person makes the identifier of a participant out of its address, so that
+	// the same person has the same one in related sessions (RFC 7865 §6.5.1);
+	// nil means IDs.
+	Person func(aor string) UUID
 	// Session is the session's id; zero means that IDs makes one.
 	Session UUID
 	// Group names the group of the session; "" means none. Its id is GroupID,
@@ -54,6 +58,11 @@ func GroupID(name string) UUID {
 	return NewV5(NewV5(UUID{}, ExtensionNamespace), name)
 }
 
+// CallGroupID is the id of the group of calls that Related.Name names.
+func CallGroupID(name string) UUID {
+	return NewV5(NewV5(UUID{}, ExtensionNamespace+"#calls"), name)
+}
+
 // Option changes one document.
 type Option func(*options)
 
@@ -78,6 +87,7 @@ func (b *Builder) Complete(s Snapshot, streams []LabeledStream, at time.Time, op
 	}
 	at = instant(at)
 	b.start(s, at)
+	b.regroup(s)
 	b.seat(Caller, s.Caller, at)
 	b.seat(Callee, s.Callee, at)
 	b.assign(s, streams)
@@ -103,11 +113,11 @@ func (b *Builder) addSession(r *Recording, s Snapshot) {
 	if s.SIPCallID != "" {
 		session.Extensions = append(session.Extensions, Text("call-id", s.SIPCallID))
 	}
+	for _, p := range s.Diverted {
+		session.Extensions = append(session.Extensions, Text("diverted-by", canonicalAOR(p.AOR)))
+	}
 	session.Extensions = append(session.Extensions, b.cfg.SessionExtensions...)
-	if b.cfg.Group != "" {
-		g := Group{ID: GroupID(b.cfg.Group).ID(), Associated: b.state.Start}
-		g.Extensions = append(g.Extensions, Text("name", b.cfg.Group))
-		g.Extensions = append(g.Extensions, b.cfg.GroupExtensions...)
+	if g, ok := b.group(); ok {
 		r.Groups = []Group{g}
 		session.GroupRef = g.ID
 	}
@@ -115,6 +125,21 @@ func (b *Builder) addSession(r *Recording, s Snapshot) {
 	r.SessionRecordingAssocs = []SessionRecordingAssoc{{
 		SessionID: id, Associated: b.state.Associated, Disassociated: b.state.Disassociated,
 	}}
+}
+
+// group is the group of the session: the operator's, else that of the calls
+// which belong together.
+func (b *Builder) group() (Group, bool) {
+	switch {
+	case b.cfg.Group != "":
+		g := Group{ID: GroupID(b.cfg.Group).ID(), Associated: b.state.Start}
+		g.Extensions = append(g.Extensions, Text("name", b.cfg.Group))
+		g.Extensions = append(g.Extensions, b.cfg.GroupExtensions...)
+		return g, true
+	case !b.state.Group.IsZero():
+		return Group{ID: b.state.Group.ID(), Associated: b.state.Grouped}, true
+	}
+	return Group{}, false
 }
 
 // addParticipants adds everyone who is or was in the session: each once, with
@@ -160,7 +185,7 @@ func (b *Builder) nameIDs(m Member) []NameID {
 	if names := b.override(m.Role); len(names) > 0 {
 		return names
 	}
-	return []NameID{{AOR: m.AOR, Name: m.Name}}
+	return append([]NameID{{AOR: m.AOR, Name: m.Name}}, m.Others...)
 }
 
 func (b *Builder) override(role PartyRole) []NameID {

@@ -6,11 +6,13 @@ import "time"
 // is absent here does not exist. It is a plain value; its slices are not kept
 // by a Builder and not changed by it.
 type Snapshot struct {
-	ID        string // the call's own id, stable for the call
-	SIPCallID string // Call-ID of the call's first leg
-	SessionID string // RFC 7989 Session-ID value, "local;remote=…", or ""
+	ID        string  // the call's own id, stable for the call
+	SIPCallID string  // Call-ID of the call's first leg
+	SessionID string  // RFC 7989 Session-ID value, "local;remote=…", or ""
+	Group     Related // which calls it belongs together with
 
 	Caller, Callee Party
+	Diverted       []Party // for whom the call was before it was redirected, the latest first
 	Streams        []MediaStream
 
 	Started  time.Time // INVITE arrived
@@ -19,6 +21,13 @@ type Snapshot struct {
 
 	Reasons []Reason // RFC 3326 Reason values of the ending, may be empty
 	State   CallState
+}
+
+// Related names a set of calls that belong together by transfer, consultation or
+// pickup: the same Name in each of them, "" for a call alone.
+type Related struct {
+	Name  string
+	Since time.Time // when the first two came together
 }
 
 // CallState is the phase of a call.
@@ -33,7 +42,10 @@ const (
 
 // Party is one side of the call. AOR is a SIP, SIPS or tel URI; what is not
 // one is escaped into one by the Builder. Name may hold anything.
-type Party struct{ AOR, Name string }
+type Party struct {
+	AOR, Name string
+	Others    []NameID // what else it is known by, such as a tel URI
+}
 
 // MediaStream is one m-line of the call.
 type MediaStream struct {

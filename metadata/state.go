@@ -9,6 +9,8 @@ import (
 // to be written out and taken up by another process.
 type State struct {
 	Session                   UUID
+	Group                     UUID      // of related calls; zero: none so far
+	Grouped                   time.Time // when that group was formed
 	Start, Stop               time.Time // of the session
 	Associated, Disassociated time.Time // of session and recording session
 	Members                   []Member  // in the order of joining
@@ -21,6 +23,7 @@ type Member struct {
 	ID           ID
 	Role         PartyRole
 	AOR, Name    string
+	Others       []NameID
 	Joined, Left time.Time
 }
 
@@ -89,18 +92,19 @@ func (b *Builder) stop(s Snapshot, at time.Time, o options) {
 
 // seat makes the party the one who sits on its side of the call.
 func (b *Builder) seat(role PartyRole, p Party, at time.Time) {
-	aor, name := canonicalAOR(p.AOR), clean(p.Name)
+	next := Member{Role: role, AOR: canonicalAOR(p.AOR), Name: clean(p.Name), Others: others(p), Joined: b.state.Start}
 	now := b.current(role)
 	fixed := len(b.override(role)) > 0 // named by the operator: one participant for good
 	switch {
 	case now == nil:
-		b.join(Member{Role: role, AOR: aor, Name: name, Joined: b.state.Start})
+		b.join(next)
 	case !b.state.Stop.IsZero(): // nobody moves after the end
-	case now.AOR == aor || fixed:
-		b.rename(now.ID, name)
+	case fixed || samePerson(*now, next):
+		b.rename(now.ID, next)
 	default:
 		now.Left = later(at, now.Joined)
-		b.join(Member{Role: role, AOR: aor, Name: name, Joined: now.Left})
+		next.Joined = now.Left
+		b.join(next)
 	}
 }
 
@@ -118,24 +122,42 @@ func (b *Builder) current(role PartyRole) *Member {
 // §6.5.1).
 func (b *Builder) join(m Member) {
 	for _, known := range b.state.Members {
-		if known.Role == m.Role && known.AOR == m.AOR {
+		if known.Role == m.Role && samePerson(known, m) {
 			m.ID = known.ID
 		}
 	}
 	if m.ID == "" {
-		m.ID = b.cfg.IDs().ID()
+		m.ID = b.person(m)
 	}
 	b.state.Members = append(b.state.Members, m)
-	b.rename(m.ID, m.Name)
+	b.rename(m.ID, m)
 }
 
-// rename gives a participant, in all stays, the name now known. A name that is
-// not told any more is not forgotten.
-func (b *Builder) rename(id ID, name string) {
+// rename gives a participant, in all stays, the address and names now known. A
+// name that is not told any more is not forgotten.
+func (b *Builder) rename(id ID, now Member) {
 	for i := range b.state.Members {
-		if m := &b.state.Members[i]; m.ID == id && name != "" {
-			m.Name = name
+		m := &b.state.Members[i]
+		if m.ID != id {
+			continue
 		}
+		m.AOR = now.AOR
+		if now.Name != "" {
+			m.Name = now.Name
+		}
+		if len(now.Others) > 0 {
+			m.Others = now.Others
+		}
+	}
+}
+
+// regroup notes the group that the session is in (RFC 7865 §6.2): one at a time.
+func (b *Builder) regroup(s Snapshot) {
+	if s.Group.Name == "" || b.cfg.Group != "" || !b.state.Stop.IsZero() {
+		return
+	}
+	if id := CallGroupID(s.Group.Name); id != b.state.Group {
+		b.state.Group, b.state.Grouped = id, instant(s.Group.Since)
 	}
 }
 

@@ -78,7 +78,7 @@ func canonicalAOR(s string) string {
 	}
 	switch {
 	case s == "":
-		return "sip:anonymous@anonymous.invalid"
+		return anonymous
 	case schemePattern.MatchString(s) && knownScheme(s):
 	case isHost(s):
 		return cutBytes(s, maxAOR)

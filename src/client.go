@@ -33,6 +33,7 @@ type Client struct {
 	health  *health
 	prober  *prober              // guarded by mu
 	backoff func() time.Duration // wait after 491 (RFC 3261 §14.1)
+	people  metadata.UUID        // the namespace of the identifiers of persons
 
 	mu        sync.Mutex
 	recorders map[string]*Recorder
@@ -61,7 +62,7 @@ func New(cfg Config) (*Client, error) {
 	}
 	c := &Client{
 		cfg: cfg, log: cfg.Log, metrics: m, trouble: newLimiter(cfg.Now), health: newHealth(cfg.Now), backoff: glareWait,
-		recorders: byName, calls: map[string]*call{}, passing: conversations{}, live: map[string]*Session{},
+		recorders: byName, calls: map[string]*call{}, passing: conversations{}, live: map[string]*Session{}, people: metadata.NewV4(),
 	}
 	for _, r := range byName {
 		m.prepare(r)

@@ -17,6 +17,7 @@ const sdpType = "application/sdp"
 func (s *Session) newBuilder() *metadata.Builder {
 	r := s.recorder
 	cfg := metadata.BuilderConfig{
+		Person: s.client.person,
 		Group:  s.text("group", r.Group),
 		Caller: nameIDs(s, "caller", r.Caller),
 		Callee: nameIDs(s, "callee", r.Callee),
@@ -25,6 +26,11 @@ func (s *Session) newBuilder() *metadata.Builder {
 	cfg.SessionExtensions = extensions(s, "session_extension", r.SessionExtension)
 	return metadata.NewBuilder(cfg)
 }
+
+// person makes the identifier of a participant: the same person has the same
+// one in all recordings of this process, so also in those of related calls (RFC
+// 7865 §6.5.1). It tells nobody else who that is.
+func (c *Client) person(key string) metadata.UUID { return metadata.NewV5(c.people, key) }
 
 func (s *Session) text(key string, t *policy.Template) string {
 	if t == nil {

@@ -87,8 +87,8 @@ func New(cfg *config.Config, opt Options) (*App, error) {
 	a.calls = b2bua.NewServer(b2bua.Config{
 		Transport: a.transport, Txn: a.txn, Media: a.media, Policy: a.policy.Load, Recorder: a.recorder, Log: a.log,
 		Trusted: cfg.SIP.Trusted, MaxCalls: cfg.SIP.MaxCalls, Identity: b2bua.Identity(cfg.SIP.Identity),
-		SessionExpires: int(cfg.SIP.SessionExpires / time.Second),
-		Register:       b2bua.RegisterMode(cfg.SIP.Register), Secret: machineSecret("/etc/machine-id"),
+		SessionExpires: int(cfg.SIP.SessionExpires / time.Second), Asserted: b2bua.IdentitySource(cfg.SIP.Asserted),
+		Register: b2bua.RegisterMode(cfg.SIP.Register), Secret: machineSecret("/etc/machine-id"),
 		UserAgent: a.userAgent(), Registerer: a.registry, OnEvent: a.onCallEvent, OnReject: a.txn.Rejected,
 	})
 	return a, nil

@@ -108,6 +108,7 @@ func (a *App) needRestart(cfg *config.Config) []string {
 		{"sip.listen", a.cfg.SIP.Listeners, cfg.SIP.Listeners},
 		{"sip.tls", a.cfg.SIP.TLS, cfg.SIP.TLS},
 		{"sip.trusted", a.cfg.SIP.Trusted, cfg.SIP.Trusted},
+		{"sip.asserted_identity", a.cfg.SIP.Asserted, cfg.SIP.Asserted},
 		{"sip.max_calls", a.cfg.SIP.MaxCalls, cfg.SIP.MaxCalls},
 		{"sip.identity", a.cfg.SIP.Identity, cfg.SIP.Identity},
 		{"sip.register", a.cfg.SIP.Register, cfg.SIP.Register},

@@ -38,6 +38,7 @@ type SIP struct {
 	Trusted   []netip.Prefix // who may start a dialog; empty: everyone
 	MaxCalls  int            // 0: no limit
 	Identity  string         // IdentityPreserve or IdentityRewrite
+	Asserted  string         // AssertedTrusted, AssertedAlways or AssertedNever
 	Register  string         // RegisterContact or RegisterPath
 	Rate      Rate           // of requests that begin something
 
@@ -62,6 +63,13 @@ type Listener struct {
 const (
 	IdentityPreserve = "preserve" // Call-ID and tags the same on both legs
 	IdentityRewrite  = "rewrite"  // our own on each leg: topology hiding
+)
+
+// The values of SIP.Asserted: who is believed to say who the parties are.
+const (
+	AssertedTrusted = "trusted" // who sip.trusted lists, and the targets of routes
+	AssertedAlways  = "always"
+	AssertedNever   = "never"
 )
 
 // The values of SIP.Register.

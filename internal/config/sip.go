@@ -8,7 +8,7 @@ import (
 )
 
 func defaultSIP() SIP {
-	return SIP{Identity: IdentityPreserve, Register: RegisterContact, Drain: 30 * time.Second}
+	return SIP{Identity: IdentityPreserve, Asserted: AssertedTrusted, Register: RegisterContact, Drain: 30 * time.Second}
 }
 
 func (d *decoder) sip(c cursor) {
@@ -26,6 +26,11 @@ func (d *decoder) sip(c cursor) {
 		{"identity", func(c cursor) {
 			if v, ok := c.oneOf(IdentityPreserve, IdentityRewrite); ok {
 				s.Identity = v
+			}
+		}},
+		{"asserted_identity", func(c cursor) {
+			if v, ok := c.oneOf(AssertedTrusted, AssertedAlways, AssertedNever); ok {
+				s.Asserted = v
 			}
 		}},
 		{"register", func(c cursor) {
