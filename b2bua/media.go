@@ -157,9 +157,9 @@ func (n *negotiation) enforce(c *Call, said [2]*sdp.Session) {
 	for i := range min(len(a), len(b)) {
 		ra := c.remoteOf(sideA, a[i], sends(a[i], b[i]))
 		rb := c.remoteOf(sideB, b[i], sends(b[i], a[i]))
-		if keyA, keyB, ok := sdp.SDES(a[i], b[i]); ok {
-			ra.Secure, ra.Key = true, keyA
-			rb.Secure, rb.Key = true, keyB
+		if keysA, keysB, ok := sdp.SDES(a[i], b[i]); ok {
+			ra.Secure, ra.Key, ra.More = true, keysA[0], keysA[1:]
+			rb.Secure, rb.Key, rb.More = true, keysB[0], keysB[1:]
 		}
 		c.relay.SetRemote(sideA, i, ra)
 		c.relay.SetRemote(sideB, i, rb)

@@ -13,19 +13,41 @@ import (
 // Crypto is an a=crypto attribute (RFC 4568 §9.1) that we can work with: the key
 // with which the description's author protects what it sends.
 type Crypto struct {
-	Tag int // 1 to 9 digits; pairs the answer with the offer
-	Key *srtp.Key
+	Tag  int // 1 to 9 digits; pairs the answer with the offer
+	Key  *srtp.Key
+	More []*srtp.Key // further keys of the same line, told apart by their MKI (RFC 4568 §6.1)
+
+	ClearRTCP bool // RTCP is authenticated but not encrypted (UNENCRYPTED_SRTCP, §6.3.2)
 }
+
+// Keys are Key and More.
+func (c Crypto) Keys() []*srtp.Key { return append([]*srtp.Key{c.Key}, c.More...) }
 
 // maxMKI is the longest MKI in octets (RFC 4568 §6.1).
 const maxMKI = 128
 
 // Cryptos are the section's a=crypto attributes in order. Left out is what
-// cannot be used: unknown suites, more than one key, a key of the wrong length,
-// session parameters that change the protection of RTP, unknown ones (§6.3.7),
-// and both of two lines with one tag (§5.1.1).
+// cannot be used: unknown suites, keys of the wrong length, several without an
+// MKI, session parameters that change the protection of RTP, unknown ones
+// (§6.3.7), and both of two lines with one tag (§5.1.1).
 func (m *Media) Cryptos() []Crypto {
+	all, _ := m.cryptos()
+	return all
+}
+
+// CryptoProblem says why the first of the lines that Cryptos leaves out cannot be
+// used; "" when there is none. It never holds a key.
+func (m *Media) CryptoProblem() string {
+	_, err := m.cryptos()
+	if err == nil {
+		return ""
+	}
+	return err.Error()
+}
+
+func (m *Media) cryptos() ([]Crypto, error) {
 	var out []Crypto
+	var problem error
 	uses := map[int]int{}
 	for _, v := range m.Attrs("crypto") {
 		c, err := parseCrypto(v)
@@ -34,37 +56,39 @@ func (m *Media) Cryptos() []Crypto {
 		}
 		if err == nil {
 			out = append(out, c)
+		} else if problem == nil {
+			problem = err
 		}
 	}
 	usable := out[:0]
 	for _, c := range out {
 		if uses[c.Tag] == 1 {
 			usable = append(usable, c)
+		} else if problem == nil {
+			problem = errCrypto("two lines with one tag")
 		}
 	}
-	return usable
+	return usable, problem
 }
 
-// SDES tells with which key either side sends after an exchange of these two
+// SDES tells with which keys either side sends after an exchange of these two
 // sections, whichever of them was the answer. An answer takes exactly one of the
 // offered tags, with its suite (RFC 4568 §5.1.2); ok is false when neither
 // section is one to the other, so that there is no key. It may be true for RTP/AVP,
 // too: there are phones that offer SRTP so to whom may not know of it. With
 // DTLS-SRTP the keys are not in the description, whatever else it says.
-func SDES(a, b *Media) (keyA, keyB *srtp.Key, ok bool) {
-	if a == nil || b == nil || a.dtls() || b.dtls() {
+func SDES(a, b *Media) (keysA, keysB []*srtp.Key, ok bool) {
+	if a == nil || b == nil || a.DTLS() || b.DTLS() {
 		return nil, nil, false
 	}
-	if keyB, keyA, ok = answeredKeys(a, b); ok {
-		return keyA, keyB, true
+	if keysB, keysA, ok = answeredKeys(a, b); ok {
+		return keysA, keysB, true
 	}
 	return answeredKeys(b, a)
 }
 
-func (m *Media) dtls() bool { return strings.Contains(strings.ToUpper(m.Proto), "TLS") }
-
 // answeredKeys gives the keys of answer and offer.
-func answeredKeys(offer, answer *Media) (theirs, ours *srtp.Key, ok bool) {
+func answeredKeys(offer, answer *Media) (theirs, ours []*srtp.Key, ok bool) {
 	if len(answer.Attrs("crypto")) != 1 {
 		return nil, nil, false
 	}
@@ -74,7 +98,7 @@ func answeredKeys(offer, answer *Media) (theirs, ours *srtp.Key, ok bool) {
 	}
 	for _, c := range offer.Cryptos() {
 		if c.Tag == taken[0].Tag && c.Key.Suite == taken[0].Key.Suite {
-			return taken[0].Key, c.Key, true
+			return taken[0].Keys(), c.Keys(), true
 		}
 	}
 	return nil, nil, false
@@ -144,9 +168,38 @@ func parseCrypto(v string) (Crypto, error) {
 		if !harmless(p) {
 			return c, errCrypto("session parameter that we do not follow")
 		}
+		c.ClearRTCP = c.ClearRTCP || strings.EqualFold(p, "UNENCRYPTED_SRTCP")
 	}
-	c.Key, err = parseInline(suite, f[2])
-	return c, err
+	keys, err := parseKeys(suite, f[2])
+	if err != nil {
+		return c, err
+	}
+	c.Key, c.More = keys[0], keys[1:]
+	return c, nil
+}
+
+// maxKeys is how many keys a line may have.
+const maxKeys = 8
+
+// parseKeys reads "inline:…;inline:…": of several each must have an MKI of its
+// own, and all of one length (RFC 4568 §6.1).
+func parseKeys(suite srtp.Suite, s string) ([]*srtp.Key, error) {
+	var keys []*srtp.Key
+	known := map[string]bool{}
+	for param := range strings.SplitSeq(s, ";") {
+		k, err := parseInline(suite, param)
+		if err != nil {
+			return nil, err
+		}
+		if len(keys) > 0 && (len(k.MKI) == 0 || len(k.MKI) != len(keys[0].MKI)) || known[string(k.MKI)] {
+			return nil, errCrypto("several keys that no MKI tells apart")
+		}
+		known[string(k.MKI)] = true
+		if keys = append(keys, k); len(keys) > maxKeys {
+			return nil, errCrypto("too many keys")
+		}
+	}
+	return keys, nil
 }
 
 // harmless tells whether a session parameter (RFC 4568 §6.3) leaves the
@@ -165,8 +218,8 @@ func harmless(p string) bool {
 // parseInline reads "inline:key||salt[|lifetime][|MKI:length]".
 func parseInline(suite srtp.Suite, s string) (*srtp.Key, error) {
 	method, info, ok := strings.Cut(s, ":")
-	if !ok || !strings.EqualFold(method, "inline") || strings.Contains(info, ";") {
-		return nil, errCrypto("not one inline key")
+	if !ok || !strings.EqualFold(method, "inline") {
+		return nil, errCrypto("no inline key")
 	}
 	parts := strings.Split(info, "|")
 	secret, err := base64.RawStdEncoding.DecodeString(strings.TrimRight(parts[0], "="))

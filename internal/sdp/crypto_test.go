@@ -53,6 +53,7 @@ func TestCrypto(t *testing.T) {
 		"window":                 {"1 AES_CM_128_HMAC_SHA1_80 inline:" + k30 + " WSH=128", srtp.AESCM128SHA80, ""},
 		"KDR=0":                  {"1 AES_CM_128_HMAC_SHA1_80 inline:" + k30 + " KDR=0", srtp.AESCM128SHA80, ""},
 		"SRTCP in clear":         {"1 AES_CM_128_HMAC_SHA1_80 inline:" + k30 + " UNENCRYPTED_SRTCP", srtp.AESCM128SHA80, ""},
+		"two keys":               {"1 AES_CM_128_HMAC_SHA1_80 inline:" + k30 + "|2^20|1:1;inline:" + k30 + "|2:1", srtp.AESCM128SHA80, "01"},
 		"optional extension":     {"1 AES_CM_128_HMAC_SHA1_80 inline:" + k30 + " -X=1", srtp.AESCM128SHA80, ""},
 
 		"KDR":                 {"1 AES_CM_128_HMAC_SHA1_80 inline:" + k30 + " KDR=20", "", ""},
@@ -63,7 +64,11 @@ func TestCrypto(t *testing.T) {
 		"unknown suite":       {"1 F8_128_HMAC_SHA1_80 inline:" + k30, "", ""},
 		"key too short":       {"1 AES_CM_128_HMAC_SHA1_80 inline:" + k28, "", ""},
 		"key too long":        {"1 AEAD_AES_128_GCM inline:" + k30, "", ""},
-		"two keys":            {"1 AES_CM_128_HMAC_SHA1_80 inline:" + k30 + "|1:1;inline:" + k30 + "|2:1", "", ""},
+		"two keys, no MKI":    {"1 AES_CM_128_HMAC_SHA1_80 inline:" + k30 + ";inline:" + k30, "", ""},
+		"two keys, one MKI":   {"1 AES_CM_128_HMAC_SHA1_80 inline:" + k30 + "|1:1;inline:" + k30, "", ""},
+		"two keys, same MKI":  {"1 AES_CM_128_HMAC_SHA1_80 inline:" + k30 + "|1:1;inline:" + k30 + "|1:1", "", ""},
+		"MKIs of two lengths": {"1 AES_CM_128_HMAC_SHA1_80 inline:" + k30 + "|1:1;inline:" + k30 + "|2:2", "", ""},
+		"nine keys":           {"1 AES_CM_128_HMAC_SHA1_80 inline:" + k30 + "|0:1" + nine(k30), "", ""},
 		"no base64":           {"1 AES_CM_128_HMAC_SHA1_80 inline:!!!", "", ""},
 		"not inline":          {"1 AES_CM_128_HMAC_SHA1_80 url:" + k30, "", ""},
 		"tag 0":               {"0 AES_CM_128_HMAC_SHA1_80 inline:" + k30, "", ""},
@@ -83,6 +88,9 @@ func TestCrypto(t *testing.T) {
 				if len(got) != 0 {
 					t.Fatalf("read as %v", got[0].Key)
 				}
+				if why := section(t, "crypto:"+c.value).CryptoProblem(); why == "" || strings.Contains(why, k30[:8]) {
+					t.Errorf("the reason is %q", why)
+				}
 				return
 			}
 			if len(got) != 1 || got[0].Key.Suite != c.want || fmt.Sprintf("%x", got[0].Key.MKI) != c.mki {
@@ -94,6 +102,29 @@ func TestCrypto(t *testing.T) {
 				t.Errorf("written as something else")
 			}
 		})
+	}
+}
+
+func nine(key string) (s string) {
+	for i := range 8 {
+		s += fmt.Sprintf(";inline:%s|%d:1", key, i+1)
+	}
+	return s
+}
+
+func TestSeveralKeysOfALine(t *testing.T) {
+	m := section(t, fmt.Sprintf("crypto:1 AES_CM_128_HMAC_SHA1_80 inline:%s|2^20|1:4;inline:%s|2^20|2:4 UNENCRYPTED_SRTCP", secret(30, 1), secret(30, 2)))
+	got := m.Cryptos()
+	if len(got) != 1 || len(got[0].More) != 1 || got[0].Key.Master[0] != 1 || got[0].More[0].Master[0] != 2 ||
+		fmt.Sprintf("%x", got[0].More[0].MKI) != "00000002" || !got[0].ClearRTCP {
+		t.Fatalf("got %v", got)
+	}
+	if why := m.CryptoProblem(); why != "" {
+		t.Error(why)
+	}
+	theirs, _, ok := sdp.SDES(m, section(t, "crypto:1 AES_CM_128_HMAC_SHA1_80 inline:"+secret(30, 3)))
+	if !ok || len(theirs) != 2 {
+		t.Errorf("%v %v", theirs, ok)
 	}
 }
 
@@ -136,7 +167,7 @@ func TestSDES(t *testing.T) {
 				}
 				got := ""
 				if ok {
-					got = fmt.Sprintf("%d %d", o.Master[0], a.Master[0])
+					got = fmt.Sprintf("%d %d", o[0].Master[0], a[0].Master[0])
 				}
 				if got != c.keys {
 					t.Errorf("swapped %v: got %q, want %q", swapped, got, c.keys)
@@ -151,7 +182,7 @@ func TestKeysHideThemselves(t *testing.T) {
 	var log strings.Builder
 	slog.New(slog.NewJSONHandler(&log, nil)).Info("x", "key", c.Key, "value", *c.Key, "crypto", c)
 	slog.New(slog.NewTextHandler(&log, nil)).Info("x", "key", c.Key, "crypto", c)
-	fmt.Fprintf(&log, "%v %+v %#v %s %x %v", c.Key, c.Key, c.Key, c.Key, c, *c.Key)
+	fmt.Fprintf(&log, "%v %+v %#v %s %x %v %+v", c.Key, c.Key, c.Key, c.Key, c.Key, *c.Key, c)
 	for _, leak := range []string{"KKKK", "S0tL", "4b4b", "75 75"} {
 		if strings.Contains(log.String(), leak) {
 			t.Errorf("%q shows in %s", leak, log.String())

@@ -41,6 +41,7 @@ type Session struct {
 	dir      Direction // "" if there is none
 	stripped bool      // ICE and BUNDLE are gone
 	anchored bool      // the c= line is ours
+	unkeyed  bool      // attributes of keying are gone
 }
 
 // Parse reads a description. It fails only when there is neither a v= nor an
