@@ -1,6 +1,7 @@
 # One entry point for people and CI. `make help` lists the targets.
 #
-# Knobs: GO, OUT (demo), CALLS and CPS (load-sipp), RTPLOAD (load), FUZZTIME (fuzz-short).
+# Knobs: GO, OUT (demo), CALLS and CPS (load-sipp), RTPLOAD (load), MEDIA (bench-media), ENGINES (bench-engines),
+# FUZZTIME (fuzz-short).
 
 GO       ?= go
 BIN      ?= ./sidetrack
@@ -9,6 +10,8 @@ IMAGE    ?= sidetrack
 FUZZTIME ?= 10s
 CALLS    ?= 2000
 CPS      ?= 50
+MEDIA    ?= -calls 50,200,400,600,1000 -window 8s
+ENGINES  ?= -calls 50,400 -window 5s
 
 VERSION  := $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 COMMIT   := $(shell git rev-parse --short HEAD 2>/dev/null || echo unknown)
@@ -18,10 +21,10 @@ LDFLAGS  := -s -w -X main.release=$(VERSION) -X main.commit=$(COMMIT)
 GOFILES   = $(shell git ls-files --cached --others --exclude-standard '*.go')
 
 .DEFAULT_GOAL := help
-.PHONY: help build test race scenario interop lint fuzz-short bench demo image load load-sipp clean
+.PHONY: help build test race scenario interop lint fuzz-short bench bench-media bench-engines demo image load load-sipp clean
 
 help: ## show this list
-	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 build: ## the binary ./sidetrack, static
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o $(BIN) ./cmd/sidetrack
@@ -51,6 +54,12 @@ fuzz-short: ## each fuzz target for FUZZTIME (10s)
 
 bench: ## every benchmark once, with allocations
 	$(GO) test -run '^$$' -bench . -benchmem ./...
+
+bench-media: build ## sidetrack beside rtpengine (Debian): CPU, loss, latency, memory per number of recorded calls
+	$(GO) build -o dist/media ./tests/load/media && dist/media -sidetrack $(BIN) $(MEDIA)
+
+bench-engines: ## ways of moving packets, measured bare one beside the other
+	$(GO) build -o dist/engines ./tests/load/engines && dist/engines $(ENGINES)
 
 demo: ## a recorded call in one process on loopback; WAV files in OUT (demo-out)
 	$(GO) run ./cmd/sidetrack demo --out $(OUT)

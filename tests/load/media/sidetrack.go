@@ -1,0 +1,176 @@
+//go:build linux
+
+package main
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"net/netip"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"sync"
+	"time"
+
+	"sidetrack/tests/load/traffic"
+	"sidetrack/tests/peer"
+)
+
+// sidetrack is the built program with a small configuration; this process is its
+// caller, PBX and SRS.
+type sidetrack struct {
+	bin, batch string
+	dir        string
+
+	caller, pbx, srs *agent
+	plan             traffic.Config
+
+	mu       sync.Mutex
+	recorded map[int]bool
+}
+
+const (
+	sipPort, callerPort, pbxPort, srsPort, httpPort = 5060, 5070, 5080, 5090, 8089
+
+	configuration = `sip:
+  listen: ["udp://%[1]v:5060"]
+  trusted: [127.0.0.0/8]
+  drain: 1s
+routes:
+  - to: sip:%[1]v:5080
+media:
+  listen: %[1]v
+  ports: %[2]s
+  batch: %[3]s
+recorders:
+  load:
+    srs: "sip:%[1]v:5090;transport=udp"
+recording:
+  - recorder: load
+http:
+  listen: %[1]v:8089
+log: {level: warn, format: text}
+`
+)
+
+func (s *sidetrack) start() (cmd *exec.Cmd, err error) {
+	s.recorded = map[int]bool{}
+	if s.dir, err = os.MkdirTemp("", "bench-media"); err != nil {
+		return nil, err
+	}
+	file := filepath.Join(s.dir, "sidetrack.yaml")
+	if err := os.WriteFile(file, fmt.Appendf(nil, configuration, host, mediaPorts, s.batch), 0o600); err != nil {
+		return nil, err
+	}
+	for port, a := range map[uint16]**agent{callerPort: &s.caller, pbxPort: &s.pbx, srsPort: &s.srs} {
+		if *a, err = newAgent(netip.AddrPortFrom(host, port)); err != nil {
+			return nil, err
+		}
+	}
+	go s.pbx.serve(s.asPBX)
+	go s.srs.serve(s.asSRS)
+	go s.caller.serve(s.asCaller)
+	cmd = exec.Command(s.bin, "serve", "--config", file)
+	cmd.Stderr = os.Stderr
+	if err := cmd.Start(); err != nil {
+		return nil, err
+	}
+	ready := fmt.Sprintf("http://%v:%d/readyz", host, httpPort)
+	for end := time.Now().Add(10 * time.Second); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
+		if resp, err := http.Get(ready); err == nil {
+			_ = resp.Body.Close()
+			if resp.StatusCode == http.StatusOK {
+				return cmd, nil
+			}
+		}
+	}
+	return nil, errors.Join(errors.New("sidetrack does not get ready"), cmd.Process.Kill())
+}
+
+func (s *sidetrack) close() {
+	for _, a := range []*agent{s.caller, s.pbx, s.srs} {
+		a.close()
+	}
+	_ = os.RemoveAll(s.dir)
+}
+
+// connect places a call and returns when it is answered and recorded.
+func (s *sidetrack) connect(call int, plan traffic.Config) (toCaller, toCallee netip.AddrPort, err error) {
+	s.mu.Lock()
+	s.plan = plan
+	s.mu.Unlock()
+	proxy := netip.AddrPortFrom(host, sipPort)
+	user := fmt.Sprintf("c%d", call)
+	headers := fmt.Sprintf("Max-Forwards: 70\r\nFrom: <sip:%s@%v>;tag=f%d\r\nCall-ID: load-%d\r\nContact: <sip:%s@%v>\r\n",
+		user, s.caller.at, call, call, user, s.caller.at)
+	target := fmt.Sprintf("sip:%s@%v", user, netip.AddrPortFrom(host, pbxPort))
+	answer, err := s.caller.ask(proxy, fmt.Sprintf("INVITE %s SIP/2.0\r\nVia: SIP/2.0/UDP %v;branch=z9hG4bK-i%d\r\nTo: <%s>\r\nCSeq: 1 INVITE\r\n%s",
+		target, s.caller.at, call, target, headers), description(plan.Party(call, traffic.AB)), fmt.Sprintf("load-%d", call))
+	if err != nil {
+		return toCaller, toCallee, err
+	}
+	contact := peer.URIOf(answer.Get("Contact"))
+	s.caller.send(proxy, fmt.Sprintf("ACK %s SIP/2.0\r\nVia: SIP/2.0/UDP %v;branch=z9hG4bK-a%d\r\nTo: %s\r\nCSeq: 1 ACK\r\n%s",
+		contact, s.caller.at, call, answer.Get("To"), headers), "")
+	if toCaller, err = address("the call's answer", answer.SDP()); err != nil {
+		return toCaller, toCallee, err
+	}
+	for end := time.Now().Add(10 * time.Second); time.Now().Before(end); time.Sleep(200 * time.Microsecond) {
+		s.mu.Lock()
+		recorded := s.recorded[call]
+		s.mu.Unlock()
+		if at, ok := s.pbx.offered(call); ok && recorded {
+			return toCaller, at, nil
+		}
+	}
+	return toCaller, toCallee, errors.New("the call is not recorded")
+}
+
+// asCaller answers requests within a call.
+func (s *sidetrack) asCaller(m *peer.Message) (status, sdp string) { return "200 OK", "" }
+
+var userPattern = regexp.MustCompile(`sip:c(\d+)@`)
+
+// callOf finds the number of the call that a message is about.
+func callOf(b []byte) (int, bool) {
+	found := userPattern.FindSubmatch(b)
+	if found == nil {
+		return 0, false
+	}
+	n, err := strconv.Atoi(string(found[1]))
+	return n, err == nil
+}
+
+func (s *sidetrack) asPBX(m *peer.Message) (status, sdp string) {
+	call, ok := callOf([]byte(m.URI()))
+	if m.Method() != "INVITE" || !ok {
+		return "200 OK", ""
+	}
+	at, err := address("the call's offer", m.SDP())
+	if err != nil {
+		return "400 Bad Request", ""
+	}
+	s.pbx.note(call, at)
+	return "200 OK", description(s.plans().Party(call, traffic.BA))
+}
+
+// asSRS takes every recording: the first m-line is what the caller says.
+func (s *sidetrack) asSRS(m *peer.Message) (status, sdp string) {
+	call, ok := callOf(m.Body)
+	if m.Method() != "INVITE" || !ok {
+		return "200 OK", ""
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.recorded[call] = true
+	return "200 OK", receiving(s.plan.RecorderOf(call, traffic.AB), s.plan.RecorderOf(call, traffic.BA))
+}
+
+func (s *sidetrack) plans() traffic.Config {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.plan
+}

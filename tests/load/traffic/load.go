@@ -1,0 +1,218 @@
+//go:build linux
+
+package traffic
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"time"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// Direction of a call's media.
+type Direction int
+
+// AB is what the caller sends, BA what the callee sends.
+const (
+	AB Direction = iota
+	BA
+)
+
+// Place is where packets arrive.
+type Place int
+
+// Far is the other party, Recorder where the copies go.
+const (
+	Far Place = iota
+	Recorder
+	places
+)
+
+const (
+	period    = 20 // ms between the packets of a stream
+	batch     = 16 // packets of one system call of the sender
+	readBatch = 128
+	readEach  = 4 * time.Millisecond
+	lead      = 2 * time.Millisecond // before an edge of the window, so that both threads know of it in time
+)
+
+// Config says how much traffic and from where.
+type Config struct {
+	Calls   int
+	Host    netip.Addr // IPv4; everything binds here
+	Port    int        // the first, even; 8*Sockets ports are used
+	Sockets int        // of each role
+}
+
+// Load is the media of Config.Calls calls.
+type Load struct {
+	cfg     Config
+	streams []stream     // call*2 + direction
+	heard   [places][]in // likewise
+	slots   [period][][]*stream
+	fds     [places][2][]int // parties by whom they send as, recorder by direction
+	late    Histogram
+	delay   [places]Histogram
+
+	from, to atomic.Int64 // of the window, in wall-clock nanoseconds; to 0: open
+	stop     atomic.Bool
+	running  sync.WaitGroup
+	failures atomic.Uint64
+}
+
+// stream is one direction of a call as it is sent.
+type stream struct {
+	to       atomic.Pointer[unix.RawSockaddrInet4] // nil: silent
+	number   uint32
+	inWindow uint32
+	id       uint32
+}
+
+// New binds the sockets. Nothing is sent before Start.
+func New(cfg Config) (*Load, error) {
+	l := &Load{cfg: cfg, streams: make([]stream, 2*cfg.Calls)}
+	for p := range l.heard {
+		l.heard[p] = make([]in, 2*cfg.Calls)
+	}
+	for p := range l.fds {
+		for d := range l.fds[p] {
+			for i := range cfg.Sockets {
+				fd, err := open(netip.AddrPortFrom(cfg.Host, uint16(cfg.port(Place(p), Direction(d), i))))
+				if err != nil {
+					return nil, errors.Join(err, l.closeSockets())
+				}
+				l.fds[p][d] = append(l.fds[p][d], fd)
+			}
+		}
+	}
+	for s := range l.slots {
+		l.slots[s] = make([][]*stream, 2*cfg.Sockets)
+	}
+	for i := range l.streams {
+		call, d := i/2, i%2
+		l.streams[i].id = uint32(i)
+		slot := (call/cfg.Sockets + d*period/2) % period // the directions are half a period apart
+		sock := call%cfg.Sockets + d*cfg.Sockets
+		l.slots[slot][sock] = append(l.slots[slot][sock], &l.streams[i])
+	}
+	l.running.Go(l.send)
+	l.running.Go(l.receive)
+	return l, nil
+}
+
+func (c Config) port(p Place, d Direction, i int) int {
+	return c.Port + 2*((2*int(p)+int(d))*c.Sockets+i)
+}
+
+// Party is the address of the one who sends in that direction.
+func (c Config) Party(call int, d Direction) netip.AddrPort {
+	return netip.AddrPortFrom(c.Host, uint16(c.port(Far, d, call%c.Sockets)))
+}
+
+// RecorderOf is where the copy of a direction is expected.
+func (c Config) RecorderOf(call int, d Direction) netip.AddrPort {
+	return netip.AddrPortFrom(c.Host, uint16(c.port(Recorder, d, call%c.Sockets)))
+}
+
+// Start has a direction of a call sent to that address from now on.
+func (l *Load) Start(call int, d Direction, to netip.AddrPort) {
+	sa := &unix.RawSockaddrInet4{Family: unix.AF_INET, Addr: to.Addr().As4()}
+	port := (*[2]byte)(unsafe.Pointer(&sa.Port))
+	port[0], port[1] = byte(to.Port()>>8), byte(to.Port())
+	l.streams[2*call+int(d)].to.Store(sa)
+}
+
+// Silence stops a direction of a call.
+func (l *Load) Silence(call int, d Direction) { l.streams[2*call+int(d)].to.Store(nil) }
+
+// Begin opens the window of measurement. It can be done once.
+func (l *Load) Begin() { l.from.Store(time.Now().Add(lead).UnixNano()) }
+
+// End closes it. What was sent in it is counted as it arrives, until Close.
+func (l *Load) End() { l.to.Store(time.Now().Add(lead).UnixNano()) }
+
+// Close ends the traffic; the Result is complete then.
+func (l *Load) Close() error {
+	l.stop.Store(true)
+	l.running.Wait()
+	return l.closeSockets()
+}
+
+func (l *Load) closeSockets() (err error) {
+	for _, byDirection := range l.fds {
+		for _, fds := range byDirection {
+			for _, fd := range fds {
+				err = errors.Join(err, unix.Close(fd))
+			}
+		}
+	}
+	return err
+}
+
+func open(at netip.AddrPort) (int, error) {
+	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return -1, err
+	}
+	const size = 32 << 20
+	if unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUFFORCE, size) != nil { // without privilege: as much as there is
+		_ = unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUF, size)
+	}
+	err = errors.Join(unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_SNDBUF, size),
+		unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_TIMESTAMPNS, 1),
+		unix.Bind(fd, &unix.SockaddrInet4{Port: int(at.Port()), Addr: at.Addr().As4()}))
+	if err != nil {
+		return -1, errors.Join(fmt.Errorf("binding %v: %w", at, err), unix.Close(fd))
+	}
+	return fd, nil
+}
+
+// message is struct mmsghdr.
+type message struct {
+	header unix.Msghdr
+	n      uint32
+	_      [4]byte
+}
+
+func (l *Load) window(at int64) bool {
+	from, to := l.from.Load(), l.to.Load()
+	return from != 0 && at >= from && (to == 0 || at < to)
+}
+
+// send is the sender's thread.
+func (l *Load) send() {
+	runtime.LockOSThread()
+	out := newSender(l)
+	start := monotonic()
+	for tick := int64(0); !l.stop.Load(); tick++ {
+		due := start + tick*int64(time.Millisecond)
+		if monotonic() < due {
+			at := unix.NsecToTimespec(due)
+			for unix.ClockNanosleep(unix.CLOCK_MONOTONIC, unix.TIMER_ABSTIME, &at, nil) == unix.EINTR {
+			}
+		}
+		if l.window(time.Now().UnixNano()) {
+			l.late.Add(monotonic() - due)
+		}
+		for sock, streams := range l.slots[tick%period] {
+			fd := l.fds[Far][sock/l.cfg.Sockets][sock%l.cfg.Sockets]
+			for len(streams) > 0 {
+				n := min(len(streams), batch)
+				out.send(fd, streams[:n])
+				streams = streams[n:]
+			}
+		}
+	}
+}
+
+func monotonic() int64 {
+	var at unix.Timespec
+	_ = unix.ClockGettime(unix.CLOCK_MONOTONIC, &at)
+	return at.Nano()
+}
