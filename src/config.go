@@ -54,19 +54,21 @@ type Recorder struct {
 	Buffer            time.Duration  // how much is kept while no SRS can be sent to; 0: the media engine's default; negative: nothing
 	DTMF              forker.DTMF    // what becomes of telephone-events in the copy
 	Pause             forker.PauseMode
-	SRTP              SRTP         // whether the copies leave encrypted
-	Suites            []srtp.Suite // offered then, in this order; nil: AEAD_AES_128_GCM, AEAD_AES_256_GCM, AES_CM_128_HMAC_SHA1_80
-	SRTPOverPlain     bool         // their keys may go where there is no TLS
-	PlainCopy         bool         // calls that the parties encrypt may be copied in clear (RFC 7866 §12)
-	Dialect           Dialect      // how it is spoken to where that is not as the RFCs say
-	Probe             Probe        // questions outside of calls
-	Strategy          Strategy     // in which order they are asked; "": StrategyOrdered
-	Weights           []int        // for StrategyWeighted, by place in SRS; a missing one is 1
-	Auth              *Auth        // what an SRS that asks is told; nil: nothing
-	FromURI           string       // "": sip:<Advertise>
-	ToURI             string       // "": the URI of the SRS
-	Headers           []HeaderTemplate
-	Socket            string // URL of the listener the RS leaves from; "": chosen by the target
+	// Mask is what Client.Mask sends in place of audio; PauseStop: silence.
+	Mask          forker.PauseMode
+	SRTP          SRTP         // whether the copies leave encrypted
+	Suites        []srtp.Suite // offered then, in this order; nil: AEAD_AES_128_GCM, AEAD_AES_256_GCM, AES_CM_128_HMAC_SHA1_80
+	SRTPOverPlain bool         // their keys may go where there is no TLS
+	PlainCopy     bool         // calls that the parties encrypt may be copied in clear (RFC 7866 §12)
+	Dialect       Dialect      // how it is spoken to where that is not as the RFCs say
+	Probe         Probe        // questions outside of calls
+	Strategy      Strategy     // in which order they are asked; "": StrategyOrdered
+	Weights       []int        // for StrategyWeighted, by place in SRS; a missing one is 1
+	Auth          *Auth        // what an SRS that asks is told; nil: nothing
+	FromURI       string       // "": sip:<Advertise>
+	ToURI         string       // "": the URI of the SRS
+	Headers       []HeaderTemplate
+	Socket        string // URL of the listener the RS leaves from; "": chosen by the target
 
 	// Each may be nil. The extensions, Caller and Callee give XML.
 	Group, GroupExtension, SessionExtension, Caller, Callee *policy.Template
@@ -123,6 +125,9 @@ func (c *Config) index(recorders []Recorder) (map[string]*Recorder, error) {
 func (r *Recorder) normalize(advertise netip.Addr) error {
 	if r.Timeout <= 0 {
 		r.Timeout = DefaultTimeout
+	}
+	if r.Mask == forker.PauseStop {
+		r.Mask = forker.PauseSilence
 	}
 	if r.FromURI == "" && advertise.IsValid() {
 		r.FromURI = "sip:" + sip.FormatHostPort(advertise.String(), 0)

@@ -19,12 +19,14 @@ type Event struct {
 
 // The types of events.
 const (
-	EventStart   = "recording.start"   // an SRS took the session
-	EventStop    = "recording.stop"    // a session that was taken has ended
-	EventFailed  = "recording.failed"  // a session has ended without having been taken
-	EventPaused  = "recording.paused"  // nothing is copied until resumed
-	EventResumed = "recording.resumed" // copied again
-	EventMoved   = "recording.moved"   // another SRS has taken the session, the first having been lost
+	EventStart    = "recording.start"   // an SRS took the session
+	EventStop     = "recording.stop"    // a session that was taken has ended
+	EventFailed   = "recording.failed"  // a session has ended without having been taken
+	EventPaused   = "recording.paused"  // nothing is copied until resumed
+	EventResumed  = "recording.resumed" // copied again
+	EventMasked   = "recording.masked"  // what the parties say that Reason names is hidden
+	EventUnmasked = "recording.unmasked"
+	EventMoved    = "recording.moved" // another SRS has taken the session, the first having been lost
 )
 
 func (s *Session) tell(kind, reason string) {

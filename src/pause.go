@@ -8,7 +8,8 @@ type cause string
 const (
 	causeHold     cause = "hold"
 	causeOperator cause = "operator"
-	causeSRS      cause = "srs" // of a gap only: what the SRS does is no pause of ours
+	causeMask     cause = "mask" // of a gap only
+	causeSRS      cause = "srs"  // of a gap only: what the SRS does is no pause of ours
 )
 
 // showPause brings the state into line with the streams: a session is paused

@@ -82,6 +82,7 @@ type Session struct {
 	origin   origin
 	version  uint64 // of our newest description
 	paused   bool   // by the operator
+	masks    masks  // whose voice is hidden
 	sealed   bool   // the SRS of the moment is offered SRTP, and nothing else
 	plain    bool   // the next one is not
 
@@ -218,7 +219,7 @@ func (s *Session) wanted(st *stream) bool {
 // sends tells whether a stream is to be offered as sent: a pause as silence
 // changes nothing of what was agreed.
 func (s *Session) sends(st *stream) bool {
-	return s.wanted(st) || s.recorder.Pause == forker.PauseSilence && !st.gone
+	return s.wanted(st) || s.recorder.Pause != forker.PauseStop && !st.gone
 }
 
 // steer makes the taps follow, first of all, and then the state.
@@ -233,6 +234,7 @@ func (s *Session) steer() {
 
 func (s *Session) steerTaps() {
 	for _, st := range s.streams.all {
+		st.hide(s.masks.of(st.party), s.recorder.Mask)
 		st.steer(s.wanted(st))
 	}
 	s.noteGaps()

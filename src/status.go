@@ -43,8 +43,9 @@ type StreamView struct {
 	Codec         string             `json:"codec"`
 	PacketsIn     uint64             `json:"packets_in"`
 	PacketsCopied uint64             `json:"packets_copied"`
-	Dropped       uint64             `json:"dropped"` // not copied, a pause counted in
-	Paused        bool               `json:"paused"`  // nothing is copied now, for whatever reason
+	Dropped       uint64             `json:"dropped"`          // not copied, a pause counted in
+	Paused        bool               `json:"paused"`           // nothing is copied now, for whatever reason
+	Masked        bool               `json:"masked,omitempty"` // what is copied is silence or beeps
 
 	// What the receiver reports of the SRS say (RFC 3550 §6.4.1).
 	SRSReports   uint64  `json:"srs_reports"`

@@ -42,6 +42,7 @@ type stream struct {
 	from      netip.AddrPort
 	fromRTCP  netip.AddrPort
 	paused    bool            // the tap is paused: what comes is dropped
+	masked    bool            // the tap is masked: what comes is sent as silence or beeps
 	open      bool            // the tap has an address: what comes is sent, else it is kept for later
 	fresh     bool            // rtp, rtcp or answered changed since the tap was told
 	unsettled bool            // the call has another codec than the SRS knows of: the tap keeps until it does
@@ -61,7 +62,7 @@ func (st *stream) fork(relay *forker.Relay, cfg forker.TapConfig) error {
 	if err != nil {
 		return fmt.Errorf("copying m-line %d of the %s: %w", st.index+1, st.party, err)
 	}
-	st.tap, st.paused, st.open = tap, false, false
+	st.tap, st.paused, st.masked, st.open = tap, false, false, false
 	st.from, st.fromRTCP = tap.Local()
 	tap.SetCodecs(st.codecs())
 	return nil
@@ -212,7 +213,7 @@ func (st *stream) unsettle() {
 }
 
 func (st *stream) view() StreamView {
-	v := StreamView{Label: st.label, Party: st.party, Paused: st.tap == nil || st.paused || st.rtp.IsValid() && !st.open}
+	v := StreamView{Label: st.label, Party: st.party, Masked: st.tap != nil && st.masked, Paused: st.tap == nil || st.paused || st.rtp.IsValid() && !st.open}
 	if len(st.formats) > 0 {
 		v.Codec = fmt.Sprintf("%s/%d", st.formats[0].Name, st.formats[0].Clock)
 	}

@@ -39,7 +39,7 @@ type StreamVerdict struct {
 // Gap is a time without copies. To is zero while it lasts.
 type Gap struct {
 	From, To time.Time
-	Cause    string // hold, operator, srs (by its answer or its own wish), lost (with the SRS)
+	Cause    string // hold, operator, mask (silence or beeps were copied), srs (by its answer or its own wish), lost (with the SRS)
 }
 
 // maxGaps bounds what is kept of a stream that is paused without end.
@@ -173,6 +173,8 @@ func (s *Session) gapCause(st *stream) string {
 		return string(causeOperator)
 	case st.held && s.onHold != policy.OnHoldIgnore:
 		return string(causeHold)
+	case st.masked && st.tap != nil:
+		return string(causeMask)
 	case s.leg != nil && !st.may(): // while there is no SRS, what is said is kept
 		return string(causeSRS)
 	}

@@ -109,6 +109,7 @@ type Recorder struct {
 	Check             time.Duration  // how often a live SRS is asked whether it is there; 0: never
 	DTMF              DTMF           // what becomes of telephone-events in the copy
 	Pause             Pause          // what is sent during a pause
+	Mask              Pause          // what is sent in place of audio that is masked; never PauseStop
 	SRTP              SRTP           // whether the copies leave encrypted
 	Suites            []string       // offered then; nil: the client's own choice
 	SRTPOverPlain     bool           // their keys may go where there is no TLS
@@ -151,10 +152,11 @@ const (
 // Pause is a form of a recording's pause.
 type Pause string
 
-// The forms: nothing is sent, or silence.
+// The forms: nothing is sent, silence, or a soft beep now and then.
 const (
 	PauseStop    Pause = "stop"
 	PauseSilence Pause = "silence"
+	PauseBeep    Pause = "beep"
 )
 
 // HeaderTemplate is a header added to the INVITE of a recording session.

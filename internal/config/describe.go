@@ -200,8 +200,14 @@ func (c *Config) describeRecorders(t *table) {
 		case DTMFMask:
 			t.row("", "digits", "become silence")
 		}
-		if r.Pause == PauseSilence {
+		switch r.Pause {
+		case PauseSilence:
 			t.row("", "pauses", "are sent as silence")
+		case PauseBeep:
+			t.row("", "pauses", "are sent as beeps")
+		}
+		if r.Mask == PauseBeep {
+			t.row("", "masks", "are sent as beeps")
 		}
 		if r.SRTP != SRTPOff {
 			t.row("", "srtp", string(r.SRTP)+": "+or(strings.Join(r.Suites, ", "), "AES-GCM and AES-CM suites"))

@@ -21,7 +21,7 @@ func (d *decoder) recorders(c cursor) {
 }
 
 func (d *decoder) recorder(name string, c cursor) {
-	r := Recorder{SRTP: SRTPOff, Name: name, Timeout: 4 * time.Second, Buffer: 10 * time.Second, MidCall: MidCallMove, Strategy: StrategyOrdered, Check: 10 * time.Second, DTMF: DTMFPass, Pause: PauseStop}
+	r := Recorder{SRTP: SRTPOff, Name: name, Timeout: 4 * time.Second, Buffer: 10 * time.Second, MidCall: MidCallMove, Strategy: StrategyOrdered, Check: 10 * time.Second, DTMF: DTMFPass, Pause: PauseStop, Mask: PauseSilence}
 	var srs []target
 	var speak dialect
 	ok := c.read(fields{
@@ -44,7 +44,8 @@ func (d *decoder) recorder(name string, c cursor) {
 			}
 		}},
 		{"dtmf", func(c cursor) { choose(c, &r.DTMF, DTMFPass, DTMFDrop, DTMFMask) }},
-		{"pause", func(c cursor) { choose(c, &r.Pause, PauseStop, PauseSilence) }},
+		{"pause", func(c cursor) { choose(c, &r.Pause, PauseStop, PauseSilence, PauseBeep) }},
+		{"mask", func(c cursor) { choose(c, &r.Mask, PauseSilence, PauseBeep) }},
 		{"srtp", func(c cursor) {
 			choose(c, &r.SRTP, SRTPOff, SRTPOptional, SRTPRequired)
 			d.later(func() { d.checkKeys(c, &r, srs) })
