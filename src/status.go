@@ -61,6 +61,8 @@ type Attempt struct {
 	Reason string    `json:"reason,omitempty"`
 	At     time.Time `json:"at"`
 	Took   Seconds   `json:"took"`
+
+	SIPCallID string `json:"sip_call_id,omitempty"` // of the dialog that was tried
 }
 
 // Seconds is a duration that JSON shows as a number of seconds.
@@ -96,8 +98,8 @@ type published struct {
 // read completes the view. The result shares nothing with the Session.
 func (p *published) read() View {
 	v := p.view
-	v.Streams = append([]StreamView(nil), v.Streams...)
-	v.Attempts = append([]Attempt(nil), v.Attempts...)
+	v.Streams = append([]StreamView{}, v.Streams...)
+	v.Attempts = append([]Attempt{}, v.Attempts...)
 	for i, tap := range p.taps {
 		if tap != nil {
 			v.Streams[i].add(tap.Stats())

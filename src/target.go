@@ -62,7 +62,7 @@ func (s *Session) note(a *attempt, code int, reason string) {
 		s.attempts = slices.Delete(s.attempts, keptAttempts/2, keptAttempts/2+1)
 	}
 	s.attempts = append(s.attempts, Attempt{
-		SRS: a.srs, Code: code, Reason: reason, At: a.began.UTC(), Took: Seconds(s.now().Sub(a.began)),
+		SRS: a.srs, Code: code, Reason: reason, At: a.began.UTC(), Took: Seconds(s.now().Sub(a.began)), SIPCallID: a.callID,
 	})
 	s.judge(a.srs, code)
 	if code != codeGaveUp {
