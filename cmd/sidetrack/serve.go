@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -70,7 +71,8 @@ func serve(args []string, std stdio) error {
 	level.Set(cfg.Log.Level)
 	log := slog.New(logHandler(cfg.Log.Format, std.err, level))
 	v, commit := build()
-	a, err := app.New(cfg, app.Options{Log: log, Version: v, Commit: commit})
+	asked := make(chan chan<- error) // by the API
+	a, err := app.New(cfg, app.Options{Log: log, Version: v, Commit: commit, Reload: asking(asked)})
 	if err != nil {
 		return err
 	}
@@ -82,7 +84,7 @@ func serve(args []string, std stdio) error {
 		return err
 	}
 	warn(cfg, log)
-	return supervise(a, path, level, log, signals)
+	return supervise(a, path, level, log, signals, asked)
 }
 
 // warn logs what a configuration holds that is seldom meant.
@@ -101,9 +103,30 @@ type service interface {
 
 var _ service = (*app.App)(nil)
 
+// asking is a reload that supervise carries out.
+func asking(asked chan<- chan<- error) func(context.Context) error {
+	return func(ctx context.Context) error {
+		done := make(chan error, 1)
+		select {
+		case asked <- done:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+		select {
+		case err := <-done:
+			return err
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+var errStopping = errors.New("not reloaded: stopping")
+
 // supervise turns signals into reload and stop: SIGHUP reloads, the first
-// SIGTERM or SIGINT drains, a second one stops at once.
-func supervise(a service, path string, level *slog.LevelVar, log *slog.Logger, signals <-chan os.Signal) error {
+// SIGTERM or SIGINT drains, a second one stops at once. asked are reloads that
+// somebody waits for.
+func supervise(a service, path string, level *slog.LevelVar, log *slog.Logger, signals <-chan os.Signal, asked <-chan chan<- error) error {
 	ctx, now := context.WithCancel(context.Background())
 	defer now()
 	var stopped chan error
@@ -113,9 +136,9 @@ func supervise(a service, path string, level *slog.LevelVar, log *slog.Logger, s
 			switch {
 			case s == syscall.SIGUSR1:
 			case s == syscall.SIGHUP && stopped == nil:
-				reload(a, path, level, log)
+				_ = reload(a, path, level, log) // has told the log
 			case s == syscall.SIGHUP:
-				log.Warn("not reloaded: stopping")
+				log.Warn(errStopping.Error())
 			case stopped == nil:
 				log.Info("stopping: no new calls, running ones may finish", "signal", s.String())
 				stopped = make(chan error, 1)
@@ -124,26 +147,34 @@ func supervise(a service, path string, level *slog.LevelVar, log *slog.Logger, s
 				log.Warn("stopping now", "signal", s.String())
 				now()
 			}
+		case done := <-asked:
+			if stopped != nil {
+				done <- errStopping
+				continue
+			}
+			done <- reload(a, path, level, log)
 		case err := <-stopped:
 			return err
 		}
 	}
 }
 
-// reload loads the file again; one with mistakes changes nothing.
-func reload(a service, path string, level *slog.LevelVar, log *slog.Logger) {
+// reload loads the file again; one with mistakes changes nothing. What went
+// wrong is told in the log too.
+func reload(a service, path string, level *slog.LevelVar, log *slog.Logger) error {
 	cfg, problems := config.Load(path, os.LookupEnv)
 	if len(problems) > 0 {
 		a.ReloadFailed()
 		for _, p := range problems {
 			log.Error("configuration not reloaded", "problem", p.String())
 		}
-		return
+		return app.BadFile(problems)
 	}
 	if err := a.Reload(cfg); err != nil {
 		log.Error("configuration not reloaded", "error", err)
-		return
+		return err
 	}
 	level.Set(cfg.Log.Level)
 	warn(cfg, log)
+	return nil
 }

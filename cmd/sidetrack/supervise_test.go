@@ -31,7 +31,7 @@ func supervised(t *testing.T, path string, d *double) (signals chan os.Signal, l
 	t.Helper()
 	d.done = make(chan string)
 	signals, level, log, end = make(chan os.Signal), new(slog.LevelVar), &output{}, make(chan error, 1)
-	go func() { end <- supervise(d, path, level, slog.New(logHandler("text", log, level)), signals) }()
+	go func() { end <- supervise(d, path, level, slog.New(logHandler("text", log, level)), signals, nil) }()
 	return signals, level, log, end
 }
 

@@ -43,6 +43,12 @@ type Backend struct {
 	Move   func(ctx context.Context, id string, req MoveRequest) (any, error)
 	Start  func(ctx context.Context, callID string, req StartRequest) (any, error)
 	Events *Broker
+	// Recorders, Rules and Config are the configuration in force; secrets are hidden.
+	Recorders func(ctx context.Context) ([]Item, error)
+	Rules     func(ctx context.Context) ([]Item, error)
+	Config    func(ctx context.Context) (any, error)
+	// Reload loads the configuration file again; Mistakes change nothing.
+	Reload func(ctx context.Context) (any, error)
 	// Journal returns one page of verdicts and the cursor of the next; nil: no
 	// journal is kept.
 	Journal func(ctx context.Context, q JournalQuery) (items []any, next string, err error)

@@ -15,7 +15,7 @@ import (
 func serveEvents(t *testing.T) (*api.Broker, *httptest.Server) {
 	t.Helper()
 	b := double()
-	server := httptest.NewServer(api.Handler(b))
+	server := httptest.NewServer(handler(b))
 	t.Cleanup(server.Close)
 	t.Cleanup(b.Events.Close) // first
 	return b.Events, server
@@ -94,7 +94,7 @@ func TestTooManyReadersAreRefused(t *testing.T) {
 	broker := api.NewBroker()
 	b := double()
 	b.Events = broker
-	server := httptest.NewServer(api.Handler(b))
+	server := httptest.NewServer(handler(b))
 	defer server.Close()
 	defer broker.Close()
 	refused := 0
@@ -117,7 +117,7 @@ func TestSlowReaderIsCutOff(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer slow.Close()
-	fmt.Fprintf(slow, "GET /api/v1/events HTTP/1.1\r\nHost: x\r\n\r\n")
+	fmt.Fprintf(slow, "GET /api/v1/events HTTP/1.1\r\nHost: localhost\r\n\r\n")
 	head := make([]byte, 12)
 	if _, err := slow.Read(head); err != nil || !bytes.HasPrefix(head, []byte("HTTP/1.1 200")) {
 		t.Fatalf("%q %v", head, err)

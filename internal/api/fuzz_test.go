@@ -5,8 +5,6 @@ import (
 	"net/url"
 	"strings"
 	"testing"
-
-	"sidetrack/internal/api"
 )
 
 // Whatever is asked, the answer is a list or a problem document.
@@ -14,9 +12,9 @@ func FuzzQuery(f *testing.F) {
 	for _, q := range []string{"", "limit=1", "limit=-1", "cursor=MQBjMQ", "cursor=%00", "limit=1&limit=x", "%", "limit=99999999999999999999"} {
 		f.Add(q)
 	}
-	h := api.Handler(double())
+	h := handler(double())
 	f.Fuzz(func(t *testing.T, query string) {
-		r := httptest.NewRequest("GET", "/api/v1/calls", nil)
+		r := here("GET", "/api/v1/calls", nil)
 		r.URL = &url.URL{Path: "/api/v1/calls", RawQuery: query}
 		w := httptest.NewRecorder()
 		h.ServeHTTP(w, r)
@@ -35,7 +33,7 @@ func FuzzStartBody(f *testing.F) {
 	for _, b := range []string{"", "{}", `{"recorder":"main"}`, `{"recorder":"main"} x`, "[]", "null", "{\"recorder\":\"\xff\"}", strings.Repeat("[", 20000)} {
 		f.Add(b)
 	}
-	h := api.Handler(double())
+	h := handler(double())
 	f.Fuzz(func(t *testing.T, body string) {
 		a := ask(h, "POST", "/api/v1/calls/c1/recordings", body)
 		if a.status == 201 && !strings.Contains(body, "main") && !strings.Contains(body, `\u00`) {

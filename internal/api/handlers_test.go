@@ -15,7 +15,7 @@ import (
 )
 
 func TestEveryAnswer(t *testing.T) {
-	h := api.Handler(double())
+	h := handler(double())
 	for _, tt := range []struct {
 		method, path, body string
 		status             int
@@ -64,6 +64,12 @@ func TestEveryAnswer(t *testing.T) {
 		{"GET", "/api/v1/calls?limit=1001", "", 400, "limit"},
 		{"GET", "/api/v1/calls?limit=x", "", 400, "limit"},
 		{"GET", "/api/v1/calls?cursor=!!", "", 400, "cursor"},
+		{"GET", "/api/v1/recorders", "", 200, `{"id":"main"}`},
+		{"GET", "/api/v1/rules", "", 200, `{"id":"rule-1"}`},
+		{"GET", "/api/v1/config", "", 200, `{"file":"f"}`},
+		{"GET", "/api/v1/openapi.yaml", "", 200, "openapi: 3"},
+		{"POST", "/api/v1/reload", "", 409, `"mistakes":["f:1: wrong","f:2: wrong too"]`},
+		{"GET", "/api/v1/reload", "", 405, "not allowed"},
 		{"GET", "/", "", 404, "nothing at /"},
 		{"GET", "/api/v2/calls", "", 404, ""},
 	} {
@@ -91,7 +97,7 @@ func TestErrorsHaveTheirStatus(t *testing.T) {
 		b := double()
 		b.Calls = func(context.Context) ([]api.Item, error) { return nil, tt.err }
 		b.Ready = func() error { return tt.err }
-		h := api.Handler(b)
+		h := handler(b)
 		a := ask(h, "GET", "/api/v1/calls", "")
 		if a.status != tt.status || wellFormed(a) != nil {
 			t.Errorf("%v: %+v", tt.err, a)
@@ -114,13 +120,13 @@ func TestQuestionsHaveADeadline(t *testing.T) {
 		}
 		return nil, context.DeadlineExceeded
 	}
-	if a := ask(api.Handler(b), "GET", "/api/v1/calls/c1", ""); a.status != 503 {
+	if a := ask(handler(b), "GET", "/api/v1/calls/c1", ""); a.status != 503 {
 		t.Errorf("%+v", a)
 	}
 }
 
 func TestPagesOfOtherOriginsChangeNothing(t *testing.T) {
-	h := api.Handler(double())
+	h := handler(double())
 	for _, header := range [][]string{{"Sec-Fetch-Site", "cross-site"}, {"Origin", "http://elsewhere.example"}} {
 		a := ask(h, "POST", "/api/v1/recordings/r1/stop", "", header...)
 		if a.status != http.StatusForbidden || wellFormed(a) != nil {
@@ -131,8 +137,8 @@ func TestPagesOfOtherOriginsChangeNothing(t *testing.T) {
 
 func TestServerListensAndCloses(t *testing.T) {
 	log := slog.New(slog.DiscardHandler)
-	s, err := api.Listen("127.0.0.1:0", double(), log)
-	if err != nil {
+	s := api.New(api.Config{Backend: double(), Log: log})
+	if err := s.Listen("127.0.0.1:0"); err != nil {
 		t.Fatal(err)
 	}
 	addr := s.Addr().String()
@@ -142,7 +148,7 @@ func TestServerListensAndCloses(t *testing.T) {
 	}
 	io.Copy(io.Discard, resp.Body)
 	resp.Body.Close()
-	if _, err := api.Listen(addr, double(), log); err == nil || err.Error() != "listening on "+addr+": address already in use" {
+	if err := api.New(api.Config{Backend: double(), Log: log}).Listen(addr); err == nil || err.Error() != "listening on "+addr+": address already in use" {
 		t.Errorf("second server: %v", err)
 	}
 	// Somebody who never finishes his request does not hold the end up.

@@ -30,7 +30,7 @@ func journal(asked *api.JournalQuery) api.Backend {
 
 func TestJournal(t *testing.T) {
 	var asked api.JournalQuery
-	h := api.Handler(journal(&asked))
+	h := handler(journal(&asked))
 	for _, tt := range []struct {
 		query  string
 		status int
@@ -56,7 +56,7 @@ func TestJournal(t *testing.T) {
 		asked.Result != "missed" || asked.Recorder != "main" || asked.Limit != 7 || asked.Cursor != "bmV4dA" {
 		t.Errorf("%+v", asked)
 	}
-	if a := ask(api.Handler(double()), "GET", "/api/v1/journal", ""); a.status != 404 || !strings.Contains(a.body, "journal.file") {
+	if a := ask(handler(double()), "GET", "/api/v1/journal", ""); a.status != 404 || !strings.Contains(a.body, "journal.file") {
 		t.Errorf("without a journal: %+v", a)
 	}
 }
@@ -67,9 +67,9 @@ func FuzzJournalQuery(f *testing.F) {
 		f.Add(q)
 	}
 	var asked api.JournalQuery
-	h := api.Handler(journal(&asked))
+	h := handler(journal(&asked))
 	f.Fuzz(func(t *testing.T, query string) {
-		r := httptest.NewRequest("GET", "/api/v1/journal", nil)
+		r := here("GET", "/api/v1/journal", nil)
 		r.URL = &url.URL{Path: "/api/v1/journal", RawQuery: query}
 		w := httptest.NewRecorder()
 		h.ServeHTTP(w, r)

@@ -19,7 +19,7 @@ type page struct {
 // pages reads a list page by page; between is called after each.
 func pages(t *testing.T, b api.Backend, limit int, between func(shown []int)) (shown []int) {
 	t.Helper()
-	h := api.Handler(b)
+	h := handler(b)
 	for cursor := ""; ; {
 		a := ask(h, "GET", fmt.Sprintf("/api/v1/calls?limit=%d&cursor=%s", limit, url.QueryEscape(cursor)), "")
 		var p page

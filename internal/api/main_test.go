@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -48,7 +49,10 @@ func double() api.Backend {
 			}
 			return v, err
 		},
-		SRSs: list("main/0"),
+		Recorders: list("main"), Rules: list("rule-1"),
+		Config: func(context.Context) (any, error) { return map[string]string{"file": "f"}, nil },
+		Reload: func(context.Context) (any, error) { return nil, api.Mistakes{"f:1: wrong", "f:2: wrong too"} },
+		SRSs:   list("main/0"),
 		Drain: func(_ context.Context, recorder string, index int, on bool) (any, error) {
 			if recorder != "main" || index != 0 {
 				return nil, fmt.Errorf("SRS %d of %s: %w", index, recorder, api.ErrNotFound)
@@ -74,6 +78,18 @@ func double() api.Backend {
 	}
 }
 
+// handler serves b to this host, whatever it asks.
+func handler(b api.Backend) *api.Server {
+	return api.New(api.Config{Backend: b, Access: api.Access{Local: api.RoleAdmin}, Log: slog.New(slog.DiscardHandler)})
+}
+
+// here is a request from this host.
+func here(method, path string, body io.Reader) *http.Request {
+	r := httptest.NewRequest(method, path, body)
+	r.Host, r.RemoteAddr = "localhost", "127.0.0.1:9"
+	return r
+}
+
 type answer struct {
 	status      int
 	contentType string
@@ -81,7 +97,7 @@ type answer struct {
 }
 
 func ask(h http.Handler, method, path, body string, header ...string) answer {
-	r := httptest.NewRequest(method, path, strings.NewReader(body))
+	r := here(method, path, strings.NewReader(body))
 	for i := 0; i+1 < len(header); i += 2 {
 		r.Header.Set(header[i], header[i+1])
 	}

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
+	"strings"
 )
 
 // problemDoc is an RFC 9457 problem document. Type is left out: about:blank,
@@ -13,20 +14,41 @@ type problemDoc struct {
 	Title  string `json:"title"`
 	Status int    `json:"status"`
 	Detail string `json:"detail,omitempty"`
+	// Mistakes of a configuration file, one line each.
+	Mistakes []string `json:"mistakes,omitempty"`
 }
 
+// Mistakes are what is wrong with a file that cannot be loaded, one line each:
+// an ErrConflict.
+type Mistakes []string
+
+// Error gives all of them.
+func (m Mistakes) Error() string { return strings.Join(m, "\n") }
+
+// Is says what the mistakes mean to those who asked for the file to be loaded.
+func (m Mistakes) Is(target error) bool { return target == ErrConflict }
+
 func problem(w http.ResponseWriter, status int, detail string) {
-	body, _ := json.Marshal(problemDoc{http.StatusText(status), status, detail})
+	answer(w, problemDoc{Title: http.StatusText(status), Status: status, Detail: detail})
+}
+
+func answer(w http.ResponseWriter, doc problemDoc) {
+	body, _ := json.Marshal(doc)
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("Cache-Control", "no-store")
-	w.WriteHeader(status)
+	w.WriteHeader(doc.Status)
 	w.Write(append(body, '\n'))
+	note(w, doc.Detail, nil)
 }
 
 // fail answers with the status that an error of the Backend stands for.
 func fail(w http.ResponseWriter, err error) {
 	status := http.StatusInternalServerError
+	var mistakes Mistakes
 	switch {
+	case errors.As(err, &mistakes):
+		answer(w, problemDoc{http.StatusText(http.StatusConflict), http.StatusConflict, "the file has mistakes; nothing was changed", mistakes})
+		return
 	case errors.Is(err, ErrNotFound):
 		status = http.StatusNotFound
 	case errors.Is(err, ErrConflict):
@@ -35,6 +57,12 @@ func fail(w http.ResponseWriter, err error) {
 		status = http.StatusBadRequest
 	case errors.Is(err, context.DeadlineExceeded):
 		status = http.StatusServiceUnavailable
+	}
+	if status == http.StatusInternalServerError {
+		// What went wrong inside is nothing to those outside.
+		note(w, "", err)
+		problem(w, status, internalError)
+		return
 	}
 	problem(w, status, err.Error())
 }

@@ -2,22 +2,49 @@ package api
 
 import (
 	"context"
+	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"log/slog"
 	"net"
 	"net/http"
+	"net/netip"
 	"os"
+	"path/filepath"
+	"sync"
 	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
 )
+
+// Config is what a Server serves, and to whom.
+type Config struct {
+	Backend    Backend
+	Access     Access
+	TLS        *tls.Config // nil: in clear
+	Audit      *Audit      // nil: control actions are told in the log only
+	Log        *slog.Logger
+	Registerer prometheus.Registerer // nil: no metrics of its own
+}
 
 // Server is the HTTP server.
 type Server struct {
-	http *http.Server
-	ln   net.Listener
-	done chan struct{}
+	backend Backend
+	access  Access
+	tokens  hashed
+	log     *slog.Logger
+	trail   *Audit
+	tls     *tls.Config
+	metrics *metrics
+	sources *limiter
+	handler http.Handler
+	http    *http.Server
+	addr    net.Addr
+	socket  string // file to remove
+	wg      sync.WaitGroup
 }
 
 const (
@@ -25,43 +52,114 @@ const (
 	maxRequestBody  = 64 << 10
 )
 
-// Listen binds addr and serves b on it until Close. The error is one line that
-// names addr.
-func Listen(addr string, b Backend, log *slog.Logger) (*Server, error) {
-	ln, err := net.Listen("tcp", addr)
-	if err != nil {
-		return nil, fmt.Errorf("listening on %s: %w", addr, reason(err))
+// New returns a server that listens nowhere yet.
+func New(cfg Config) *Server {
+	s := &Server{
+		backend: cfg.Backend, access: cfg.Access, tokens: hash(cfg.Access.Tokens), log: cfg.Log, trail: cfg.Audit, tls: cfg.TLS,
+		metrics: newMetrics(cfg.Registerer), sources: newLimiter(cfg.Access.Rate),
 	}
-	s := &Server{ln: ln, done: make(chan struct{}), http: &http.Server{
-		Handler:           Handler(b),
+	s.handler = s.guard(s.routes())
+	s.http = &http.Server{
+		Handler:           s.handler,
+		ConnContext:       connContext,
 		ReadHeaderTimeout: 5 * time.Second,
 		ReadTimeout:       15 * time.Second,
 		WriteTimeout:      30 * time.Second, // event streams set their own
 		IdleTimeout:       2 * time.Minute,
 		MaxHeaderBytes:    32 << 10,
-		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),
-	}}
-	go func() {
-		defer close(s.done)
-		if err := s.http.Serve(ln); !errors.Is(err, http.ErrServerClosed) {
-			log.Error("HTTP server ended", "error", err)
-		}
-	}()
-	return s, nil
+		ErrorLog:          slog.NewLogLogger(cfg.Log.Handler(), slog.LevelDebug),
+	}
+	return s
 }
 
-// reason is the system's own word for why a socket cannot be opened, the address
-// around it left out.
+// Listen binds addr and serves on it until Close. The error is one line that
+// names addr.
+func (s *Server) Listen(addr string) error {
+	ln, err := net.Listen("tcp", addr)
+	if err != nil {
+		return fmt.Errorf("listening on %s: %w", addr, reason(err))
+	}
+	s.addr = ln.Addr()
+	s.serve(ln, s.tls)
+	return nil
+}
+
+// ListenSocket serves on a unix socket that only its owner, and root, may open.
+// What an ended process has left there is replaced.
+func (s *Server) ListenSocket(file string) error {
+	if c, err := net.Dial("unix", file); err == nil {
+		c.Close()
+		return fmt.Errorf("listening on %s: address already in use", file)
+	}
+	// Made where nobody else can see it, it never is more open than it should be.
+	dir, err := os.MkdirTemp(filepath.Dir(file), ".sidetrack-")
+	if err != nil {
+		return fmt.Errorf("listening on %s: %w", file, reason(err))
+	}
+	defer os.RemoveAll(dir)
+	hidden := filepath.Join(dir, "socket")
+	ln, err := net.Listen("unix", hidden)
+	if err == nil {
+		ln.(*net.UnixListener).SetUnlinkOnClose(false)
+		if err = errors.Join(os.Chmod(hidden, 0o600), os.Rename(hidden, file)); err != nil {
+			ln.Close()
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("listening on %s: %w", file, reason(err))
+	}
+	s.socket = file
+	s.serve(ln, nil)
+	return nil
+}
+
+func (s *Server) serve(ln net.Listener, config *tls.Config) {
+	ln = &bounded{Listener: ln, sources: map[netip.Addr]int{}}
+	if config != nil {
+		ln = tls.NewListener(ln, config)
+	}
+	s.wg.Go(func() {
+		if err := s.http.Serve(ln); !errors.Is(err, http.ErrServerClosed) {
+			s.log.Error("HTTP server ended", "error", err)
+		}
+	})
+}
+
+// reason is the system's own word for why a socket or file cannot be opened, the
+// address around it left out.
 func reason(err error) error {
 	var sys *os.SyscallError
 	if errors.As(err, &sys) {
 		return sys.Err
 	}
+	var path *fs.PathError
+	if errors.As(err, &path) {
+		return path.Err
+	}
 	return err
 }
 
-// Addr is where the server listens.
-func (s *Server) Addr() net.Addr { return s.ln.Addr() }
+// Addr is where the server listens; nil when it has no address.
+func (s *Server) Addr() net.Addr { return s.addr }
+
+// URLs are where the server listens, for the log.
+func (s *Server) URLs() []string {
+	var urls []string
+	if s.addr != nil {
+		scheme := "http://"
+		if s.tls != nil {
+			scheme = "https://"
+		}
+		urls = append(urls, scheme+s.addr.String())
+	}
+	if s.socket != "" {
+		urls = append(urls, "unix://"+s.socket)
+	}
+	return urls
+}
+
+// ServeHTTP answers one request as the sockets do.
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.handler.ServeHTTP(w, r) }
 
 // Close lets running requests finish until ctx ends, then cuts them off.
 // Event streams are cut at once, by closing their Broker first.
@@ -70,50 +168,11 @@ func (s *Server) Close(ctx context.Context) error {
 	if err != nil {
 		err = s.http.Close()
 	}
-	<-s.done
+	s.wg.Wait()
+	if s.socket != "" {
+		err = errors.Join(err, os.Remove(s.socket))
+	}
 	return err
-}
-
-// Handler is the whole HTTP interface over b. A web page from elsewhere cannot
-// use the browser of somebody who may reach it to change anything.
-func Handler(b Backend) http.Handler {
-	mux := http.NewServeMux()
-	if b.Metrics != nil {
-		mux.Handle("GET /metrics", b.Metrics)
-	}
-	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) {
-		plain(w, http.StatusOK, "ok\n")
-	})
-	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) {
-		if err := b.Ready(); err != nil {
-			plain(w, http.StatusServiceUnavailable, err.Error()+"\n")
-			return
-		}
-		plain(w, http.StatusOK, "ready\n")
-	})
-	mux.HandleFunc("GET /api/v1/calls", list(b.Calls))
-	mux.HandleFunc("GET /api/v1/calls/{id}", one(b.Call))
-	mux.HandleFunc("POST /api/v1/calls/{id}/recordings", b.start)
-	mux.HandleFunc("GET /api/v1/recordings", list(b.Recordings))
-	mux.HandleFunc("GET /api/v1/recordings/{id}", one(b.Recording))
-	for _, verb := range []string{"pause", "resume", "stop"} {
-		mux.HandleFunc("POST /api/v1/recordings/{id}/"+verb, one(func(ctx context.Context, id string) (any, error) {
-			return b.Control(ctx, id, verb)
-		}))
-	}
-	mux.HandleFunc("GET /api/v1/journal", b.journal)
-	mux.HandleFunc("POST /api/v1/recordings/{id}/move", b.move)
-	mux.HandleFunc("GET /api/v1/srs", list(b.SRSs))
-	mux.HandleFunc("POST /api/v1/srs/{recorder}/{index}/drain", b.drain(true))
-	mux.HandleFunc("POST /api/v1/srs/{recorder}/{index}/enable", b.drain(false))
-	if b.Events != nil {
-		mux.HandleFunc("GET /api/v1/events", b.Events.serve)
-	}
-	guard := http.NewCrossOriginProtection()
-	guard.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		problem(w, http.StatusForbidden, "a page of another origin may not do this")
-	}))
-	return guard.Handler(problems(mux))
 }
 
 func plain(w http.ResponseWriter, status int, text string) {

@@ -53,6 +53,13 @@ func TestAPIOverACall(t *testing.T) {
 			t.Errorf("POST %s %s: %d %s", tt.path, tt.body, status, body)
 		}
 	}
+	for path, holds := range map[string]string{
+		"/api/v1/recorders": `"strategy":"ordered"`, "/api/v1/rules": `"kind":"recording"`, "/api/v1/config": `"file":"test.yaml"`, "/api/v1/srs": `"index":0`,
+	} {
+		if status, body := s.get(path); status != 200 || !strings.Contains(body, holds) {
+			t.Errorf("GET %s: %d %s", path, status, body)
+		}
+	}
 	for _, path := range []string{"/api/v1/calls/none", "/api/v1/recordings/none"} {
 		if status, body := s.get(path); status != 404 || !strings.Contains(body, "no such call or recording") {
 			t.Errorf("GET %s: %d %s", path, status, body)

@@ -1,6 +1,7 @@
 package app
 
 import (
+	"context"
 	"crypto/tls"
 	"fmt"
 	"log/slog"
@@ -10,7 +11,6 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
-	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"sidetrack/b2bua"
 	"sidetrack/forker"
@@ -31,6 +31,11 @@ type Options struct {
 
 	// T1 shortens all SIP timers (RFC 3261 §17.1.1.1); 0: 500 ms.
 	T1 time.Duration
+
+	// Reload loads the configuration file again, for the API, and calls Reload
+	// with it. Its error is a BadFile where the file has mistakes. Nil: there is
+	// no file.
+	Reload func(ctx context.Context) error
 }
 
 // App is one proxy. Its methods may be called from any goroutine; New, Start
@@ -51,6 +56,7 @@ type App struct {
 	http      *api.Server
 	reloads   *reloads
 	watch     *watch
+	inForce   atomic.Pointer[inForce]
 	serving   atomic.Bool
 }
 
@@ -63,7 +69,8 @@ func New(cfg *config.Config, opt Options) (*App, error) {
 	a.watch = newWatch(a.log, a.registry)
 	a.watch.Follow(cfg.Numbers)
 	a.policy.Store(policy.New(cfg.Policy))
-	tlsConfig, err := loadTLS(cfg.SIP.TLS)
+	a.inForce.Store(&inForce{cfg, time.Now()})
+	tlsConfig, err := loadTLS("sip.tls", cfg.SIP.TLS)
 	if err != nil {
 		return nil, err
 	}
@@ -124,9 +131,6 @@ func (a *App) Start() error {
 	for _, l := range a.transport.Listeners() {
 		a.log.Info("listening", "listener", l.URL, "bound", l.Bound.String(), "advertise", l.SentBy())
 	}
-	if a.http != nil {
-		a.log.Info("listening", "listener", "http://"+a.http.Addr().String())
-	}
 	a.reloads.succeeded()
 	a.watch.Start(watchEvery)
 	a.serving.Store(true)
@@ -143,15 +147,7 @@ func (a *App) bind() error {
 			return fmt.Errorf("sip.listen: %w", err)
 		}
 	}
-	if a.cfg.HTTP.Listen == "" {
-		return nil
-	}
-	server, err := api.Listen(a.cfg.HTTP.Listen, a.backend(), a.log)
-	if err != nil {
-		return fmt.Errorf("http.listen: %w", err)
-	}
-	a.http = server
-	return nil
+	return a.openHTTP()
 }
 
 // Listeners are the SIP sockets, in the order of the configuration.
@@ -159,7 +155,7 @@ func (a *App) Listeners() []*transport.Listener { return a.transport.Listeners()
 
 // HTTPAddr is where the API listens, invalid when it is off.
 func (a *App) HTTPAddr() netip.AddrPort {
-	if a.http == nil {
+	if a.http == nil || a.http.Addr() == nil {
 		return netip.AddrPort{}
 	}
 	addr, _ := netip.ParseAddrPort(a.http.Addr().String())
@@ -168,13 +164,3 @@ func (a *App) HTTPAddr() netip.AddrPort {
 
 // MediaPorts tells how many RTP port pairs are free, used and draining.
 func (a *App) MediaPorts() forker.PortStats { return a.media.Ports() }
-
-func (a *App) backend() api.Backend {
-	return api.Backend{
-		Ready: a.ready, Events: a.events, Journal: a.listJournal(),
-		Metrics: promhttp.HandlerFor(a.registry, promhttp.HandlerOpts{}),
-		Calls:   a.listCalls, Call: a.oneCall,
-		Recordings: a.listRecordings, Recording: a.oneRecording,
-		Control: a.control, Move: a.moveRecording, SRSs: a.listSRSs, Drain: a.drain, Start: a.startRecording,
-	}
-}

@@ -118,6 +118,7 @@ func (a *App) Reload(cfg *config.Config) error {
 		return err
 	}
 	a.policy.Store(engine)
+	a.inForce.Store(&inForce{cfg, time.Now()})
 	a.watch.Follow(cfg.Numbers)
 	for _, key := range a.needRestart(cfg) {
 		a.log.Warn("changed, but in force only after a restart", "key", key)

@@ -67,8 +67,8 @@ func batch(n int) int {
 	return n
 }
 
-// loadTLS reads the files of the TLS listeners and connections; nil without.
-func loadTLS(t *config.TLS) (*tls.Config, error) {
+// loadTLS reads the files that a key of the configuration names; nil without.
+func loadTLS(key string, t *config.TLS) (*tls.Config, error) {
 	if t == nil {
 		return nil, nil
 	}
@@ -76,18 +76,18 @@ func loadTLS(t *config.TLS) (*tls.Config, error) {
 	if t.Certificate != "" {
 		pair, err := tls.LoadX509KeyPair(t.Certificate, t.Key)
 		if err != nil {
-			return nil, fmt.Errorf("sip.tls: %w", err)
+			return nil, fmt.Errorf("%s: %w", key, err)
 		}
 		out.Certificates = []tls.Certificate{pair}
 	}
 	if t.CA != "" {
 		pem, err := os.ReadFile(t.CA)
 		if err != nil {
-			return nil, fmt.Errorf("sip.tls.ca: %w", err)
+			return nil, fmt.Errorf("%s.ca: %w", key, err)
 		}
 		pool := x509.NewCertPool()
 		if !pool.AppendCertsFromPEM(pem) {
-			return nil, fmt.Errorf("sip.tls.ca: %s holds no certificate", t.CA)
+			return nil, fmt.Errorf("%s.ca: %s holds no certificate", key, t.CA)
 		}
 		out.RootCAs, out.ClientCAs = pool, pool
 	}

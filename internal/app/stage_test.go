@@ -16,6 +16,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/getkin/kin-openapi/routers"
 	"go.uber.org/goleak"
 
 	"sidetrack/internal/app"
@@ -66,6 +67,7 @@ type stage struct {
 	log         *lines
 	names       []string // replacements that make the configuration fit the peers
 	stopped     bool
+	router      routers.Router // of the paper that answers are held against
 }
 
 func open(t *testing.T, with ...string) *stage {
@@ -76,6 +78,7 @@ func open(t *testing.T, with ...string) *stage {
 	srs := peer.NewRecorder(t, ladder, "srs", home(3))
 	s.sessions = srs.AcceptAll()
 	s.names = append(with, "PBX", s.pbx.Addr().String(), "SRS", srs.Addr().String())
+	_, s.router = paper(t)
 	var err error
 	s.app, err = app.New(parse(t, text(s.names...)), app.Options{Log: s.log.logger(), Version: "v1", Commit: "c1", T1: 50 * time.Millisecond})
 	if err != nil {
@@ -127,6 +130,7 @@ func (s *stage) do(req *http.Request) (int, string) {
 	}
 	defer resp.Body.Close()
 	body, _ := io.ReadAll(resp.Body)
+	s.asDescribed(req, resp, body)
 	return resp.StatusCode, string(body)
 }
 

@@ -27,6 +27,7 @@ type Config struct {
 	Warnings Problems
 
 	hidden map[*policy.Template]bool // not to be shown: from the environment
+	shown  any                       // see Shown
 }
 
 // SIP is the signalling side.

@@ -52,6 +52,7 @@ func (d *decoder) later(check func()) { d.checks = append(d.checks, check) }
 
 func (d *decoder) decode(data []byte) (*Config, Problems) {
 	if root := d.readTree(data); root != nil {
+		d.cfg.shown = show("", root)
 		d.root(cursor{d, "", root})
 	}
 	if len(d.problems) > 0 {

@@ -115,11 +115,7 @@ func (c *Config) describeSIP(t *table) {
 func (c *Config) describeRoutes(t *table) {
 	t.title("Routes (first match wins; none: 404)")
 	for i, r := range c.Policy.Routes {
-		to := "the Request-URI itself"
-		if !r.RequestURI {
-			to = uris(r.Targets)
-		}
-		t.matching(i, r.Name, r.Match, to+routeExtras(r))
+		t.matching(i, r.Name, r.Match, routeOutcome(r))
 	}
 }
 

@@ -1,0 +1,154 @@
+package api
+
+import (
+	"context"
+	_ "embed"
+	"net/http"
+	"slices"
+)
+
+// OpenAPI is the description of this interface, an OpenAPI 3.1 document.
+//
+//go:embed openapi.yaml
+var OpenAPI []byte
+
+// operation is one entry of the interface; openapi.yaml has each under its id.
+type operation struct {
+	id, method, path string
+	role             Role // at least
+	serve            http.HandlerFunc
+}
+
+func (op operation) changes() bool { return op.method != http.MethodGet }
+
+// operations is the whole interface.
+func (s *Server) operations() []operation {
+	b := s.backend
+	const get, post = http.MethodGet, http.MethodPost
+	ops := []operation{
+		{"getHealth", get, "/healthz", RoleNone, func(w http.ResponseWriter, _ *http.Request) { plain(w, http.StatusOK, "ok\n") }},
+		{"getReadiness", get, "/readyz", RoleNone, b.readiness},
+		{"getDescription", get, "/api/v1/openapi.yaml", RoleRead, description},
+		{"listCalls", get, "/api/v1/calls", RoleRead, list(b.Calls)},
+		{"getCall", get, "/api/v1/calls/{id}", RoleRead, one(b.Call)},
+		{"startRecording", post, "/api/v1/calls/{id}/recordings", RoleControl, b.start},
+		{"listRecordings", get, "/api/v1/recordings", RoleRead, list(b.Recordings)},
+		{"getRecording", get, "/api/v1/recordings/{id}", RoleRead, one(b.Recording)},
+		{"pauseRecording", post, "/api/v1/recordings/{id}/pause", RoleControl, b.control("pause")},
+		{"resumeRecording", post, "/api/v1/recordings/{id}/resume", RoleControl, b.control("resume")},
+		{"stopRecording", post, "/api/v1/recordings/{id}/stop", RoleControl, b.control("stop")},
+		{"moveRecording", post, "/api/v1/recordings/{id}/move", RoleControl, b.move},
+		{"listVerdicts", get, "/api/v1/journal", RoleRead, b.journal},
+		{"listSRSs", get, "/api/v1/srs", RoleRead, list(b.SRSs)},
+		{"drainSRS", post, "/api/v1/srs/{recorder}/{index}/drain", RoleAdmin, b.drain(true)},
+		{"enableSRS", post, "/api/v1/srs/{recorder}/{index}/enable", RoleAdmin, b.drain(false)},
+		{"listRecorders", get, "/api/v1/recorders", RoleRead, list(b.Recorders)},
+		{"listRules", get, "/api/v1/rules", RoleRead, list(b.Rules)},
+		{"getConfig", get, "/api/v1/config", RoleAdmin, whole(b.Config)},
+		{"reloadConfig", post, "/api/v1/reload", RoleAdmin, whole(b.Reload)},
+	}
+	if b.Events != nil {
+		ops = append(ops, operation{"followEvents", get, "/api/v1/events", RoleRead, b.Events.serve})
+	}
+	if b.Metrics != nil {
+		ops = append(ops, operation{"getMetrics", get, "/metrics", RoleRead, b.Metrics.ServeHTTP})
+	}
+	return ops
+}
+
+func (s *Server) routes() *http.ServeMux {
+	mux := http.NewServeMux()
+	for _, op := range s.operations() {
+		if op.path == "/metrics" && s.access.PublicMetrics {
+			op.role = RoleNone
+		}
+		mux.HandleFunc(op.method+" "+op.path, s.operate(op))
+	}
+	return mux
+}
+
+// open are the paths that anybody may ask for.
+func (s *Server) open(path string) bool {
+	return path == "/healthz" || path == "/readyz" || path == "/metrics" && s.access.PublicMetrics
+}
+
+// guard lets pass who may ask at all, and tells the operations who it is. A web
+// page from elsewhere cannot use the browser of somebody who may, to change
+// anything.
+func (s *Server) guard(mux *http.ServeMux) http.Handler {
+	origin := http.NewCrossOriginProtection()
+	origin.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		s.metrics.refused.WithLabelValues(refusedOrigin).Inc()
+		problem(w, http.StatusForbidden, "a page of another origin may not do this")
+	}))
+	inner := origin.Handler(problems(mux))
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("X-Content-Type-Options", "nosniff")
+		w.Header().Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
+		if s.open(r.URL.Path) {
+			inner.ServeHTTP(w, r)
+			return
+		}
+		c, wrong := s.identify(r)
+		if c.Source != "socket" && !s.sources.allow(source(r)) {
+			s.metrics.refused.WithLabelValues(refusedRate).Inc()
+			w.Header().Set("Retry-After", "1")
+			problem(w, http.StatusTooManyRequests, "too many requests from this address")
+			return
+		}
+		if wrong != "" {
+			s.metrics.refused.WithLabelValues(refusedLogin).Inc()
+			s.log.Warn("HTTP request without valid credentials", "remote", c.Source, "method", r.Method, "path", r.URL.Path)
+			w.Header().Set("WWW-Authenticate", `Bearer realm="sidetrack"`)
+			problem(w, http.StatusUnauthorized, wrong)
+			return
+		}
+		inner.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), callerKey{}, c)))
+	})
+}
+
+// audit writes down a control action, refused or not.
+func (s *Server) audit(a Action) {
+	s.log.Info("control", "action", a.Action, "target", a.Target, "body", string(a.Body), "who", a.Who, "role", a.Role,
+		"remote", a.Source, "status", a.Status, "reason", a.Detail)
+	if s.trail == nil {
+		return
+	}
+	if err := s.trail.Write(a); err != nil {
+		s.metrics.unaudited.Inc()
+		s.log.Error("control action not in the audit file", "error", err)
+	}
+}
+
+func (b Backend) readiness(w http.ResponseWriter, _ *http.Request) {
+	if err := b.Ready(); err != nil {
+		plain(w, http.StatusServiceUnavailable, err.Error()+"\n")
+		return
+	}
+	plain(w, http.StatusOK, "ready\n")
+}
+
+func description(w http.ResponseWriter, _ *http.Request) {
+	w.Header().Set("Content-Type", "application/yaml")
+	w.Write(OpenAPI)
+}
+
+func (b Backend) control(verb string) http.HandlerFunc {
+	return one(func(ctx context.Context, id string) (any, error) { return b.Control(ctx, id, verb) })
+}
+
+// whole answers with a value that needs no name.
+func whole(get func(ctx context.Context) (any, error)) http.HandlerFunc {
+	return one(func(ctx context.Context, _ string) (any, error) { return get(ctx) })
+}
+
+// Operations lists what is served as "METHOD PATH ID ROLE", for the check of
+// the papers.
+func (s *Server) Operations() []string {
+	var all []string
+	for _, op := range s.operations() {
+		all = append(all, op.method+" "+op.path+" "+op.id+" "+op.role.String())
+	}
+	slices.Sort(all)
+	return all
+}

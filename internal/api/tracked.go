@@ -1,0 +1,115 @@
+package api
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"io"
+	"net/http"
+	"runtime/debug"
+	"strconv"
+	"time"
+)
+
+// tracked is a ResponseWriter that remembers what was answered.
+type tracked struct {
+	http.ResponseWriter
+	status int
+	detail string // of a problem
+	cause  error  // of a 500: for the log, not for the asker
+}
+
+func (w *tracked) WriteHeader(n int) {
+	if w.status == 0 {
+		w.status = n
+	}
+	w.ResponseWriter.WriteHeader(n)
+}
+
+func (w *tracked) Write(b []byte) (int, error) {
+	if w.status == 0 {
+		w.status = http.StatusOK
+	}
+	return w.ResponseWriter.Write(b)
+}
+
+// Unwrap is for http.ResponseController.
+func (w *tracked) Unwrap() http.ResponseWriter { return w.ResponseWriter }
+
+// heard keeps the beginning of a body while it is read.
+type heard struct {
+	io.ReadCloser
+	kept bytes.Buffer
+}
+
+// Read reads on.
+func (h *heard) Read(p []byte) (int, error) {
+	n, err := h.ReadCloser.Read(p)
+	if room := auditedBody + 1 - h.kept.Len(); room > 0 {
+		h.kept.Write(p[:min(n, room)])
+	}
+	return n, err
+}
+
+// json is the body where it is JSON and short.
+func (h *heard) json() json.RawMessage {
+	if b := h.kept.Bytes(); len(b) <= auditedBody && json.Valid(b) {
+		var one bytes.Buffer
+		if json.Compact(&one, b) == nil {
+			return one.Bytes()
+		}
+	}
+	return nil
+}
+
+// operate runs one operation for a known caller: the role is checked, a panic
+// costs one answer, and what changes something is written down.
+func (s *Server) operate(op operation) http.HandlerFunc {
+	return func(rw http.ResponseWriter, r *http.Request) {
+		w := &tracked{ResponseWriter: rw}
+		body := &heard{ReadCloser: r.Body}
+		c := callerOf(r.Context())
+		defer func() {
+			if p := recover(); p != nil && p != http.ErrAbortHandler {
+				s.log.Error("an HTTP request failed", "operation", op.id, "error", p, "stack", string(debug.Stack()))
+				if w.status == 0 {
+					problem(w, http.StatusInternalServerError, internalError)
+				}
+			}
+			if w.cause != nil {
+				s.log.Error("an HTTP request failed", "operation", op.id, "error", w.cause)
+			}
+			s.metrics.requests.WithLabelValues(op.id, strconv.Itoa(w.status)).Inc()
+			if op.changes() {
+				s.audit(Action{time.Now().UTC(), c.Name, c.Role.String(), c.Source, op.id, r.URL.Path, body.json(), w.status, w.detail})
+			}
+		}()
+		if c.Role < op.role {
+			s.metrics.refused.WithLabelValues(refusedRole).Inc()
+			problem(w, http.StatusForbidden, "this needs the role "+op.role.String()+"; "+c.Name+" has "+c.Role.String())
+			return
+		}
+		if op.changes() {
+			r.Body = body
+		}
+		op.serve(w, r)
+	}
+}
+
+const internalError = "the proxy could not answer; its log tells why"
+
+// note leaves with the writer what the audit log and the log want to know.
+func note(w http.ResponseWriter, detail string, cause error) {
+	var t *tracked
+	for t == nil {
+		switch v := w.(type) {
+		case *tracked:
+			t = v
+		case interface{ Unwrap() http.ResponseWriter }:
+			w = v.Unwrap()
+		default:
+			return
+		}
+	}
+	t.detail, t.cause = detail, errors.Join(t.cause, cause)
+}
