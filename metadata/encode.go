@@ -1,40 +1,29 @@
 package metadata
 
 import (
-	"bytes"
-	"fmt"
 	"math"
 	"strconv"
 	"time"
-
-	"github.com/beevik/etree"
 )
+
+// usualSize is what most documents stay below, in bytes.
+const usualSize = 3 << 10
 
 // XML writes the document: UTF-8 with an XML declaration, elements in the order
 // of the schema (RFC 7865 §9), times in UTC with milliseconds. Text is cleaned
-// and addresses are escaped, so that the document is valid whatever names hold;
-// an error means that an Extension could not be written.
+// and addresses are escaped, so that the document is valid whatever names hold.
+// The error is always nil.
 func (r *Recording) XML() ([]byte, error) {
-	doc := etree.NewDocument()
-	doc.WriteSettings = etree.WriteSettings{CanonicalText: true, CanonicalAttrVal: true}
-	doc.CreateProcInst("xml", `version="1.0" encoding="UTF-8"`)
-	doc.CreateText("\n")
-	e := &encoder{}
-	root := node{e: e, el: doc.CreateElement("recording"), depth: 0}
+	w := &writer{b: make([]byte, 0, usualSize)}
+	w.b = append(w.b, `<?xml version="1.0" encoding="UTF-8"?>`+"\n"...)
+	root := w.element("recording", 0)
 	root.attr("xmlns", Namespace)
 	root.text("datamode", string(r.Mode()))
 	r.encode(root)
 	root.extensions(r.Extensions)
 	root.close()
-	doc.CreateText("\n")
-	if e.err != nil {
-		return nil, e.err
-	}
-	var b bytes.Buffer
-	if _, err := doc.WriteTo(&b); err != nil {
-		return nil, fmt.Errorf("writing metadata: %w", err)
-	}
-	return b.Bytes(), nil
+	w.b = append(w.b, '\n')
+	return w.b, nil
 }
 
 // encode writes the tuples in schema order.
@@ -98,7 +87,7 @@ func (r Reason) encode(session node) {
 	if p := clean(r.Protocol); p != "" {
 		n.attr("protocol", p)
 	}
-	n.el.CreateText(clean(r.Text))
+	n.closeWith(clean(r.Text))
 }
 
 func (p Participant) encode(root node) {
@@ -119,10 +108,11 @@ func (id NameID) encode(participant node) {
 	n := participant.child("nameID")
 	n.attr("aor", canonicalAOR(id.AOR))
 	if name := clean(id.Name); name != "" {
-		el := n.text("name", name)
+		c := n.child("name")
 		if validLang(id.Lang) && id.Lang != "" {
-			el.CreateAttr("xml:lang", id.Lang)
+			c.attr("xml:lang", id.Lang)
 		}
+		c.closeWith(name)
 	}
 	n.close()
 }
@@ -157,6 +147,7 @@ func (a ParticipantSessionAssoc) encode(root node) {
 		c := n.child("param")
 		c.attr("pname", clean(p.Name))
 		c.attr("pval", clean(p.Value))
+		c.close()
 	}
 	n.extensions(a.Extensions)
 	n.close()
@@ -177,41 +168,38 @@ func (a ParticipantStreamAssoc) encode(root node) {
 	n.close()
 }
 
-// encoder keeps the first error of a document.
-type encoder struct{ err error }
-
-// node is an element being written, with its depth for the indentation. We
-// indent by hand: etree's indenting would change the text within extensions.
+// node is an element being written, with its depth for the indentation.
 type node struct {
-	e     *encoder
-	el    *etree.Element
+	w     *writer
+	tag   string
 	depth int
 }
 
-// newlines is a line break with the indentation of each depth that occurs.
-var newlines = [...]string{"\n", "\n  ", "\n    ", "\n      "}
-
-func (n node) newline(depth int) { n.el.CreateText(newlines[depth]) }
-
+// child begins an element on a line of its own.
 func (n node) child(tag string) node {
-	n.newline(n.depth + 1)
-	return node{e: n.e, el: n.el.CreateElement(tag), depth: n.depth + 1}
+	n.w.newline(n.depth + 1)
+	return n.w.element(tag, n.depth+1)
 }
+
+func (n node) attr(key, value string) { n.w.attr(key, value) }
 
 // close puts the end tag on a line of its own, unless the element is empty.
 func (n node) close() {
-	if len(n.el.Child) > 0 {
-		n.newline(n.depth)
+	if n.w.open {
+		n.w.closeEmpty()
+		return
 	}
+	n.w.newline(n.depth)
+	n.w.end(n.tag)
 }
 
-func (n node) attr(key, value string) { n.el.CreateAttr(key, value) }
-
-func (n node) text(tag, value string) *etree.Element {
-	el := n.child(tag).el
-	el.CreateText(clean(value))
-	return el
+// closeWith makes text all that the element holds.
+func (n node) closeWith(text string) {
+	n.w.text(text)
+	n.w.end(n.tag)
 }
+
+func (n node) text(tag, value string) { n.child(tag).closeWith(clean(value)) }
 
 func (n node) time(tag string, t time.Time) {
 	if y := t.UTC().Year(); !t.IsZero() && y >= 1 && y <= 9999 { // RFC 3339 has no other years
@@ -226,15 +214,9 @@ func (n node) times(associated, disassociated time.Time) {
 
 func (n node) extensions(list []Extension) {
 	for _, x := range list {
-		if x.xml == "" {
-			continue
+		if x.xml != "" {
+			n.w.newline(n.depth + 1)
+			n.w.b = append(n.w.b, x.xml...)
 		}
-		el, err := x.element()
-		if err != nil {
-			n.e.err = fmt.Errorf("writing extension: %w", err)
-			return
-		}
-		n.newline(n.depth + 1)
-		n.el.AddChild(el)
 	}
 }

@@ -30,10 +30,11 @@ func (e Extension) String() string { return e.xml }
 // Text makes an element of our own namespace with this text in it. The name
 // must be an XML name.
 func Text(name, text string) Extension {
-	el := etree.NewElement(name)
-	el.CreateAttr("xmlns", ExtensionNamespace)
-	el.CreateText(clean(text))
-	return extension(el)
+	w := &writer{}
+	n := w.element(name, 0)
+	n.attr("xmlns", ExtensionNamespace)
+	n.closeWith(clean(text))
+	return Extension{xml: string(w.b)}
 }
 
 // ParseExtensions reads an operator's XML: elements beside each other, none is
@@ -241,16 +242,4 @@ func collect(el, top *etree.Element, used map[string]string) {
 	for _, c := range el.ChildElements() {
 		collect(c, top, used)
 	}
-}
-
-// element reads the extension back.
-func (e Extension) element() (*etree.Element, error) {
-	doc := etree.NewDocument()
-	doc.ReadSettings = readSettings()
-	if err := doc.ReadFromString(e.xml); err != nil {
-		return nil, err
-	}
-	el := doc.Root()
-	doc.RemoveChild(el)
-	return el, nil
 }
