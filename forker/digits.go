@@ -16,11 +16,37 @@ const keyNames = "0123456789*#ABCD"
 type keys struct {
 	told    func(Digit)
 	swallow [2]bool // by Side
+	last    [2]told // by Side
+}
+
+// told is the key that was told last.
+type told struct {
+	key       byte
+	signalled bool
+	at        int64
+}
+
+// twice is how long after a key the same one of the other kind is the same press:
+// there are phones that send both.
+const twice = int64(500 * time.Millisecond)
+
+// tell tells of a key. The caller holds mu.
+func (r *Relay) tell(d Digit, signalled bool) {
+	if r.keys.told == nil || r.closed {
+		return
+	}
+	now, last := r.engine.now(), &r.keys.last[d.Side]
+	if last.key == d.Key && last.signalled != signalled && now-last.at < twice {
+		return
+	}
+	*last = told{key: d.Key, signalled: signalled, at: now}
+	r.keys.told(d)
 }
 
 // OnDigit has f told of each key that a party presses: by telephone-event
 // packets (RFC 4733) in what the relay can read, of the payload types that
-// SetCodecs names, or by Press. A key is told once, at its end; where the end is
+// SetCodecs names, or by Press; what comes both ways within half a second is one
+// key. A key is told once, at its end; where the end is
 // lost, when something else is heard or after 200 ms. f is called with the
 // relay's lock held, must not wait and not call the relay. nil: nobody is told.
 func (r *Relay) OnDigit(f func(Digit)) {
@@ -51,9 +77,7 @@ func (r *Relay) Press(d Digit) (swallowed bool) {
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.keys.told != nil && !r.closed {
-		r.keys.told(d)
-	}
+	r.tell(d, true)
 	return r.keys.swallow[d.Side]
 }
 
@@ -122,11 +146,8 @@ func (k *keypad) finish(r *Relay, side Side) {
 		return
 	}
 	k.active = false
-	if r.keys.told == nil {
-		return
-	}
 	length := time.Duration(k.before+int64(k.ticks)) * time.Second / time.Duration(max(k.clock, 1))
-	r.keys.told(Digit{Side: side, Key: keyNames[k.code], Duration: length})
+	r.tell(Digit{Side: side, Key: keyNames[k.code], Duration: length}, false)
 }
 
 // idleKeys ends the events that have stopped without an end. The caller holds mu.

@@ -114,6 +114,9 @@ func TestSwallowedDigit(t *testing.T) {
 		if !c.relay.Press(forker.Digit{Side: forker.SideB, Key: 'A', Duration: time.Second}) {
 			t.Error("a key in the signalling goes on")
 		}
+		c.relay.Press(forker.Digit{Side: forker.SideA, Key: '5', Duration: time.Second}) // the same press
+		p.want(t, forker.Digit{Side: forker.SideA, Key: '5', Duration: 80 * time.Millisecond},
+			forker.Digit{Side: forker.SideB, Key: 'A', Duration: time.Second})
 		for range digit(0) {
 			srs.recv()
 		}
