@@ -17,6 +17,7 @@ type totals struct {
 // recorderTotals are the counts of all taps of one recorder.
 type recorderTotals struct {
 	copied  atomic.Uint64
+	again   atomic.Uint64 // of copied: sent before, to a recorder that was lost
 	dropped [dropReasons]atomic.Uint64
 
 	reports, lost, trips atomic.Uint64 // receiver reports, packets they miss, those that tell the round trip
@@ -36,6 +37,8 @@ var (
 		"Packets copied to recording servers.", []string{"recorder"}, nil)
 	descDropped = prometheus.NewDesc("sidetrack_fork_dropped_packets_total",
 		"Packets of recorded flows that were not copied.", []string{"recorder", "reason"}, nil)
+	descAgain = prometheus.NewDesc("sidetrack_fork_replayed_packets_total",
+		"Packets copied once more, to the recording server after a lost one.", []string{"recorder"}, nil)
 	descLost = prometheus.NewDesc("sidetrack_fork_reported_lost_packets_total",
 		"Copies that recording servers report as lost.", []string{"recorder"}, nil)
 	descJitter = prometheus.NewDesc("sidetrack_fork_reported_jitter_seconds",
@@ -50,7 +53,7 @@ var (
 
 // Describe implements prometheus.Collector.
 func (c collector) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{descPackets, descRefused, descCopied, descDropped, descLost, descJitter, descTrip, descBuffered, descPorts} {
+	for _, d := range []*prometheus.Desc{descPackets, descRefused, descCopied, descDropped, descAgain, descLost, descJitter, descTrip, descBuffered, descPorts} {
 		ch <- d
 	}
 }
@@ -88,6 +91,7 @@ func (c collector) recorders(
 	defer c.engine.mu.Unlock()
 	for name, t := range c.engine.recorders {
 		counter(descCopied, t.copied.Load(), name)
+		counter(descAgain, t.again.Load(), name)
 		counter(descLost, t.lost.Load(), name)
 		summary(descJitter, t.reports.Load(), t.jitter.Load(), name)
 		summary(descTrip, t.trips.Load(), t.trip.Load(), name)

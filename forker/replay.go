@@ -218,6 +218,7 @@ func (t *Tap) repeat(now int64) {
 	}
 	b[1] = b[1]&0x80 | t.pt[pt]
 	t.counts.again++
+	t.totals.again.Add(1)
 	t.depart(b, &h, now)
 }
 

@@ -37,7 +37,7 @@ func TestChecks(t *testing.T) {
 	})
 	t.Run("silence", func(t *testing.T) {
 		t.Parallel()
-		m := midCall(t, "udp", 2, checked)
+		m := midCall(t, "udp", 2, checked, forgets)
 		m.recs[0].Expect("OPTIONS")
 		m.s.ExpectUpdate()
 		m.recs[1].AutoReply("OPTIONS", 200)

@@ -1,6 +1,7 @@
 package src
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -52,6 +53,7 @@ type Recorder struct {
 	MidCall           MidCall        // what becomes of a recording whose SRS is lost in mid-call; "": MidCallMove
 	Check             time.Duration  // how often a live SRS is asked within the dialog whether it is there; 0: never
 	Buffer            time.Duration  // how much is kept while no SRS can be sent to; 0: the media engine's default; negative: nothing
+	Replay            time.Duration  // how much of what was sent is kept for the SRS after a lost one; 0: as much as Buffer where there are several SRSs and MidCall moves; negative: nothing
 	DTMF              forker.DTMF    // what becomes of telephone-events in the copy
 	Pause             forker.PauseMode
 	// Mask is what Client.Mask sends in place of audio; PauseStop: silence.
@@ -82,6 +84,10 @@ type HeaderTemplate struct {
 
 // DefaultTimeout is one SRS's time to answer when its recorder says nothing.
 const DefaultTimeout = 4 * time.Second
+
+// defaultReplay is as much as the media engine keeps by default of what has not
+// been sent.
+const defaultReplay = 10 * time.Second
 
 // ownHeaders are those that no template may set: a dialog lives by them.
 var ownHeaders = []string{
@@ -122,6 +128,18 @@ func (c *Config) index(recorders []Recorder) (map[string]*Recorder, error) {
 	return byName, errors.Join(errs...)
 }
 
+// replay is Replay with its default: where there is no other SRS, or the
+// recording is to end, it would only cost memory.
+func (r *Recorder) replay() time.Duration {
+	switch {
+	case r.Replay < 0 || r.Buffer < 0 || r.MidCall == MidCallStop:
+		return -1
+	case r.Replay > 0 || len(r.SRS) < 2:
+		return r.Replay
+	}
+	return cmp.Or(r.Buffer, defaultReplay)
+}
+
 func (r *Recorder) normalize(advertise netip.Addr) error {
 	if r.Timeout <= 0 {
 		r.Timeout = DefaultTimeout
@@ -135,6 +153,7 @@ func (r *Recorder) normalize(advertise netip.Addr) error {
 	if r.FromURI == "" {
 		r.FromURI = "sip:anonymous.invalid" // RFC 3261 §8.1.1.3
 	}
+	r.Replay = r.replay()
 	var errs []error
 	if r.Name == "" || len(r.SRS) == 0 {
 		errs = append(errs, errors.New("a name and at least one SRS are needed"))

@@ -9,11 +9,8 @@ import (
 	"sidetrack/metadata"
 )
 
-// onCallEnd ends the recording because its call has ended.
-func (s *Session) onCallEnd(cs metadata.Snapshot) {
-	if s.state == metadata.StateEnded {
-		return
-	}
+// conclude ends the recording of a call that has ended.
+func (s *Session) conclude(cs metadata.Snapshot) {
 	s.cs = cs
 	switch {
 	case s.leg != nil:
@@ -36,6 +33,8 @@ func (s *Session) stop(reason string) {
 		return
 	}
 	switch {
+	case s.lingers() && reason == reasonShutdown:
+		s.linger.hurry(s.now())
 	case s.leg != nil:
 		s.hangUp(metadata.RecordingEnds())
 		s.finish(Partial, reason)
@@ -78,11 +77,13 @@ func (s *Session) finish(result Result, reason string) {
 		s.attempt.abandon()
 	}
 	s.streams.close()
+	s.noteLost()
 	if s.leg != nil {
 		s.client.health.carries(s.recorder.Name, s.srs, -1)
 	}
 	s.quiet()
 	s.moving.timer.Stop()
+	s.linger.timer.Stop()
 	s.result, s.reason, s.ended = result, reason, s.now()
 	s.call.forget(s)
 	for _, st := range s.streams.all {

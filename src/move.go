@@ -125,7 +125,11 @@ func (s *Session) quiet() {
 func (s *Session) round() {
 	wait := s.moving.pause()
 	s.moving.tries++
-	if wait == 0 {
+	switch {
+	case s.lingers() && wait > 0: // whom we would wait for has been asked
+		s.conclude(s.linger.cs)
+		return
+	case wait == 0:
 		s.proceed()
 		return
 	}

@@ -144,7 +144,7 @@ func (r *rig) stack(log *slog.Logger, ports int) (*txn.Layer, *transport.Layer) 
 			r.t.Fatal(err)
 		}
 	}
-	low := 24000 + int(nextPorts.Add(int32(ports))) - ports
+	low := 24000 + (int(nextPorts.Add(int32(ports)))-ports)%8192 // below what the kernel gives to others
 	media, err := forker.New(forker.Config{
 		Listen: netip.MustParseAddr(ourHost), PortMin: low, PortMax: low + ports - 1, Drain: 20 * time.Millisecond, Log: log,
 	})
@@ -208,6 +208,8 @@ type call struct {
 	cs             metadata.Snapshot
 	relay          *forker.Relay
 	caller, callee *peer.Media
+
+	hushed bool // by quiet
 
 	mu     sync.Mutex
 	states []string // as notified
@@ -329,6 +331,7 @@ func newSRS(t *testing.T, name string, networks ...string) *peer.Recorder {
 
 func required(s *setup)   { s.rule.Required = true }
 func stays(s *setup)      { s.recorder.MidCall = src.MidCallStop }
+func forgets(s *setup)    { s.recorder.Replay = -1 }
 func early(s *setup)      { s.rule.Start = policy.StartEarly }
 func ignoreHold(s *setup) { s.rule.OnHold = policy.OnHoldIgnore }
 func skip(codes string) func(*setup) {

@@ -1,32 +1,46 @@
 package src
 
 // Whether a packet that was sent has been recorded, nobody tells. What was sent
-// before an SRS last gave a sign of life counts as recorded; what was sent after
-// that to an SRS that was then lost is at risk.
+// before an SRS last gave a sign of life counts as recorded. What was sent after
+// that to an SRS that was then lost is at risk: the taps keep it
+// (Recorder.Replay) and the next SRS gets it again.
 
 // causeLost is the cause of a gap: the SRS was lost, and with it what was sent
-// since its last sign of life, or what could not be kept until another had
-// taken the session.
+// since its last sign of life and cannot be sent again, or what could not be
+// kept until another had taken the session.
 const causeLost cause = "lost"
-
-// copied is how many packets of the stream have left, to whichever SRS.
-func (st *stream) copied() uint64 { return st.numbers().Copied }
 
 // heard notes a sign of life.
 func (s *Session) heard() {
 	s.aliveAt = s.now()
 	for _, st := range s.streams.all {
-		st.sure = st.copied()
+		if st.tap != nil {
+			st.tap.Confirm()
+		}
 	}
 }
 
-// noteRisk is told of the loss of the SRS.
+// noteRisk is told of the loss of the SRS. What may be missing there is to be
+// sent again.
 func (s *Session) noteRisk(l loss) {
 	for _, st := range s.streams.all {
-		n := st.numbers()
-		st.lostBefore = lost(n.Dropped)
-		if at := n.Copied - st.sure; at > 0 && !l.alive {
-			st.risk += at
+		if st.tap == nil {
+			continue
+		}
+		if l.alive {
+			st.tap.Confirm()
+		}
+		st.tap.Rewind()
+		st.lostBefore = lost(st.numbers().Dropped)
+	}
+	s.noteLost()
+}
+
+// noteLost tells the gaps of what was at risk and will not be sent again.
+func (s *Session) noteLost() {
+	for _, st := range s.streams.all {
+		if n := st.numbers().AtRisk; n > st.risk {
+			st.risk = n
 			st.gaps.add(Gap{From: s.aliveAt, To: s.now(), Cause: string(causeLost)})
 		}
 	}

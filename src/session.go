@@ -101,6 +101,7 @@ type Session struct {
 	watch    watch     // whether the SRS is still there
 	moving   moving    // from one SRS to another
 	aliveAt  time.Time // last sign of life of the SRS
+	linger   linger    // when the call is over and not all has been sent
 }
 
 // agreement is the description and the document that the SRS knows.
@@ -181,7 +182,7 @@ func (s *Session) wait() {
 // tells nothing about it (RFC 7866 §8.3.1, RFC 7022).
 func (s *Session) fork() error {
 	r := s.recorder
-	cfg := forker.TapConfig{Recorder: r.Name, Buffer: r.Buffer, DTMF: r.DTMF, Pause: r.Pause}
+	cfg := forker.TapConfig{Recorder: r.Name, Buffer: r.Buffer, Replay: max(r.Replay, 0), Linger: longestLinger, DTMF: r.DTMF, Pause: r.Pause}
 	err := s.streams.fork(s.call.relay, cfg, func(p metadata.PartyRole) string {
 		return string(p) + "-" + s.id + "@sidetrack"
 	})

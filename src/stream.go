@@ -49,9 +49,7 @@ type stream struct {
 	past      forker.TapStats // of earlier taps
 	gaps      gaps            // when nothing was copied
 
-	// The evidence about an SRS that may be lost: see heard.
-	sure       uint64 // packets copied when it was last known to live
-	risk       uint64 // packets sent to SRSs after their last sign of life
+	risk       uint64 // packets at risk with lost SRSs, as far as they are among the gaps
 	lostBefore uint64 // packets lost when the SRS was lost
 }
 

@@ -28,7 +28,7 @@ type StreamVerdict struct {
 	StreamView
 	DroppedBy   map[string]uint64 // packets not copied, by forker.DropReason; what is 0 is left out
 	Lost        uint64            // of these, the ones that should have been copied
-	AtRisk      uint64            // packets sent to an SRS after its last sign of life, before it was lost
+	AtRisk      uint64            // packets sent to an SRS after its last sign of life, before it was lost, and to no other
 	Unreachable uint64            // ICMP unreachable received for copies
 	RTCPIn      uint64            // RTCP datagrams that the SRS has sent
 	First, Last time.Time         // departure of the first and newest copy; zero: none
@@ -75,7 +75,7 @@ func (st *stream) verdict() StreamVerdict {
 	}
 	v := StreamVerdict{
 		StreamView: view, Unreachable: t.Unreachable, RTCPIn: t.RTCPIn, First: t.First, Last: t.Last,
-		AtRisk: st.risk, Lost: lost(t.Dropped),
+		AtRisk: t.AtRisk, Lost: lost(t.Dropped),
 		Gaps: append([]Gap(nil), st.gaps.all...), MoreGaps: st.gaps.more,
 	}
 	for i, n := range t.Dropped {
@@ -101,6 +101,8 @@ func lost(dropped forker.Drops) (n uint64) {
 func sum(a, b forker.TapStats) forker.TapStats {
 	a.In += b.In
 	a.Copied += b.Copied
+	a.Again += b.Again
+	a.AtRisk += b.AtRisk
 	a.Unreachable += b.Unreachable
 	a.RTCPIn += b.RTCPIn
 	a.RRs += b.RRs

@@ -185,6 +185,9 @@ func (c *Config) describeRecorders(t *table) {
 		kept := "nothing until one has answered"
 		if r.Buffer > 0 {
 			kept = "up to " + short(r.Buffer) + " of audio until one has answered"
+			if r.Replay > 0 {
+				kept += ", " + short(r.Replay) + " for the one after it"
+			}
 		}
 		t.row("", "keeps", kept)
 		if r.MidCall == MidCallStop {

@@ -1,5 +1,7 @@
 package config
 
+import "time"
+
 // Auth is what an SRS that asks is told (HTTP digest).
 type Auth struct{ User, Password string }
 
@@ -25,4 +27,26 @@ func (c cursor) auth() *Auth {
 		}
 	}
 	return a
+}
+
+// replay reads how much of what was sent is kept.
+func (d *decoder) replay(r *Recorder) func(cursor) {
+	return func(c cursor) {
+		if v, ok := c.duration(0, time.Minute, "10s"); ok {
+			r.Replay = v
+		}
+	}
+}
+
+// finishReplay gives replay its default: as much as is kept of what has not been
+// sent, where there is another SRS to send it to.
+func (r *Recorder) finishReplay(c cursor) {
+	n := c.n.get("replay")
+	switch moves := r.MidCall == MidCallMove; {
+	case n == nil && moves && len(r.SRS) > 1:
+		r.Replay = r.Buffer
+	case r.Replay > 0 && (r.Buffer == 0 || !moves):
+		c.d.warnf(n.line, join(c.path, "replay"), "has no effect without buffer and midcall: move")
+		r.Replay = 0
+	}
 }

@@ -37,6 +37,7 @@ func (d *decoder) recorder(name string, c cursor) {
 				r.Buffer = v
 			}
 		}},
+		{"replay", d.replay(&r)},
 		{"midcall", func(c cursor) { choose(c, &r.MidCall, MidCallMove, MidCallStop) }},
 		{"check", func(c cursor) {
 			if v, ok := c.duration(0, time.Hour, "10s"); ok {
@@ -83,6 +84,7 @@ func (d *decoder) recorder(name string, c cursor) {
 		return
 	}
 	r.Dialect = speak.dialect()
+	r.finishReplay(c)
 	if c.n.get("srs") == nil {
 		c.failf("has no SRS to record to; add srs: sip:HOST")
 	}
