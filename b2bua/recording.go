@@ -49,7 +49,14 @@ func (c *Call) withRecorder(f func(Recorder)) {
 // mustWait tells whether the answer is to be kept back until the call is being
 // recorded.
 func (c *Call) mustWait() bool {
-	return c.rec.required && c.rec.state != metadata.StateRecording && c.rec.state != metadata.StatePaused
+	if !c.rec.required {
+		return false
+	}
+	switch c.rec.state {
+	case metadata.StateRecording, metadata.StatePaused, metadata.StateNone:
+		return false
+	}
+	return true
 }
 
 // onRecording takes what the recorder has to say. It matters to the call only

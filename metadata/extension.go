@@ -37,6 +37,22 @@ func Text(name, text string) Extension {
 	return Extension{xml: string(w.b)}
 }
 
+// Parameter is a name with its value, as somebody adds to a recording.
+type Parameter struct{ Name, Value string }
+
+// Parameters makes an element of our own namespace, parameters, with one element
+// parameter for each: its attribute name, and the value as its text.
+func Parameters(all []Parameter) Extension {
+	el := etree.NewElement("parameters")
+	el.CreateAttr("xmlns", ExtensionNamespace)
+	for _, p := range all {
+		one := el.CreateElement("parameter")
+		one.CreateAttr("name", clean(p.Name))
+		one.CreateText(clean(p.Value))
+	}
+	return extension(el)
+}
+
 // ParseExtensions reads an operator's XML: elements beside each other, none is
 // allowed. An element without a namespace is put into ExtensionNamespace, for
 // the schema admits only foreign ones (RFC 7865 §9). Comments and processing

@@ -89,6 +89,9 @@ const (
 	StatePaused    RecordingState = "paused"
 	StateMoving    RecordingState = "moving"
 	StateEnded     RecordingState = "ended"
+
+	// StateNone is told, and never had: the recording is not wanted after all.
+	StateNone RecordingState = "none"
 )
 
 // PartyRole says which side of the call something belongs to.

@@ -16,6 +16,7 @@ type Wanted struct {
 	Start    Start
 	Required bool // the call may only go on when it is recorded
 	OnHold   OnHold
+	Decide   *Ask // who is asked about it first; nil: nobody
 	Once     bool // not when another call of the same conversation is recorded by it
 }
 
@@ -37,7 +38,7 @@ func (r *Rule) wanted() []Wanted {
 	var out []Wanted
 	for _, name := range append([]string{r.Recorder}, r.Also...) {
 		w := Wanted{
-			Rule: r.Name, Recorder: name, Tracks: r.Tracks, Start: r.Start, OnHold: r.OnHold, Once: r.Once,
+			Rule: r.Name, Recorder: name, Tracks: r.Tracks, Start: r.Start, OnHold: r.OnHold, Once: r.Once, Decide: r.Decide,
 			Required: r.Required && (r.Demanded == nil || slices.Contains(r.Demanded, name)),
 		}
 		if w.Tracks == "" {

@@ -213,7 +213,9 @@ func TestDemands(t *testing.T) {
 
 // What several rules say together, as RULE:RECORDER.
 func TestContinue(t *testing.T) {
-	on := func(name, recorder string) policy.Rule { return policy.Rule{Name: name, Recorder: recorder, Continue: true} }
+	on := func(name, recorder string) policy.Rule {
+		return policy.Rule{Name: name, Recorder: recorder, Continue: true}
+	}
 	end := func(name, recorder string) policy.Rule { return policy.Rule{Name: name, Recorder: recorder} }
 	never := policy.Match{Route: "no such"}
 	for _, tt := range []struct {

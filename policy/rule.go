@@ -83,6 +83,7 @@ type Rule struct {
 	Demanded []string // … by these of its recorders; nil: by all
 	OnHold   OnHold   // "" means OnHoldPause
 	Continue bool     // the rules behind it are asked, too
+	Decide   *Ask     // who is asked about its calls; nil: nobody
 	Once     bool     // a conversation that passes us several times is recorded once
 }
 

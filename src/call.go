@@ -24,6 +24,7 @@ type call struct {
 	// Owned by the lane.
 	cs       metadata.Snapshot // the newest
 	pending  []wish            // recordings that the rules want and whose time has not come
+	asking   int               // decisions that are under way
 	over     bool
 	sessions []*Session // live ones
 }
@@ -46,10 +47,11 @@ func (k *call) onEnd(cs metadata.Snapshot) {
 	}
 }
 
-// plan makes a wish of each recording that the rules want. Whoever tells the
-// call's owner hears those that are required, or all where none is.
+// plan makes a wish of each recording that the rules want, or asks for one. The
+// call's owner hears of those that are required, or of all where none is.
 func (k *call) plan() {
 	voices := chorus{notify: k.notify, required: k.decision.Required()}
+	var questions []*inquiry
 	for _, d := range k.decision.Wanted {
 		w := wish{
 			recorder: k.client.recorder(d.Recorder), recorderName: d.Recorder, name: d.Recorder, rule: d.Rule,
@@ -58,7 +60,17 @@ func (k *call) plan() {
 		if w.required || !voices.required {
 			w.notify = voices.part()
 		}
-		k.pending = append(k.pending, w)
+		switch n := len(questions); {
+		case d.Decide == nil:
+			k.pending = append(k.pending, w)
+		case n > 0 && questions[n-1].ask == d.Decide:
+			questions[n-1].wishes = append(questions[n-1].wishes, w)
+		default:
+			questions = append(questions, &inquiry{ask: d.Decide, wishes: []wish{w}})
+		}
+	}
+	for _, q := range questions {
+		k.inquire(q)
 	}
 }
 

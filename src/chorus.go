@@ -25,22 +25,24 @@ func (c *chorus) part() func(metadata.RecordingState, string) {
 	}
 }
 
-// together is the state of all: ended as soon as a demanded one has ended, or
+// together is the state of all that are wanted still: ended as soon as a demanded one has ended, or
 // when all have; not begun before all that still live have begun.
 func (c *chorus) together() metadata.RecordingState {
 	n := map[metadata.RecordingState]int{}
 	for _, state := range c.parts {
 		n[state]++
 	}
-	ended := n[metadata.StateEnded]
+	ended, wanted := n[metadata.StateEnded], len(c.parts)-n[metadata.StateNone]
 	switch {
-	case ended == len(c.parts), c.required && ended > 0:
+	case wanted == 0:
+		return metadata.StateNone
+	case ended == wanted, c.required && ended > 0:
 		return metadata.StateEnded
 	case n[metadata.StateStarting] > 0:
 		return metadata.StateStarting
 	case n[metadata.StateMoving] > 0:
 		return metadata.StateMoving
-	case n[metadata.StatePaused]+ended == len(c.parts):
+	case n[metadata.StatePaused]+ended == wanted:
 		return metadata.StatePaused
 	}
 	return metadata.StateRecording

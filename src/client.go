@@ -37,8 +37,11 @@ type Client struct {
 
 	mu        sync.Mutex
 	recorders map[string]*Recorder
-	calls     map[string]*call    // live calls by their id
+	calls     map[string]*call // live calls by their id
 	passing   conversations
+	asking    context.Context // ends with Close: of questions about calls
+	hush      context.CancelFunc
+	questions chan struct{}       // one for each that is under way
 	live      map[string]*Session // by id
 	ended     history
 	closing   bool
@@ -62,8 +65,9 @@ func New(cfg Config) (*Client, error) {
 	}
 	c := &Client{
 		cfg: cfg, log: cfg.Log, metrics: m, trouble: newLimiter(cfg.Now), health: newHealth(cfg.Now), backoff: glareWait,
-		recorders: byName, calls: map[string]*call{}, passing: conversations{}, live: map[string]*Session{}, people: metadata.NewV4(),
+		recorders: byName, calls: map[string]*call{}, passing: conversations{}, questions: make(chan struct{}, maxQuestions), live: map[string]*Session{}, people: metadata.NewV4(),
 	}
+	c.asking, c.hush = context.WithCancel(context.Background())
 	for _, r := range byName {
 		m.prepare(r)
 	}
@@ -211,6 +215,7 @@ func (c *Client) Close(ctx context.Context) error {
 	}
 	c.mu.Unlock()
 	if first {
+		c.hush()
 		c.probes().stop()
 		for _, s := range live {
 			s.lane.Post(func() { s.stop(reasonShutdown) })

@@ -2,11 +2,13 @@ package src
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net/netip"
 	"regexp"
+	"slices"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -31,6 +33,10 @@ type Config struct {
 	Log        *slog.Logger          // nil: discarded
 	Registerer prometheus.Registerer // nil: no metrics registered
 	Now        func() time.Time      // nil: time.Now
+
+	// Decide asks a program about a call for which a rule has a policy.Ask. It
+	// may take as long as ctx lives. Nil: rules that ask go by their OnError.
+	Decide func(ctx context.Context, ask *policy.Ask, q Question) (Answer, error)
 
 	// OnEvent is told of the start, stop, failure, pause and resumption of
 	// recordings. It is called on a lane and must not block. May be nil.
@@ -72,9 +78,22 @@ type Recorder struct {
 	Headers       []HeaderTemplate
 	Socket        string // URL of the listener the RS leaves from; "": chosen by the target
 
+	Parameters Parameters // how the parameters of a recording go
+
 	// Each may be nil. The extensions, Caller and Callee give XML.
 	Group, GroupExtension, SessionExtension, Caller, Callee *policy.Template
 }
+
+// Parameters says how the parameters of a recording (name → value) reach a
+// recorder.
+type Parameters string
+
+// The ways: as extension data of the session element, or as headers X-NAME of
+// INVITE and re-INVITEs.
+const (
+	ParametersMetadata Parameters = "metadata" // what "" means
+	ParametersHeaders  Parameters = "headers"
+)
 
 // HeaderTemplate is a header field of every INVITE and re-INVITE to a recorder.
 type HeaderTemplate struct {
@@ -94,6 +113,11 @@ var ownHeaders = []string{
 	"Via", "From", "To", "Call-ID", "CSeq", "Contact", "Max-Forwards", "Route", "Record-Route",
 	"Content-Type", "Content-Length", "Content-Disposition", "Content-Encoding",
 	"Session-Expires", "Min-SE", "Date",
+}
+
+// owned reports whether a header is one of ownHeaders.
+func owned(name string) bool {
+	return slices.ContainsFunc(ownHeaders, func(own string) bool { return sip.SameName(name, own) })
 }
 
 func (c *Config) normalize() error {
@@ -165,10 +189,8 @@ func (r *Recorder) normalize(advertise netip.Addr) error {
 		}
 	}
 	for _, h := range r.Headers {
-		for _, own := range ownHeaders {
-			if sip.SameName(h.Name, own) {
-				errs = append(errs, fmt.Errorf("header %s is the client's own", h.Name))
-			}
+		if owned(h.Name) {
+			errs = append(errs, fmt.Errorf("header %s is the client's own", h.Name))
 		}
 	}
 	return errors.Join(errs...)

@@ -14,6 +14,7 @@ type StartRequest struct {
 	Recorder string // name of a recorder
 	Name     string // unique among the live recordings of the call; "": the recorder's
 	Tracks   string // a policy.Tracks; "": both
+	Particulars
 }
 
 // Pause stops the copies of a recording at once and then tells the SRS. The
@@ -67,6 +68,10 @@ func (c *Client) wish(req StartRequest) (wish, error) {
 	w := wish{
 		recorder: c.recorder(req.Recorder), name: cmp.Or(req.Name, req.Recorder),
 		tracks: policy.Tracks(cmp.Or(req.Tracks, string(policy.TracksBoth))), onHold: policy.OnHoldPause,
+		particulars: req.Particulars,
+	}
+	if err := w.particulars.Check(); err != nil {
+		return wish{}, err
 	}
 	if w.recorder == nil {
 		return wish{}, fmt.Errorf("recorder %q: %w", req.Recorder, ErrRequest)

@@ -24,6 +24,12 @@ func (s *Session) newBuilder() *metadata.Builder {
 	}
 	cfg.GroupExtensions = extensions(s, "group_extension", r.GroupExtension)
 	cfg.SessionExtensions = extensions(s, "session_extension", r.SessionExtension)
+	if s.added.Group != "" {
+		cfg.Group = s.added.Group
+	}
+	if p := s.added.parameters(); len(p) > 0 && r.Parameters != ParametersHeaders {
+		cfg.SessionExtensions = append(cfg.SessionExtensions, metadata.Parameters(p))
+	}
 	return metadata.NewBuilder(cfg)
 }
 

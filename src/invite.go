@@ -96,5 +96,9 @@ func (s *Session) renderHeaders() []sip.Header {
 		}
 		out = append(out, sip.Header{Name: h.Name, Value: value})
 	}
-	return out
+	added, left := s.added.headers(s.recorder.Parameters)
+	if len(left) > 0 {
+		s.log.Warn("headers left out", "headers", left)
+	}
+	return append(out, added...)
 }

@@ -19,6 +19,7 @@ type metrics struct {
 	pauses     *prometheus.CounterVec
 	unanswered *prometheus.CounterVec
 	alarms     *prometheus.CounterVec
+	decisions  *prometheus.CounterVec
 }
 
 // newMetrics registers them where reg is not nil.
@@ -43,11 +44,12 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 		pauses:     counter("sidetrack_recording_pauses_total", "Pauses of recording sessions, by cause.", "recorder", "cause"),
 		unanswered: counter("sidetrack_recording_byes_unanswered_total", "Recording sessions whose BYE was never answered: the SRS may hold them still.", "recorder"),
 		alarms:     counter("sidetrack_recording_alarms_total", "Recording sessions that an SRS had and that look worthless: no-rtp, one-leg-silent, recorder-deaf.", "recorder", "alarm"),
+		decisions:  counter("sidetrack_decisions_total", "Questions to programs that decide about recordings: record, skip (they said no), error (no decision came).", "answer"),
 	}
 	if reg == nil {
 		return m, nil
 	}
-	for _, c := range []prometheus.Collector{m.active, m.total, m.start, m.attempts, m.failovers, m.up, m.pauses, m.unanswered, m.alarms} {
+	for _, c := range []prometheus.Collector{m.active, m.total, m.start, m.attempts, m.failovers, m.up, m.pauses, m.unanswered, m.alarms, m.decisions} {
 		if err := reg.Register(c); err != nil {
 			return nil, err
 		}
@@ -71,6 +73,18 @@ func (m *metrics) prepare(r *Recorder) {
 	for _, c := range []cause{causeHold, causeOperator} {
 		m.pauses.WithLabelValues(r.Name, string(c))
 	}
+}
+
+// decided counts what a program said.
+func (m *metrics) decided(a Answer, err error) {
+	answer := "skip"
+	switch {
+	case err != nil:
+		answer = "error"
+	case a.Record:
+		answer = "record"
+	}
+	m.decisions.WithLabelValues(answer).Inc()
 }
 
 // attempt counts what came of an INVITE.

@@ -71,7 +71,8 @@ type setup struct {
 	ports    int
 
 	further      []src.Recorder // others that the rule may name
-	secondSocket bool           // the recorder's socket is one on 127.0.0.9
+	decide       func(context.Context, *policy.Ask, src.Question) (src.Answer, error)
+	secondSocket bool // the recorder's socket is one on 127.0.0.9
 }
 
 var nextPorts atomic.Int32
@@ -110,7 +111,7 @@ func newRig(t *testing.T, srs []string, opts ...func(*setup)) *rig {
 	client, err := src.New(src.Config{
 		Recorders: append([]src.Recorder{s.recorder}, s.further...), Policy: func() *policy.Engine { return rules }, Layer: layer, Transport: tr,
 		Advertise: netip.MustParseAddr(ourHost), UserAgent: "sidetrack/test", Log: log, Registerer: r.registry,
-		OnEvent: r.onEvent, OnVerdict: r.onVerdict,
+		OnEvent: r.onEvent, OnVerdict: r.onVerdict, Decide: s.decide,
 	})
 	if err != nil {
 		t.Fatal(err)

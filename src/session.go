@@ -35,6 +35,7 @@ type wish struct {
 	onHold             policy.OnHold
 	start              policy.Start
 	required           bool
+	particulars        Particulars
 	notify             func(metadata.RecordingState, string) // nil: nobody
 }
 
@@ -62,6 +63,7 @@ type Session struct {
 	required bool
 	onHold   policy.OnHold
 	notify   func(metadata.RecordingState, string)
+	added    Particulars
 	started  time.Time
 	builder  *metadata.Builder
 	headers  []sip.Header // of every INVITE and re-INVITE
@@ -114,7 +116,7 @@ func newSession(k *call, w wish) *Session {
 	s := &Session{
 		client: k.client, call: k, lane: k.lane, recorder: w.recorder, name: w.name, rule: w.rule,
 		required: w.required, onHold: w.onHold, notify: w.notify, cs: k.cs, state: metadata.StateStarting,
-		streams: streams{tracks: w.tracks},
+		streams: streams{tracks: w.tracks}, added: w.particulars,
 	}
 	if s.recorder == nil {
 		s.recorder = &Recorder{Name: w.recorderName}

@@ -16,6 +16,7 @@ import (
 	"sidetrack/forker"
 	"sidetrack/internal/api"
 	"sidetrack/internal/config"
+	"sidetrack/internal/decide"
 	"sidetrack/internal/sip/resolve"
 	"sidetrack/internal/sip/transport"
 	"sidetrack/internal/sip/txn"
@@ -56,6 +57,7 @@ type App struct {
 	http      *api.Server
 	reloads   *reloads
 	watch     *watch
+	decider   *decide.Client
 	inForce   atomic.Pointer[inForce]
 	serving   atomic.Bool
 }
@@ -83,9 +85,10 @@ func New(cfg *config.Config, opt Options) (*App, error) {
 		return nil, fmt.Errorf("media: %w", err)
 	}
 	a.buildSIP(tlsConfig)
+	a.decider = decide.New(a.userAgent())
 	a.recorder, err = src.New(src.Config{
 		Recorders: recorders(cfg.Recorders), UserAgent: a.userAgent(), Layer: a.txn, Transport: a.transport,
-		Policy: a.policy.Load, Log: a.log, Registerer: a.registry, Now: time.Now, OnEvent: a.onRecordingEvent, OnVerdict: a.onVerdict,
+		Policy: a.policy.Load, Decide: a.decider.Decide, Log: a.log, Registerer: a.registry, Now: time.Now, OnEvent: a.onRecordingEvent, OnVerdict: a.onVerdict,
 	})
 	if err != nil {
 		a.media.Close()

@@ -85,6 +85,7 @@ func (a *App) await(ctx context.Context) {
 func (a *App) shut() error {
 	var err error
 	a.watch.Stop()
+	a.decider.Close()
 	a.events.Close()
 	if a.http != nil {
 		ctx, cancel := context.WithTimeout(context.Background(), time.Second)

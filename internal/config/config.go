@@ -125,12 +125,22 @@ type Recorder struct {
 	FromURI           string // never empty
 	ToURI             string // "": the URI of the SRS
 	Headers           []HeaderTemplate
+	Parameters        Parameters // how name → value reaches it
 	Socket            string // URL of a listener; "": chosen by the target
 
 	// Nil when not given. The extensions, Caller and Callee are XML fragments
 	// whose values are escaped by the template itself.
 	Group, GroupExtension, SessionExtension, Caller, Callee *policy.Template
 }
+
+// Parameters says how the parameters of a recording reach a recorder.
+type Parameters string
+
+// The ways: as extension data of the metadata, or as headers X-NAME.
+const (
+	ParametersMetadata Parameters = "metadata"
+	ParametersHeaders  Parameters = "headers"
+)
 
 // MidCall is a rule for the loss of an SRS while the call goes on.
 type MidCall string

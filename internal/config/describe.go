@@ -301,6 +301,13 @@ func outcome(r policy.Rule) string {
 		}
 		parts = append(parts, without)
 	}
+	if a := r.Decide; a != nil {
+		otherwise := "recorded"
+		if a.OnError == policy.OnErrorSkip {
+			otherwise = "not recorded"
+		}
+		parts = append(parts, fmt.Sprintf("if %s says so within %s, without its answer %s", a.URL, short(a.Timeout), otherwise))
+	}
 	if r.Once {
 		parts = append(parts, "once where a call passes several times")
 	}

@@ -183,9 +183,10 @@ func (d *decoder) warnHTTP(c cursor) {
 // loopback tells whether only this host reaches an address.
 func loopback(hostport string) bool {
 	host, _, err := splitHostPort(hostport)
-	if err != nil {
-		return false
-	}
+	return err == nil && loopbackHost(host)
+}
+
+func loopbackHost(host string) bool {
 	a, err := netip.ParseAddr(host)
 	return host == "localhost" || err == nil && a.IsLoopback()
 }

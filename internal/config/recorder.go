@@ -21,7 +21,7 @@ func (d *decoder) recorders(c cursor) {
 }
 
 func (d *decoder) recorder(name string, c cursor) {
-	r := Recorder{SRTP: SRTPOff, Name: name, Timeout: 4 * time.Second, Buffer: 10 * time.Second, MidCall: MidCallMove, Strategy: StrategyOrdered, Check: 10 * time.Second, DTMF: DTMFPass, Pause: PauseStop, Mask: PauseSilence}
+	r := Recorder{SRTP: SRTPOff, Name: name, Timeout: 4 * time.Second, Buffer: 10 * time.Second, MidCall: MidCallMove, Strategy: StrategyOrdered, Check: 10 * time.Second, DTMF: DTMFPass, Parameters: ParametersMetadata, Pause: PauseStop, Mask: PauseSilence}
 	var srs []target
 	var speak dialect
 	ok := c.read(fields{
@@ -74,6 +74,7 @@ func (d *decoder) recorder(name string, c cursor) {
 		{"to_uri", func(c cursor) { ownURI(c, "sip:rec@198.51.100.7", &r.ToURI) }},
 		{"headers", func(c cursor) { r.Headers = c.headerTemplates(true) }},
 		{"socket", func(c cursor) { d.socket(c, &r, &srs) }},
+		{"parameters", func(c cursor) { choose(c, &r.Parameters, ParametersMetadata, ParametersHeaders) }},
 		{"group", func(c cursor) { r.Group = c.template() }},
 		{"group_extension", func(c cursor) { r.GroupExtension = c.xml(extension) }},
 		{"session_extension", func(c cursor) { r.SessionExtension = c.xml(extension) }},

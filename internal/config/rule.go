@@ -45,6 +45,7 @@ func (d *decoder) rule(c cursor, i int) (policy.Rule, bool) {
 				r.Once = v
 			}
 		}},
+		{"decide", func(c cursor) { r.Decide = d.ask(c) }},
 		{"on_hold", func(c cursor) { choose(c, &r.OnHold, policy.OnHoldPause, policy.OnHoldIgnore) }},
 	})
 	if !ok {
@@ -54,7 +55,7 @@ func (d *decoder) rule(c cursor, i int) (policy.Rule, bool) {
 		c.failf("names no recorder; add recorder: NAME, or recorder: %s", policy.NoRecorder)
 	}
 	if r.Recorder == policy.NoRecorder {
-		for _, key := range []string{"tracks", "start", "required", "on_hold", "once", "continue"} {
+		for _, key := range []string{"tracks", "start", "required", "on_hold", "decide", "once", "continue"} {
 			if v := c.n.get(key); v != nil {
 				d.warnf(v.line, join(c.path, key), "has no effect: the rule records nothing (recorder: %s)", policy.NoRecorder)
 			}

@@ -41,6 +41,10 @@ func inClass(s string, class byte) bool {
 	return true
 }
 
+// IsToken reports whether s is a token (RFC 3261 §25.1), as the names of header
+// fields are.
+func IsToken(s string) bool { return s != "" && isToken(s) }
+
 func isToken(s string) bool { return inClass(s, classToken) }
 func isHost(s string) bool  { return inClass(s, classHost) }
 func isScheme(s string) bool {

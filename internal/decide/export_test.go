@@ -1,0 +1,4 @@
+package decide
+
+// Decode is for the fuzzer.
+var Decode = decode
