@@ -7,19 +7,40 @@ type alteration struct {
 	keypad  keypad
 	swallow bool      // keys do not go on
 	forward numbering // closes up what was left out
+	mixer   *mixer    // nil: no tone
 	scratch []byte    // where a packet is made that is not the one that came
 }
 
 // alter makes an RTP packet what goes on to the other party: the packet itself,
-// or another in memory of ours; nil when nothing is to. b stays as it is, for it
-// is to be copied. Packets of SRTP that only pass are not for it.
-func (a *alteration) alter(r *route, b []byte, h *header, now int64) []byte {
-	c := r.flow.codecs.coding[h.pt]
-	key := c.event() && a.keypad.packet(r, b, h, now)
-	if a.swallow || a.forward.started {
-		return a.swallowed(r, b, h, key, now)
+// or another in memory of ours; nil when nothing is to. copied is what the taps
+// get. Packets of SRTP that only pass are not for it.
+func (a *alteration) alter(r *route, b []byte, h *header, now int64) (out, copied []byte) {
+	c, clock := r.flow.codecs.coding[h.pt], r.flow.codecs.clockOf(h.pt)
+	out, copied = b, b
+	if m := a.mixer; m != nil && !c.event() {
+		if mixed, ok := m.mix(a.scratch, b, h, c, clock, now); ok {
+			out, a.scratch = mixed, mixed
+			if m.tone.Copy {
+				copied = mixed
+			}
+		}
 	}
-	return b
+	key := c.event() && a.keypad.packet(r, b, h, now)
+	if !a.swallow && !a.forward.started {
+		return out, copied
+	}
+	seq, goes := a.closeUp(h, key, clock, now)
+	switch {
+	case !goes:
+		return nil, copied
+	case seq == h.seq:
+		return out, copied
+	case &out[0] == &b[0]:
+		a.scratch = append(a.scratch[:0], b...)
+		out = a.scratch
+	}
+	writeHeader(out, h.pt, seq, h.ts, h.ssrc)
+	return out, copied
 }
 
 // SetCodecs tells what the payload types of a flow mean. Mixing, announcements
@@ -63,7 +84,7 @@ func (r *Relay) amend() {
 		for i := range s.flows {
 			f := &s.flows[i]
 			shifted := f.alter != nil && f.alter.forward.started
-			if f.codecs == nil || r.keys.told == nil && !r.keys.swallow[i] && !shifted {
+			if f.codecs == nil || r.keys.told == nil && !r.keys.swallow[i] && r.tones[i] == nil && !shifted {
 				f.alter = nil
 				continue
 			}
@@ -71,6 +92,7 @@ func (r *Relay) amend() {
 				f.alter = &alteration{}
 			}
 			f.alter.swallow = r.keys.swallow[i]
+			f.alter.amendTone(r.tones[i])
 		}
 	}
 }

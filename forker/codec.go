@@ -208,12 +208,18 @@ func opusSilence(dst []byte, ticks uint32) []byte {
 	return dst
 }
 
-// payloadOf is the payload of the clear RTP packet b with the header h.
-func payloadOf(b []byte, h *header) ([]byte, bool) {
+// payloadStart is where the payload of the RTP packet b begins.
+func payloadStart(b []byte) int {
 	from := rtpHeaderSize + 4*int(b[0]&0x0f)
 	if b[0]&0x10 != 0 && len(b) >= from+4 {
 		from += 4 + 4*int(binary.BigEndian.Uint16(b[from+2:]))
 	}
+	return from
+}
+
+// payloadOf is the payload of the clear RTP packet b with the header h.
+func payloadOf(b []byte, h *header) ([]byte, bool) {
+	from := payloadStart(b)
 	if from+h.payload > len(b) {
 		return nil, false
 	}

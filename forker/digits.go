@@ -164,24 +164,22 @@ func (r *Relay) idleKeys(now int64) {
 	}
 }
 
-// swallowed leaves keys out and closes the numbers of what follows up, also when
+// closeUp leaves keys out and closes the numbers of what follows up, also when
 // keys go on again, for as long as the source stays the same; a new one begins
-// with its own numbers.
-func (a *alteration) swallowed(r *route, b []byte, h *header, key bool, now int64) []byte {
-	n, clock := &a.forward, r.flow.codecs.clockOf(h.pt)
+// with its own numbers. It gives the number of a packet that goes on.
+func (a *alteration) closeUp(h *header, key bool, clock, now int64) (seq uint16, goes bool) {
+	n := &a.forward
 	if !n.started || n.cur.ssrc != h.ssrc && n.prev.ssrc != h.ssrc {
 		*n = numbering{}
 		n.start(h, clock, now, h.seq, h.ts)
 	}
 	if key && a.swallow {
 		n.skip(h, clock, now)
-		return nil
+		return 0, false
 	}
 	seq, _, ok := n.next(h, clock, now)
-	if !ok || seq == h.seq {
-		return b
+	if !ok {
+		seq = h.seq
 	}
-	a.scratch = append(a.scratch[:0], b...)
-	writeHeader(a.scratch, h.pt, seq, h.ts, h.ssrc)
-	return a.scratch
+	return seq, true
 }

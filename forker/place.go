@@ -18,9 +18,10 @@ type place struct {
 	ticks int64  // its place
 }
 
-// maxStray is how far timestamps may be off their packets' arrival. A sender that
-// sends nothing in silence is within it.
-const maxStray = int64(200 * time.Millisecond)
+// maxStray is how far timestamps may be off their packets' arrival: more than a
+// network holds packets back, less than a hold after which they go on as if there
+// had been none.
+const maxStray = int64(2 * time.Second)
 
 // of gives the place of a packet, in ticks of that clock since the first.
 func (p *place) of(h *header, clock, now int64) int64 {

@@ -65,6 +65,7 @@ type Relay struct {
 	taps      []*Tap
 	onTimeout func()
 	keys      keys
+	tones     [2]*toning    // by Flow
 	hosts     [2]netip.Addr // from which each side's RTP was admitted last; its other ports' media is believed
 	since     int64         // from when silence counts
 	tellAt    int64         // strangers are not told of before

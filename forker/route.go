@@ -86,7 +86,7 @@ func (r *route) pass(b []byte, from netip.AddrPort, now int64) {
 	}
 	out := b
 	if r.flow.alter != nil && h != nil && !control && !r.flow.secrecy.sealed {
-		out = r.flow.alter.alter(r, b, h, now)
+		out, b = r.flow.alter.alter(r, b, h, now)
 	}
 	if out != nil {
 		r.forward(out, control)
