@@ -4,6 +4,7 @@ package main
 
 import (
 	"runtime"
+	"time"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -40,7 +41,13 @@ type epollWorker struct {
 }
 
 func (w *epollWorker) run() error {
-	runtime.LockOSThread()
+	if w.o.wait != 1 {
+		runtime.LockOSThread()
+	}
+	if w.o.wait == 2 {
+		runtime.GOMAXPROCS(runtime.GOMAXPROCS(0) + 1)
+	}
+	last := time.Now()
 	fd, err := unix.EpollCreate1(unix.EPOLL_CLOEXEC)
 	if err != nil {
 		return err
@@ -52,7 +59,22 @@ func (w *epollWorker) run() error {
 		}
 	}
 	for {
-		n, err := unix.EpollWait(fd, w.events[:], -1)
+		var n int
+		var err error
+		if w.o.wait == 2 {
+			r, _, errno := unix.RawSyscall6(unix.SYS_EPOLL_PWAIT, uintptr(fd), uintptr(unsafe.Pointer(&w.events[0])), wakeup, 20, 0, 0)
+			n = int(r)
+			if errno != 0 {
+				n = 0
+				runtime.KeepAlive(w)
+			}
+		} else {
+			if (w.o.wait == 1 || w.o.wait == 3) && time.Since(last) > 5*time.Millisecond {
+				runtime.Gosched()
+				last = time.Now()
+			}
+			n, err = unix.EpollWait(fd, w.events[:], -1)
+		}
 		if err != nil && err != unix.EINTR {
 			return err
 		}

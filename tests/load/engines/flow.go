@@ -101,6 +101,8 @@ type options struct {
 	connected bool
 	staged    bool // all packets of a wake-up are received before the first is sent
 	segments  int  // copies that leave as one send
+	wait      int
+	direct    bool // io_uring only receives
 }
 
 // collect adds a copy to the flow's batch and tells when it is to leave.

@@ -7,6 +7,7 @@ import (
 	"runtime"
 	"sync/atomic"
 	"syscall"
+	"time"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -217,6 +218,7 @@ func (r *ring) send(file int, b []byte) {
 // a wake-up brought with one system call.
 func uring(flows []flow, o options) error {
 	runtime.LockOSThread()
+	last := time.Now()
 	if err := connectAll(flows); err != nil {
 		return err
 	}
@@ -240,6 +242,10 @@ func uring(flows []flow, o options) error {
 		errno := r.enter(enterGetEvents, false)
 		head := *r.cqHead
 		if atomic.LoadUint32(r.cqTail) == head {
+			if o.wait == 3 && time.Since(last) > 5*time.Millisecond {
+				runtime.Gosched()
+				last = time.Now()
+			}
 			errno = r.enter(enterGetEvents, true)
 		}
 		if errno != 0 && errno != unix.EINTR && errno != unix.EAGAIN && errno != unix.EBUSY {
@@ -271,6 +277,10 @@ func (r *ring) completed(flows []flow, o options, c cqe) {
 }
 
 func (r *ring) pass(i int, f *flow, o options, b []byte) {
+	if o.direct {
+		r.passDirect(f, o, b)
+		return
+	}
 	r.send(3*i+1, b)
 	if r.nCopies >= ringSize {
 		r.enter(0, false)
@@ -293,4 +303,23 @@ func (r *ring) pass(i int, f *flow, o options, b []byte) {
 		e.opFlags = unix.MSG_DONTWAIT | unix.MSG_NOSIGNAL
 		e.data = 1 << 32
 	}
+}
+
+// passDirect sends with system calls of their own: nothing is under way when it
+// returns, and errors are known.
+func (r *ring) passDirect(f *flow, o options, b []byte) {
+	direct(f.out, b)
+	number(b)
+	switch {
+	case o.segments == 0:
+		direct(f.tap, b)
+	case f.collect(b, o.segments):
+		r.segs[0].send(f.tap, f.batch, len(b))
+		f.batch, f.n = f.batch[:0], 0
+	}
+}
+
+func direct(fd int, b []byte) {
+	_, _, _ = unix.RawSyscall6(unix.SYS_SENDTO, uintptr(fd), uintptr(unsafe.Pointer(&b[0])), uintptr(len(b)),
+		unix.MSG_DONTWAIT|unix.MSG_NOSIGNAL, 0, 0)
 }
