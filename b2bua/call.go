@@ -74,6 +74,7 @@ type Call struct {
 	auth     *digest.Challenge // towards leg B, where the route has credentials
 	session  session           // its timer
 	ringing  ringing
+	after    afterlife
 
 	verdict   verdict
 	announced bool                 // call.start was told
@@ -294,19 +295,22 @@ func (c *Call) settled(what any) {
 	c.forget()
 }
 
-// forget removes the call from its lane when nothing of it is under way.
+// forget removes the call from its lane when nothing of it is under way. The
+// dialogs of one that transferred somebody stay until that is settled.
 func (c *Call) forget() {
 	if c.state != StateEnding || len(c.pending) > 0 || c.legs[sideA].byeDue != nil || c.legs[sideB].byeDue != nil {
 		return
 	}
 	calls := &c.srv.lanes[c.lane.Index()]
-	if calls.byToken[c.id] != c {
-		return
+	if calls.byToken[c.id] == c {
+		delete(calls.byToken, c.id)
+		c.srv.links.leave(c)
+		c.srv.active.Add(-1)
 	}
-	delete(calls.byToken, c.id)
-	c.drop(func(*branch) bool { return true })
-	c.srv.links.leave(c)
-	c.srv.active.Add(-1)
+	if c.after.open == 0 {
+		c.after.clock.Stop()
+		c.drop(func(*branch) bool { return true })
+	}
 }
 
 // recording is what the call knows of its being recorded.

@@ -219,6 +219,7 @@ func (c *Call) over(v verdict) {
 		c.withRecorder(func(r Recorder) { r.End(c.snapshot()) })
 	}
 	c.session.stop()
+	c.linger()
 	c.ringing.clock.Stop()
 	c.relay.Close()
 	c.srv.metrics.result(v.result)

@@ -113,6 +113,12 @@ func (x *exchange) onSuccess(tx *txn.ClientTx, resp *sip.Message, flow transport
 		}
 		x.agreed(resp)
 		x.pass(resp, x.branch)
+		switch x.method {
+		case "REFER":
+			c.referred(resp)
+		case "NOTIFY":
+			c.notified(x.server.Request)
+		}
 		c.tellRecorder()
 		c.settled(tx)
 		return

@@ -11,7 +11,7 @@ import (
 // onRequest takes a request of side s within one of the call's dialogs.
 func (c *Call) onRequest(s side, tx *txn.ServerTx) {
 	req := tx.Request
-	if c.state == StateEnding {
+	if c.state == StateEnding && !c.after.lives(req.Method) {
 		c.onRequestEnding(s, tx)
 		return
 	}

@@ -203,14 +203,18 @@ func newSite(t *testing.T, namespace, ip, route string) *site {
 	return newSiteWith(t, namespace, ip, route, "")
 }
 
-// newSiteWith has more keys below sip, each on a line of its own.
-func newSiteWith(t *testing.T, namespace, ip, route, keys string) *site {
+// newSiteWith has more keys below sip, each on a line of its own, and more sockets.
+func newSiteWith(t *testing.T, namespace, ip, route, keys string, listeners ...string) *site {
 	t.Helper()
 	s := &site{t: t, ip: ip, dir: t.TempDir(), http: fmt.Sprintf("http://%s:%d", ip, httpPort)}
+	more := ""
+	for _, l := range listeners {
+		more += fmt.Sprintf(", %q", l)
+	}
 	yaml := fmt.Sprintf(`
 sip:
-  listen: ["udp://%[1]s:%[2]d", "tcp://%[1]s:%[2]d"]
-  trusted: [%[1]s/32]
+  listen: ["udp://%[1]s:%[2]d", "tcp://%[1]s:%[2]d"%[7]s]
+  trusted: [127.0.0.0/8, %[1]s/32]
   drain: 1s
 %[6]s
 routes:
@@ -224,7 +228,7 @@ recording:
   - recorder: main
 http: {listen: "%[1]s:%[5]d"}
 log: {level: info, format: text}
-`, ip, proxyPort, route, srsPort, httpPort, keys)
+`, ip, proxyPort, route, srsPort, httpPort, keys, more)
 	s.file = filepath.Join(t.TempDir(), "sidetrack.yaml")
 	if err := os.WriteFile(s.file, []byte(yaml), 0o600); err != nil {
 		t.Fatal(err)
