@@ -29,8 +29,9 @@ func sdpOf(m *sip.Message) *sdp.Session {
 
 // anchorBody puts our addresses towards the other side into the SDP of a
 // message of side from; all else of the body stays byte for byte. An m-line
-// for which there are no ports is disabled, for media must not pass us by.
-func (c *Call) anchorBody(m *sip.Message, method string, from side) *sip.Message {
+// for which there are no ports is disabled, for media must not pass us by. The
+// SDP is the answer to answers, an offer when that is nil.
+func (c *Call) anchorBody(m *sip.Message, method string, from side, answers *sdp.Session) *sip.Message {
 	if len(m.Body) == 0 || !negotiates(method) {
 		return m
 	}
@@ -49,6 +50,7 @@ func (c *Call) anchorBody(m *sip.Message, method string, from side) *sip.Message
 				rtp = netip.AddrPortFrom(netip.IPv4Unspecified(), 0)
 			}
 			m.Anchor(rtp, rtcp)
+			c.security.dress(to, i, m, answers, c.media.said[to])
 			if c.srv.cfg.Identity == IdentityRewrite {
 				s.SetOriginAddr(rtp.Addr())
 				s.SetUnusedConn(rtp.Addr())

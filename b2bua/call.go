@@ -69,6 +69,7 @@ type Call struct {
 	initial  *exchange      // the INVITE that made the call
 	open     []*exchange
 	media    negotiation
+	security security
 	who      who
 	rec      recording
 	auth     *digest.Challenge // towards leg B, where the route has credentials
@@ -120,7 +121,7 @@ func newCall(s *Server, tx *txn.ServerTx, in *policy.Invite, route *policy.Route
 	c := &Call{
 		id: newToken(), srv: s, lane: tx.Lane, in: in, route: route, callee: to, invite: req,
 		started: received, state: StateTrying, relay: s.cfg.Media.Open(),
-		pending: map[any]struct{}{},
+		pending: map[any]struct{}{}, security: newSecurity(route.SRTP),
 	}
 	c.log = s.cfg.Log.With("call", c.id, "sip_call_id", req.CallID())
 	a, b := &c.legs[sideA], &c.legs[sideB]

@@ -155,8 +155,8 @@ func (x *exchange) onSuccess(tx *txn.ClientTx, resp *sip.Message, flow transport
 	}
 	out, err := x.response(resp, x.branch)
 	if err != nil {
-		c.log.Error("call ended: the far side's offer cannot be relayed", "error", err)
-		c.hangUp(verdict{result: refused, status: 503, reason: err.Error()}, nil)
+		c.log.Error("call ended: the far side's description cannot be relayed", "error", err)
+		c.hangUp(verdict{result: refused, status: unfitStatus(err), reason: err.Error()}, nil)
 		return
 	}
 	if x == c.initial {

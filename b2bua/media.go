@@ -14,7 +14,7 @@ import (
 // maxStreams bounds the m-lines of a call: each costs two pairs of ports.
 const maxStreams = 32
 
-var errTooManyStreams = errors.New("more m-lines than a call may have")
+const errTooManyStreams = unacceptable("more m-lines than a call may have")
 
 // negotiation is the offer/answer state of a call (RFC 3264, RFC 6337). There
 // is one for both legs, because every offer crosses to the other side.
@@ -44,12 +44,15 @@ func (n *negotiation) request(c *Call, x *exchange, m *sip.Message) error {
 		return nil
 	}
 	if x.method == "PRACK" && n.offer != nil && n.offerer != x.from {
+		if err := c.security.takesAnswer(x.from, s); err != nil {
+			return err
+		}
 		n.commit(c, x, x.branch, n.offer, n.offerer, s)
 		x.branch.firm = true
 		n.offer = nil
 		return nil
 	}
-	if err := c.openStreams(s); err != nil {
+	if err := c.opens(x.from, s); err != nil {
 		return err
 	}
 	x.offer = s
@@ -57,7 +60,9 @@ func (n *negotiation) request(c *Call, x *exchange, m *sip.Message) error {
 	if n.said[sideA] == nil && n.said[sideB] == nil {
 		// Early media must reach the offerer before there is an answer.
 		for i, m := range s.Media() {
-			c.relay.SetRemote(x.from, i, c.remoteOf(x.from, m, m.Direction().Sends()))
+			r := c.remoteOf(x.from, m, m.Direction().Sends())
+			c.security.protect(&r, x.from, i, m)
+			c.relay.SetRemote(x.from, i, r)
 		}
 	}
 	return nil
@@ -75,6 +80,9 @@ func (n *negotiation) response(c *Call, x *exchange, b *branch, m *sip.Message, 
 		return nil // said reliably before; UPDATE may have changed it since
 	}
 	if x.offer != nil {
+		if err := c.security.takesAnswer(other(x.from), s); err != nil {
+			return err
+		}
 		n.commit(c, x, b, x.offer, x.from, s)
 		if firm && b != nil {
 			b.firm = true
@@ -87,7 +95,7 @@ func (n *negotiation) response(c *Call, x *exchange, b *branch, m *sip.Message, 
 	if x.method != "INVITE" {
 		return nil // an answer without an offer
 	}
-	if err := c.openStreams(s); err != nil {
+	if err := c.opens(other(x.from), s); err != nil {
 		return err
 	}
 	x.counter = s
@@ -96,10 +104,16 @@ func (n *negotiation) response(c *Call, x *exchange, b *branch, m *sip.Message, 
 }
 
 // ack takes the SDP of an ACK: the answer to the offer in the 2xx.
-func (n *negotiation) ack(c *Call, x *exchange, m *sip.Message) {
-	if s := sdpOf(m); s != nil && x.counter != nil {
-		n.commit(c, x, x.branch, x.counter, other(x.from), s)
+func (n *negotiation) ack(c *Call, x *exchange, m *sip.Message) error {
+	s := sdpOf(m)
+	if s == nil || x.counter == nil {
+		return nil
 	}
+	if err := c.security.takesAnswer(x.from, s); err != nil {
+		return err
+	}
+	n.commit(c, x, x.branch, x.counter, other(x.from), s)
+	return nil
 }
 
 // adopt puts in force what was agreed in the early dialog that wins.
@@ -161,6 +175,8 @@ func (n *negotiation) enforce(c *Call, said [2]*sdp.Session) {
 			ra.Secure, ra.Key, ra.More = true, keysA[0], keysA[1:]
 			rb.Secure, rb.Key, rb.More = true, keysB[0], keysB[1:]
 		}
+		c.security.protect(&ra, sideA, i, a[i])
+		c.security.protect(&rb, sideB, i, b[i])
 		c.relay.SetRemote(sideA, i, ra)
 		c.relay.SetRemote(sideB, i, rb)
 	}
@@ -171,22 +187,35 @@ func same(a, b *sdp.Session) bool {
 	return a != nil && b != nil && bytes.Equal(a.Bytes(), b.Bytes())
 }
 
-// openStreams reserves ports for the m-lines of an offer.
-func (c *Call) openStreams(s *sdp.Session) error {
+// opens reserves ports for the m-lines of an offer of side from.
+func (c *Call) opens(from side, s *sdp.Session) error {
 	if len(s.Media()) > maxStreams {
 		return errTooManyStreams
+	}
+	if err := c.security.takesOffer(from, s); err != nil {
+		return err
 	}
 	return c.relay.SetStreams(len(s.Media()))
 }
 
 // refuseOffer answers a request whose offer cannot be relayed.
 func (c *Call) refuseOffer(tx *txn.ServerTx, err error) {
-	if errors.Is(err, errTooManyStreams) {
-		c.srv.reply(tx, 488, "", sip.Header{Name: "Warning", Value: fmt.Sprintf(`399 sidetrack "more than %d media streams"`, maxStreams)})
+	if unfitStatus(err) == 488 {
+		c.log.Warn("offer refused", "error", err)
+		c.srv.reply(tx, 488, "", sip.Header{Name: "Warning", Value: fmt.Sprintf("399 sidetrack %q", err)})
 		return
 	}
 	c.log.Error("offer refused", "error", err)
 	c.srv.overload(tx)
+}
+
+// unfitStatus is the status for a description that cannot be relayed.
+func unfitStatus(err error) int {
+	var reason unacceptable
+	if errors.As(err, &reason) {
+		return 488
+	}
+	return 503
 }
 
 // sends tells whether the party of m sends to the party of peer.

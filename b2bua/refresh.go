@@ -80,7 +80,7 @@ func (c *Call) lastShown(s side, out *sip.Message) *sip.Message {
 		return out
 	}
 	out.SetBody(sdpType, said.Bytes())
-	return c.anchorBody(out, "INVITE", other(s))
+	return c.anchorBody(out, "INVITE", other(s), nil)
 }
 
 // OnResponse implements txn.ClientHandler.
@@ -157,6 +157,10 @@ func (r *refresh) accepted(tx *txn.ClientTx, resp *sip.Message, flow transport.F
 func (r *refresh) answer(s *sdp.Session) {
 	c := r.call
 	if s == nil || r.method != "INVITE" || same(s, c.media.said[r.side]) {
+		return
+	}
+	if err := c.security.takesAnswer(r.side, s); err != nil {
+		c.hangUp(verdict{result: refused, status: unfitStatus(err), reason: err.Error()}, nil)
 		return
 	}
 	said := c.media.said

@@ -11,7 +11,9 @@ import (
 // registered through us. No route of the configuration is asked about them.
 const RegisteredRoute = "registered"
 
-var registeredRoute = policy.Route{Name: RegisteredRoute}
+func (s *Server) registeredRoute() *policy.Route {
+	return &policy.Route{Name: RegisteredRoute, SRTP: s.cfg.Policy().Registered()}
+}
 
 // addressed returns the token of a registration that a request is for: in the
 // topmost Route, where our Path or Record-Route put it, or in the Request-URI,

@@ -3,6 +3,7 @@ package b2bua
 import (
 	"strconv"
 
+	"sidetrack/internal/sdp"
 	"sidetrack/internal/sip"
 	"sidetrack/internal/sip/transport"
 	"sidetrack/internal/sip/txn"
@@ -85,7 +86,11 @@ func (c *Call) cross(s side, tx *txn.ServerTx, b *branch) {
 	}
 	out := x.request(req, b.dialogs[other(s)])
 	c.mapRAck(s, out)
-	x.out = c.anchorBody(out, req.Method, s)
+	var answers *sdp.Session
+	if x.offer == nil { // in PRACK
+		answers = c.media.said[other(s)]
+	}
+	x.out = c.anchorBody(out, req.Method, s, answers)
 	c.open = append(c.open, x)
 	x.send()
 }
@@ -197,8 +202,12 @@ func (x *exchange) acknowledge(ack *sip.Message) {
 			out.Set("Contact", ourContact(contacts[0], c.legs[to].contact))
 		}
 		mirror(out, ack)
-		c.media.ack(c, x, ack)
-		out = c.anchorBody(out, "ACK", x.from)
+		if err := c.media.ack(c, x, ack); err != nil {
+			c.lane.Post(func() {
+				c.hangUp(verdict{result: refused, status: unfitStatus(err), reason: err.Error()}, nil)
+			})
+		}
+		out = c.anchorBody(out, "ACK", x.from, x.counter)
 	}
 	if to == sideB && c.auth != nil { // the credentials of its INVITE (RFC 3261 §13.2.2.4)
 		if v := x.client.Request().Get(c.auth.Field()); v != "" {

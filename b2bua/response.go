@@ -10,9 +10,12 @@ import (
 // pass sends a response of the far side, in branch b, to the side that asked.
 func (x *exchange) pass(resp *sip.Message, b *branch) {
 	out, err := x.response(resp, b)
-	if err != nil { // what it offers cannot be relayed, the rest can
-		x.call.log.Warn("early offer taken out", "error", err)
+	if err != nil { // what it says cannot be relayed, the rest can
+		x.call.log.Warn("description taken out", "error", err)
 		out.SetBody("", nil)
+		if resp.Status >= 200 {
+			defer x.call.hangUp(verdict{result: refused, status: unfitStatus(err), reason: err.Error()}, nil)
+		}
 	}
 	x.server.Respond(out)
 	if x == x.call.initial && out.Status < 200 {
@@ -52,7 +55,7 @@ func (x *exchange) response(resp *sip.Message, b *branch) (out *sip.Message, err
 		return out, nil
 	}
 	err = c.media.response(c, x, b, out, resp.Status >= 200 || resp.Has("RSeq"))
-	return c.anchorBody(out, x.method, other(x.from)), err
+	return c.anchorBody(out, x.method, other(x.from), x.offer), err
 }
 
 // request builds the request of leg other(from) for one of leg from.

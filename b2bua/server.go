@@ -235,8 +235,11 @@ func (s *Server) onInvite(tx *txn.ServerTx, to *callee) {
 		return
 	}
 	in := inviteOf(req, tx.Flow)
-	route, ok := &registeredRoute, true
-	if to == nil {
+	var route *policy.Route
+	ok := to != nil
+	if ok {
+		route = s.registeredRoute()
+	} else {
 		route, ok = s.cfg.Policy().Route(in)
 	}
 	if !ok {

@@ -231,7 +231,7 @@ func (c *Call) inviteB(uri string) *sip.Message {
 	mirror(out, in)
 	c.session.ask(c, out)
 	c.srv.references.translate(out)
-	return c.anchorBody(out, "INVITE", sideA)
+	return c.anchorBody(out, "INVITE", sideA, nil)
 }
 
 // requestURI is the Request-URI of leg B: the target's own when it names a

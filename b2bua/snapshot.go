@@ -24,7 +24,11 @@ func (c *Call) snapshot() metadata.Snapshot {
 	}
 	a, b := c.media.said[sideA].Media(), c.media.said[sideB].Media()
 	for i := range min(len(a), len(b)) {
-		s.Streams = append(s.Streams, streamOf(i, a[i], b[i]))
+		m := streamOf(i, a[i], b[i])
+		if c.security.rule != nil { // what ends here can be copied
+			m.Secure, m.Keyed = c.security.encrypts(sideA, a[i]) || c.security.encrypts(sideB, b[i]), true
+		}
+		s.Streams = append(s.Streams, m)
 	}
 	return s
 }

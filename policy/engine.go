@@ -3,8 +3,9 @@ package policy
 // Engine answers for routes and recording rules. It is immutable and safe for
 // concurrent use.
 type Engine struct {
-	routes []compiledRoute
-	rules  []compiledRule
+	registered *SRTP
+	routes     []compiledRoute
+	rules      []compiledRule
 }
 
 type compiledRoute struct {
@@ -23,8 +24,9 @@ type compiledRule struct {
 // must not change them afterwards.
 func New(cfg Config) *Engine {
 	e := &Engine{
-		routes: make([]compiledRoute, 0, len(cfg.Routes)),
-		rules:  make([]compiledRule, 0, len(cfg.Rules)),
+		registered: cfg.Registered,
+		routes:     make([]compiledRoute, 0, len(cfg.Routes)),
+		rules:      make([]compiledRule, 0, len(cfg.Rules)),
 	}
 	for _, r := range cfg.Routes {
 		e.routes = append(e.routes, compiledRoute{r.Match.compile(), r})
@@ -45,6 +47,10 @@ func (e *Engine) Route(in *Invite) (*Route, bool) {
 	}
 	return nil, false
 }
+
+// Registered tells where the SRTP of calls to registered phones ends; nil: it
+// passes.
+func (e *Engine) Registered() *SRTP { return e.registered }
 
 // Decide returns what the first recording rule that matches in says, with what
 // further ones say while these let it go on (Rule.Continue). A recorder that

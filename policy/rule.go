@@ -57,6 +57,7 @@ type Route struct {
 	FollowRedirects bool          // the Contacts of a 3xx are asked; else the caller gets it
 	Headers         []RouteHeader // set in what goes out by this route
 	Auth            *Credentials  // shown to targets that ask calls for them; nil: the caller is asked
+	SRTP            *SRTP         // where SRTP ends; nil: it passes
 }
 
 // Credentials are for a digest (RFC 3261 §22).
@@ -125,5 +126,7 @@ const (
 // first match wins.
 type Config struct {
 	Routes []Route
-	Rules  []Rule
+
+	Registered *SRTP // as Route.SRTP, of calls to phones that registered through us
+	Rules      []Rule
 }

@@ -144,6 +144,9 @@ func routeExtras(r policy.Route) string {
 	if r.Auth != nil {
 		s += ", as user " + r.Auth.User
 	}
+	if legs := describeLegs(r.SRTP); legs != "" {
+		s += ", " + legs
+	}
 	for i, h := range r.Headers {
 		if i == 0 {
 			s += ", with"
@@ -165,6 +168,9 @@ func (c *Config) describeMedia(t *table) {
 		silent = "ended after " + short(m.Timeout)
 	}
 	t.row("without RTP", silent)
+	if legs := describeLegs(c.Policy.Registered); legs != "" {
+		t.row("to registered phones", legs)
+	}
 	switch m.Batch {
 	case 0:
 	case AdaptiveBatch:

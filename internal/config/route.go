@@ -47,6 +47,7 @@ func (d *decoder) route(c cursor, i int) {
 		{"follow_redirects", func(c cursor) { r.FollowRedirects, _ = c.boolean() }},
 		{"headers", func(c cursor) { r.Headers = c.routeHeaders() }},
 		{"auth", func(c cursor) { r.Auth = c.credentials() }},
+		{"srtp", func(c cursor) { r.SRTP = c.legs() }},
 	})
 	if !ok {
 		return
@@ -64,6 +65,7 @@ func (d *decoder) route(c cursor, i int) {
 		c.failf("a second route is called %q; choose another name", r.Name)
 	}
 	d.routes[r.Name] = true
+	d.routeLegs(c, len(d.cfg.Policy.Routes), r.SRTP)
 	d.cfg.Policy.Routes = append(d.cfg.Policy.Routes, r)
 }
 

@@ -20,6 +20,7 @@ type sdes struct {
 	profile srtp.ProtectionProfile
 	key     []byte
 	salt    []byte
+	mki     []byte // nil: none
 }
 
 func newSDES(t *testing.T, tag int, suite string) *sdes {
@@ -49,7 +50,11 @@ func (k *sdes) attribute() string {
 
 func (k *sdes) context() *srtp.Context {
 	k.t.Helper()
-	c, err := srtp.CreateContext(k.key, k.salt, k.profile)
+	var options []srtp.ContextOption
+	if k.mki != nil {
+		options = append(options, srtp.MasterKeyIndicator(k.mki))
+	}
+	c, err := srtp.CreateContext(k.key, k.salt, k.profile, options...)
 	if err != nil {
 		k.t.Fatal(err)
 	}

@@ -49,6 +49,7 @@ type setup struct {
 	rule         string // more keys of the recording rule, such as "required: true"
 	noPolicy     bool   // no recording rule at all
 	sip          string // more keys of the sip section, one line
+	route        string // more keys of the route, such as "srtp: pass"
 	recorder     string // more keys of the recorder, each line indented by four
 	journal      string // file of the journal; none when empty
 	to           string // replaces the route's target; %s is the callee's address
@@ -76,6 +77,7 @@ sip:
   {{.s.sip}}
 routes:
   - to: "{{.to}}"
+    {{.s.route}}
 media:
   listen: {{.ip}}
   ports: {{.s.ports}}
@@ -176,7 +178,7 @@ func (st *stage) yaml(s setup) string {
 		"listen": freePort(st.t, systemIP), "http": freePort(st.t, apiIP), "ip": systemIP, "to": to, "srs": s.srsURIs,
 		"s": map[string]any{
 			"identity": s.identity, "drain": s.drain, "timeout": s.timeout, "skip": s.skip, "rule": s.rule,
-			"noPolicy": s.noPolicy, "sip": s.sip, "ports": s.ports, "recorder": s.recorder, "journal": s.journal, "mediaTimeout": s.mediaTimeout,
+			"noPolicy": s.noPolicy, "sip": s.sip, "ports": s.ports, "route": s.route, "recorder": s.recorder, "journal": s.journal, "mediaTimeout": s.mediaTimeout,
 		},
 	}
 	var b bytes.Buffer
@@ -231,6 +233,7 @@ type call struct {
 	st          *stage
 	out         *peer.Outgoing // the caller's INVITE
 	in          *peer.Incoming // as the callee has it
+	ok          *peer.Message  // the 200 as the caller has it
 	ack         *peer.Incoming // of its 200
 	left, right *peer.Dialog
 	a, b        *peer.Media
@@ -293,7 +296,7 @@ func (c *call) answer(d dialing) {
 func (c *call) accepted(d dialing) {
 	c.st.t.Helper()
 	ok := c.out.Expect(200)
-	c.left, c.right = c.out.Dialog(ok), c.in.Dialog()
+	c.ok, c.left, c.right = ok, c.out.Dialog(ok), c.in.Dialog()
 	c.left.Ack(ok)
 	c.ack = c.right.Expect("ACK")
 	c.aTo, c.bTo = firstMedia(c.st.t, ok), firstMedia(c.st.t, c.in.Message)

@@ -1,0 +1,216 @@
+package b2bua
+
+import (
+	"fmt"
+	"slices"
+
+	"sidetrack/forker"
+	"sidetrack/internal/sdp"
+	"sidetrack/internal/srtp"
+	"sidetrack/policy"
+)
+
+// security ends SRTP on the legs of a call whose route says so: either side is
+// shown keys of ours only, whatever the other side does. The zero value passes
+// what the sides agree on.
+//
+// All of it follows from the rule and from what a side has said last, so that
+// nothing is to be undone when an exchange fails: of a description with several
+// a=crypto lines, an offer, the best suite is taken; an answer has one.
+type security struct {
+	rule   *policy.SRTP
+	suites []srtp.Suite
+	own    map[ownKey]*srtp.Key
+}
+
+// ownKey names a key of ours. It stays for the life of the call, so that the
+// rollover counter goes on over each new offer (RFC 4568 §7.1.4).
+type ownKey struct {
+	side   side
+	stream int
+	suite  srtp.Suite
+}
+
+// defaultSuites are used when a route names none: what is cheap and strong first,
+// what everybody has last.
+var defaultSuites = []srtp.Suite{srtp.AEAD128GCM, srtp.AEAD256GCM, srtp.AESCM128SHA80, srtp.AESCM128SHA32}
+
+func newSecurity(rule *policy.SRTP) security {
+	k := security{rule: rule, suites: defaultSuites, own: map[ownKey]*srtp.Key{}}
+	if rule == nil {
+		return security{}
+	}
+	if len(rule.Suites) > 0 {
+		k.suites = nil
+		for _, name := range rule.Suites {
+			if suite, ok := srtp.ParseSuite(name); ok {
+				k.suites = append(k.suites, suite)
+			}
+		}
+	}
+	return k
+}
+
+// unacceptable says why a description is refused, with 488 (RFC 3261 §21.4.26).
+type unacceptable string
+
+func (e unacceptable) Error() string { return string(e) }
+
+func (k *security) use(s side) policy.SRTPUse {
+	if s == sideA {
+		return k.rule.Caller
+	}
+	return k.rule.Callee
+}
+
+// key is ours towards a side.
+func (k *security) key(s side, stream int, suite srtp.Suite) *srtp.Key {
+	name := ownKey{s, stream, suite}
+	if k.own[name] == nil {
+		if key, err := srtp.NewKey(suite); err == nil { // fails for unknown suites only
+			k.own[name] = key
+		}
+	}
+	return k.own[name]
+}
+
+// line is the a=crypto line that we go by.
+func (k *security) line(m *sdp.Media) (sdp.Crypto, bool) {
+	if m.DTLS() {
+		return sdp.Crypto{}, false
+	}
+	usable := m.Cryptos()
+	for _, suite := range k.suites {
+		for _, c := range usable {
+			if c.Key.Suite == suite && !c.ClearRTCP {
+				return c, true
+			}
+		}
+	}
+	return sdp.Crypto{}, false
+}
+
+// takesOffer tells whether the offer of a side is as the rule wants it.
+func (k *security) takesOffer(s side, d *sdp.Session) error {
+	return k.each(d, func(i int, m *sdp.Media) error {
+		_, keyed := k.line(m)
+		switch use := k.use(s); {
+		case use == policy.SRTPOff && m.Secure():
+			return unacceptable("SRTP is off towards the " + sideName(s))
+		case use == policy.SRTPOff || keyed:
+			return nil
+		case use == policy.SRTPRequired || m.Secure():
+			return k.keyless(i, m)
+		}
+		return nil
+	})
+}
+
+// keyless says what is wrong with the keys of a section.
+func (k *security) keyless(i int, m *sdp.Media) error {
+	why := "SRTP is required: no a=crypto"
+	switch problem := m.CryptoProblem(); {
+	case m.DTLS():
+		why = "DTLS-SRTP is not taken, a=crypto is"
+	case problem != "":
+		why = problem
+	case len(m.Cryptos()) > 0:
+		why = "no a=crypto with a suite that is taken"
+	}
+	return unacceptable(fmt.Sprintf("m-line %d: %s", i+1, why))
+}
+
+// takesAnswer tells whether a side has answered our offer with one of its keys,
+// or in clear where it may.
+func (k *security) takesAnswer(s side, d *sdp.Session) error {
+	return k.each(d, func(i int, m *sdp.Media) error {
+		lines, usable := len(m.Attrs("crypto")), m.Cryptos()
+		switch use := k.use(s); {
+		case use == policy.SRTPOff && !m.Secure():
+			return nil
+		case use == policy.SRTPOff:
+			return unacceptable(fmt.Sprintf("m-line %d: SRTP answered to RTP", i+1))
+		case use == policy.SRTPOptional && lines == 0 && !m.Secure():
+			return nil
+		case lines == 0 && !m.Secure():
+			return unacceptable(fmt.Sprintf("m-line %d: RTP answered to SRTP", i+1))
+		case lines != 1 || len(usable) != 1 || usable[0].ClearRTCP || !k.offered(usable[0]):
+			return unacceptable(fmt.Sprintf("m-line %d: no a=crypto that was offered in the answer", i+1))
+		}
+		return nil
+	})
+}
+
+// offered tells whether a line takes one that we offer.
+func (k *security) offered(c sdp.Crypto) bool {
+	return c.Tag <= len(k.suites) && k.suites[c.Tag-1] == c.Key.Suite
+}
+
+// each asks about all sections of RTP that are in use.
+func (k *security) each(d *sdp.Session, ask func(int, *sdp.Media) error) error {
+	if k.rule == nil {
+		return nil
+	}
+	for i, m := range d.Media() {
+		if m.Port == 0 || !m.IsRTP() {
+			continue
+		}
+		if err := ask(i, m); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// dress makes the i-th section of the other side's description what side to is
+// to see: an answer to what it has offered, or an offer when that is nil. before
+// is its own last description, nil if there was none.
+func (k *security) dress(to side, i int, m *sdp.Media, answers, before *sdp.Session) {
+	if k.rule == nil {
+		return
+	}
+	if offer := sectionOf(answers, i); offer != nil {
+		var keys []sdp.Crypto
+		if c, ok := k.line(offer); ok && m.Port != 0 && k.use(to) != policy.SRTPOff {
+			keys = []sdp.Crypto{{Tag: c.Tag, Key: k.key(to, i, c.Key.Suite)}}
+		}
+		m.Secured(offer.Proto, keys)
+		return
+	}
+	use, last := k.use(to), sectionOf(before, i)
+	secure := use == policy.SRTPRequired || use == policy.SRTPOptional && last != nil && last.Port != 0 && last.Secure()
+	var keys []sdp.Crypto
+	for n, suite := range k.suites {
+		if use != policy.SRTPOff && m.Port != 0 {
+			keys = append(keys, sdp.Crypto{Tag: n + 1, Key: k.key(to, i, suite)})
+		}
+	}
+	m.Secured(sdp.SecureProto(m.Proto, secure), keys)
+}
+
+func sectionOf(d *sdp.Session, i int) *sdp.Media {
+	if d == nil || i >= len(d.Media()) {
+		return nil
+	}
+	return d.Media()[i]
+}
+
+// protect tells the relay how a leg is protected whose side has said m.
+func (k *security) protect(r *forker.Remote, s side, i int, m *sdp.Media) {
+	if k.rule == nil {
+		return
+	}
+	c, keyed := k.line(m)
+	use := k.use(s)
+	r.Ended = true
+	r.Secure = use == policy.SRTPRequired || use == policy.SRTPOptional && (keyed || m.Secure())
+	if r.Secure && keyed {
+		r.Key, r.More, r.Own = c.Key, c.More, k.key(s, i, c.Key.Suite)
+	}
+}
+
+// encrypts tells whether the leg of a side that has said m is encrypted.
+func (k *security) encrypts(s side, m *sdp.Media) bool {
+	_, keyed := k.line(m)
+	return keyed && slices.Contains([]policy.SRTPUse{policy.SRTPOptional, policy.SRTPRequired}, k.use(s))
+}

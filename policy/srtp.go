@@ -1,0 +1,18 @@
+package policy
+
+// SRTP says that SRTP ends on each leg of a call, with keys of its own there
+// (SDES, RFC 4568), and what either side is to speak.
+type SRTP struct {
+	Caller, Callee SRTPUse
+	Suites         []string // offered and chosen in this order (RFC 4568 §6.2, RFC 6188, RFC 7714); nil: a choice of ours
+}
+
+// SRTPUse is what one side of a call is to speak.
+type SRTPUse string
+
+// The values of SRTPUse.
+const (
+	SRTPOff      SRTPUse = "off"      // RTP; it is offered in clear, and its offer of SRTP is refused
+	SRTPOptional SRTPUse = "optional" // either; it is offered RTP/AVP with keys, which it may take or leave
+	SRTPRequired SRTPUse = "required" // SRTP; in clear nothing goes to it, and nothing is taken
+)
