@@ -56,7 +56,7 @@ func TestDialogsAreNamedAsTheOtherSideKnowsThem(t *testing.T) {
 				if got := in.Get("Refer-To"); !strings.HasPrefix(got, "<sip:carol@example.test?X=1&") || !strings.HasSuffix(got, ">;x=y") {
 					t.Errorf("Refer-To became %s", got)
 				}
-				in.Reply(202)
+				in.Reply(202, peer.With("Refer-Sub", "false")) // no NOTIFY is to be waited for
 				out.Expect(202)
 			}
 			for _, name := range []string{"Replaces", "Join"} {
