@@ -39,12 +39,18 @@ type attempt struct {
 	over        bool // failed or abandoned
 	held        bool // Client.Close waits for its end
 	leg         *leg
+	target      int             // index of srs in its recorder
+	early       bool            // made while another was under way: see hedge
+	hedge       *txn.Timer      // until the next one is asked as well
+	sealed      bool            // SRTP is offered
+	keys        []crypt         // by stream
 	acks        map[string]*ack // of 2xx, by To-tag
 }
 
 func newAttempt(s *Session, srs string) *attempt {
 	return &attempt{
 		s: s, srs: srs, uri: srs, redirects: redirects{seen: []string{srs}}, began: s.now(), acks: map[string]*ack{}, auth: &authority{who: s.recorder.Auth},
+		target: s.target, sealed: s.sealed,
 	}
 }
 
@@ -74,7 +80,9 @@ func (a *attempt) onResolved(found []txn.Target, err error) {
 	}
 	a.targets = found
 	a.callID, a.tag = a.s.lane.NewCallID(a.s.client.host()), sip.NewTag()
+	a.s.load(a)
 	a.offer, a.doc = a.s.newOffer(), a.s.document()
+	a.keep()
 	a.s.sipCallID = a.callID
 	a.s.publish()
 	a.s.lane.Bind(a.callID, a.tag, a)
@@ -97,7 +105,7 @@ func (a *attempt) onRedirected(found []txn.Target, err error) {
 
 // send sends the INVITE to the next address.
 func (a *attempt) send() {
-	if a.targets = a.s.reaches(a.targets); len(a.targets) == 0 {
+	if a.targets = a.reaches(a.targets); len(a.targets) == 0 {
 		a.close()
 		a.fail(codeUnusable, reasonKeysInClear)
 		return
@@ -127,6 +135,7 @@ func (a *attempt) fail(code int, reason string) {
 	}
 	a.over = true
 	a.timer.Stop()
+	a.hedge.Stop()
 	a.s.onAttemptFailed(a, code, reason)
 }
 
@@ -137,6 +146,7 @@ func (a *attempt) abandon() {
 	}
 	a.over = true
 	a.timer.Stop()
+	a.hedge.Stop()
 	a.cancel()
 }
 
@@ -216,7 +226,9 @@ func (a *attempt) onSuccess(tx *txn.ClientTx, resp *sip.Message, flow transport.
 	}
 	a.leg = l
 	a.timer.Stop()
+	a.hedge.Stop()
 	a.release()
+	a.s.win(a)
 	a.s.note(a, resp.Status, "")
 	a.s.timer.fromResponse(a.s, resp)
 	a.s.onUp(a, answers)

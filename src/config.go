@@ -56,6 +56,7 @@ type Recorder struct {
 	SkipFailoverCodes *regexp.Regexp // over a final code of three digits: a match ends the list; nil: none does
 	FollowRedirects   bool           // the Contacts of a 3xx are asked
 	Timeout           time.Duration  // one SRS's time for a final answer; 0: DefaultTimeout
+	Hedge             time.Duration  // after so long without a final answer the next SRS is asked as well; 0: when the first has failed
 	MidCall           MidCall        // what becomes of a recording whose SRS is lost in mid-call; "": MidCallMove
 	Check             time.Duration  // how often a live SRS is asked within the dialog whether it is there; 0: never
 	Buffer            time.Duration  // how much is kept while no SRS can be sent to; 0: the media engine's default; negative: nothing

@@ -72,10 +72,7 @@ func (s *Session) finish(result Result, reason string) {
 	if s.state == metadata.StateEnded {
 		return
 	}
-	if s.active() {
-		s.note(s.attempt, codeGaveUp, reason)
-		s.attempt.abandon()
-	}
+	s.giveUp(reason)
 	s.streams.close()
 	s.noteLost()
 	if s.leg != nil {

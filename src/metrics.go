@@ -14,6 +14,7 @@ type metrics struct {
 	total      *prometheus.CounterVec
 	start      *prometheus.HistogramVec
 	attempts   *prometheus.CounterVec
+	hedges     *prometheus.CounterVec
 	failovers  *prometheus.CounterVec
 	up         *prometheus.GaugeVec
 	pauses     *prometheus.CounterVec
@@ -39,6 +40,7 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 			Buckets: []float64{.005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30},
 		}, []string{"recorder"}),
 		attempts:   counter("sidetrack_srs_attempts_total", "INVITEs to an SRS, by final code; silence counts as 408, a transport error as 503.", "recorder", "srs", "code"),
+		hedges:     counter("sidetrack_srs_hedges_total", "SRSs asked before the one before had answered, by whether they took the session: won, lost, failed.", "recorder", "result"),
 		failovers:  counter("sidetrack_srs_failovers_total", "Moves to the next SRS of the list after a failure.", "recorder"),
 		up:         gauge("sidetrack_srs_up", "Whether the SRS answered the last request to it, and not with 503 (1), or did not (0).", "recorder", "srs"),
 		pauses:     counter("sidetrack_recording_pauses_total", "Pauses of recording sessions, by cause.", "recorder", "cause"),
@@ -49,7 +51,7 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 	if reg == nil {
 		return m, nil
 	}
-	for _, c := range []prometheus.Collector{m.active, m.total, m.start, m.attempts, m.failovers, m.up, m.pauses, m.unanswered, m.alarms, m.decisions} {
+	for _, c := range []prometheus.Collector{m.active, m.total, m.start, m.attempts, m.hedges, m.failovers, m.up, m.pauses, m.unanswered, m.alarms, m.decisions} {
 		if err := reg.Register(c); err != nil {
 			return nil, err
 		}
@@ -62,6 +64,9 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 func (m *metrics) prepare(r *Recorder) {
 	m.active.WithLabelValues(r.Name)
 	m.failovers.WithLabelValues(r.Name)
+	for _, result := range []string{"won", "lost", "failed"} {
+		m.hedges.WithLabelValues(r.Name, result)
+	}
 	m.unanswered.WithLabelValues(r.Name)
 	m.start.WithLabelValues(r.Name)
 	for _, result := range results {

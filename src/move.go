@@ -153,8 +153,11 @@ func (s *Session) proceed() {
 // onMoveFailed goes on looking as long as the call lasts. skip_failover_codes
 // have no say here: a recording that has begun is worth every attempt.
 func (s *Session) onMoveFailed() {
-	if len(s.plan) > 0 {
+	switch {
+	case len(s.plan) > 0:
 		s.proceed()
+		return
+	case len(s.rivals) > 0: // one of them may take it still
 		return
 	}
 	s.plan = s.substitutes(s.moving.target)

@@ -54,12 +54,12 @@ func (s *Session) readyKeys() {
 
 // fallBack asks the same SRS once more, in clear, when it takes no SRTP and this
 // call may be sent to it like that (RFC 7866 §12). It reports whether it did.
-func (s *Session) fallBack(code int) bool {
-	if code != codeUnusable || !s.sealed || s.recorder.SRTP != SRTPOptional || !s.mayBeClear() {
+func (s *Session) fallBack(a *attempt, code int) bool {
+	if code != codeUnusable || !a.sealed || s.recorder.SRTP != SRTPOptional || !s.mayBeClear() {
 		return false
 	}
 	s.plain = true
-	s.plan = append([]int{s.target}, s.plan...)
+	s.plan = append([]int{a.target}, s.plan...)
 	s.next()
 	return true
 }
@@ -76,8 +76,8 @@ func (s *Session) mayBeClear() bool {
 
 // reaches takes the addresses out to which our keys may not go: SDES is as
 // secret as the signalling (RFC 4568 §8.3).
-func (s *Session) reaches(found []txn.Target) []txn.Target {
-	if !s.sealed || s.recorder.SRTPOverPlain {
+func (a *attempt) reaches(found []txn.Target) []txn.Target {
+	if !a.sealed || a.s.recorder.SRTPOverPlain {
 		return found
 	}
 	var out []txn.Target

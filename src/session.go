@@ -91,7 +91,8 @@ type Session struct {
 	plan      []int // indexes in recorder.SRS still to be asked
 	target    int   // index of the one asked last
 	attempts  []Attempt
-	attempt   *attempt // the one under way, or the one that was taken
+	attempt   *attempt // the one that was made last, or the one that was taken
+	rivals    rivals   // those under way
 	srs       string
 	sipCallID string
 

@@ -21,25 +21,33 @@ func (s *Session) order() []int {
 }
 
 // next asks the next SRS of the plan.
-func (s *Session) next() {
+func (s *Session) next() { s.ask(false) }
+
+// ask is next; early tells that the one before has not answered yet.
+func (s *Session) ask(early bool) {
 	s.target, s.plan = s.plan[0], s.plan[1:]
 	s.srs = s.recorder.SRS[s.target]
 	s.readyKeys()
-	s.attempt = newAttempt(s, s.srs)
+	a := newAttempt(s, s.srs)
+	s.attempt, s.rivals = a, append(s.rivals, a)
 	s.sipCallID = ""
 	s.publish()
-	s.attempt.begin()
+	a.early = early
+	s.hedge(a)
+	a.begin()
 }
 
 // onAttemptFailed goes on with the list: in order, until one takes the session,
 // or until a final code matches skip_failover_codes, which leaves the call
 // unrecorded on purpose.
 func (s *Session) onAttemptFailed(a *attempt, code int, reason string) {
+	s.rivals = s.rivals.without(a)
+	s.countHedge(a, "failed")
 	s.note(a, code, reason)
 	s.client.trouble.warn(s.log, a.srs, "SRS did not take the session", "srs", a.srs, "code", code, "reason", reason)
 	skip := s.recorder.SkipFailoverCodes
 	switch {
-	case s.fallBack(code):
+	case s.fallBack(a, code):
 	case s.taken:
 		s.onMoveFailed()
 	case skip != nil && skip.MatchString(decimal(code)):
@@ -47,6 +55,7 @@ func (s *Session) onAttemptFailed(a *attempt, code int, reason string) {
 	case len(s.plan) > 0:
 		s.client.metrics.failovers.WithLabelValues(s.recorder.Name).Inc()
 		s.next()
+	case len(s.rivals) > 0: // one of them may take it still
 	default:
 		s.finish(Failed, "no SRS took the session: "+s.story())
 	}
@@ -84,9 +93,4 @@ func (s *Session) story() string {
 		}
 	}
 	return b.String()
-}
-
-// active tells whether an attempt is under way.
-func (s *Session) active() bool {
-	return s.leg == nil && s.attempt != nil && !s.attempt.over
 }

@@ -107,6 +107,7 @@ type Recorder struct {
 	Timeout           time.Duration  // one SRS's time to answer
 	Buffer            time.Duration  // how much audio is kept while no SRS can be sent to; 0: none
 	Replay            time.Duration  // how much of what was sent is kept for the SRS after a lost one; 0: nothing
+	Hedge             time.Duration  // after so long without an answer the next SRS is asked as well; 0: not before the first has failed
 	MidCall           MidCall        // what becomes of a recording whose SRS is lost in mid-call
 	Check             time.Duration  // how often a live SRS is asked whether it is there; 0: never
 	DTMF              DTMF           // what becomes of telephone-events in the copy

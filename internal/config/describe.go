@@ -187,7 +187,11 @@ func (c *Config) describeRecorders(t *table) {
 	}
 	for _, r := range c.Recorders {
 		t.row(r.Name, "tries", uris(r.SRS))
-		t.row("", "waits", short(r.Timeout)+" for each")
+		wait := short(r.Timeout) + " for each"
+		if r.Hedge > 0 {
+			wait += ", " + short(r.Hedge) + " before the next is asked as well"
+		}
+		t.row("", "waits", wait)
 		kept := "nothing until one has answered"
 		if r.Buffer > 0 {
 			kept = "up to " + short(r.Buffer) + " of audio until one has answered"

@@ -50,3 +50,22 @@ func (r *Recorder) finishReplay(c cursor) {
 		r.Replay = 0
 	}
 }
+
+// hedge reads when the next SRS is asked as well.
+func (c cursor) hedge(r *Recorder) {
+	if v, ok := c.duration(0, 5*time.Minute, "300ms"); ok {
+		r.Hedge = v
+	}
+}
+
+// checkHedge warns of a hedge that never comes to be.
+func (r *Recorder) checkHedge(c cursor) {
+	n := c.n.get("hedge")
+	switch {
+	case r.Hedge == 0:
+	case len(r.SRS) < 2:
+		c.d.warnf(n.line, join(c.path, "hedge"), "has no effect: there is no second SRS")
+	case r.Hedge >= r.Timeout:
+		c.d.warnf(n.line, join(c.path, "hedge"), "has no effect: after timeout (%s) the next SRS is asked anyway", short(r.Timeout))
+	}
+}

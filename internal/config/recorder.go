@@ -37,6 +37,7 @@ func (d *decoder) recorder(name string, c cursor) {
 				r.Buffer = v
 			}
 		}},
+		{"hedge", func(c cursor) { c.hedge(&r) }},
 		{"replay", d.replay(&r)},
 		{"midcall", func(c cursor) { choose(c, &r.MidCall, MidCallMove, MidCallStop) }},
 		{"check", func(c cursor) {
@@ -86,6 +87,7 @@ func (d *decoder) recorder(name string, c cursor) {
 	}
 	r.Dialect = speak.dialect()
 	r.finishReplay(c)
+	r.checkHedge(c)
 	if c.n.get("srs") == nil {
 		c.failf("has no SRS to record to; add srs: sip:HOST")
 	}
