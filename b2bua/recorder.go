@@ -21,6 +21,10 @@ type Recorder interface {
 		notify func(state metadata.RecordingState, reason string)) (required bool)
 	// Update tells of a change: answer, hold, codec, streams.
 	Update(cs metadata.Snapshot)
+	// Act tells of a wish that a party has put into its signalling: an action on
+	// the recording of that name, or on all. It returns whether there is one that
+	// this party may steer.
+	Act(id string, party metadata.PartyRole, action policy.Action, name string) bool
 	// End tells that the call is over. Its relay closes right after.
 	End(cs metadata.Snapshot)
 }

@@ -34,7 +34,7 @@ func (c *Call) onRequest(s side, tx *txn.ServerTx) {
 		c.srv.reply(tx, 481, "")
 	case maxForwards(req) == 0:
 		c.srv.reject(tx, 483, "", "hops")
-	case c.answersRefresh(s, tx), c.takesDigit(s, tx):
+	case c.answersRefresh(s, tx), c.takesDigit(s, tx), c.takesAction(s, tx):
 	default: // the caller's BYE to one fork of several is one of these
 		c.cross(s, tx, b)
 	}

@@ -76,16 +76,17 @@ const NoRecorder = "none"
 type Rule struct {
 	Name     string
 	Match    Match
-	Recorder string   // name of a recorder, or NoRecorder
-	Also     []string // further recorders, each with a recording of its own
-	Tracks   Tracks   // "" means TracksBoth
-	Start    Start    // "" means StartAnswer
-	Required bool     // the call may only go on when it is recorded
-	Demanded []string // … by these of its recorders; nil: by all
-	OnHold   OnHold   // "" means OnHoldPause
-	Continue bool     // the rules behind it are asked, too
-	Decide   *Ask     // who is asked about its calls; nil: nobody
-	Once     bool     // a conversation that passes us several times is recorded once
+	Recorder string    // name of a recorder, or NoRecorder
+	Also     []string  // further recorders, each with a recording of its own
+	Tracks   Tracks    // "" means TracksBoth
+	Start    Start     // "" means StartAnswer
+	Required bool      // the call may only go on when it is recorded
+	Demanded []string  // … by these of its recorders; nil: by all
+	OnHold   OnHold    // "" means OnHoldPause
+	Continue bool      // the rules behind it are asked, too
+	Controls *Controls // how the parties may steer it; nil: not at all
+	Decide   *Ask      // who is asked about its calls; nil: nobody
+	Once     bool      // a conversation that passes us several times is recorded once
 }
 
 // Tracks says whose voice is recorded.
@@ -110,6 +111,7 @@ type Start string
 // The values of Start.
 const (
 	StartAnswer Start = "answer" // with the final answer to the call
+	StartManual Start = "manual" // when somebody asks for it
 	StartEarly  Start = "early"  // with the first provisional answer that carries SDP
 )
 

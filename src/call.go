@@ -25,6 +25,7 @@ type call struct {
 	cs       metadata.Snapshot // the newest
 	pending  []wish            // recordings that the rules want and whose time has not come
 	asking   int               // decisions that are under way
+	keyed    map[keyedBy]*keyLog
 	over     bool
 	sessions []*Session // live ones
 }
@@ -53,10 +54,10 @@ func (k *call) plan() {
 	voices := chorus{notify: k.notify, required: k.decision.Required()}
 	var questions []*inquiry
 	for _, d := range k.decision.Wanted {
-		w := wish{
-			recorder: k.client.recorder(d.Recorder), recorderName: d.Recorder, name: d.Recorder, rule: d.Rule,
-			tracks: d.Tracks, onHold: d.OnHold, required: d.Required, start: d.Start,
+		if d.Start == policy.StartManual {
+			continue
 		}
+		w := k.wish(&d)
 		if w.required || !voices.required {
 			w.notify = voices.part()
 		}
@@ -71,6 +72,13 @@ func (k *call) plan() {
 	}
 	for _, q := range questions {
 		k.inquire(q)
+	}
+}
+
+func (k *call) wish(d *policy.Wanted) wish {
+	return wish{
+		recorder: k.client.recorder(d.Recorder), recorderName: d.Recorder, name: d.Recorder, rule: d.Rule,
+		tracks: d.Tracks, onHold: d.OnHold, required: d.Required, start: d.Start,
 	}
 }
 

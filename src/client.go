@@ -109,6 +109,7 @@ func (c *Client) Begin(cs metadata.Snapshot, in *policy.Invite, relay *forker.Re
 		return required
 	}
 	k.lane.Post(func() {
+		k.listen()
 		k.plan()
 		k.applyRules()
 	})

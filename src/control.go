@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"time"
 
 	"sidetrack/metadata"
 	"sidetrack/policy"
@@ -21,7 +22,13 @@ type StartRequest struct {
 // errors of Pause, Resume and Stop are ErrNotFound, ErrState (wrapped) and
 // those of ctx.
 func (c *Client) Pause(ctx context.Context, id string) (View, error) {
-	return c.control(ctx, id, (*Session).pause)
+	return c.PauseFor(ctx, id, 0)
+}
+
+// PauseFor is Pause with a limit after which the recording goes on by itself; 0
+// is none. Of a paused recording it sets another limit.
+func (c *Client) PauseFor(ctx context.Context, id string, limit time.Duration) (View, error) {
+	return c.control(ctx, id, func(s *Session) error { return s.pause(limit) })
 }
 
 // Resume undoes Pause. A recording whose call is on hold stays paused.

@@ -80,6 +80,7 @@ func (s *Session) finish(result Result, reason string) {
 	}
 	s.quiet()
 	s.moving.timer.Stop()
+	s.limit.Stop()
 	s.linger.timer.Stop()
 	s.result, s.reason, s.ended = result, reason, s.now()
 	s.call.forget(s)

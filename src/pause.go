@@ -1,6 +1,10 @@
 package src
 
-import "sidetrack/metadata"
+import (
+	"time"
+
+	"sidetrack/metadata"
+)
 
 // cause says why a recording is paused.
 type cause string
@@ -47,19 +51,37 @@ func (s *Session) silent() bool {
 // pause and resume are the operator's. Copies stop first, then the SRS is told
 // (RFC 7866 §7.1.1.1); they begin again with what is said from now on, which is
 // kept until it has agreed.
-func (s *Session) pause() error {
-	if s.paused || s.state == metadata.StateEnded {
+//
+// A pause with a limit ends by itself; 0 is none. Asked for again, a pause goes
+// on under the new limit.
+func (s *Session) pause(limit time.Duration) error {
+	if s.state == metadata.StateEnded || s.paused && limit == 0 {
 		return ErrState
+	}
+	s.limit.Stop()
+	if limit > 0 {
+		s.limit = s.lane.After(limit, s.pauseOver)
+	}
+	if s.paused {
+		return nil
 	}
 	s.paused = true
 	s.onPause()
 	return nil
 }
 
+// pauseOver ends a pause whose limit has come.
+func (s *Session) pauseOver() {
+	if s.resume() == nil {
+		s.log.Info("the pause has come to its limit")
+	}
+}
+
 func (s *Session) resume() error {
 	if !s.paused || s.state == metadata.StateEnded {
 		return ErrState
 	}
+	s.limit.Stop()
 	s.paused = false
 	s.onPause()
 	return nil

@@ -101,10 +101,11 @@ type Session struct {
 	updates  updates       // our re-INVITEs
 	incoming incomingOffer // an offer exchange that the SRS began
 	timer    sessionTimer
-	watch    watch     // whether the SRS is still there
-	moving   moving    // from one SRS to another
-	aliveAt  time.Time // last sign of life of the SRS
-	linger   linger    // when the call is over and not all has been sent
+	watch    watch      // whether the SRS is still there
+	moving   moving     // from one SRS to another
+	limit    *txn.Timer // of the operator's pause; nil: none
+	aliveAt  time.Time  // last sign of life of the SRS
+	linger   linger     // when the call is over and not all has been sent
 }
 
 // agreement is the description and the document that the SRS knows.

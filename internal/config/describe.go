@@ -311,6 +311,12 @@ func outcome(r policy.Rule) string {
 		}
 		parts = append(parts, without)
 	}
+	if r.Start == policy.StartManual {
+		parts[1] = "when somebody asks for it"
+	}
+	if c := r.Controls; c != nil {
+		parts = append(parts, "steered "+steered(c))
+	}
 	if a := r.Decide; a != nil {
 		otherwise := "recorded"
 		if a.OnError == policy.OnErrorSkip {

@@ -33,7 +33,7 @@ func (d *decoder) rule(c cursor, i int) (policy.Rule, bool) {
 		{"match", func(c cursor) { r.Match = d.match(c, true) }},
 		{"recorder", func(c cursor) { d.recorderRefs(c, &r) }},
 		{"tracks", func(c cursor) { choose(c, &r.Tracks, policy.TracksBoth, policy.TracksCaller, policy.TracksCallee) }},
-		{"start", func(c cursor) { choose(c, &r.Start, policy.StartAnswer, policy.StartEarly) }},
+		{"start", func(c cursor) { choose(c, &r.Start, policy.StartAnswer, policy.StartEarly, policy.StartManual) }},
 		{"required", func(c cursor) { d.required(c, &r) }},
 		{"continue", func(c cursor) {
 			if v, ok := c.boolean(); ok {
@@ -45,6 +45,7 @@ func (d *decoder) rule(c cursor, i int) (policy.Rule, bool) {
 				r.Once = v
 			}
 		}},
+		{"controls", func(c cursor) { r.Controls = c.controls() }},
 		{"decide", func(c cursor) { r.Decide = d.ask(c) }},
 		{"on_hold", func(c cursor) { choose(c, &r.OnHold, policy.OnHoldPause, policy.OnHoldIgnore) }},
 	})
@@ -54,8 +55,11 @@ func (d *decoder) rule(c cursor, i int) (policy.Rule, bool) {
 	if c.n.get("recorder") == nil {
 		c.failf("names no recorder; add recorder: NAME, or recorder: %s", policy.NoRecorder)
 	}
+	if r.Start == policy.StartManual && r.Required {
+		c.failf("is required and waits for somebody to start it; remove required: true or start: %s", policy.StartManual)
+	}
 	if r.Recorder == policy.NoRecorder {
-		for _, key := range []string{"tracks", "start", "required", "on_hold", "decide", "once", "continue"} {
+		for _, key := range []string{"tracks", "start", "required", "on_hold", "controls", "decide", "once", "continue"} {
 			if v := c.n.get(key); v != nil {
 				d.warnf(v.line, join(c.path, key), "has no effect: the rule records nothing (recorder: %s)", policy.NoRecorder)
 			}

@@ -1,0 +1,164 @@
+package src
+
+import (
+	"slices"
+	"strings"
+	"time"
+
+	"sidetrack/forker"
+	"sidetrack/metadata"
+	"sidetrack/policy"
+)
+
+// between is how long the keys of one sequence may lie apart.
+const between = 3 * time.Second
+
+// keyLog is what a party has keyed lately.
+type keyLog struct {
+	keys string
+	last time.Time
+}
+
+// press adds a key and gives the action whose sequence it completes.
+func (l *keyLog) press(key byte, now time.Time, codes map[policy.Action]string) (policy.Action, bool) {
+	if now.Sub(l.last) > between {
+		l.keys = ""
+	}
+	l.keys, l.last = l.keys+string(key), now
+	longest := 0
+	for action, code := range codes {
+		if strings.HasSuffix(l.keys, code) {
+			l.keys = ""
+			return action, true
+		}
+		longest = max(longest, len(code))
+	}
+	if len(l.keys) > longest {
+		l.keys = l.keys[len(l.keys)-longest:]
+	}
+	return "", false
+}
+
+// listen has the relay tell of keys where a rule goes by them.
+func (k *call) listen() {
+	var any bool
+	for _, w := range k.decision.Wanted {
+		c := w.Controls
+		if c == nil || len(c.Keys) == 0 {
+			continue
+		}
+		any = true
+		for side, party := range []metadata.PartyRole{metadata.Caller, metadata.Callee} {
+			if c.Swallow && steers(c, party) {
+				k.relay.SwallowDigits(forker.Side(side), true)
+			}
+		}
+	}
+	if any {
+		k.relay.OnDigit(func(d forker.Digit) { k.lane.Post(func() { k.onDigit(d) }) })
+	}
+}
+
+// steers reports whether a party's wishes count.
+func steers(c *policy.Controls, party metadata.PartyRole) bool {
+	return c.By == "" || c.By == policy.TracksBoth || string(c.By) == string(party)
+}
+
+// onDigit follows what a party keys. Which keys these are is logged nowhere.
+func (k *call) onDigit(d forker.Digit) {
+	if k.over {
+		return
+	}
+	party := metadata.Caller
+	if d.Side == forker.SideB {
+		party = metadata.Callee
+	}
+	for i := range k.decision.Wanted {
+		w := &k.decision.Wanted[i]
+		if w.Controls == nil || !steers(w.Controls, party) {
+			continue
+		}
+		if k.keyed == nil {
+			k.keyed = map[keyedBy]*keyLog{}
+		}
+		by := keyedBy{w.Recorder, party}
+		if k.keyed[by] == nil {
+			k.keyed[by] = &keyLog{}
+		}
+		if action, ok := k.keyed[by].press(d.Key, k.client.cfg.Now(), w.Controls.Keys); ok {
+			k.steer(w, action, "keys of the "+string(party))
+		}
+	}
+}
+
+// keyedBy tells the key logs of a call apart: each recording has its own codes.
+type keyedBy struct {
+	recorder string
+	party    metadata.PartyRole
+}
+
+// Act does what a party asks for in its signalling to the recordings whose rule
+// lets it, named "" all of them, and reports whether there is any; the wish is
+// then carried out soon.
+func (c *Client) Act(id string, party metadata.PartyRole, action policy.Action, name string) bool {
+	k := c.call(id)
+	if k == nil || !slices.Contains(policy.Actions(), action) {
+		return false
+	}
+	var due []*policy.Wanted
+	for i := range k.decision.Wanted { // set before Begin has returned, and not changed
+		w := &k.decision.Wanted[i]
+		if w.Controls != nil && w.Controls.Signalling && steers(w.Controls, party) && (name == "" || name == w.Recorder) {
+			due = append(due, w)
+		}
+	}
+	if len(due) == 0 {
+		return false
+	}
+	k.lane.Post(func() {
+		for _, w := range due {
+			k.steer(w, action, "signalling of the "+string(party))
+		}
+	})
+	return true
+}
+
+// steer carries out a party's wish.
+func (k *call) steer(w *policy.Wanted, action policy.Action, by string) {
+	if k.over || k.client.shut() {
+		return
+	}
+	s := k.named(w.Recorder)
+	log := k.client.log.With("call", k.cs.ID, "recorder", w.Recorder, "action", action, "by", by)
+	err := error(ErrState)
+	switch {
+	case action == policy.ActionStart && s == nil:
+		err = k.begin(w)
+	case s == nil:
+	case action == policy.ActionStop:
+		s.stop(reasonStopped)
+		err = nil
+	case action == policy.ActionPause:
+		err = s.pause(w.Controls.PauseLimit)
+	case action == policy.ActionResume:
+		err = s.resume()
+	case action == policy.ActionMask:
+		err = s.mask(policy.TracksBoth, true)
+	case action == policy.ActionUnmask:
+		err = s.mask(policy.TracksBoth, false)
+	}
+	if err != nil {
+		log.Info("a party's wish comes at the wrong time", "error", err)
+		return
+	}
+	log.Info("recording steered by a party")
+}
+
+// begin starts what a rule wants by hand, or what has been stopped.
+func (k *call) begin(w *policy.Wanted) error {
+	if k.cs.State != metadata.CallAnswered {
+		return ErrState
+	}
+	k.record(k.wish(w))
+	return nil
+}
