@@ -178,7 +178,7 @@ func (c *conn) drain() error {
 			return nil
 		default:
 			c.spoken, c.begun = true, time.Time{}
-			c.layer.deliver(c.flow, msg)
+			c.layer.deliver(c.flow, msg, c.frames.partial())
 		}
 	}
 }

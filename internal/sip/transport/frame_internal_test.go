@@ -89,6 +89,6 @@ func BenchmarkDeliver(b *testing.B) {
 	f := Flow{Proto: "udp", Remote: netip.MustParseAddrPort("192.0.2.1:5060")}
 	b.ReportAllocs()
 	for b.Loop() {
-		layer.deliver(f, raw)
+		layer.deliver(f, raw, false)
 	}
 }

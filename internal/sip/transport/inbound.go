@@ -21,9 +21,9 @@ const (
 	rejectSendFull  = "send_buffer" // datagram dropped, kernel buffer full
 )
 
-// deliver parses one message and hands it on. raw must not be reused: the
-// message may refer to it.
-func (t *Layer) deliver(f Flow, raw []byte) {
+// deliver parses one message and hands it on. raw may be used again after it;
+// more tells that another message has been read already.
+func (t *Layer) deliver(f Flow, raw []byte, more bool) {
 	m, err := sip.Parse(raw)
 	if err != nil {
 		t.refuse(f, err)
@@ -35,7 +35,7 @@ func (t *Layer) deliver(f Flow, raw []byte) {
 	if m.IsRequest() {
 		stamp(m, f.Remote)
 	}
-	t.cfg.OnMessage(Inbound{Msg: m, Flow: f})
+	t.cfg.OnMessage(Inbound{Msg: m, Flow: f, More: more})
 }
 
 // refuse answers a faulty request statelessly where the parser says so.

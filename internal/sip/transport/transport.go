@@ -38,6 +38,7 @@ type Config struct {
 type Inbound struct {
 	Msg  *sip.Message // owned by the receiver; top Via stamped with received and rport
 	Flow Flow
+	More bool // another message has been read already and comes next
 }
 
 // Flow names a path to a peer: a socket and an address, or a connection.

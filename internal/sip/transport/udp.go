@@ -3,7 +3,6 @@ package transport
 import (
 	"bytes"
 	"context"
-	"errors"
 	"net"
 	"net/netip"
 	"syscall"
@@ -39,35 +38,27 @@ func (t *Layer) openUDP(l *Listener, bind netip.AddrPort) error {
 	return nil
 }
 
-// readLoop ends only with the socket: any other error, ICMP reports included,
-// is survived.
-func (u *udpSocket) readLoop() {
-	defer u.layer.wg.Done()
-	buf := make([]byte, maxDatagram)
-	pause := time.Duration(0)
-	for {
-		n, from, err := u.pc.ReadFromUDPAddrPort(buf)
-		switch {
-		case errors.Is(err, net.ErrClosed):
-			return
-		case err != nil:
-			// A sender may have fetched the ICMP error already: an empty queue
-			// is no reason to rest.
-			if u.drainErrors() == 0 && !fromICMP(err) {
-				pause = u.rest(pause, err)
-			}
-			continue
-		}
-		pause = 0
-		if answer := stunAnswer(buf[:n], from); answer != nil {
-			_ = u.send(from, answer) // as if lost on the way: it asks again
-			continue
-		}
-		if b := withoutKeepAlive(buf[:n]); len(b) > 0 {
-			f := Flow{Proto: "udp", Listener: u.listener, Remote: unmap(from)}
-			u.layer.deliver(f, append([]byte(nil), b...))
-		}
+// handle takes one datagram; more tells that another one has been read already.
+// b is used again after it.
+func (u *udpSocket) handle(b []byte, from netip.AddrPort, more bool) {
+	if answer := stunAnswer(b, from); answer != nil {
+		_ = u.send(from, answer) // as if lost on the way: it asks again
+		return
 	}
+	if b = withoutKeepAlive(b); len(b) > 0 {
+		u.layer.deliver(Flow{Proto: "udp", Listener: u.listener, Remote: unmap(from)}, b, more)
+	}
+}
+
+// failed survives an error of reading, ICMP reports included: only the end of the
+// socket ends its loop.
+func (u *udpSocket) failed(pause time.Duration, err error) time.Duration {
+	// A sender may have fetched the ICMP error already: an empty queue is no
+	// reason to rest.
+	if u.drainErrors() > 0 || fromICMP(err) {
+		return 0
+	}
+	return u.rest(pause, err)
 }
 
 // rest keeps an error that does not go away from turning the loop into a hot one.

@@ -26,41 +26,6 @@ func controlUDP(network, _ string, c syscall.RawConn) error {
 	})
 }
 
-// send writes one datagram without waiting. With IP_RECVERR the kernel reports
-// an earlier datagram's ICMP error on the next call, whatever its destination:
-// such an error is fetched and the send repeated.
-func (u *udpSocket) send(to netip.AddrPort, b []byte) error {
-	if to.Addr().Zone() != "" {
-		_, err := u.pc.WriteToUDPAddrPort(b, to)
-		return err
-	}
-	addr := sockaddr(to)
-	var err error
-	for range 4 {
-		if cerr := u.raw.Control(func(fd uintptr) {
-			err = unix.Sendto(int(fd), b, unix.MSG_DONTWAIT|unix.MSG_NOSIGNAL, addr)
-		}); cerr != nil {
-			return cerr
-		}
-		switch {
-		case err == nil:
-			return nil
-		case errors.Is(err, unix.EAGAIN), errors.Is(err, unix.ENOBUFS):
-			u.layer.reject(rejectSendFull) // as if lost on the way
-			return nil
-		}
-		u.drainErrors()
-	}
-	return err
-}
-
-func sockaddr(to netip.AddrPort) unix.Sockaddr {
-	if a := to.Addr().Unmap(); a.Is4() {
-		return &unix.SockaddrInet4{Port: int(to.Port()), Addr: a.As4()}
-	}
-	return &unix.SockaddrInet6{Port: int(to.Port()), Addr: to.Addr().As16()}
-}
-
 // fromICMP reports whether a socket error is one that the kernel tells once
 // for each ICMP message.
 func fromICMP(err error) bool {

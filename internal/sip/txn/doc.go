@@ -1,14 +1,15 @@
 // Package txn is the SIP transaction layer: the four machines of RFC 3261 §17
 // with RFC 6026, and the lanes on which all SIP state of the process lives.
 //
-// A [Lane] is one goroutine with a mailbox in order of arrival and a heap of
-// timers. Everything of one Call-ID runs on one lane, so that calls are plain
-// data without locks. A [ServerTx] is a request that we were asked; a
-// [ClientTx] is one that we ask. Both belong to their lane's goroutine, which
-// also calls the [Handler], the [DialogHandler] that a dialog was bound to,
-// and the [ClientHandler].
+// A [Lane] is a mailbox in order of arrival, a heap of timers, and a turn that
+// one goroutine at a time has: the lane's own or, when the lane is idle, the
+// transport reader that brings a message. Everything of one Call-ID runs on one
+// lane, so that calls are plain data without locks. A [ServerTx] is a request
+// that we were asked; a [ClientTx] is one that we ask. Both belong to their lane,
+// on which also the [Handler], the [DialogHandler] that a dialog was bound to, and
+// the [ClientHandler] are called.
 //
-//	transport reader ──Receive──▶ mailbox of hash(Call-ID) ──▶ lane goroutine
+//	transport reader ──Receive──▶ mailbox of hash(Call-ID) ──▶ who has the turn
 //	                                                           │ known transaction? absorb, resend
 //	                                                           │ CANCEL? answer, tell the INVITE's handler
 //	                                                           ▼ else bound dialog, else Handler

@@ -11,20 +11,30 @@ import (
 const (
 	timersEvery = 64   // events of one batch between two looks at the timers
 	keepBatch   = 4096 // larger batches are given back to the collector
+	visitLimit  = 32   // events after which a transport reader goes back to reading
 )
 
-// Lane runs everything of its Call-IDs on one goroutine, in order of arrival.
-// Post, Index and NewCallID may be called from anywhere, all else only from
-// that goroutine: in handlers, in posted calls and in timers.
+// Lane runs everything of its Call-IDs one after the other, in order of arrival.
+// Post, Index and NewCallID may be called from anywhere, all else only on the
+// lane: in handlers, in posted calls and in timers.
+//
+// The lane has a goroutine, and it has a turn, which only one goroutine has at a
+// time. A transport reader that finds the lane idle, and nothing more to be read,
+// takes the turn and handles its message itself: waking the lane's goroutine,
+// mostly on another processor, costs more than many a message. Under load the
+// readers leave the messages to the lanes, so that all processors work.
 type Lane struct {
 	layer *Layer
 	index int
 	epoch time.Time
 	box   mailbox
+	alarm *time.Timer // for the lane's goroutine; made by Start
 	ended chan struct{}
 
-	// Owned by run.
+	// Owned by who has the turn.
 	timers  timerHeap
+	alarmAt time.Duration // since epoch; 0: the alarm is not set
+	spare   []event       // a batch that has been handled, to be filled again
 	servers map[key]*serverTx
 	merges  map[key]*serverTx // by what merged requests have in common
 	clients map[key]*clientTx
@@ -41,7 +51,7 @@ func newLane(l *Layer, index int) *Lane {
 		layer:   l,
 		index:   index,
 		epoch:   time.Now(),
-		box:     mailbox{limit: l.cfg.MailboxLimit, wake: make(chan struct{}, 1)},
+		box:     mailbox{limit: l.cfg.MailboxLimit, wake: make(chan struct{}, 1), taken: true},
 		ended:   make(chan struct{}),
 		servers: make(map[key]*serverTx),
 		merges:  make(map[key]*serverTx),
@@ -96,39 +106,64 @@ func (l *Lane) Unbind(callID, localTag string) {
 	delete(l.binds, bindKey{callID, localTag})
 }
 
-// run is the lane's goroutine.
+// run is the lane's goroutine. The lane is born with the turn taken by it.
 func (l *Lane) run() {
 	defer close(l.ended)
-	alarm := time.NewTimer(time.Hour)
-	defer alarm.Stop()
-	var spare []event
-	handled := 0
+	defer l.alarm.Stop()
+	for !l.box.over() {
+		l.keepTime()
+		l.work(0)
+		l.sleep()
+	}
+}
+
+// sleep waits for mail or for the alarm, and for the turn.
+func (l *Lane) sleep() {
 	for {
-		batch, ok := l.box.take(spare, handled)
-		if !ok {
+		select {
+		case <-l.box.wake:
+		case <-l.alarm.C:
+		}
+		if l.box.turn() {
 			return
-		}
-		handled = l.handle(batch)
-		if spare = batch; cap(spare) > keepBatch {
-			spare = nil
-		}
-		l.runTimers()
-		if len(batch) == 0 {
-			l.sleep(alarm)
 		}
 	}
 }
 
-// sleep waits for mail or for the first timer.
-func (l *Lane) sleep(alarm *time.Timer) {
+// work handles what has come and gives the turn back; when limit is not 0, to the
+// lane's goroutine after about so many events.
+func (l *Lane) work(limit int) {
+	for handled, count := 0, 0; ; {
+		batch, more := l.box.next(l.spare, handled)
+		if !more {
+			return
+		}
+		handled = l.handle(batch)
+		count += len(batch)
+		if l.spare = batch; cap(batch) > keepBatch {
+			l.spare = nil
+		}
+		l.keepTime()
+		if limit > 0 && count >= limit {
+			l.box.yield(handled)
+			return
+		}
+	}
+}
+
+// keepTime runs the timers that are due and sets the alarm for the next one. An
+// alarm that is set for too early stays: most timers are stopped before they are
+// due, and to set it anew for each would cost more than to wake for nothing.
+func (l *Lane) keepTime() {
+	if l.runTimers(); l.alarmAt <= time.Since(l.epoch) {
+		l.alarmAt = 0
+	}
 	if len(l.timers) == 0 {
-		<-l.box.wake
 		return
 	}
-	alarm.Reset(l.timers[0].at - time.Since(l.epoch))
-	select {
-	case <-l.box.wake:
-	case <-alarm.C:
+	if first := l.timers[0].at; l.alarmAt == 0 || first < l.alarmAt {
+		l.alarmAt = first
+		l.alarm.Reset(first - time.Since(l.epoch))
 	}
 }
 
@@ -151,6 +186,9 @@ func (l *Lane) handle(batch []event) (messages int) {
 }
 
 func (l *Lane) runTimers() {
+	if len(l.timers) == 0 {
+		return
+	}
 	for now := time.Since(l.epoch); ; {
 		t := l.timers.due(now)
 		if t == nil {

@@ -52,13 +52,15 @@ func New(cfg Config) *Layer {
 func (l *Layer) Start(h Handler) {
 	l.handler, l.started = h, true
 	for _, lane := range l.lanes {
+		lane.alarm = time.NewTimer(time.Hour)
 		go lane.run()
 	}
 }
 
 // Receive takes a message from the transport; it is to be given as
-// transport.Config.OnMessage. It never blocks. Messages of one Call-ID are
-// handled in the order of the calls.
+// transport.Config.OnMessage. It never waits, but may handle the message: it must
+// be called without locks. Messages of one Call-ID are handled in the order of the
+// calls.
 func (l *Layer) Receive(in transport.Inbound) {
 	l.metrics.received(in.Msg)
 	verdict, reason := l.guard.judge(in.Msg, in.Flow, time.Now())
@@ -68,8 +70,13 @@ func (l *Layer) Receive(in transport.Inbound) {
 	if verdict == drop {
 		return
 	}
-	if !l.LaneFor(in.Msg.CallID()).box.put(in, verdict == refuse) {
+	lane := l.LaneFor(in.Msg.CallID())
+	ok, turn := lane.box.put(in, verdict == refuse, !in.More)
+	if !ok {
 		l.metrics.reject(rejectOverload)
+	}
+	if turn {
+		lane.work(visitLimit)
 	}
 }
 

@@ -16,15 +16,18 @@ type event struct {
 	over bool // came above its rate
 }
 
-// mailbox is a lane's queue, in order of arrival. Writers append under the
-// lock, the lane takes all at once, so that neither waits for the other's work.
+// mailbox is a lane's queue, in order of arrival, and the lane's turn: whoever
+// has the turn is the only one to touch the lane. Writers append under the lock,
+// who has the turn takes all at once, so that neither waits for the other's work.
 type mailbox struct {
 	limit int
-	wake  chan struct{} // capacity 1
+	wake  chan struct{} // capacity 1: for the lane's goroutine
 
 	mu       sync.Mutex
 	events   []event
-	messages int // received messages that wait or are being handled
+	messages int  // received messages that wait or are being handled
+	taken    bool // somebody has the turn
+	asked    bool // the lane's goroutine wants it next
 	closed   bool
 }
 
@@ -36,22 +39,32 @@ func (b *mailbox) post(f func()) {
 		return
 	}
 	b.events = append(b.events, event{f: f})
+	idle := !b.taken
 	b.mu.Unlock()
-	b.signal()
+	if idle {
+		b.signal()
+	}
 }
 
-// put appends a received message; false when four times the limit wait.
-func (b *mailbox) put(in transport.Inbound, over bool) bool {
+// put appends a received message; ok is false when four times the limit wait. With
+// here, the caller would rather handle it himself: he has the turn if the lane was
+// idle.
+func (b *mailbox) put(in transport.Inbound, over, here bool) (ok, turn bool) {
 	b.mu.Lock()
 	if b.closed || b.messages >= 4*b.limit {
-		b.mu.Unlock()
-		return b.closed
+		defer b.mu.Unlock()
+		return b.closed, false
 	}
 	b.events = append(b.events, event{msg: in.Msg, flow: in.Flow, shed: b.messages >= b.limit, over: over})
 	b.messages++
+	idle := !b.taken
+	turn = idle && here
+	b.taken = b.taken || turn
 	b.mu.Unlock()
-	b.signal()
-	return true
+	if idle && !turn {
+		b.signal()
+	}
+	return true, turn
 }
 
 func (b *mailbox) signal() {
@@ -61,14 +74,45 @@ func (b *mailbox) signal() {
 	}
 }
 
-// take exchanges the filled queue for spare, whose handled messages no longer
-// count. ok is false after close.
-func (b *mailbox) take(spare []event, handled int) (events []event, ok bool) {
+// turn takes the turn for the lane's goroutine, or has it woken when whoever has it
+// gives it back.
+func (b *mailbox) turn() bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	events, b.events = b.events, spare[:0]
+	b.asked = b.taken
+	b.taken = true
+	return !b.asked
+}
+
+// next exchanges the filled queue for spare, whose handled messages no longer
+// count. When it is empty the turn is given back. Only who has the turn calls it.
+func (b *mailbox) next(spare []event, handled int) (events []event, more bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
 	b.messages -= handled
-	return events, !b.closed
+	if len(b.events) == 0 || b.closed {
+		b.release()
+		return spare, false
+	}
+	events, b.events = b.events, spare[:0]
+	return events, true
+}
+
+// yield gives the turn back to the lane's goroutine, whatever waits.
+func (b *mailbox) yield(handled int) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.messages -= handled
+	b.asked = true
+	b.release()
+}
+
+func (b *mailbox) release() {
+	b.taken = false
+	if b.asked || b.closed {
+		b.asked = false
+		b.signal()
+	}
 }
 
 func (b *mailbox) close() {
@@ -76,4 +120,11 @@ func (b *mailbox) close() {
 	b.closed = true
 	b.mu.Unlock()
 	b.signal()
+}
+
+// over tells that the lane is closed; the turn is then nobody's any more.
+func (b *mailbox) over() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.closed
 }

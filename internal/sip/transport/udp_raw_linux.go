@@ -1,0 +1,168 @@
+package transport
+
+import (
+	"encoding/binary"
+	"net/netip"
+	"strconv"
+	"sync"
+	"time"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// The system calls here go to the kernel without telling Go's scheduler: none of
+// them waits, and the notice has another thread woken for nothing.
+
+// burst is how many datagrams one system call reads.
+const burst = 8
+
+// mmsghdr is the kernel's struct of that name.
+type mmsghdr struct {
+	hdr  unix.Msghdr
+	size uint32
+	_    [4]byte
+}
+
+// reader is where the datagrams of a burst are read to.
+type reader struct {
+	headers [burst]mmsghdr
+	parts   [burst]unix.Iovec
+	from    [burst]unix.RawSockaddrInet6 // the larger; an IPv4 address is laid over it
+	buffers [burst][maxDatagram]byte
+}
+
+func newReader() *reader {
+	r := &reader{}
+	for i := range r.headers {
+		r.parts[i].Base = &r.buffers[i][0]
+		r.parts[i].SetLen(maxDatagram)
+		h := &r.headers[i].hdr
+		h.Iov = &r.parts[i]
+		h.SetIovlen(1)
+		h.Name = (*byte)(unsafe.Pointer(&r.from[i]))
+	}
+	return r
+}
+
+// receive reads what has arrived, up to a burst, without waiting.
+func (r *reader) receive(fd uintptr) (int, unix.Errno) {
+	for i := range r.headers {
+		r.headers[i].hdr.Namelen = unix.SizeofSockaddrInet6
+	}
+	n, _, errno := unix.RawSyscall6(unix.SYS_RECVMMSG, fd, uintptr(unsafe.Pointer(&r.headers)), burst, unix.MSG_DONTWAIT, 0, 0)
+	return int(n), errno
+}
+
+// datagram is the i-th of a burst.
+func (r *reader) datagram(i int) ([]byte, netip.AddrPort) {
+	sa := &r.from[i]
+	port := binary.BigEndian.Uint16((*[2]byte)(unsafe.Pointer(&sa.Port))[:])
+	addr := netip.AddrFrom16(sa.Addr)
+	switch {
+	case sa.Family == unix.AF_INET:
+		addr = netip.AddrFrom4((*unix.RawSockaddrInet4)(unsafe.Pointer(sa)).Addr)
+	case sa.Scope_id != 0:
+		addr = addr.WithZone(strconv.Itoa(int(sa.Scope_id)))
+	}
+	return r.buffers[i][:r.headers[i].size], netip.AddrPortFrom(addr, port)
+}
+
+// readLoop ends only with the socket.
+func (u *udpSocket) readLoop() {
+	defer u.layer.wg.Done()
+	r := newReader()
+	pause := time.Duration(0)
+	for {
+		var failure unix.Errno
+		closed := u.raw.Read(func(fd uintptr) bool {
+			for {
+				n, errno := r.receive(fd)
+				switch errno {
+				case 0:
+					pause = 0
+					u.take(r, n)
+				case unix.EINTR:
+				case unix.EAGAIN:
+					return false // until there is more to read
+				default:
+					failure = errno
+					return true
+				}
+			}
+		})
+		if closed != nil {
+			return
+		}
+		pause = u.failed(pause, failure)
+	}
+}
+
+// take handles the first n datagrams of a burst.
+func (u *udpSocket) take(r *reader, n int) {
+	for i := range n {
+		b, from := r.datagram(i)
+		u.handle(b, from, i < n-1)
+	}
+}
+
+// sending is a datagram on its way to the kernel; kept for the next one.
+type sending struct {
+	control func(fd uintptr)
+	b       []byte
+	to      unix.RawSockaddrInet6
+	size    uintptr
+	errno   unix.Errno
+}
+
+var sendings = sync.Pool{New: func() any {
+	s := &sending{}
+	s.control = func(fd uintptr) {
+		_, _, s.errno = unix.RawSyscall6(unix.SYS_SENDTO, fd, uintptr(unsafe.Pointer(unsafe.SliceData(s.b))), uintptr(len(s.b)),
+			unix.MSG_DONTWAIT|unix.MSG_NOSIGNAL, uintptr(unsafe.Pointer(&s.to)), s.size)
+	}
+	return s
+}}
+
+// aim sets the address. An IPv4 one is for a socket of that family: ours take one each.
+func (s *sending) aim(to netip.AddrPort) {
+	s.to = unix.RawSockaddrInet6{}
+	binary.BigEndian.PutUint16((*[2]byte)(unsafe.Pointer(&s.to.Port))[:], to.Port())
+	if a := to.Addr().Unmap(); a.Is4() {
+		four := (*unix.RawSockaddrInet4)(unsafe.Pointer(&s.to))
+		four.Family, four.Addr, s.size = unix.AF_INET, a.As4(), unix.SizeofSockaddrInet4
+		return
+	}
+	s.to.Family, s.to.Addr, s.size = unix.AF_INET6, to.Addr().As16(), unix.SizeofSockaddrInet6
+}
+
+// send writes one datagram without waiting. With IP_RECVERR the kernel reports
+// an earlier datagram's ICMP error on the next call, whatever its destination:
+// such an error is fetched and the send repeated.
+func (u *udpSocket) send(to netip.AddrPort, b []byte) error {
+	if to.Addr().Zone() != "" {
+		_, err := u.pc.WriteToUDPAddrPort(b, to)
+		return err
+	}
+	s := sendings.Get().(*sending)
+	defer sendings.Put(s)
+	s.aim(to)
+	s.b = b
+	defer func() { s.b = nil }()
+	for range 4 {
+		if err := u.raw.Control(s.control); err != nil {
+			return err
+		}
+		switch s.errno {
+		case 0:
+			return nil
+		case unix.EINTR:
+			continue
+		case unix.EAGAIN, unix.ENOBUFS:
+			u.layer.reject(rejectSendFull) // as if lost on the way
+			return nil
+		}
+		u.drainErrors()
+	}
+	return s.errno
+}
