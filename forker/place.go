@@ -68,6 +68,16 @@ func (c coding) speech(clock int64) (audio.Codec, bool) {
 	return audio.FindCodec(name, int(clock), int(c.channels))
 }
 
+// Mixable tells whether a tone can be mixed into a codec.
+func Mixable(c Codec) bool {
+	clock := int64(c.Clock)
+	if clock <= 0 {
+		clock = defaultClock
+	}
+	_, ok := codingOf(c).speech(clock)
+	return ok
+}
+
 // beep is what a masked copy carries in the place of audio: soft and short, so
 // that nobody takes it for a fault, in every codec that can be written.
 var beep = audio.Cadence{Hertz: 1000, Amplitude: audio.Decibels(-30), On: 200 * time.Millisecond, Period: 2 * time.Second}

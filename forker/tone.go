@@ -42,6 +42,13 @@ func (r *Relay) SetTone(hears Side, tone *Tone) {
 	r.amend()
 }
 
+// Sealed tells whether a flow is SRTP that only passes: what cannot be changed.
+func (r *Relay) Sealed(stream int, flow Flow) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.has(stream) && (flow == AB || flow == BA) && r.streams[stream].flows[flow].secrecy.sealed
+}
+
 // toning is a tone as it was set for a direction of all streams.
 type toning struct {
 	tone    Tone

@@ -16,6 +16,7 @@ type Wanted struct {
 	Start    Start
 	Required bool // the call may only go on when it is recorded
 	OnHold   OnHold
+	Tone     *Tone     // heard while it runs; nil: none
 	Controls *Controls // how the parties may steer it; nil: not at all
 	Decide   *Ask      // who is asked about it first; nil: nobody
 	Once     bool      // not when another call of the same conversation is recorded by it
@@ -39,7 +40,7 @@ func (r *Rule) wanted() []Wanted {
 	var out []Wanted
 	for _, name := range append([]string{r.Recorder}, r.Also...) {
 		w := Wanted{
-			Rule: r.Name, Recorder: name, Tracks: r.Tracks, Start: r.Start, OnHold: r.OnHold, Once: r.Once, Decide: r.Decide, Controls: r.Controls,
+			Rule: r.Name, Recorder: name, Tracks: r.Tracks, Start: r.Start, OnHold: r.OnHold, Tone: r.Tone, Once: r.Once, Decide: r.Decide, Controls: r.Controls,
 			Required: r.Required && (r.Demanded == nil || slices.Contains(r.Demanded, name)),
 		}
 		if w.Tracks == "" {

@@ -83,6 +83,7 @@ type Rule struct {
 	Required bool      // the call may only go on when it is recorded
 	Demanded []string  // … by these of its recorders; nil: by all
 	OnHold   OnHold    // "" means OnHoldPause
+	Tone     *Tone     // heard while the call is recorded; nil: none
 	Continue bool      // the rules behind it are asked, too
 	Controls *Controls // how the parties may steer it; nil: not at all
 	Decide   *Ask      // who is asked about its calls; nil: nobody

@@ -26,6 +26,7 @@ type call struct {
 	pending  []wish            // recordings that the rules want and whose time has not come
 	asking   int               // decisions that are under way
 	keyed    map[keyedBy]*keyLog
+	sounding bool // the parties have been made to hear a tone
 	over     bool
 	sessions []*Session // live ones
 }
@@ -37,6 +38,9 @@ func (k *call) onSnapshot(cs metadata.Snapshot) {
 	k.cs = cs
 	for _, s := range slices.Clone(k.sessions) {
 		s.onSnapshot(cs)
+	}
+	if k.sounding {
+		k.sound()
 	}
 	k.applyRules()
 }
@@ -78,7 +82,7 @@ func (k *call) plan() {
 func (k *call) wish(d *policy.Wanted) wish {
 	return wish{
 		recorder: k.client.recorder(d.Recorder), recorderName: d.Recorder, name: d.Recorder, rule: d.Rule,
-		tracks: d.Tracks, onHold: d.OnHold, required: d.Required, start: d.Start,
+		tracks: d.Tracks, onHold: d.OnHold, required: d.Required, start: d.Start, tone: d.Tone,
 	}
 }
 

@@ -91,6 +91,7 @@ func (s *Session) finish(result Result, reason string) {
 	if judged, why := v.judge(result); why != "" {
 		s.result, s.reason = judged, why+"; "+reason
 	}
+	v.Alarms = append(v.Alarms, s.alarms...)
 	s.count(v.Alarms)
 	s.become(metadata.StateEnded, s.reason)
 	s.account(v.Alarms)

@@ -34,6 +34,7 @@ type wish struct {
 	tracks             policy.Tracks
 	onHold             policy.OnHold
 	start              policy.Start
+	tone               *policy.Tone // nil: none
 	required           bool
 	particulars        Particulars
 	notify             func(metadata.RecordingState, string) // nil: nobody
@@ -62,6 +63,7 @@ type Session struct {
 	rule     string
 	required bool
 	onHold   policy.OnHold
+	tone     *tone // nil: none
 	notify   func(metadata.RecordingState, string)
 	added    Particulars
 	started  time.Time
@@ -76,7 +78,8 @@ type Session struct {
 	ended   time.Time
 	result  Result
 	reason  string
-	taken   bool // an SRS has taken it, now or before
+	alarms  []Alarm // what is known before the end
+	taken   bool    // an SRS has taken it, now or before
 	takenAt time.Time
 	// recorded is how long it has been in the state recording, up to since.
 	recorded time.Duration
@@ -119,6 +122,9 @@ func newSession(k *call, w wish) *Session {
 		client: k.client, call: k, lane: k.lane, recorder: w.recorder, name: w.name, rule: w.rule,
 		required: w.required, onHold: w.onHold, notify: w.notify, cs: k.cs, state: metadata.StateStarting,
 		streams: streams{tracks: w.tracks}, added: w.particulars,
+	}
+	if w.tone != nil {
+		s.tone = &tone{w.tone}
 	}
 	if s.recorder == nil {
 		s.recorder = &Recorder{Name: w.recorderName}
@@ -295,5 +301,6 @@ func (s *Session) become(state metadata.RecordingState, reason string) {
 	}
 	s.state, s.since = state, now
 	s.publish()
+	s.call.sound()
 	s.notify(state, reason)
 }

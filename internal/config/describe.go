@@ -324,6 +324,9 @@ func outcome(r policy.Rule) string {
 		}
 		parts = append(parts, fmt.Sprintf("if %s says so within %s, without its answer %s", a.URL, short(a.Timeout), otherwise))
 	}
+	if r.Tone != nil {
+		parts = append(parts, toneWords(r.Tone))
+	}
 	if r.Once {
 		parts = append(parts, "once where a call passes several times")
 	}
