@@ -38,8 +38,9 @@ race: ## the concurrent packages again and again under the race detector
 scenario: ## the whole system against scripted callers, PBXs and SRSs, verbosely
 	$(GO) test -race -v -timeout 8m ./tests/scenario/...
 
-interop: build ## the binary against SIPp, baresip, tshark and xmllint (Debian packages; root for the namespace)
+interop: build ## against SIPp, baresip, tshark, xmllint, libsrtp (Debian packages; root for namespace and captures)
 	SIDETRACK_BIN=$(abspath $(BIN)) $(GO) test -tags interop -v -count=1 -timeout 6m ./tests/interop/...
+	$(GO) test -tags interop -v -count=1 -timeout 4m -run 'Libsrtp|OnTheWire' ./tests/scenario/...
 
 lint: ## gofmt, go vet, staticcheck
 	@unformatted="$$(gofmt -l $(GOFILES))"; \

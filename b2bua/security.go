@@ -19,7 +19,8 @@ import (
 // a=crypto lines, an offer, the best suite is taken; an answer has one.
 type security struct {
 	rule   *policy.SRTP
-	suites []srtp.Suite
+	suites []srtp.Suite // that we offer
+	taken  []srtp.Suite // that we take of an offer, the best first
 	own    map[ownKey]*srtp.Key
 }
 
@@ -31,15 +32,20 @@ type ownKey struct {
 	suite  srtp.Suite
 }
 
-// defaultSuites are used when a route names none: what is cheap and strong first,
-// what everybody has last.
-var defaultSuites = []srtp.Suite{srtp.AEAD128GCM, srtp.AEAD256GCM, srtp.AESCM128SHA80, srtp.AESCM128SHA32}
+// When a route names no suites few are offered, what is cheap and strong first and
+// what everybody has last, for each makes the INVITE longer; and all are taken.
+var (
+	defaultSuites = []srtp.Suite{srtp.AEAD128GCM, srtp.AESCM128SHA80, srtp.AESCM128SHA32}
+	defaultTaken  = []srtp.Suite{
+		srtp.AEAD128GCM, srtp.AEAD256GCM, srtp.AESCM128SHA80, srtp.AESCM256SHA80, srtp.AESCM128SHA32, srtp.AESCM256SHA32,
+	}
+)
 
 func newSecurity(rule *policy.SRTP) security {
-	k := security{rule: rule, suites: defaultSuites, own: map[ownKey]*srtp.Key{}}
 	if rule == nil {
 		return security{}
 	}
+	k := security{rule: rule, suites: defaultSuites, taken: defaultTaken, own: map[ownKey]*srtp.Key{}}
 	if len(rule.Suites) > 0 {
 		k.suites = nil
 		for _, name := range rule.Suites {
@@ -47,6 +53,7 @@ func newSecurity(rule *policy.SRTP) security {
 				k.suites = append(k.suites, suite)
 			}
 		}
+		k.taken = k.suites
 	}
 	return k
 }
@@ -80,7 +87,7 @@ func (k *security) line(m *sdp.Media) (sdp.Crypto, bool) {
 		return sdp.Crypto{}, false
 	}
 	usable := m.Cryptos()
-	for _, suite := range k.suites {
+	for _, suite := range k.taken {
 		for _, c := range usable {
 			if c.Key.Suite == suite && !c.ClearRTCP {
 				return c, true

@@ -223,6 +223,13 @@ func (m *Media) SendNumber(to netip.AddrPort, number int) {
 	_, _ = m.rtp.WriteToUDPAddrPort(p.Raw, to)
 }
 
+// StartAt has the next packet bear that sequence number.
+func (m *Media) StartAt(seq uint16) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.seq = seq - 1
+}
+
 // Restart makes the media a new source: another SSRC, sequence and timestamp from here on.
 func (m *Media) Restart() {
 	m.mu.Lock()

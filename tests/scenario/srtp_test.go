@@ -20,7 +20,8 @@ type sdes struct {
 	profile srtp.ProtectionProfile
 	key     []byte
 	salt    []byte
-	mki     []byte // nil: none
+	mki     []byte                                        // nil: none
+	by      func(k *sdes, way string) func([]byte) []byte // who seals and opens with it; nil: pion
 }
 
 func newSDES(t *testing.T, tag int, suite string) *sdes {
@@ -62,6 +63,9 @@ func (k *sdes) context() *srtp.Context {
 }
 
 func (k *sdes) seal() func([]byte) []byte {
+	if k.by != nil {
+		return k.by(k, "seal")
+	}
 	c := k.context()
 	return func(b []byte) []byte {
 		out, err := c.EncryptRTP(nil, b, nil)
@@ -73,6 +77,9 @@ func (k *sdes) seal() func([]byte) []byte {
 }
 
 func (k *sdes) open() func([]byte) []byte {
+	if k.by != nil {
+		return k.by(k, "open")
+	}
 	c := k.context()
 	return func(b []byte) []byte {
 		out, err := c.DecryptRTP(nil, b, nil)
