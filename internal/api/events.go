@@ -23,6 +23,7 @@ type Broker struct {
 	next    uint64 // id of the next event
 	kept    []storedEvent
 	readers map[chan storedEvent]struct{}
+	forward func(id uint64, kind string, data []byte) // may be nil
 	closed  bool
 }
 
@@ -37,6 +38,14 @@ type storedEvent struct {
 // comes back after a restart misses nothing.
 func NewBroker() *Broker {
 	return &Broker{next: uint64(time.Now().UnixMicro()), readers: map[chan storedEvent]struct{}{}}
+}
+
+// Forward has each event given to f too, in order, until Close. f must not block,
+// and may keep data but not change it.
+func (b *Broker) Forward(f func(id uint64, kind string, data []byte)) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.forward = f
 }
 
 // Publish stores an event of the given type; data is encoded as JSON.
@@ -56,6 +65,9 @@ func (b *Broker) Publish(kind string, data any) {
 		b.kept = append(b.kept[:0], b.kept[eventsKept/4:]...)
 	}
 	b.kept = append(b.kept, e)
+	if b.forward != nil {
+		b.forward(e.id, kind, body)
+	}
 	for r := range b.readers {
 		select {
 		case r <- e:

@@ -21,6 +21,7 @@ import (
 	"sidetrack/internal/sip/transport"
 	"sidetrack/internal/sip/txn"
 	"sidetrack/internal/store"
+	"sidetrack/internal/webhook"
 	"sidetrack/policy"
 	"sidetrack/src"
 )
@@ -53,7 +54,8 @@ type App struct {
 	recorder  *src.Client
 	calls     *b2bua.Server
 	events    *api.Broker
-	journal   *store.Store // nil: none is kept
+	journal   *store.Store    // nil: none is kept
+	hooks     *webhook.Sender // nil: none
 	http      *api.Server
 	reloads   *reloads
 	watch     *watch
@@ -143,6 +145,9 @@ func (a *App) Start() error {
 
 func (a *App) bind() error {
 	if err := a.openJournal(); err != nil {
+		return err
+	}
+	if err := a.openHooks(); err != nil {
 		return err
 	}
 	for _, l := range a.cfg.SIP.Listeners {

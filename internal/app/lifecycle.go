@@ -94,7 +94,7 @@ func (a *App) shut() error {
 	}
 	err = errors.Join(err, a.transport.Close())
 	a.txn.Close()
-	return errors.Join(err, a.media.Close(), a.closeJournal()) // the last verdicts have been told
+	return errors.Join(err, a.media.Close(), a.closeHooks(), a.closeJournal()) // the last verdicts have been told
 }
 
 // ready is nil while new calls are taken.

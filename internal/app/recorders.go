@@ -117,6 +117,7 @@ func (a *App) needRestart(cfg *config.Config) []string {
 		{"media", a.cfg.Media, cfg.Media},
 		{"journal", a.cfg.Journal, cfg.Journal},
 		{"http", a.cfg.HTTP, cfg.HTTP},
+		{"webhooks", a.cfg.Webhooks, cfg.Webhooks},
 		{"log.format", a.cfg.Log.Format, cfg.Log.Format},
 	} {
 		if !reflect.DeepEqual(k.was, k.now) {

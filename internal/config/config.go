@@ -20,6 +20,7 @@ type Config struct {
 	Recorders []Recorder    // in the order of the file
 	Journal   Journal
 	HTTP      HTTP
+	Webhooks  Webhooks
 	Log       Log
 
 	// Warnings are no mistakes, but the operator should read them: each names
@@ -127,7 +128,7 @@ type Recorder struct {
 	ToURI             string // "": the URI of the SRS
 	Headers           []HeaderTemplate
 	Parameters        Parameters // how name → value reaches it
-	Socket            string // URL of a listener; "": chosen by the target
+	Socket            string     // URL of a listener; "": chosen by the target
 
 	// Nil when not given. The extensions, Caller and Callee are XML fragments
 	// whose values are escaped by the template itself.

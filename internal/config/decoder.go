@@ -34,8 +34,8 @@ func newDecoder(file string, opt Options) *decoder {
 		SIP:     defaultSIP(),
 		Media:   defaultMedia(),
 		Journal: defaultJournal(),
-		HTTP:    defaultHTTP(),
-		Log:     Log{Level: slog.LevelInfo, Format: "text"},
+		HTTP:    defaultHTTP(), Webhooks: defaultWebhooks(),
+		Log: Log{Level: slog.LevelInfo, Format: "text"},
 	}}
 }
 
@@ -72,6 +72,7 @@ func (d *decoder) root(c cursor) {
 		{"recording", d.ruleList},
 		{"journal", d.journal},
 		{"http", d.http},
+		{"webhooks", d.webhooks},
 		{"log", d.log},
 	})
 	if !ok {

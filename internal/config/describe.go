@@ -24,6 +24,7 @@ func (c *Config) Describe(w io.Writer) {
 	t.title("Around it")
 	c.Journal.describe(t)
 	c.HTTP.describe(t)
+	c.Webhooks.describe(t)
 	t.row("log", strings.ToLower(c.Log.Level.String())+", "+c.Log.Format)
 	_ = t.tw.Flush() // the writer's affair
 }

@@ -70,7 +70,7 @@ func TestEveryKeyIsShownAndDocumented(t *testing.T) {
 		if !given[key] {
 			t.Errorf("examples/full.yaml does not show %s", key)
 		}
-		section := !strings.Contains(key, ".") || strings.HasSuffix(key, ".tls") || key == "http.tokens" || key == "sip.rate" || key == "routes[].auth"
+		section := !strings.Contains(key, ".") || strings.HasSuffix(key, ".tls") || key == "http.tokens" || key == "webhooks.hooks" || key == "sip.rate" || key == "routes[].auth"
 		if !section && !strings.Contains(string(doc), "| `"+key+"` |") {
 			t.Errorf("docs/configuration.md does not document %s", key)
 		}

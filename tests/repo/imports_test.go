@@ -23,9 +23,10 @@ var directions = map[string][]string{
 	"internal/config":   {"policy", "metadata"},
 	"internal/recorder": {"metadata", "internal/sip…", "internal/sdp", "internal/srtp", "internal/audio"},
 	"internal/demo":     {"internal/app", "internal/config", "internal/recorder", "internal/audio", "internal/sip…", "internal/sdp", "metadata", "policy", "src"}, // a whole system
-	"internal/app":      {"b2bua", "src", "forker", "metadata", "policy", "internal/api", "internal/config", "internal/decide", "internal/sdp", "internal/srtp", "internal/sip…", "internal/store"},
+	"internal/app":      {"b2bua", "src", "forker", "metadata", "policy", "internal/api", "internal/config", "internal/decide", "internal/sdp", "internal/srtp", "internal/sip…", "internal/store", "internal/webhook"},
 	"internal/decide":   {"policy", "src"},
 	"internal/store":    {},
+	"internal/webhook":  {},
 	"tests/peer":        {}, // shares no code with the product
 }
 

@@ -1,0 +1,51 @@
+package app
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"sidetrack/internal/config"
+	"sidetrack/internal/webhook"
+)
+
+// hookTime is how long the last events may take to their receivers; what is left
+// waits on disk for the next start.
+const hookTime = 2 * time.Second
+
+// openHooks begins to tell webhooks of events, first of those left from before.
+func (a *App) openHooks() error {
+	w := a.cfg.Webhooks
+	if len(w.Hooks) == 0 {
+		return nil
+	}
+	cfg := webhook.Config{Dir: w.Queue, MaxSize: w.MaxSize, UserAgent: a.userAgent(), Log: a.log, Registerer: a.registry}
+	for _, h := range w.Hooks {
+		hook := webhook.Hook{Name: h.Name, URL: h.URL, Secret: h.Secret, Events: h.Events, Timeout: h.Timeout, GiveUp: h.GiveUp}
+		if h.CA != "" {
+			t, err := loadTLS("webhooks.hooks", &config.TLS{CA: h.CA})
+			if err != nil {
+				return err
+			}
+			hook.TLS = t
+		}
+		cfg.Hooks = append(cfg.Hooks, hook)
+	}
+	s, err := webhook.Open(cfg)
+	if err != nil {
+		return fmt.Errorf("webhooks.queue: %w", err)
+	}
+	a.hooks = s
+	a.events.Forward(s.Publish)
+	return nil
+}
+
+// closeHooks is called when no event is published any more.
+func (a *App) closeHooks() error {
+	if a.hooks == nil {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), hookTime)
+	defer cancel()
+	return a.hooks.Close(ctx)
+}

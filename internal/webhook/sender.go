@@ -1,0 +1,255 @@
+package webhook
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"math/rand/v2"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// Config is what a Sender needs.
+type Config struct {
+	Hooks      []Hook // names are unique
+	Dir        string // holds a folder for each hook
+	MaxSize    int64  // bytes on disk, of each hook
+	UserAgent  string
+	Log        *slog.Logger
+	Registerer prometheus.Registerer // may be nil
+
+	// Backoff is the wait after the n-th failure in a row, from 1. Nil: 1 s,
+	// doubled each time up to a minute, give or take a fifth.
+	Backoff func(n int) time.Duration
+}
+
+const backlog = 4096 // events of a hook on their way to the disk
+
+// Sender delivers events to all hooks. Its methods are safe for concurrent use.
+type Sender struct {
+	couriers []*courier
+}
+
+// courier serves one hook: a writer and a postman, each a goroutine.
+type courier struct {
+	hook    Hook
+	cfg     *Config
+	log     *slog.Logger
+	spool   *spool
+	post    *post
+	metrics *metrics
+
+	in      chan record
+	written chan struct{} // capacity 1: there is something on disk
+	lost    atomic.Uint64 // numbers to leave out: events that found in full
+	oldest  atomic.Int64  // time of the record at hand, in Unix nanoseconds; 0: none
+	failing atomic.Bool
+	wg      sync.WaitGroup // the postman
+	writer  sync.WaitGroup
+}
+
+// Open reads what is left on disk and begins to deliver it. The error is one line
+// that names the folder.
+func Open(cfg Config) (*Sender, error) {
+	if cfg.Backoff == nil {
+		cfg.Backoff = backoff
+	}
+	s := &Sender{}
+	m := newMetrics(s)
+	for _, h := range cfg.Hooks {
+		dir := filepath.Join(cfg.Dir, h.Name)
+		sp, err := openSpool(dir, cfg.MaxSize)
+		if err != nil {
+			s.Close(context.Background())
+			var pe *fs.PathError
+			if errors.As(err, &pe) {
+				err = pe.Err
+			}
+			return nil, fmt.Errorf("%s cannot be used: %w", dir, err)
+		}
+		c := &courier{
+			hook: h, cfg: &cfg, log: cfg.Log.With("webhook", h.Name), spool: sp, post: newPost(h, cfg.UserAgent), metrics: m,
+			in: make(chan record, backlog), written: make(chan struct{}, 1),
+		}
+		m.prepare(h.Name)
+		s.couriers = append(s.couriers, c)
+		c.start()
+	}
+	if cfg.Registerer != nil {
+		cfg.Registerer.MustRegister(m)
+	}
+	return s, nil
+}
+
+func backoff(n int) time.Duration {
+	d := min(time.Second<<min(n-1, 6), time.Minute)
+	return d*4/5 + rand.N(d*2/5)
+}
+
+// Publish gives an event to the hooks that want it. It never waits; data is kept.
+func (s *Sender) Publish(id uint64, kind string, data []byte) {
+	rec := record{ID: id, Type: kind, Time: time.Now().UTC(), Data: json.RawMessage(data)}
+	for _, c := range s.couriers {
+		if !c.hook.wants(kind) {
+			continue
+		}
+		select {
+		case c.in <- rec:
+		default:
+			c.lost.Add(1)
+			c.metrics.dropped(c.hook.Name, droppedBacklog)
+		}
+	}
+}
+
+// Close writes what has been published to disk and lets deliveries go on until
+// all is delivered, a receiver fails, or ctx ends. What is left is delivered
+// after the next Open. Publish must not be called any more.
+func (s *Sender) Close(ctx context.Context) error {
+	var err error
+	for _, c := range s.couriers {
+		close(c.in)
+	}
+	for _, c := range s.couriers {
+		c.writer.Wait()
+		c.finish(ctx)
+		err = errors.Join(err, c.spool.close())
+	}
+	return err
+}
+
+func (c *courier) start() {
+	c.writer.Go(c.write)
+	ctx, cancel := context.WithCancel(context.Background())
+	c.post.stop = cancel
+	c.wg.Go(func() { c.deliver(ctx) })
+}
+
+// finish ends the postman.
+func (c *courier) finish(ctx context.Context) {
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	for c.spool.depth() > 0 && !c.failing.Load() && ctx.Err() == nil {
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+		}
+	}
+	c.post.stop()
+	c.wg.Wait()
+	c.post.client.CloseIdleConnections()
+}
+
+// write puts events on disk.
+func (c *courier) write() {
+	trouble := false
+	for rec := range c.in {
+		for range c.lost.Swap(0) {
+			c.spool.skipped()
+		}
+		switch err := c.spool.append(rec); {
+		case err == nil:
+			trouble = false
+			select {
+			case c.written <- struct{}{}:
+			default:
+			}
+		case errors.Is(err, errFull):
+			c.metrics.dropped(c.hook.Name, droppedFull)
+		default:
+			c.metrics.dropped(c.hook.Name, droppedDisk)
+			if !trouble {
+				c.log.Error("events cannot be kept on disk", "error", err)
+			}
+			trouble = true
+		}
+	}
+}
+
+// deliver posts one record after the other until ctx ends.
+func (c *courier) deliver(ctx context.Context) {
+	for {
+		rec, ok, err := c.spool.next()
+		switch {
+		case err != nil:
+			c.log.Error("events cannot be read from disk", "error", err)
+			if !pause(ctx, c.cfg.Backoff(1)) {
+				return
+			}
+			continue
+		case !ok:
+			select {
+			case <-c.written:
+				continue
+			case <-ctx.Done():
+				return
+			}
+		}
+		c.oldest.Store(rec.Time.UnixNano())
+		if !c.insist(ctx, rec) {
+			return
+		}
+		c.oldest.Store(0)
+		if err := c.spool.done(rec); err != nil {
+			c.log.Error("what was delivered cannot be noted", "error", err)
+		}
+	}
+}
+
+// insist posts a record until it is taken or given up; false when ctx has ended
+// before.
+func (c *courier) insist(ctx context.Context, rec record) bool {
+	for n := 1; ; n++ {
+		// Its age counts when it cannot be delivered, not before it was tried.
+		err := c.post.send(ctx, rec)
+		var re *refused
+		switch {
+		case err == nil:
+			if c.failing.Swap(false) {
+				c.log.Info("webhook delivers again", "tries", n)
+			}
+			c.metrics.sent(c.hook.Name, sentDelivered)
+			return true
+		case ctx.Err() != nil:
+			return false
+		case errors.As(err, &re) && re.final():
+			c.log.Warn("webhook has refused an event", "id", rec.ID, "type", rec.Type, "status", re.status)
+			c.metrics.sent(c.hook.Name, sentFailed)
+			c.metrics.dropped(c.hook.Name, droppedRefused)
+			return true
+		}
+		c.metrics.sent(c.hook.Name, sentFailed)
+		if !c.failing.Swap(true) {
+			c.log.Warn("webhook does not deliver; tried again until it does", "error", err)
+		}
+		if time.Since(rec.Time) > c.hook.GiveUp {
+			c.metrics.dropped(c.hook.Name, droppedOld)
+			return true
+		}
+		wait := c.cfg.Backoff(n)
+		if re != nil {
+			wait = max(wait, re.after)
+		}
+		if !pause(ctx, wait) {
+			return false
+		}
+	}
+}
+
+func pause(ctx context.Context, d time.Duration) bool {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
