@@ -121,11 +121,27 @@ func (t *Tap) send(b []byte, payload int, now int64) {
 // not been sent: it gets a second try.
 func (t *Tap) transmit(b []byte, size int) error {
 	err := t.put(b, size)
-	if err != nil && unreachable(err) {
-		t.counts.unreachable++
-		err = t.put(b, size)
+	if err != nil {
+		err = t.retry(err, b, size)
 	}
 	return err
+}
+
+func (t *Tap) retry(err error, b []byte, size int) error {
+	if !unreachable(err) {
+		return err
+	}
+	t.counts.unreachable++
+	return t.put(b, size)
+}
+
+// sendAgain is send for a copy that the kernel has not taken at first.
+func (t *Tap) sendAgain(err error, b []byte, payload int, now int64) {
+	if err = t.retry(err, b, len(b)); err != nil {
+		t.drop(dropReason(err))
+		return
+	}
+	t.sent(1, len(b), uint64(payload), now)
 }
 
 func (t *Tap) put(b []byte, size int) error {

@@ -30,6 +30,10 @@
 // codec's silence on a running clock (mask.go). Copies may be collected and
 // leave a few at a time (batch.go).
 //
+// Packets of which nothing more is asked than to be sent on and copied, in order,
+// take a lane from step 2 on (lane.go): what those steps would decide is data by
+// then. A lane closes when anybody takes the relay's lock.
+//
 // Nothing on this path waits, logs or starts a goroutine, and once the memory
 // of backlogs and batches is there nothing allocates. A relay's
 // state is guarded by one mutex that is held for the length of one datagram;

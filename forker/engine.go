@@ -137,6 +137,16 @@ func (e *Engine) list(to []*Relay) []*Relay {
 	return to
 }
 
+// settle has everything counted that lanes have not told yet.
+func (e *Engine) settle() {
+	e.mu.Lock()
+	relays := e.list(nil)
+	e.mu.Unlock()
+	for _, r := range relays {
+		r.settle()
+	}
+}
+
 func (e *Engine) forget(r *Relay) {
 	e.mu.Lock()
 	defer e.mu.Unlock()

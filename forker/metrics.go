@@ -63,6 +63,7 @@ func (c collector) Collect(ch chan<- prometheus.Metric) {
 	counter := func(d *prometheus.Desc, v uint64, labels ...string) {
 		ch <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, float64(v), labels...)
 	}
+	c.engine.settle()
 	t := &c.engine.totals
 	for _, side := range []Side{SideA, SideB} {
 		counter(descPackets, t.packets[side].Load(), side.String())

@@ -142,3 +142,40 @@ func rawConnect(fd int, peer netip.AddrPort, six bool) error {
 	}
 	return nil
 }
+
+// rawWay is a descriptor and an encoded address; the zero value is not ready. It
+// is used under the lock of the relay that owns the socket, which is closed only
+// by the worker, long after.
+type rawWay struct {
+	fd   int
+	size uint32 // of the address; 0: the connected peer
+	sa   unix.RawSockaddrInet6
+}
+
+func rawWayOf(sock socket, to netip.AddrPort) (w rawWay) {
+	s, ok := sock.(*epollSocket)
+	if !ok {
+		return w
+	}
+	w.fd = s.fd
+	if to.IsValid() {
+		s.to.set(to, s.six)
+		w.sa, w.size = s.to.sa, s.to.size
+	}
+	return w
+}
+
+func (w *rawWay) ready() bool { return w.fd > 0 }
+
+func (w *rawWay) send(b []byte) error {
+	var sa unsafe.Pointer
+	if w.size != 0 {
+		sa = unsafe.Pointer(&w.sa)
+	}
+	_, _, errno := unix.RawSyscall6(unix.SYS_SENDTO, uintptr(w.fd), uintptr(unsafe.Pointer(unsafe.SliceData(b))), uintptr(len(b)),
+		unix.MSG_DONTWAIT|unix.MSG_NOSIGNAL, uintptr(sa), uintptr(w.size))
+	if errno != 0 {
+		return errno
+	}
+	return nil
+}

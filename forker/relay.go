@@ -5,7 +5,6 @@ import (
 	"net/netip"
 	"runtime/debug"
 	"slices"
-	"sync"
 
 	"sidetrack/internal/srtp"
 )
@@ -59,7 +58,7 @@ type Relay struct {
 	// mu guards everything below and all that the routes, streams and taps of
 	// this relay hold. It is held for one datagram, its sends included, which
 	// never wait.
-	mu        sync.Mutex
+	mu        relayLock
 	closed    bool
 	streams   []*stream
 	taps      []*Tap

@@ -22,6 +22,7 @@ type route struct {
 	flow    *flow   // routeRelay: what to count, where to copy
 	tap     *Tap    // routeReports
 	quiet   *silent // routeQuiet
+	lane    *lane   // routeRelay: the short way; nil: there has been none
 }
 
 // flow is one direction of a stream: what one side sends.
@@ -48,10 +49,11 @@ type flowCounters struct {
 func (r *route) handle(b []byte, from netip.AddrPort, now int64) {
 	switch r.kind {
 	case routeRelay:
-		r.relay.mu.Lock()
+		m := &r.relay.mu
+		m.Mutex.Lock() // not through relayLock: that would close the lanes
 		defer r.relay.unlock()
-		if !r.relay.closed {
-			r.pass(b, from, now)
+		if r.lane == nil || !r.lane.open || !r.lane.pass(b, from, now) {
+			r.detour(b, from, now)
 		}
 	case routeReports:
 		r.tap.report(b, from, now)
@@ -60,7 +62,22 @@ func (r *route) handle(b []byte, from netip.AddrPort, now int64) {
 	}
 }
 
+// detour has a datagram go the long way. Lanes of other flows stay open unless
+// it has changed what they go by: where the party of this one is.
+func (r *route) detour(b []byte, from netip.AddrPort, now int64) {
+	if r.relay.closed {
+		return
+	}
+	r.relay.mu.shut(r.lane)
+	target, host := r.from.media.target(), r.relay.hosts[r.from.side]
+	r.pass(b, from, now)
+	if r.from.media.target() != target || r.relay.hosts[r.from.side] != host {
+		r.relay.mu.settle()
+	}
+}
+
 // pass is the relay's way of a datagram: classify, admit, count, forward, copy.
+// It may open a lane for those that follow (lane.go).
 func (r *route) pass(b []byte, from netip.AddrPort, now int64) {
 	var hdr header
 	var h *header
@@ -95,6 +112,7 @@ func (r *route) pass(b []byte, from netip.AddrPort, now int64) {
 		return
 	}
 	r.flow.copy(b, h, now)
+	r.enter(h, from, now)
 }
 
 // read reads the header of a media packet. Of SRTP the padding cannot be seen.
@@ -177,6 +195,11 @@ func (r *route) forward(b []byte, control bool) {
 	if err == nil {
 		return
 	}
+	r.failed()
+}
+
+// failed counts a packet that the kernel did not take.
+func (r *route) failed() {
 	r.flow.counts.failures++
 	r.relay.engine.totals.failures[r.from.side].Add(1)
 }
