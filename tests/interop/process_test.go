@@ -206,29 +206,46 @@ func newSite(t *testing.T, namespace, ip, route string) *site {
 // newSiteWith has more keys below sip, each on a line of its own, and more sockets.
 func newSiteWith(t *testing.T, namespace, ip, route, keys string, listeners ...string) *site {
 	t.Helper()
-	s := &site{t: t, ip: ip, dir: t.TempDir(), http: fmt.Sprintf("http://%s:%d", ip, httpPort)}
 	more := ""
 	for _, l := range listeners {
 		more += fmt.Sprintf(", %q", l)
 	}
+	return newSiteOf(t, namespace, ip, siteKeys{sip: keys, listeners: more, routes: fmt.Sprintf("  - to: %q\n", route)})
+}
+
+// token is for the API of a site.
+const token = "interop-tests-may-do-it"
+
+// siteKeys are parts of a site's configuration.
+type siteKeys struct {
+	sip       string // more lines below sip
+	listeners string // more of them, each behind a comma
+	routes    string // the list
+	recorder  string // more keys of the recorder, each behind a comma
+}
+
+// newSiteOf starts both with that configuration.
+func newSiteOf(t *testing.T, namespace, ip string, keys siteKeys) *site {
+	t.Helper()
+	s := &site{t: t, ip: ip, dir: t.TempDir(), http: fmt.Sprintf("http://%s:%d", ip, httpPort)}
 	yaml := fmt.Sprintf(`
 sip:
-  listen: ["udp://%[1]s:%[2]d", "tcp://%[1]s:%[2]d"%[7]s]
+  listen: ["udp://%[1]s:%[2]d", "tcp://%[1]s:%[2]d"%[3]s]
   trusted: [127.0.0.0/8, %[1]s/32]
   drain: 1s
 %[6]s
 routes:
-  - to: "%[3]s"
+%[7]s
 media:
   listen: %[1]s
   ports: 20000-29999
 recorders:
-  main: {srs: "sip:%[1]s:%[4]d;transport=tcp"}
+  main: {srs: "sip:%[1]s:%[4]d;transport=tcp"%[8]s}
 recording:
   - recorder: main
-http: {listen: "%[1]s:%[5]d"}
+http: {listen: "%[1]s:%[5]d", tokens: [{name: tests, role: admin, token: %[9]s}]}
 log: {level: info, format: text}
-`, ip, proxyPort, route, srsPort, httpPort, keys, more)
+`, ip, proxyPort, keys.listeners, srsPort, httpPort, keys.sip, keys.routes, keys.recorder, token)
 	s.file = filepath.Join(t.TempDir(), "sidetrack.yaml")
 	if err := os.WriteFile(s.file, []byte(yaml), 0o600); err != nil {
 		t.Fatal(err)
@@ -250,7 +267,12 @@ func (s *site) serve(namespace string) {
 
 func (s *site) get(path string) (int, []byte) {
 	client := http.Client{Timeout: 5 * time.Second, Transport: &http.Transport{DisableKeepAlives: true}}
-	resp, err := client.Get(s.http + path)
+	req, err := http.NewRequest(http.MethodGet, s.http+path, nil)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	req.Header.Set("Authorization", "Bearer "+token) // the namespace is not this host
+	resp, err := client.Do(req)
 	if err != nil {
 		return 0, nil
 	}
