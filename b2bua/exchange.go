@@ -147,6 +147,7 @@ func (x *exchange) onSuccess(tx *txn.ClientTx, resp *sip.Message, flow transport
 		c.ringing.clock.Stop()
 		x.branch.dialogs[sideB].Confirm(resp)
 		c.learnCallee(resp, x.branch)
+		c.who.keep(resp)
 		c.onAnswer()
 	} else {
 		x.agreed(resp)

@@ -30,6 +30,7 @@ type who struct {
 	spoken   [2]string      // URI of each side's own From, as last seen
 	session  [2]string      // each side's half of the Session-ID (RFC 7989)
 	diverted []metadata.Party
+	answer   []metadata.Header // the 2xx's
 }
 
 // believes tells whether side s may say who it is.
@@ -97,6 +98,14 @@ func (c *Call) learnCallee(resp *sip.Message, b *branch) {
 	if !sameParty(p, c.who.party[sideB]) || b.session != c.who.session[sideB] {
 		c.who.party[sideB], c.who.session[sideB] = p, b.session
 		c.media.changed = true
+	}
+}
+
+// keep keeps the headers of the answer, for what a recorder is told of them.
+func (w *who) keep(resp *sip.Message) {
+	w.answer = make([]metadata.Header, len(resp.Headers))
+	for i, h := range resp.Headers {
+		w.answer[i] = metadata.Header{Name: h.Name, Value: h.Value}
 	}
 }
 

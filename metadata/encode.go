@@ -1,6 +1,7 @@
 package metadata
 
 import (
+	"cmp"
 	"math"
 	"strconv"
 	"time"
@@ -13,13 +14,20 @@ const usualSize = 3 << 10
 // of the schema (RFC 7865 §9), times in UTC with milliseconds. Text is cleaned
 // and addresses are escaped, so that the document is valid whatever names hold.
 // The error is always nil.
-func (r *Recording) XML() ([]byte, error) {
-	w := &writer{b: make([]byte, 0, usualSize)}
+func (r *Recording) XML() ([]byte, error) { return r.Styled(Style{}) }
+
+// Styled is XML for a reader that wants it otherwise.
+func (r *Recording) Styled(s Style) ([]byte, error) {
+	w := &writer{b: make([]byte, 0, usualSize), style: s}
 	w.b = append(w.b, `<?xml version="1.0" encoding="UTF-8"?>`+"\n"...)
-	root := w.element("recording", 0)
-	root.attr("xmlns", Namespace)
-	root.text("datamode", string(r.Mode()))
-	r.encode(root)
+	root := w.element(cmp.Or(s.Root, "recording"), 0)
+	root.attr("xmlns", cmp.Or(s.Namespace, Namespace))
+	root.text(cmp.Or(s.DataMode, "datamode"), string(r.Mode()))
+	if s.Nested {
+		r.nest(root)
+	} else {
+		r.encode(root)
+	}
 	root.extensions(r.Extensions)
 	root.close()
 	w.b = append(w.b, '\n')
@@ -53,7 +61,7 @@ func (r *Recording) encode(root node) {
 
 func (g Group) encode(root node) {
 	n := root.child("group")
-	n.attr("group_id", string(g.ID))
+	n.id("group_id", g.ID)
 	n.times(g.Associated, g.Disassociated)
 	n.extensions(g.Extensions)
 	n.close()
@@ -61,7 +69,7 @@ func (g Group) encode(root node) {
 
 func (s Session) encode(root node) {
 	n := root.child("session")
-	n.attr("session_id", string(s.ID))
+	n.id("session_id", s.ID)
 	for _, id := range s.SIPSessionIDs {
 		n.text("sipSessionID", id)
 	}
@@ -69,7 +77,7 @@ func (s Session) encode(root node) {
 		r.encode(n)
 	}
 	if s.GroupRef != "" {
-		n.text("group-ref", string(s.GroupRef))
+		n.ref("group-ref", s.GroupRef)
 	}
 	n.time("start-time", s.Start)
 	n.time("stop-time", s.Stop)
@@ -92,7 +100,7 @@ func (r Reason) encode(session node) {
 
 func (p Participant) encode(root node) {
 	n := root.child("participant")
-	n.attr("participant_id", string(p.ID))
+	n.id("participant_id", p.ID)
 	names := p.NameIDs
 	if len(names) == 0 {
 		names = []NameID{{}} // the schema demands one
@@ -119,9 +127,9 @@ func (id NameID) encode(participant node) {
 
 func (s Stream) encode(root node) {
 	n := root.child("stream")
-	n.attr("stream_id", string(s.ID))
+	n.id("stream_id", s.ID)
 	if s.SessionID != "" {
-		n.attr("session_id", string(s.SessionID))
+		n.id("session_id", s.SessionID)
 	}
 	if s.Label != "" {
 		n.text("label", s.Label)
@@ -132,7 +140,7 @@ func (s Stream) encode(root node) {
 
 func (a SessionRecordingAssoc) encode(root node) {
 	n := root.child("sessionrecordingassoc")
-	n.attr("session_id", string(a.SessionID))
+	n.id("session_id", a.SessionID)
 	n.times(a.Associated, a.Disassociated)
 	n.extensions(a.Extensions)
 	n.close()
@@ -140,8 +148,8 @@ func (a SessionRecordingAssoc) encode(root node) {
 
 func (a ParticipantSessionAssoc) encode(root node) {
 	n := root.child("participantsessionassoc")
-	n.attr("participant_id", string(a.ParticipantID))
-	n.attr("session_id", string(a.SessionID))
+	n.id("participant_id", a.ParticipantID)
+	n.id("session_id", a.SessionID)
 	n.times(a.Associated, a.Disassociated)
 	for _, p := range a.Params {
 		c := n.child("param")
@@ -156,12 +164,12 @@ func (a ParticipantSessionAssoc) encode(root node) {
 // encode writes the times last: here, and only here, the schema wants it so.
 func (a ParticipantStreamAssoc) encode(root node) {
 	n := root.child("participantstreamassoc")
-	n.attr("participant_id", string(a.ParticipantID))
+	n.id("participant_id", a.ParticipantID)
 	for _, id := range a.Send {
-		n.text("send", string(id))
+		n.ref("send", id)
 	}
 	for _, id := range a.Recv {
-		n.text("recv", string(id))
+		n.ref("recv", id)
 	}
 	n.times(a.Associated, a.Disassociated)
 	n.extensions(a.Extensions)
@@ -199,11 +207,15 @@ func (n node) closeWith(text string) {
 	n.w.end(n.tag)
 }
 
+func (n node) id(key string, id ID) { n.attr(key, n.w.style.id(id)) }
+
+func (n node) ref(tag string, id ID) { n.text(tag, n.w.style.id(id)) }
+
 func (n node) text(tag, value string) { n.child(tag).closeWith(clean(value)) }
 
 func (n node) time(tag string, t time.Time) {
 	if y := t.UTC().Year(); !t.IsZero() && y >= 1 && y <= 9999 { // RFC 3339 has no other years
-		n.text(tag, formatTime(t))
+		n.text(tag, n.w.style.time(t))
 	}
 }
 

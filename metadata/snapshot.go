@@ -19,6 +19,7 @@ type Snapshot struct {
 	Answered time.Time // zero while not answered
 	Ended    time.Time // zero while the call lasts
 
+	Answer  []Header // of the 2xx that answered the call, nil until then; not changed later
 	Reasons []Reason // RFC 3326 Reason values of the ending, may be empty
 	State   CallState
 }
@@ -29,6 +30,9 @@ type Related struct {
 	Name  string
 	Since time.Time // when the first two came together
 }
+
+// Header is one header field of a SIP message.
+type Header struct{ Name, Value string }
 
 // CallState is the phase of a call.
 type CallState string

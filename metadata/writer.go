@@ -5,8 +5,9 @@ import "unicode/utf8"
 // writer writes canonical XML (Canonical XML 1.0 §2.3: what is escaped, and how), front to back, into one buffer.
 // A document goes out with each change of a call: a tree of elements built only to be written costs ten times as much.
 type writer struct {
-	b    []byte
-	open bool // a start tag may still take attributes
+	b     []byte
+	open  bool // a start tag may still take attributes
+	style Style
 }
 
 func (w *writer) element(tag string, depth int) node {

@@ -19,11 +19,18 @@ type Invite struct {
 	Route      string     // name of the route taken; "" until one is chosen
 	Received   time.Time  // when it came
 
+	Answered []Header // header fields of the 2xx; nil until then
+
 	// Codecs gives the names of the codecs that the offer names (a=rtpmap, or
 	// the static payload type's of RFC 3551). It is asked only by rules that go
 	// by codec; nil: there is no offer.
 	Codecs func() []string
 }
+
+// Answer returns the value of the first header field called name of the 2xx
+// that answered the call, "" when it has none or the call is not answered. It
+// is for what is made of a call that goes on: rules never see it.
+func (i *Invite) Answer(name string) string { return first(i.Answered, name) }
 
 // Address is a From or To header taken apart.
 type Address struct {
@@ -39,10 +46,12 @@ type Header struct{ Name, Value string }
 // Header returns the value of the first header field called name, or "" when
 // the request has none. Names compare without regard to case, and a compact
 // form equals its long form (RFC 3261 §7.3.3).
-func (i *Invite) Header(name string) string {
-	for k := range i.Headers {
-		if sameName(i.Headers[k].Name, name) {
-			return i.Headers[k].Value
+func (i *Invite) Header(name string) string { return first(i.Headers, name) }
+
+func first(headers []Header, name string) string {
+	for k := range headers {
+		if sameName(headers[k].Name, name) {
+			return headers[k].Value
 		}
 	}
 	return ""

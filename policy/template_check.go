@@ -138,14 +138,14 @@ func follow(t reflect.Type, idents []string) (reflect.Type, error) {
 
 func member(t reflect.Type, name string) (reflect.Type, bool) {
 	if t == inviteType {
-		if name == "Header" {
+		if name == "Header" || name == "Answer" {
 			return stringType, true
 		}
 		t = t.Elem()
 	}
 	// Only the plain fields: methods of net/netip and the raw header list are
 	// no part of the language.
-	if t.Kind() != reflect.Struct || t == reflect.TypeFor[netip.Addr]() || name == "Headers" {
+	if t.Kind() != reflect.Struct || t == reflect.TypeFor[netip.Addr]() || name == "Headers" || name == "Answered" {
 		return nil, false
 	}
 	f, ok := t.FieldByName(name)
@@ -158,7 +158,7 @@ func member(t reflect.Type, name string) (reflect.Type, bool) {
 // members lists what can be said after prefix.
 func members(prefix []string, t reflect.Type) string {
 	if t == inviteType {
-		return `.From.User, .To.User, .CallID, .Header "X-Name" and others`
+		return `.From.User, .To.User, .CallID, .Header "X-Name", .Answer "X-Name" and others`
 	}
 	if t.Kind() != reflect.Struct || t == reflect.TypeFor[netip.Addr]() {
 		return "no fields in ." + strings.Join(prefix, ".")

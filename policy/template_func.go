@@ -16,6 +16,8 @@ var functions = template.FuncMap{
 	"upper": func(s string) (string, error) { return limit(strings.ToUpper(s)) },
 	"trim":  func(s string) (string, error) { return limit(strings.TrimSpace(s)) },
 	"print": func(v ...any) (string, error) { return limit(fmt.Sprint(v...)) },
+	// ident makes a name of whatever it is given: letters, digits, - and _, beginning with a letter, at most 64.
+	"ident": func(s string) (string, error) { return ident(s), nil },
 	"urlquery": func(v ...any) (string, error) {
 		return limit(url.QueryEscape(fmt.Sprint(v...)))
 	},
@@ -26,6 +28,19 @@ var functions = template.FuncMap{
 		}
 		return limit(b.String())
 	},
+}
+
+func ident(s string) string {
+	s = strings.Map(func(r rune) rune {
+		if r < 0x80 && (r == '-' || r == '_' || r >= '0' && r <= '9' || r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z') {
+			return r
+		}
+		return '-'
+	}, s)
+	if s == "" || s[0] < 'A' || s[0] == '_' {
+		s = "id-" + s
+	}
+	return s[:min(len(s), 64)]
 }
 
 // comparisons are those of text/template that cost nothing.

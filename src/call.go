@@ -2,6 +2,7 @@ package src
 
 import (
 	"slices"
+	"strings"
 
 	"sidetrack/forker"
 	"sidetrack/internal/sip/txn"
@@ -15,7 +16,7 @@ type call struct {
 	// Set once.
 	client   *Client
 	lane     *txn.Lane
-	invite   *policy.Invite
+	invite   *policy.Invite // with the headers of the answer, once there is one
 	relay    *forker.Relay
 	notify   func(metadata.RecordingState, string)
 	decision policy.Decision
@@ -36,6 +37,7 @@ func (k *call) onSnapshot(cs metadata.Snapshot) {
 		return
 	}
 	k.cs = cs
+	k.answered()
 	for _, s := range slices.Clone(k.sessions) {
 		s.onSnapshot(cs)
 	}
@@ -55,23 +57,27 @@ func (k *call) onEnd(cs metadata.Snapshot) {
 // plan makes a wish of each recording that the rules want, or asks for one. The
 // call's owner hears of those that are required, or of all where none is.
 func (k *call) plan() {
+	k.answered()
 	voices := chorus{notify: k.notify, required: k.decision.Required()}
 	var questions []*inquiry
 	for _, d := range k.decision.Wanted {
 		if d.Start == policy.StartManual {
 			continue
 		}
-		w := k.wish(&d)
-		if w.required || !voices.required {
-			w.notify = voices.part()
+		whole := k.wish(&d)
+		wishes := whole.sessions()
+		for i := range wishes {
+			if whole.required || !voices.required {
+				wishes[i].notify = voices.part()
+			}
 		}
 		switch n := len(questions); {
 		case d.Decide == nil:
-			k.pending = append(k.pending, w)
+			k.pending = append(k.pending, wishes...)
 		case n > 0 && questions[n-1].ask == d.Decide:
-			questions[n-1].wishes = append(questions[n-1].wishes, w)
+			questions[n-1].wishes = append(questions[n-1].wishes, wishes...)
 		default:
-			questions = append(questions, &inquiry{ask: d.Decide, wishes: []wish{w}})
+			questions = append(questions, &inquiry{ask: d.Decide, wishes: wishes})
 		}
 	}
 	for _, q := range questions {
@@ -84,6 +90,20 @@ func (k *call) wish(d *policy.Wanted) wish {
 		recorder: k.client.recorder(d.Recorder), recorderName: d.Recorder, name: d.Recorder, rule: d.Rule,
 		tracks: d.Tracks, onHold: d.OnHold, required: d.Required, start: d.Start, tone: d.Tone,
 	}
+}
+
+// answered lets templates see the headers of the answer, in a copy: rules and
+// the call's owner share the INVITE.
+func (k *call) answered() {
+	if k.cs.Answer == nil || k.invite == nil || k.invite.Answered != nil {
+		return
+	}
+	in := *k.invite
+	in.Answered = make([]policy.Header, len(k.cs.Answer))
+	for i, h := range k.cs.Answer {
+		in.Answered[i] = policy.Header(h)
+	}
+	k.invite = &in
 }
 
 // applyRules begins the recordings whose time has come.
@@ -114,10 +134,21 @@ func (k *call) record(w wish) *Session {
 	return s
 }
 
-// named finds a live session of the call.
+// records makes the sessions that a wish takes, and gives the first.
+func (k *call) records(w wish) *Session {
+	var first *Session
+	for _, w := range w.sessions() {
+		if s := k.record(w); first == nil {
+			first = s
+		}
+	}
+	return first
+}
+
+// named finds a live session of the call, or one of the two of that name.
 func (k *call) named(name string) *Session {
 	for _, s := range k.sessions {
-		if s.name == name {
+		if s.name == name || strings.TrimSuffix(strings.TrimSuffix(s.name, ".caller"), ".callee") == name {
 			return s
 		}
 	}

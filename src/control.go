@@ -66,7 +66,7 @@ func (c *Client) Start(ctx context.Context, callID string, req StartRequest) (Vi
 		if k.named(w.name) != nil {
 			return View{}, fmt.Errorf("recording %q of the call runs: %w", w.name, ErrState)
 		}
-		return k.record(w).View(), nil
+		return k.records(w).View(), nil
 	})
 }
 

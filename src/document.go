@@ -73,7 +73,11 @@ func parsed[T any](s *Session, key string, t *policy.Template, parse func(string
 
 // document is the complete snapshot of the call as it is known now.
 func (s *Session) document(opts ...metadata.Option) *metadata.Recording {
-	return s.recorder.Dialect.colour(s.builder.Complete(s.cs, s.streams.labeled(), s.now(), opts...), s.cs.SIPCallID)
+	cs := s.cs
+	if s.recorder.Dialect.Streams == StreamsTwo && cs.Group.Name == "" { // the two sessions of a call belong together
+		cs.Group = metadata.Related{Name: cs.ID, Since: cs.Started}
+	}
+	return s.recorder.Dialect.colour(s.builder.Complete(cs, s.streams.labeled(), s.now(), opts...), cs.SIPCallID)
 }
 
 func (s *Session) now() time.Time { return s.client.cfg.Now() }
@@ -81,12 +85,12 @@ func (s *Session) now() time.Time { return s.client.cfg.Now() }
 // fill gives m the body of an RS request: the description first, for some
 // recorders look no further, then the document (RFC 7866 §9.1).
 func (d *Dialect) fill(m *sip.Message, description []byte, doc *metadata.Recording) error {
-	xml, err := doc.XML()
+	xml, err := doc.Styled(d.Style)
 	if err != nil {
 		return err
 	}
 	m.SetBody(body.Mixed(
-		body.Part{ContentType: sdpType, Body: description},
+		body.Part{ContentType: sdpType, Body: d.pauses(description)},
 		body.Part{ContentType: d.metadataType(), Disposition: metadata.Disposition, Body: xml},
 	))
 	return nil
@@ -95,7 +99,7 @@ func (d *Dialect) fill(m *sip.Message, description []byte, doc *metadata.Recordi
 // fillDocument gives m a body of metadata alone. It must hold no labels: their
 // scope is the message with the description that defines them (RFC 7866 §7.1.1).
 func (d *Dialect) fillDocument(m *sip.Message, doc *metadata.Recording) error {
-	xml, err := doc.XML()
+	xml, err := doc.Styled(d.Style)
 	if err != nil {
 		return err
 	}

@@ -46,7 +46,8 @@ func (s *Session) stop(reason string) {
 }
 
 // hangUp stops the media and sends BYE with what has changed since the last
-// document: the end (RFC 8068 §3.2.4). It is a partial document, because one
+// document: the end (RFC 8068 §3.2.4), or tells that before in an UPDATE, by the
+// recorder's dialect. It is a partial document, because one
 // with labels may not travel without the description that defines them (RFC
 // 7866 §7.1.1), and a re-INVITE on the way out would leave a recorder that dies
 // slowly another chance to keep the session.
@@ -54,10 +55,7 @@ func (s *Session) hangUp(opts ...metadata.Option) {
 	s.streams.close()
 	var last *metadata.Recording
 	if s.agreed != nil {
-		last = metadata.Diff(s.agreed.doc, s.document(opts...))
-		for i := range last.Streams {
-			last.Streams[i].Label = ""
-		}
+		last = s.recorder.Dialect.last(s.agreed.doc, s.document(opts...))
 	}
 	s.bye(s.leg, last, s.unbind)
 }
@@ -147,10 +145,14 @@ type bye struct {
 }
 
 func (b *bye) send() {
+	if b.last != nil && b.s.recorder.Dialect.Last == LastInUpdate && b.leg.updates {
+		(&lastWord{bye: b}).send()
+		return
+	}
 	req := b.leg.dialog.Request("BYE")
 	req.Add("Date", b.s.now().UTC().Format(http.TimeFormat)) // tells the SRS when the RS ended (RFC 7865 §6.1.1)
 	b.s.sign(req)
-	if b.last != nil && !b.last.Empty() {
+	if b.last != nil {
 		if err := b.s.recorder.Dialect.fillDocument(req, b.last); err != nil {
 			b.s.log.Warn("last document left out", "error", err)
 		}

@@ -59,7 +59,7 @@ func (c *Client) contact(r *Recorder, to txn.Target) string {
 	if l := c.cfg.Layer.Leaving(to); l != nil {
 		uri = l.ContactURI("")
 	}
-	return "<" + uri + ">" + r.Dialect.featureTag()
+	return r.Dialect.contact(uri)
 }
 
 // leaving makes a target leave from a recorder's socket, where that speaks the

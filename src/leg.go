@@ -14,12 +14,14 @@ type leg struct {
 	contact string // our Contact, with the feature tag
 	auth    *authority
 	target  txn.Target // where the INVITE went: identity and socket of what follows
+	updates bool       // the peer allows UPDATE (RFC 3311 §5.1)
 }
 
 func newLeg(lane *txn.Lane, auth *authority, tx *txn.ClientTx, resp *sip.Message, flow transport.Flow) *leg {
 	d := dialog.NewUAC(tx.Request(), resp)
 	d.Flow = flow
-	return &leg{lane: lane, auth: auth, dialog: d, contact: tx.Request().Get("Contact"), target: tx.Target()}
+	return &leg{lane: lane, auth: auth, dialog: d, contact: tx.Request().Get("Contact"), target: tx.Target(),
+		updates: resp.HasToken("Allow", "UPDATE")}
 }
 
 // route finds the way to the remote target. On a stream we stay on the

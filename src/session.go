@@ -40,6 +40,18 @@ type wish struct {
 	notify             func(metadata.RecordingState, string) // nil: nobody
 }
 
+// sessions are what the wish takes: one session, or one for each party where
+// the recorder wants no more than one stream in each.
+func (w wish) sessions() []wish {
+	if w.recorder == nil || w.recorder.Dialect.Streams != StreamsTwo || !w.tracks.Caller() || !w.tracks.Callee() {
+		return []wish{w}
+	}
+	caller, callee := w, w
+	caller.tracks, caller.name = policy.TracksCaller, w.name+".caller"
+	callee.tracks, callee.name = policy.TracksCallee, w.name+".callee"
+	return []wish{caller, callee}
+}
+
 // Session is one recording session (RS): the wish to record one call, the
 // attempts to have an SRS take it, and the dialog with the one that did.
 //
@@ -133,7 +145,7 @@ func newSession(k *call, w wish) *Session {
 	if s.notify == nil {
 		s.notify = func(metadata.RecordingState, string) {}
 	}
-	s.streams.shift = s.recorder.Dialect.LabelShift
+	s.streams.dialect = s.recorder.Dialect
 	s.started = s.now()
 	s.since = s.started
 	s.log = k.client.log.With("call", k.cs.ID, "recorder", s.recorder.Name)
@@ -228,9 +240,9 @@ func (s *Session) wanted(st *stream) bool {
 }
 
 // sends tells whether a stream is to be offered as sent: a pause as silence
-// changes nothing of what was agreed.
+// changes nothing of what was agreed, nor does one that is not told.
 func (s *Session) sends(st *stream) bool {
-	return s.wanted(st) || s.recorder.Pause != forker.PauseStop && !st.gone
+	return s.wanted(st) || !st.gone && (s.recorder.Pause != forker.PauseStop || s.recorder.Dialect.Hold == HoldNone)
 }
 
 // steer makes the taps follow, first of all, and then the state.

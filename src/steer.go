@@ -159,6 +159,6 @@ func (k *call) begin(w *policy.Wanted) error {
 	if k.cs.State != metadata.CallAnswered {
 		return ErrState
 	}
-	k.record(k.wish(w))
+	k.records(k.wish(w))
 	return nil
 }

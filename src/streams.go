@@ -11,11 +11,11 @@ import (
 // streams are the m-lines of a recording session, in order. They are never
 // taken away, only disabled (RFC 3264 §8.2, RFC 7866 §7.1.1.1).
 type streams struct {
-	all    []*stream
-	tracks policy.Tracks
-	shift  int         // of the labels: Dialect.LabelShift
-	secure bool        // what the call encrypts may be copied
-	audio  []audioLine // the call's audio m-lines, in the order in which they appeared
+	all     []*stream
+	tracks  policy.Tracks
+	dialect Dialect     // who gets which label
+	secure  bool        // what the call encrypts may be copied
+	audio   []audioLine // the call's audio m-lines, in the order in which they appeared
 }
 
 // audioLine is what must be remembered of an audio m-line of the call.
@@ -40,10 +40,13 @@ func (l *streams) follow(cs metadata.Snapshot) {
 		both := m.Caller.Sends && m.Callee.Sends
 		line.twoWay = line.twoWay || both
 		held := line.twoWay && !both
+		if l.dialect.CalleeFirst && l.tracks.Callee() {
+			l.take(metadata.Callee, ordinal, m, m.Callee, held)
+		}
 		if l.tracks.Caller() {
 			l.take(metadata.Caller, ordinal, m, m.Caller, held)
 		}
-		if l.tracks.Callee() {
+		if !l.dialect.CalleeFirst && l.tracks.Callee() {
 			l.take(metadata.Callee, ordinal, m, m.Callee, held)
 		}
 	}
@@ -65,7 +68,7 @@ func (l *streams) take(party metadata.PartyRole, ordinal int, m metadata.MediaSt
 		if !usable {
 			return
 		}
-		st = &stream{label: label(party, ordinal, l.shift), party: party, index: m.Index, flow: forker.AB}
+		st = &stream{label: l.dialect.label(party, ordinal), party: party, index: m.Index, flow: forker.AB}
 		if party == metadata.Callee {
 			st.flow = forker.BA
 		}
@@ -79,17 +82,6 @@ func (l *streams) take(party metadata.PartyRole, ordinal int, m metadata.MediaSt
 	if st.follow(f.Formats) {
 		st.unsettle()
 	}
-}
-
-// label is 1 for the caller and 2 for the callee, 3 and 4 on a second audio
-// m-line, and so on: what recorders expect who tell the parties by it. A dialect
-// may begin elsewhere.
-func label(party metadata.PartyRole, ordinal, shift int) string {
-	n := 2*ordinal + 1 + shift
-	if party == metadata.Callee {
-		n++
-	}
-	return decimal(n)
 }
 
 func describable(formats []metadata.Format) bool {

@@ -19,6 +19,7 @@ type updates struct {
 	due     bool       // something may have changed since the last one
 	must    bool       // the next one goes out even if nothing has changed
 	proof   bool       // the next one must be answered in time: the SRS seems dead
+	whole   bool       // the next one tells everything: the last was refused
 	glare   *txn.Timer // runs after a 491
 	retry   *txn.Timer // runs after a refusal that left a stream deaf
 	tries   int        // refusals of that kind in a row
@@ -71,10 +72,17 @@ func (s *Session) flush() {
 	if !must && o.same(&s.agreed.offer, s.origin) && metadata.Diff(s.agreed.doc, doc).Empty() {
 		return
 	}
+	if s.recorder.Dialect.Carrier == CarrierNone && !must {
+		s.force()
+		return
+	}
 	s.version = o.version
 	u.retry.Stop()
 	u.retry = nil
-	u.pending = &update{s: s, leg: s.leg, offer: o, doc: doc, proof: u.proof}
+	u.pending = &update{s: s, leg: s.leg, method: s.carrier(), offer: o, doc: doc, sent: doc, proof: u.proof}
+	if !must && !u.whole {
+		u.pending.sent = s.recorder.Dialect.wording(s.agreed.doc, doc)
+	}
 	u.proof = false
 	u.pending.send()
 }
@@ -93,24 +101,34 @@ func (s *Session) newOffer() offer {
 	return o
 }
 
-// update is one re-INVITE.
+// carrier is the method of updates.
+func (s *Session) carrier() string {
+	if s.recorder.Dialect.Carrier == CarrierUpdate && s.leg.updates {
+		return "UPDATE"
+	}
+	return "INVITE"
+}
+
+// update is one re-INVITE, or an UPDATE with the same body.
 type update struct {
-	s     *Session
-	leg   *leg
-	offer offer
-	doc   *metadata.Recording
-	ack   *ack       // of its 2xx
-	timer *txn.Timer // until a stream is forced to speak
-	proof bool       // of life: see check
-	over  bool       // the session has ended
+	s      *Session
+	leg    *leg
+	method string
+	offer  offer
+	doc    *metadata.Recording // all that the SRS knows when it has taken this
+	sent   *metadata.Recording // what it is told
+	ack    *ack                // of its 2xx
+	timer  *txn.Timer          // until a stream is forced to speak
+	proof  bool                // of life: see check
+	over   bool                // the session has ended
 }
 
 func (u *update) send() {
-	req := u.leg.dialog.Request("INVITE")
+	req := u.leg.dialog.Request(u.method)
 	req.Add("Contact", u.leg.contact)
 	u.s.dress(req)
 	u.s.timer.ask(req)
-	if err := u.s.recorder.Dialect.fill(req, u.offer.body, u.doc); err != nil {
+	if err := u.s.recorder.Dialect.fill(req, u.offer.body, u.sent); err != nil {
 		u.s.log.Error("update not sent", "error", err)
 		u.s.updates.pending = nil
 		return
@@ -139,7 +157,9 @@ func (u *update) OnResponse(_ *txn.ClientTx, resp *sip.Message, _ transport.Flow
 		u.ack.again()
 	case resp.Status < 300:
 		u.leg.dialog.Refresh(resp)
-		u.ack = u.leg.ack(resp.CSeq().Num)
+		if u.method == "INVITE" {
+			u.ack = u.leg.ack(resp.CSeq().Num)
+		}
 		u.end(func() { u.s.onUpdated(u, resp) })
 	default:
 		u.end(func() { u.s.onRefused(u, resp) })
@@ -168,7 +188,7 @@ func (u *update) end(then func()) {
 // onUpdated takes the acceptance of an update.
 func (s *Session) onUpdated(u *update, resp *sip.Message) {
 	s.agreed = &agreement{offer: u.offer, doc: u.doc}
-	s.updates.tries = 0
+	s.updates.tries, s.updates.whole = 0, false
 	s.timer.fromResponse(s, resp)
 	answers := s.unchanged(u.offer)
 	if description := descriptionOf(resp); description != nil {
@@ -206,6 +226,13 @@ func (s *Session) onRefused(u *update, resp *sip.Message) {
 		return
 	case codeTimeout:
 		s.lose(loss{reason: "the SRS answered an update with 408"})
+		return
+	}
+	s.updates.whole = true // MD-17: nothing builds on what was refused
+	if u.method == "UPDATE" {
+		s.log.Info("UPDATE refused, re-INVITE instead", "code", resp.Status)
+		u.leg.updates = false
+		s.demand()
 		return
 	}
 	s.client.trouble.warn(s.log, s.srs, "update refused, the session stays as it was agreed",

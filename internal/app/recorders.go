@@ -21,7 +21,7 @@ func recorders(in []config.Recorder) []src.Recorder {
 		out[i] = src.Recorder{
 			Name: r.Name, SRS: r.SRS, SkipFailoverCodes: r.SkipFailoverCodes, Timeout: r.Timeout,
 			MidCall: src.MidCall(r.MidCall), Check: r.Check, FollowRedirects: r.FollowRedirects,
-			Dialect: src.Dialect(r.Dialect),
+			Dialect: dialect(r.Dialect),
 			Probe:   src.Probe(r.Probe), Strategy: src.Strategy(r.Strategy), Weights: r.Weights,
 			Buffer: keep(r.Buffer), Replay: keep(r.Replay), Hedge: r.Hedge, DTMF: dtmfRules[r.DTMF], Pause: pauseModes[r.Pause], Mask: pauseModes[r.Mask],
 			FromURI: r.FromURI, ToURI: r.ToURI, Socket: r.Socket, PlainCopy: r.PlainCopy,
@@ -125,4 +125,14 @@ func (a *App) needRestart(cfg *config.Config) []string {
 		}
 	}
 	return keys
+}
+
+func dialect(d config.Dialect) src.Dialect {
+	return src.Dialect{
+		LabelShift: d.LabelShift, LabelStep: d.LabelStep, CalleeFirst: d.CalleeFirst,
+		MetadataType: d.MetadataType, ContactTag: d.ContactTag, TagInside: d.TagInside,
+		NoRequire: d.NoRequire, SRSInFrom: d.SRSInFrom, CallIDAsSession: d.CallIDAsSession,
+		Style: d.Style, Partial: d.Partial, Carrier: src.Carrier(d.Carrier), Last: src.LastDocument(d.Last),
+		Hold: src.HoldForm(d.Hold), Streams: src.StreamMode(d.Streams),
+	}
 }

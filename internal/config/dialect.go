@@ -1,28 +1,95 @@
 package config
 
-import "strings"
+import (
+	"strings"
+
+	"sidetrack/metadata"
+)
 
 // Profile names a set of habits of a recorder.
 type Profile string
 
-// The profiles.
+// The profiles. What each sets, and how sure that is, docs/recorders.md says.
 const (
-	ProfileRFC      Profile = "rfc"
-	ProfileOpenSIPS Profile = "opensips"
+	ProfileRFC        Profile = "rfc"
+	ProfileOpenSIPS   Profile = "opensips"
+	ProfileOracle     Profile = "oracle"
+	ProfileBroadWorks Profile = "broadworks"
+	ProfileMetaswitch Profile = "metaswitch"
+	ProfileAudioCodes Profile = "audiocodes"
+	ProfileAvaya      Profile = "avaya"
+	ProfileCisco      Profile = "cisco"
+	ProfileGoogle     Profile = "google"
+	ProfileAmazon     Profile = "amazon"
+	ProfileGenesys    Profile = "genesys"
 )
 
-// Dialect is how a recorder is spoken to where that is not as the RFCs say.
-type Dialect struct {
-	LabelShift                            int    // added to the labels, which begin with 1
-	MetadataType, ContactTag              string // "": as the RFCs say
-	NoRequire, SRSInFrom, CallIDAsSession bool
+// Profiles is all of them.
+var Profiles = []Profile{
+	ProfileRFC, ProfileOpenSIPS, ProfileOracle, ProfileBroadWorks, ProfileMetaswitch, ProfileAudioCodes,
+	ProfileAvaya, ProfileCisco, ProfileGoogle, ProfileAmazon, ProfileGenesys,
 }
 
-// The values of the RFCs.
+// Dialect is how a recorder is spoken to where that is not as the RFCs say: the
+// zero value is theirs, and so is "" in each field.
+type Dialect struct {
+	LabelShift   int  // added to the labels, which begin with 1
+	LabelStep    int  // from one to the next; 0: 1
+	CalleeFirst  bool // the callee has the first label
+	MetadataType string
+	ContactTag   string
+	TagInside    bool // the feature tag stands within the brackets of Contact
+
+	NoRequire, SRSInFrom, CallIDAsSession bool
+
+	Style   metadata.Style
+	Partial bool   // updates are partial documents
+	Carrier string // CarrierUpdate or CarrierNone
+	Last    string // LastInUpdate or LastNowhere
+	Hold    string // HoldZero or HoldNone
+	Streams string // StreamsTwo
+}
+
+// The values of Dialect that are not the RFCs'.
 const (
-	rfcMetadataType = "application/rs-metadata+xml"
-	rfcContactTag   = "+sip.src"
+	CarrierUpdate = "update"
+	CarrierNone   = "none"
+	LastInUpdate  = "update"
+	LastNowhere   = "none"
+	HoldZero      = "zero"
+	HoldNone      = "none"
+	StreamsTwo    = "two-sessions"
 )
+
+// The namespace of the drafts of RFC 7865, and that of the ones before.
+const (
+	draftNamespace = "urn:ietf:params:xml:ns:recording"
+	firstNamespace = "urn:ietf:params:xml:ns:siprec"
+)
+
+const oldMetadataType = "application/rs-metadata"
+
+// draft is a document as the drafts had it.
+var draft = metadata.Style{Namespace: draftNamespace, Nested: true}
+
+// profiles are what the clients do that recorders were made for, as far as it
+// is publicly known.
+var profiles = map[Profile]Dialect{
+	ProfileOpenSIPS: {LabelShift: -1, SRSInFrom: true, CallIDAsSession: true},
+	ProfileOracle: {Style: metadata.Style{Namespace: draftNamespace, Nested: true, DataMode: "dataMode", Times: metadata.TimesLocal},
+		Last: LastNowhere},
+	ProfileBroadWorks: {Style: metadata.Style{Namespace: firstNamespace, Root: "recording_metadata", Nested: true, DataMode: "dataMode", IDs: metadata.IDsURN},
+		ContactTag: "src", NoRequire: true, Hold: HoldZero, Last: LastNowhere},
+	ProfileMetaswitch: {Style: draft, MetadataType: oldMetadataType, Last: LastNowhere},
+	ProfileAudioCodes: {Style: metadata.Style{Namespace: draftNamespace, Nested: true, IDs: metadata.IDsUUID}, MetadataType: oldMetadataType,
+		ContactTag: "src", Last: LastNowhere},
+	ProfileAvaya: {Style: metadata.Style{DataMode: "dataMode", Times: metadata.TimesLocal}, LabelShift: 9, LabelStep: 10, TagInside: true,
+		Carrier: CarrierUpdate, Last: LastNowhere},
+	ProfileCisco:   {Last: LastNowhere},
+	ProfileGoogle:  {Last: LastNowhere},
+	ProfileAmazon:  {CalleeFirst: true, Last: LastNowhere},
+	ProfileGenesys: {Streams: StreamsTwo, Last: LastNowhere},
+}
 
 // dialect is the profile and the knobs as they are read, in whatever order.
 type dialect struct {
@@ -31,48 +98,115 @@ type dialect struct {
 }
 
 // dialect puts the knobs upon the profile.
-func (s *dialect) dialect() (d Dialect) {
-	if s.profile == ProfileOpenSIPS {
-		d = Dialect{LabelShift: -1, SRSInFrom: true, CallIDAsSession: true}
-	}
+func (s *dialect) dialect() Dialect {
+	d := profiles[s.profile]
 	for _, set := range s.knobs {
 		set(&d)
 	}
 	return d
 }
 
-func (s *dialect) set(f func(*Dialect)) { s.knobs = append(s.knobs, f) }
+// option is a word that a knob can be set to.
+type option struct {
+	word string
+	set  func(*Dialect)
+}
 
-func (s *dialect) firstLabel(c cursor) {
-	if n, ok := c.integer(0, 100000); ok {
-		s.set(func(d *Dialect) { d.LabelShift = n - 1 })
+// oneOf reads a knob that is one of these words.
+func (s *dialect) oneOf(options ...option) func(cursor) {
+	return func(c cursor) {
+		words := make([]string, len(options))
+		for i, o := range options {
+			words[i] = o.word
+		}
+		v, ok := c.oneOf(words...)
+		for _, o := range options {
+			if ok && o.word == v {
+				s.knobs = append(s.knobs, o.set)
+			}
+		}
 	}
 }
 
-func (s *dialect) metadataType(c cursor) {
-	if v, ok := c.oneOf(rfcMetadataType, "application/rs-metadata"); ok {
-		s.set(func(d *Dialect) { d.MetadataType = unless(v, rfcMetadataType) })
+// texts is oneOf for a field whose first word is the RFCs' and written as "".
+func (s *dialect) texts(into func(*Dialect) *string, words ...string) func(cursor) {
+	options := make([]option, len(words))
+	for i, w := range words {
+		value := w
+		if i == 0 {
+			value = ""
+		}
+		options[i] = option{w, func(d *Dialect) { *into(d) = value }}
+	}
+	return s.oneOf(options...)
+}
+
+// read reads the knobs.
+func (s *dialect) read(c cursor) {
+	c.read(fields{
+		{"labels", s.labels},
+		{"metadata_type", s.texts(func(d *Dialect) *string { return &d.MetadataType }, metadata.ContentType, oldMetadataType)},
+		{"contact_tag", s.oneOf(
+			option{"+sip.src", func(d *Dialect) { d.ContactTag, d.TagInside = "", false }},
+			option{"src", func(d *Dialect) { d.ContactTag, d.TagInside = "src", false }},
+			option{"inside", func(d *Dialect) { d.ContactTag, d.TagInside = "", true }})},
+		{"require_siprec", func(c cursor) {
+			if v, ok := c.boolean(); ok {
+				s.knobs = append(s.knobs, func(d *Dialect) { d.NoRequire = !v })
+			}
+		}},
+		{"from", s.oneOf(
+			option{"src", func(d *Dialect) { d.SRSInFrom = false }}, option{"srs", func(d *Dialect) { d.SRSInFrom = true }})},
+		{"sip_session_id", s.oneOf(
+			option{"session-id", func(d *Dialect) { d.CallIDAsSession = false }}, option{"call-id", func(d *Dialect) { d.CallIDAsSession = true }})},
+		{"elements", s.oneOf(
+			option{"rfc", func(d *Dialect) { d.Style.Nested, d.Style.Namespace, d.Style.Root = false, "", "" }},
+			option{"draft", func(d *Dialect) { d.Style.Nested, d.Style.Namespace, d.Style.Root = true, draftNamespace, "" }},
+			option{"siprec", func(d *Dialect) {
+				d.Style.Nested, d.Style.Namespace, d.Style.Root = true, firstNamespace, "recording_metadata"
+			}})},
+		{"datamode", s.texts(func(d *Dialect) *string { return &d.Style.DataMode }, "datamode", "dataMode")},
+		{"times", s.texts(func(d *Dialect) *string { return (*string)(&d.Style.Times) }, "milliseconds", string(metadata.TimesSeconds),
+			string(metadata.TimesOffset), string(metadata.TimesLocal))},
+		{"ids", s.texts(func(d *Dialect) *string { return (*string)(&d.Style.IDs) }, "base64", string(metadata.IDsURN), string(metadata.IDsUUID), string(metadata.IDsHex))},
+		{"updates_by", s.texts(func(d *Dialect) *string { return &d.Carrier }, "invite", CarrierUpdate, CarrierNone)},
+		{"last_document", s.texts(func(d *Dialect) *string { return &d.Last }, "bye", LastInUpdate, LastNowhere)},
+		{"hold", s.texts(func(d *Dialect) *string { return &d.Hold }, "inactive", HoldZero, HoldNone)},
+		{"streams", s.texts(func(d *Dialect) *string { return &d.Streams }, "separate", StreamsTwo)},
+	})
+}
+
+// labels reads the labels of the caller and the callee; those of further pairs
+// go on with the same distance.
+func (s *dialect) labels(c cursor) {
+	const want = "the caller's label and the callee's, such as [1, 2]"
+	items := c.items("two labels: " + want)
+	if len(items) != 2 {
+		if c.n.kind == list {
+			c.failf("has %d labels; write %s", len(items), want)
+		}
+		return
+	}
+	caller, ok1 := items[0].integer(0, 1<<30)
+	callee, ok2 := items[1].integer(0, 1<<30)
+	switch {
+	case !ok1 || !ok2:
+	case caller == callee:
+		c.failf("has the same label twice; write %s", want)
+	default:
+		s.knobs = append(s.knobs, func(d *Dialect) {
+			first, second := min(caller, callee), max(caller, callee)
+			d.LabelShift, d.LabelStep, d.CalleeFirst = first-1, second-first, callee < caller
+			if d.LabelStep == 1 {
+				d.LabelStep = 0
+			}
+		})
 	}
 }
 
-func (s *dialect) contactTag(c cursor) {
-	if v, ok := c.oneOf(rfcContactTag, "src"); ok {
-		s.set(func(d *Dialect) { d.ContactTag = unless(v, rfcContactTag) })
-	}
-}
-
-func (s *dialect) require(c cursor) {
-	if v, ok := c.boolean(); ok {
-		s.set(func(d *Dialect) { d.NoRequire = !v })
-	}
-}
-
-// unless is v, or "" where that is the usual.
-func unless(v, usual string) string {
-	if v == usual {
-		return ""
-	}
-	return v
+// updates reads whether updates tell everything.
+func (s *dialect) updates(c cursor) {
+	s.oneOf(option{"complete", func(d *Dialect) { d.Partial = false }}, option{"partial", func(d *Dialect) { d.Partial = true }})(c)
 }
 
 // words says what is not as the RFCs say.
@@ -83,11 +217,20 @@ func (d Dialect) words() string {
 		what string
 	}{
 		{d.SRSInFrom, "From names the recorder"},
-		{d.LabelShift != 0, "other labels"},
+		{d.LabelShift != 0 || d.LabelStep != 0 || d.CalleeFirst, "other labels"},
 		{d.CallIDAsSession, "the Call-ID in sipSessionID"},
 		{d.MetadataType != "", d.MetadataType},
-		{d.ContactTag != "", "Contact with " + d.ContactTag},
+		{d.ContactTag != "" || d.TagInside, "another feature tag in Contact"},
 		{d.NoRequire, "no Require"},
+		{d.Style != (metadata.Style{}), "documents of another form"},
+		{d.Partial, "updates tell what has changed"},
+		{d.Carrier == CarrierUpdate, "updates by UPDATE"},
+		{d.Carrier == CarrierNone, "no updates"},
+		{d.Last == LastInUpdate, "the last document before the BYE"},
+		{d.Last == LastNowhere, "no last document"},
+		{d.Hold == HoldZero, "pauses as c=0.0.0.0"},
+		{d.Hold == HoldNone, "pauses are not told"},
+		{d.Streams == StreamsTwo, "a session for each party"},
 	} {
 		if p.on {
 			parts = append(parts, p.what)

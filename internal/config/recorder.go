@@ -60,11 +60,9 @@ func (d *decoder) recorder(name string, c cursor) {
 				r.FollowRedirects = v
 			}
 		}},
-		{"profile", func(c cursor) { choose(c, &speak.profile, ProfileRFC, ProfileOpenSIPS) }},
-		{"first_label", speak.firstLabel},
-		{"metadata_type", speak.metadataType},
-		{"contact_tag", speak.contactTag},
-		{"require_siprec", speak.require},
+		{"profile", func(c cursor) { choose(c, &speak.profile, Profiles...) }},
+		{"updates", speak.updates},
+		{"dialect", speak.read},
 		{"probe", func(c cursor) { r.Probe = c.probe() }},
 		{"strategy", func(c cursor) {
 			choose(c, &r.Strategy, StrategyOrdered, StrategyRoundRobin, StrategyWeighted, StrategyLeastSessions, StrategyHash)
