@@ -62,6 +62,10 @@ func (c *Call) mustWait() bool {
 // onRecording takes what the recorder has to say. It matters to the call only
 // when a rule demands its recording.
 func (c *Call) onRecording(state metadata.RecordingState, reason string) {
+	if state == metadata.StateUnrecorded {
+		c.onUnrecorded(reason)
+		return
+	}
 	c.rec.state = state
 	c.rec.ran = c.rec.ran || state == metadata.StateRecording
 	if !c.rec.required || c.state == StateEnding {
@@ -76,6 +80,15 @@ func (c *Call) onRecording(state metadata.RecordingState, reason string) {
 		c.log.Warn("call refused: recording is required", "reason", reason)
 		c.hangUp(verdict{result: refused, status: 503, reason: "recording required: " + reason}, nil)
 	}
+}
+
+// onUnrecorded ends a call that a rule will not have go on unrecorded.
+func (c *Call) onUnrecorded(reason string) {
+	if c.state == StateEnding {
+		return
+	}
+	c.log.Warn("call ended: it is not recorded", "reason", reason)
+	c.hangUp(verdict{result: refused, status: 503, reason: "not recorded: " + reason}, nil)
 }
 
 // announce tells the event stream of the call's answer and end.

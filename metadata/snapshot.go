@@ -96,6 +96,10 @@ const (
 
 	// StateNone is told, and never had: the recording is not wanted after all.
 	StateNone RecordingState = "none"
+
+	// StateUnrecorded is told, and never had: the call must end, for nobody
+	// records it.
+	StateUnrecorded RecordingState = "unrecorded"
 )
 
 // PartyRole says which side of the call something belongs to.

@@ -1,6 +1,9 @@
 package policy
 
-import "slices"
+import (
+	"slices"
+	"time"
+)
 
 // Decision is what the recording rules say about a call.
 type Decision struct {
@@ -16,10 +19,12 @@ type Wanted struct {
 	Start    Start
 	Required bool // the call may only go on when it is recorded
 	OnHold   OnHold
-	Tone     *Tone     // heard while it runs; nil: none
-	Controls *Controls // how the parties may steer it; nil: not at all
-	Decide   *Ask      // who is asked about it first; nil: nobody
-	Once     bool      // not when another call of the same conversation is recorded by it
+	HangUp   bool          // it is ended when nobody records it
+	After    time.Duration // … for so long
+	Tone     *Tone         // heard while it runs; nil: none
+	Controls *Controls     // how the parties may steer it; nil: not at all
+	Decide   *Ask          // who is asked about it first; nil: nobody
+	Once     bool          // not when another call of the same conversation is recorded by it
 }
 
 // Required reports whether the call may only go on when it is recorded.
@@ -32,6 +37,11 @@ func (d *Decision) Records(recorder string) bool {
 	return slices.ContainsFunc(d.Wanted, func(w Wanted) bool { return w.Recorder == recorder })
 }
 
+// demands reports whether what the rule demands is demanded of that recorder.
+func (r *Rule) demands(recorder string) bool {
+	return r.Demanded == nil || slices.Contains(r.Demanded, recorder)
+}
+
 // wanted are the recordings of a rule's calls, with what it leaves open filled in.
 func (r *Rule) wanted() []Wanted {
 	if r.Recorder == NoRecorder || r.Recorder == "" {
@@ -41,7 +51,8 @@ func (r *Rule) wanted() []Wanted {
 	for _, name := range append([]string{r.Recorder}, r.Also...) {
 		w := Wanted{
 			Rule: r.Name, Recorder: name, Tracks: r.Tracks, Start: r.Start, OnHold: r.OnHold, Tone: r.Tone, Once: r.Once, Decide: r.Decide, Controls: r.Controls,
-			Required: r.Required && (r.Demanded == nil || slices.Contains(r.Demanded, name)),
+			Required: (r.Required || r.OnUnrecorded == OnUnrecordedReject) && r.demands(name),
+			HangUp:   r.OnUnrecorded == OnUnrecordedHangUp && r.demands(name), After: r.UnrecordedAfter,
 		}
 		if w.Tracks == "" {
 			w.Tracks = TracksBoth

@@ -76,13 +76,17 @@ const NoRecorder = "none"
 type Rule struct {
 	Name     string
 	Match    Match
-	Recorder string    // name of a recorder, or NoRecorder
-	Also     []string  // further recorders, each with a recording of its own
-	Tracks   Tracks    // "" means TracksBoth
-	Start    Start     // "" means StartAnswer
-	Required bool      // the call may only go on when it is recorded
-	Demanded []string  // … by these of its recorders; nil: by all
-	OnHold   OnHold    // "" means OnHoldPause
+	Recorder string   // name of a recorder, or NoRecorder
+	Also     []string // further recorders, each with a recording of its own
+	Tracks   Tracks   // "" means TracksBoth
+	Start    Start    // "" means StartAnswer
+	Required bool     // the call may only go on when it is recorded
+	Demanded []string // … by these of its recorders; nil: by all
+	OnHold   OnHold   // "" means OnHoldPause
+
+	OnUnrecorded    OnUnrecorded  // "" means OnUnrecordedAllow, or OnUnrecordedReject where Required
+	UnrecordedAfter time.Duration // for OnUnrecordedHangUp: how long the call may go on
+
 	Tone     *Tone     // heard while the call is recorded; nil: none
 	Continue bool      // the rules behind it are asked, too
 	Controls *Controls // how the parties may steer it; nil: not at all
@@ -123,6 +127,16 @@ type OnHold string
 const (
 	OnHoldPause  OnHold = "pause"  // nothing is copied until the call is resumed
 	OnHoldIgnore OnHold = "ignore" // whatever is sent is copied
+)
+
+// OnUnrecorded says what becomes of a call that no recorder records.
+type OnUnrecorded string
+
+// The values of OnUnrecorded. What is demanded of whom, Required and Demanded say.
+const (
+	OnUnrecordedAllow  OnUnrecorded = "allow"  // it goes on
+	OnUnrecordedReject OnUnrecorded = "reject" // it is not answered; once it is, it goes on
+	OnUnrecordedHangUp OnUnrecorded = "hangup" // it is ended, also in mid-call
 )
 
 // Config is everything an Engine is made of. Both lists are in order: the

@@ -88,7 +88,8 @@ func (k *call) plan() {
 func (k *call) wish(d *policy.Wanted) wish {
 	return wish{
 		recorder: k.client.recorder(d.Recorder), recorderName: d.Recorder, name: d.Recorder, rule: d.Rule,
-		tracks: d.Tracks, onHold: d.OnHold, required: d.Required, start: d.Start, tone: d.Tone,
+		tracks: d.Tracks, onHold: d.OnHold, required: d.Required, start: d.Start,
+		guard: guard{on: d.HangUp, limit: d.After}, tone: d.Tone,
 	}
 }
 
@@ -130,6 +131,7 @@ func (k *call) record(w wish) *Session {
 	k.sessions = append(k.sessions, s)
 	k.client.enter(s)
 	s.testify()
+	s.watchOver()
 	s.start()
 	return s
 }

@@ -32,6 +32,7 @@ func (s *Session) stop(reason string) {
 	if s.state == metadata.StateEnded {
 		return
 	}
+	s.guard.deliberate = true
 	switch {
 	case s.lingers() && reason == reasonShutdown:
 		s.linger.hurry(s.now())
@@ -80,6 +81,7 @@ func (s *Session) finish(result Result, reason string) {
 	s.moving.timer.Stop()
 	s.limit.Stop()
 	s.linger.timer.Stop()
+	s.guard.timer.Stop()
 	s.result, s.reason, s.ended = result, reason, s.now()
 	s.call.forget(s)
 	for _, st := range s.streams.all {

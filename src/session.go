@@ -36,6 +36,7 @@ type wish struct {
 	start              policy.Start
 	tone               *policy.Tone // nil: none
 	required           bool
+	guard              guard
 	particulars        Particulars
 	notify             func(metadata.RecordingState, string) // nil: nobody
 }
@@ -120,6 +121,7 @@ type Session struct {
 	moving   moving     // from one SRS to another
 	limit    *txn.Timer // of the operator's pause; nil: none
 	aliveAt  time.Time  // last sign of life of the SRS
+	guard    guard      // of a call that must be recorded
 	linger   linger     // when the call is over and not all has been sent
 }
 
@@ -132,7 +134,7 @@ type agreement struct {
 func newSession(k *call, w wish) *Session {
 	s := &Session{
 		client: k.client, call: k, lane: k.lane, recorder: w.recorder, name: w.name, rule: w.rule,
-		required: w.required, onHold: w.onHold, notify: w.notify, cs: k.cs, state: metadata.StateStarting,
+		required: w.required, onHold: w.onHold, notify: w.notify, guard: w.guard, cs: k.cs, state: metadata.StateStarting,
 		streams: streams{tracks: w.tracks}, added: w.particulars,
 	}
 	if w.tone != nil {
@@ -224,6 +226,7 @@ func (s *Session) onSnapshot(cs metadata.Snapshot) {
 		return
 	}
 	s.cs = cs
+	s.watchOver()
 	if s.attempt == nil {
 		s.start()
 		return
@@ -315,4 +318,5 @@ func (s *Session) become(state metadata.RecordingState, reason string) {
 	s.publish()
 	s.call.sound()
 	s.notify(state, reason)
+	s.watchOver()
 }

@@ -315,6 +315,9 @@ func outcome(r policy.Rule) string {
 	if r.Start == policy.StartManual {
 		parts[1] = "when somebody asks for it"
 	}
+	if r.OnUnrecorded == policy.OnUnrecordedHangUp {
+		parts = append(parts, "hung up when unrecorded for "+short(r.UnrecordedAfter))
+	}
 	if c := r.Controls; c != nil {
 		parts = append(parts, "steered "+steered(c))
 	}

@@ -35,6 +35,8 @@ func (d *decoder) rule(c cursor, i int) (policy.Rule, bool) {
 		{"tracks", func(c cursor) { choose(c, &r.Tracks, policy.TracksBoth, policy.TracksCaller, policy.TracksCallee) }},
 		{"start", func(c cursor) { choose(c, &r.Start, policy.StartAnswer, policy.StartEarly, policy.StartManual) }},
 		{"required", func(c cursor) { d.required(c, &r) }},
+		{"on_unrecorded", onUnrecorded(&r)},
+		{"unrecorded_after", unrecordedAfter(&r)},
 		{"continue", func(c cursor) {
 			if v, ok := c.boolean(); ok {
 				r.Continue = v
@@ -53,6 +55,7 @@ func (d *decoder) rule(c cursor, i int) (policy.Rule, bool) {
 	if !ok {
 		return r, false
 	}
+	finishUnrecorded(c, &r)
 	if c.n.get("recorder") == nil {
 		c.failf("names no recorder; add recorder: NAME, or recorder: %s", policy.NoRecorder)
 	}
@@ -60,7 +63,7 @@ func (d *decoder) rule(c cursor, i int) (policy.Rule, bool) {
 		c.failf("is required and waits for somebody to start it; remove required: true or start: %s", policy.StartManual)
 	}
 	if r.Recorder == policy.NoRecorder {
-		for _, key := range []string{"tracks", "start", "required", "on_hold", "tone", "controls", "decide", "once", "continue"} {
+		for _, key := range []string{"tracks", "start", "required", "on_unrecorded", "on_hold", "tone", "controls", "decide", "once", "continue"} {
 			if v := c.n.get(key); v != nil {
 				d.warnf(v.line, join(c.path, key), "has no effect: the rule records nothing (recorder: %s)", policy.NoRecorder)
 			}

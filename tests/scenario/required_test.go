@@ -81,3 +81,47 @@ func TestRequiredAndSkipped(t *testing.T) {
 	right.Expect("ACK")
 	right.AnswerBye()
 }
+
+// on_unrecorded: hangup. The answer does not wait; when nobody takes the recording both parties are hung up, and told why.
+func TestHangUpUnrecorded(t *testing.T) {
+	st := newStage(t, setup{srs: 2, rule: "on_unrecorded: hangup"})
+	c := st.establish(dialing{})
+	for _, rec := range st.srss {
+		in := rec.Expect("INVITE")
+		in.Reply(486)
+		in.ExpectOther("ACK")
+	}
+	c.hungUp("not recorded")
+	if r := st.sys.recordings()[0]; r.str("result") != "failed" {
+		t.Errorf("%v", r)
+	}
+}
+
+// The same in mid-call: the SRS is lost, and no other takes the session in time.
+func TestHangUpWhenTheRecordingIsLost(t *testing.T) {
+	st := newStage(t, setup{srs: 1, rule: "on_unrecorded: hangup\n    unrecorded_after: 1s"})
+	c := st.establish(dialing{})
+	rs := st.srs().Accept()
+	c.recorded(rs, 10)
+	rs.Dialog.Bye()
+	in := st.srs().Expect("INVITE")
+	in.Reply(503)
+	in.ExpectOther("ACK")
+	st.srs().AutoReply("INVITE", 503)
+	st.srs().Auto("ACK", func(*peer.Incoming) bool { return true })
+	c.hungUp("ended by the SRS")
+	if !peer.Eventually(func() bool { return st.sys.recordings()[0].str("result") == "partial" }) {
+		t.Errorf("%v", st.sys.recordings()[0])
+	}
+}
+
+// hungUp checks that both parties get BYE with a Reason that says so.
+func (c *call) hungUp(why string) {
+	c.st.t.Helper()
+	for _, d := range []*peer.Dialog{c.left, c.right} {
+		bye := d.AnswerBye()
+		if reason := bye.Get("Reason"); !strings.HasPrefix(reason, "SIP;cause=503;") || !strings.Contains(reason, why) {
+			c.st.t.Errorf("Reason: %q", reason)
+		}
+	}
+}
