@@ -136,6 +136,15 @@ func (k *call) record(w wish) *Session {
 	return s
 }
 
+// copies is how many streams are copied, or will be.
+func (k *call) copies() int {
+	n := 0
+	for _, s := range k.sessions {
+		n += max(len(s.streams.all), 1)
+	}
+	return n
+}
+
 // records makes the sessions that a wish takes, and gives the first.
 func (k *call) records(w wish) *Session {
 	var first *Session

@@ -30,6 +30,10 @@ type Config struct {
 	Advertise netip.Addr       // our address in From, SDP and CNAME where nothing better is known
 	UserAgent string           // "" leaves the header out
 
+	// MaxStreams bounds the copied streams of one call where somebody asks for
+	// another recording; those of the rules count and are made in any case. 0: no bound.
+	MaxStreams int
+
 	Log        *slog.Logger          // nil: discarded
 	Registerer prometheus.Registerer // nil: no metrics registered
 	Now        func() time.Time      // nil: time.Now

@@ -66,6 +66,9 @@ func (c *Client) Start(ctx context.Context, callID string, req StartRequest) (Vi
 		if k.named(w.name) != nil {
 			return View{}, fmt.Errorf("recording %q of the call runs: %w", w.name, ErrState)
 		}
+		if most := c.cfg.MaxStreams; most > 0 && k.copies()+w.copies() > most {
+			return View{}, fmt.Errorf("more than %d streams of the call would be copied: %w", most, ErrState)
+		}
 		return k.records(w).View(), nil
 	})
 }
@@ -88,6 +91,14 @@ func (c *Client) wish(req StartRequest) (wish, error) {
 		return w, nil
 	}
 	return wish{}, fmt.Errorf("tracks %q: %w", req.Tracks, ErrRequest)
+}
+
+// copies is how many streams of a call with one m-line the recording copies.
+func (w *wish) copies() int {
+	if w.tracks == policy.TracksBoth {
+		return 2
+	}
+	return 1
 }
 
 func (c *Client) shut() bool {

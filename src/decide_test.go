@@ -183,6 +183,46 @@ func TestDecisionTooLate(t *testing.T) {
 	}
 }
 
+// Somebody who asks for ever more recordings is told when it is enough; what the
+// rules want counts.
+func TestMaxStreams(t *testing.T) {
+	srs := newSRS(t, "srs")
+	r := newRig(t, []string{srs.URI("")}, func(s *setup) { s.maxStreams, s.ports = 4, 64 })
+	c := r.newCall()
+	c.begin()
+	sessions := []*peer.Session{srs.Accept()}
+	start := func(name, tracks string) error {
+		_, err := r.client.Start(t.Context(), c.cs.ID, src.StartRequest{Recorder: "main", Name: name, Tracks: tracks})
+		if err == nil {
+			sessions = append(sessions, srs.Accept())
+		}
+		return err
+	}
+	for _, name := range []string{"a", "b"} {
+		if err := start(name, "caller"); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if err := start("c", "caller"); !errors.Is(err, src.ErrState) || !strings.Contains(err.Error(), "more than 4 streams") {
+		t.Errorf("a fifth stream: %v", err)
+	}
+	for _, v := range r.client.Recordings() {
+		if v.Name == "main" {
+			if _, err := r.client.Stop(t.Context(), v.ID); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	sessions[0].End()
+	if err := start("c", "both"); err != nil {
+		t.Errorf("after one has ended: %v", err)
+	}
+	c.end()
+	for _, s := range sessions[1:] {
+		s.End()
+	}
+}
+
 // On demand, with particulars of the operator's.
 func TestStartWithParameters(t *testing.T) {
 	srs := newSRS(t, "srs")

@@ -71,6 +71,7 @@ type setup struct {
 	ports    int
 
 	further      []src.Recorder // others that the rule may name
+	maxStreams   int
 	decide       func(context.Context, *policy.Ask, src.Question) (src.Answer, error)
 	secondSocket bool // the recorder's socket is one on 127.0.0.9
 }
@@ -111,7 +112,7 @@ func newRig(t *testing.T, srs []string, opts ...func(*setup)) *rig {
 	client, err := src.New(src.Config{
 		Recorders: append([]src.Recorder{s.recorder}, s.further...), Policy: func() *policy.Engine { return rules }, Layer: layer, Transport: tr,
 		Advertise: netip.MustParseAddr(ourHost), UserAgent: "sidetrack/test", Log: log, Registerer: r.registry,
-		OnEvent: r.onEvent, OnVerdict: r.onVerdict, Decide: s.decide,
+		OnEvent: r.onEvent, OnVerdict: r.onVerdict, Decide: s.decide, MaxStreams: s.maxStreams,
 	})
 	if err != nil {
 		t.Fatal(err)

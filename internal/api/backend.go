@@ -18,6 +18,10 @@ type StartRequest struct {
 	Recorder string `json:"recorder"`
 	Name     string `json:"name"`
 	Tracks   string `json:"tracks"`
+
+	Group      string            `json:"group"`      // of the metadata; "": the recorder's
+	Headers    map[string]string `json:"headers"`    // of the INVITE to the SRS
+	Parameters map[string]string `json:"parameters"` // as the recorder's configuration says
 }
 
 // MoveRequest asks for a recording at another SRS; "" is the next of the list.

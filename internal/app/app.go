@@ -89,7 +89,7 @@ func New(cfg *config.Config, opt Options) (*App, error) {
 	a.buildSIP(tlsConfig)
 	a.decider = decide.New(a.userAgent())
 	a.recorder, err = src.New(src.Config{
-		Recorders: recorders(cfg.Recorders), UserAgent: a.userAgent(), Layer: a.txn, Transport: a.transport,
+		Recorders: recorders(cfg.Recorders), UserAgent: a.userAgent(), MaxStreams: cfg.Media.MaxStreams, Layer: a.txn, Transport: a.transport,
 		Policy: a.policy.Load, Decide: a.decider.Decide, Log: a.log, Registerer: a.registry, Now: time.Now, OnEvent: a.onRecordingEvent, OnVerdict: a.onVerdict,
 	})
 	if err != nil {

@@ -97,7 +97,8 @@ func (a *App) moveRecording(ctx context.Context, id string, req api.MoveRequest)
 }
 
 func (a *App) startRecording(ctx context.Context, callID string, req api.StartRequest) (any, error) {
-	v, err := a.recorder.Start(ctx, callID, src.StartRequest{Recorder: req.Recorder, Name: req.Name, Tracks: req.Tracks})
+	v, err := a.recorder.Start(ctx, callID, src.StartRequest{Recorder: req.Recorder, Name: req.Name, Tracks: req.Tracks,
+		Particulars: src.Particulars{Group: req.Group, Headers: req.Headers, Parameters: req.Parameters}})
 	return v, apiError(err)
 }
 

@@ -94,7 +94,9 @@ type Media struct {
 	PortMin   int        // first port, even
 	PortMax   int        // last port, odd
 	Timeout   time.Duration
-	Batch     int // copies that leave as one send; 0: each by itself; AdaptiveBatch: 4 under load
+
+	MaxStreams int // of one call that are copied, where somebody asks for another recording; 0: no limit
+	Batch      int // copies that leave as one send; 0: each by itself; AdaptiveBatch: 4 under load
 }
 
 // AdaptiveBatch as Media.Batch means: under load only.

@@ -39,7 +39,7 @@ func TestDefaults(t *testing.T) {
 				Addr: netip.MustParseAddrPort("192.0.2.1:5060"), Advertise: "192.0.2.1"}},
 			Identity: config.IdentityPreserve, Asserted: config.AssertedTrusted, Register: config.RegisterContact, Drain: 30 * time.Second,
 		},
-		Media: config.Media{Listen: addr("0.0.0.0"), Advertise: addr("192.0.2.1"), PortMin: 20000, PortMax: 29999, Timeout: time.Minute},
+		Media: config.Media{Listen: addr("0.0.0.0"), Advertise: addr("192.0.2.1"), PortMin: 20000, PortMax: 29999, MaxStreams: 4, Timeout: time.Minute},
 		Policy: policy.Config{
 			Routes: []policy.Route{{Name: "route-1", Targets: []string{"sip:192.0.2.20"}}},
 			Rules: []policy.Rule{{Name: "rule-1", Recorder: "main", Tracks: policy.TracksBoth,

@@ -12,7 +12,7 @@ import (
 const portsPerCall = 8
 
 func defaultMedia() Media {
-	return Media{PortMin: 20000, PortMax: 29999, Timeout: 60 * time.Second}
+	return Media{PortMin: 20000, PortMax: 29999, MaxStreams: 4, Timeout: 60 * time.Second}
 }
 
 func (d *decoder) media(c cursor) {
@@ -40,6 +40,11 @@ func (d *decoder) media(c cursor) {
 		{"timeout", func(c cursor) {
 			if v, ok := c.duration(0, 24*time.Hour, "60s"); ok {
 				m.Timeout = v
+			}
+		}},
+		{"max_streams", func(c cursor) {
+			if v, ok := c.integer(0, 64); ok {
+				m.MaxStreams = v
 			}
 		}},
 		{"batch", func(c cursor) { c.batch(&m.Batch) }},
