@@ -43,6 +43,13 @@ func (a *alteration) alter(r *route, b []byte, h *header, now int64) (out, copie
 	return out, copied
 }
 
+// overhear takes a packet of SRTP that has passed.
+func (a *alteration) overhear(r *route, b []byte, h *header, now int64) {
+	if r.flow.codecs.coding[h.pt].event() {
+		a.keypad.packet(r, b, h, now)
+	}
+}
+
 // SetCodecs tells what the payload types of a flow mean. Mixing, announcements
 // and keys go by it; taps have Tap.SetCodecs. It replaces what was set before.
 func (r *Relay) SetCodecs(stream int, flow Flow, codecs map[uint8]Codec) {

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"sidetrack/forker"
+	"sidetrack/internal/srtp"
 )
 
 // pressed collects what a relay tells of keys.
@@ -126,5 +127,21 @@ func TestSwallowedDigit(t *testing.T) {
 		fresh := rtp(0, 77, 5, 9)
 		c.caller.send(c.toA, fresh) // another source: as it is
 		c.callee.want(fresh)
+	})
+}
+
+// Keys in SRTP that only passes are told where its key is known; they cannot be
+// swallowed.
+func TestDigitInSRTP(t *testing.T) {
+	drivers(t, func(t *testing.T, cfg forker.Config) {
+		c := newCall(t, newEngine(t, cfg))
+		party := newPhone(t, srtp.AESCM128SHA80)
+		c.relay.SetRemote(forker.SideA, 0, sealedAudio(c.caller.addr(), party.key))
+		p := listen(c)
+		c.relay.SwallowDigits(forker.SideA, true)
+		for _, b := range digit(0) {
+			c.passes(party.seal(b))
+		}
+		p.want(t, forker.Digit{Side: forker.SideA, Key: '5', Duration: 80 * time.Millisecond})
 	})
 }

@@ -111,7 +111,7 @@ func (r *route) pass(b []byte, from netip.AddrPort, now int64) {
 	if control {
 		return
 	}
-	r.flow.copy(b, h, now)
+	r.copy(b, h, now)
 	r.enter(h, from, now)
 }
 
@@ -124,9 +124,10 @@ func (f *flow) read(b []byte) (header, bool) {
 }
 
 // copy hands the packet to the taps, in clear.
-func (f *flow) copy(b []byte, h *header, now int64) {
+func (r *route) copy(b []byte, h *header, now int64) {
+	f := r.flow
 	if f.secrecy.sealed {
-		clear, own := f.secrecy.open(b, h, len(f.taps) > 0)
+		clear, own := f.secrecy.open(b, h, len(f.taps) > 0 || f.alter != nil)
 		if clear == nil {
 			for _, t := range f.taps {
 				t.refuse(h)
@@ -134,6 +135,9 @@ func (f *flow) copy(b []byte, h *header, now int64) {
 			return
 		}
 		b, h = clear, own
+		if f.alter != nil && h != nil {
+			f.alter.overhear(r, b, h, now)
+		}
 	}
 	for _, t := range f.taps {
 		t.copy(b, h, now)

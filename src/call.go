@@ -27,6 +27,7 @@ type call struct {
 	pending  []wish            // recordings that the rules want and whose time has not come
 	asking   int               // decisions that are under way
 	keyed    map[keyedBy]*keyLog
+	explains bool // the relay goes by what the call's payload types mean
 	sounding bool // the parties have been made to hear a tone
 	over     bool
 	sessions []*Session // live ones
@@ -38,6 +39,9 @@ func (k *call) onSnapshot(cs metadata.Snapshot) {
 	}
 	k.cs = cs
 	k.answered()
+	if k.explains {
+		k.explain()
+	}
 	for _, s := range slices.Clone(k.sessions) {
 		s.onSnapshot(cs)
 	}

@@ -55,6 +55,7 @@ func (k *call) listen() {
 		}
 	}
 	if any {
+		k.explain()
 		k.relay.OnDigit(func(d forker.Digit) { k.lane.Post(func() { k.onDigit(d) }) })
 	}
 }

@@ -34,7 +34,9 @@ func (k *call) sound() {
 		return
 	}
 	k.sounding = true
-	k.explain()
+	if !k.explains {
+		k.explain()
+	}
 	for side, tone := range tones {
 		k.relay.SetTone(forker.Side(side), tone)
 		if tone != nil && !k.mixes(forker.Side(side)) {
@@ -50,8 +52,9 @@ func (t *tone) heard() *forker.Tone {
 	return &forker.Tone{Hertz: t.Hertz, Level: t.Level, Length: t.Length, Period: t.Period, Jitter: t.Jitter, Copy: t.Copy}
 }
 
-// explain tells the relay what the call's payload types mean.
+// explain tells the relay what the call's payload types mean, from now on.
 func (k *call) explain() {
+	k.explains = true
 	for _, m := range k.cs.Streams {
 		if m.Kind == "audio" {
 			k.relay.SetCodecs(m.Index, forker.AB, codecsOf(m.Caller.Formats))
