@@ -1,6 +1,9 @@
 package forker
 
-import "time"
+import (
+	"sync/atomic"
+	"time"
+)
 
 // Batching of copies: some packets of one tap leave as one send that the kernel
 // cuts into datagrams (UDP_SEGMENT). A recording can wait that long, and the
@@ -27,9 +30,10 @@ type batch struct {
 	size    int // of each packet but the last
 	n       int
 	payload uint64
-	opened  int64  // when the first packet came in
-	serial  uint32 // tells this batch from earlier ones
-	barred  bool   // the kernel refuses segments on this way
+	opened  atomic.Int64 // when the first packet came in; 0: there is none. Read without the mutex.
+	barred  bool         // the kernel refuses segments on this way
+	listed  bool         // among the engine's dueBatches
+	place   int          // there, counted from 1; guarded by their mutex
 }
 
 // collect takes a packet into the batch and tells whether it did; what cannot
@@ -45,9 +49,12 @@ func (t *Tap) collect(b []byte, h *header, now int64) bool {
 		t.flush(now)
 	}
 	if q.n == 0 {
-		q.size, q.opened = len(b), now
-		q.serial++
-		t.relay.engine.due.push(t, q.serial, now)
+		q.size = len(b)
+		q.opened.Store(now)
+		if !q.listed {
+			q.listed = true
+			t.relay.engine.due.add(t)
+		}
 	}
 	if cap(q.buf) < len(q.buf)+len(b) {
 		q.buf = append(make([]byte, 0, limit*max(q.size, len(b))), q.buf...)
@@ -55,7 +62,7 @@ func (t *Tap) collect(b []byte, h *header, now int64) bool {
 	q.buf = append(q.buf, b...)
 	q.n++
 	q.payload += uint64(h.payload)
-	if q.n >= limit || len(b) < q.size || h.marker || now-q.opened >= batchAge {
+	if q.n >= limit || len(b) < q.size || h.marker || now-q.opened.Load() >= batchAge {
 		t.flush(now)
 	}
 	return true
@@ -78,6 +85,7 @@ func (t *Tap) flush(now int64) {
 		t.sent(q.n, len(q.buf), q.payload, now)
 	}
 	q.buf, q.n, q.payload = q.buf[:0], 0, 0
+	q.opened.Store(0)
 }
 
 // oneByOne sends a batch on a way that takes no segments. It stops at an error;
@@ -94,10 +102,10 @@ func (t *Tap) oneByOne(b []byte, size int) error {
 }
 
 // flushSilent has a batch leave that nobody has added to for long.
-func (t *Tap) flushSilent(serial uint32, now int64) {
+func (t *Tap) flushSilent(now int64) {
 	t.relay.mu.Lock()
 	defer t.relay.mu.Unlock()
-	if !t.closed && t.batch.serial == serial {
+	if at := t.batch.opened.Load(); !t.closed && at != 0 && now-at >= batchSilence {
 		t.flush(now)
 	}
 }

@@ -21,15 +21,12 @@ func TestBatchSavesSends(t *testing.T) {
 	if g.copies.cuts != 100 || g.copies.sent != 400 || g.tap.counts.copied != 400 || g.tap.counts.payload != 400*160 {
 		t.Errorf("%d sends of %d packets, %+v", g.copies.cuts, g.copies.sent, g.tap.counts)
 	}
-	drain := func() {
+	fill := func() {
 		for range 4 {
 			g.step()
 		}
-		for _, ok := g.relay.engine.due.pop(g.now); ok; _, ok = g.relay.engine.due.pop(g.now) {
-		}
 	}
-	drain()
-	if n := testing.AllocsPerRun(100, drain); n != 0 {
+	if n := testing.AllocsPerRun(100, fill); n != 0 {
 		t.Errorf("%v allocations per batch", n)
 	}
 }
@@ -44,7 +41,12 @@ func TestBatchCloses(t *testing.T) {
 		"pause":           func(g *rig) { g.tap.Pause() },
 		"move":            func(g *rig) { g.tap.SendTo(g.tap.rtcp, g.tap.rtcp, nil) },
 		"batching is off": func(g *rig) { g.relay.engine.batch.Store(0); g.step() },
-		"silence":         func(g *rig) { b, _ := g.relay.engine.due.pop(g.now); b.tap.flushSilent(b.serial, g.now) },
+		"silence": func(g *rig) {
+			g.now += batchSilence
+			for _, t := range g.relay.engine.due.begun(g.now - batchSilence + 20e6) {
+				t.flushSilent(g.now)
+			}
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			g := newBatchRig(16)
@@ -67,8 +69,7 @@ func TestBatchTimerKnowsItsBatch(t *testing.T) {
 	for range 3 {
 		g.step()
 	}
-	b, _ := g.relay.engine.due.pop(g.now)
-	b.tap.flushSilent(b.serial, g.now)
+	g.tap.flushSilent(g.now + batchSilence - 1)
 	if g.tap.batch.n != 1 {
 		t.Errorf("%d collected", g.tap.batch.n)
 	}
@@ -110,26 +111,33 @@ func TestBatchingAdapts(t *testing.T) {
 	}
 }
 
-// The ring of begun batches keeps its order while it grows and turns.
+// Taps that collect are listed once, until they are removed.
 func TestDueBatches(t *testing.T) {
 	var d dueBatches
-	next := uint32(1)
-	for i := uint32(1); i <= 1000; i++ {
-		d.push(nil, i, int64(i))
-		if i%3 == 0 {
-			if b, ok := d.pop(int64(i)); !ok || b.serial != next {
-				t.Fatalf("got %v %v, want %d", b, ok, next)
-			}
-			next++
+	var taps []*Tap
+	for i := range 10 {
+		tap := &Tap{}
+		tap.batch.opened.Store(int64(i))
+		taps = append(taps, tap)
+		d.add(tap)
+	}
+	for _, i := range []int{9, 0, 4, 4} {
+		d.remove(taps[i])
+	}
+	begun := map[*Tap]bool{}
+	for _, tap := range d.begun(6) {
+		begun[tap] = true
+	}
+	for i, tap := range taps {
+		if want := i > 0 && i <= 6 && i != 4; begun[tap] != want {
+			t.Errorf("tap %d: %v, want %v", i, begun[tap], want)
 		}
 	}
-	if _, ok := d.pop(int64(next) - 1); ok {
-		t.Error("one that is not due")
+	for _, tap := range taps {
+		d.remove(tap)
 	}
-	for ; next <= 1000; next++ {
-		if b, ok := d.pop(1000); !ok || b.serial != next {
-			t.Fatalf("got %v %v, want %d", b, ok, next)
-		}
+	if len(d.taps) != 0 {
+		t.Errorf("%d left", len(d.taps))
 	}
 }
 

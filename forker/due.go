@@ -5,46 +5,50 @@ import (
 	"time"
 )
 
-// dueBatch names a batch by its tap and serial number.
-type dueBatch struct {
-	tap    *Tap
-	serial uint32
-	opened int64
-}
-
-// dueBatches are the batches begun, oldest first, in a ring.
+// dueBatches are the taps that have collected at one time or another. Their
+// batches are looked at without their relays' locks, as nearly all of them leave
+// in time by the packets that come.
 type dueBatches struct {
 	mu   sync.Mutex
-	ring []dueBatch
-	head int
-	n    int
+	taps []*Tap
+	ripe []*Tap // scratch of the flusher
 }
 
-func (d *dueBatches) push(t *Tap, serial uint32, now int64) {
+// add has a tap looked at from now on.
+func (d *dueBatches) add(t *Tap) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if d.n == len(d.ring) {
-		bigger := make([]dueBatch, max(2*d.n, 64))
-		for i := range d.n {
-			bigger[i] = d.ring[(d.head+i)%len(d.ring)]
+	d.taps = append(d.taps, t)
+	t.batch.place = len(d.taps)
+}
+
+// remove undoes add; a tap that was not added may be given.
+func (d *dueBatches) remove(t *Tap) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if t.batch.place == 0 {
+		return
+	}
+	last := d.taps[len(d.taps)-1]
+	d.taps[t.batch.place-1], last.batch.place = last, t.batch.place
+	d.taps[len(d.taps)-1] = nil
+	d.taps = d.taps[:len(d.taps)-1]
+	t.batch.place = 0
+}
+
+// begun gives the taps whose batch was begun before that time; valid until the
+// next call.
+func (d *dueBatches) begun(before int64) []*Tap {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	clear(d.ripe)
+	d.ripe = d.ripe[:0]
+	for _, t := range d.taps {
+		if at := t.batch.opened.Load(); at != 0 && at <= before {
+			d.ripe = append(d.ripe, t)
 		}
-		d.ring, d.head = bigger, 0
 	}
-	d.ring[(d.head+d.n)%len(d.ring)] = dueBatch{t, serial, now}
-	d.n++
-}
-
-// pop gives the oldest batch if it was begun before that time.
-func (d *dueBatches) pop(before int64) (b dueBatch, ok bool) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if d.n == 0 || d.ring[d.head].opened > before {
-		return b, false
-	}
-	b, d.ring[d.head] = d.ring[d.head], dueBatch{}
-	d.head = (d.head + 1) % len(d.ring)
-	d.n--
-	return b, true
+	return d.ripe
 }
 
 // flushDue has batches leave whose source has fallen silent.
@@ -59,8 +63,8 @@ func (e *Engine) flushDue() {
 		case <-tick.C:
 		}
 		now := e.now()
-		for b, ok := e.due.pop(now - batchSilence); ok; b, ok = e.due.pop(now - batchSilence) {
-			b.tap.flushSilent(b.serial, now)
+		for _, t := range e.due.begun(now - batchSilence) {
+			t.flushSilent(now)
 		}
 	}
 }

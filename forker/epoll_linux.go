@@ -48,7 +48,7 @@ func (d *epollDriver) bind(local netip.AddrPort, readBuffer int, affinity uint32
 	if err != nil {
 		return nil, err
 	}
-	return &epollSocket{fd: fd, worker: w, slot: -1, six: local.Addr().Is6(), bound: local}, nil
+	return &epollSocket{fd: fd, worker: w, slot: -1, six: local.Addr().Is6()}, nil
 }
 
 func (d *epollDriver) stop() error {
@@ -235,12 +235,11 @@ var _ socket = (*epollSocket)(nil)
 // epollSocket is a raw UDP socket of a worker.
 type epollSocket struct {
 	fd     int
-	worker *epollWorker
-	six    bool // AF_INET6
-	bound  netip.AddrPort
-	slot   int32 // in the worker's table; -1: not read
 	route  atomic.Pointer[route]
-	round  uint64  // in which it was ready last; the worker's
+	round  uint64 // in which it was ready last; the worker's
+	worker *epollWorker
+	six    bool    // AF_INET6
+	slot   int32   // in the worker's table; -1: not read
 	to     rawAddr // scratch of send, guarded by the relay's mutex
 
 	cut *segmenter // scratch of sendSegments, made on first use, guarded likewise

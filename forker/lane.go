@@ -24,39 +24,40 @@ import (
 // Who adds a step to the long way says in route.plain, Tap.plain or
 // alteration.plain when that step does nothing.
 type lane struct {
-	// set as it opens
-	open   bool
-	pt     uint8
-	n      int8  // copies
-	next   *lane // of the relay
-	route  *route
-	from   netip.AddrPort
-	ssrc   uint32
-	leap   uint32 // ticks that a timestamp may be ahead of the one before
-	to     way
-	copies [laneCopies]laneCopy
-
-	// of the newest packet, and since it has opened
-	seq                      uint16
-	ts                       uint32
-	at                       int64
-	packets, octets, payload uint64
+	// What each packet needs lies together: memory that is not in a cache is the
+	// greatest part of what our own code costs.
+	open    bool
+	pt      uint8
+	n       int8   // copies
+	seq     uint16 // of the newest packet, as ts and at
+	ssrc    uint32
+	ts      uint32
+	leap    uint32 // ticks that a timestamp may be ahead of the one before
+	at      int64
+	from    netip.AddrPort
+	packets uint64 // since it opened, as octets
+	octets  uint64
+	to      way
+	copies  [laneCopies]laneCopy
+	route   *route
+	next    *lane // of the relay
 }
 
 // laneCopy is a lane's way to one recorder.
 type laneCopy struct {
-	tap      *Tap
-	to       way
 	number   uint16 // sequence number out minus sequence number in
-	shift    uint32 // likewise the timestamp
-	ssrc     uint32
 	pt       uint8
-	keeps    bool // a replay is wanted
-	departs  bool // sealed or collected: by Tap.depart
-	sent     uint64
+	keeps    bool   // a replay is wanted
+	sealed   bool   // leaves as SRTP
+	collects bool   // may have a batch begun
+	shift    uint32 // timestamp out minus timestamp in
+	ssrc     uint32
+	sent     uint64 // since the lane opened, as the rest
 	octets   uint64
 	payload  uint64
-	lastSent int64
+	last     int64
+	to       way
+	tap      *Tap
 }
 
 const (
@@ -151,10 +152,15 @@ func (c *laneCopy) send(b []byte, h *header, batched bool, now int64) {
 		c.tap.replay.push(b, h, seq, ts, c.ssrc, now)
 	}
 	writeHeader(b, c.pt, seq, ts, c.ssrc)
-	if c.departs || batched {
-		c.departs = true
+	switch {
+	case c.sealed:
 		c.tap.depart(b, h, now)
 		return
+	case batched || c.collects:
+		c.collects = true
+		if c.tap.collect(b, h, now) {
+			return
+		}
 	}
 	if err := c.to.send(b); err != nil {
 		c.tap.sendAgain(err, b, h.payload, now)
@@ -163,7 +169,7 @@ func (c *laneCopy) send(b []byte, h *header, batched bool, now int64) {
 	c.sent++
 	c.octets += uint64(len(b))
 	c.payload += uint64(h.payload)
-	c.lastSent = now
+	c.last = now
 }
 
 // enter opens the lane for what follows the packet h, which has gone the long
@@ -230,7 +236,7 @@ func (c *laneCopy) aim(t *Tap, h *header) bool {
 	}
 	*c = laneCopy{
 		tap: t, to: newWay(t.pair.rtp, t.direct), number: uint16(off), shift: t.nums.cur.shift, ssrc: t.ssrc, pt: t.pt[h.pt],
-		keeps: t.replay.limit > 0, departs: t.seal.out != nil || t.batch.n > 0,
+		keeps: t.replay.limit > 0, sealed: t.seal.out != nil, collects: t.batch.n > 0,
 	}
 	return true
 }
@@ -277,7 +283,7 @@ func (c *laneCopy) close(ln *lane) {
 		t.counts.copied += c.sent
 		t.counts.octets += c.octets
 		t.counts.payload += c.payload
-		t.counts.last = max(t.counts.last, c.lastSent)
+		t.counts.last = max(t.counts.last, c.last)
 		t.totals.copied.Add(c.sent)
 	}
 }

@@ -252,6 +252,7 @@ func (t *Tap) shut() {
 	t.flush(now)
 	t.sendBye(now)
 	t.closed = true
+	t.relay.engine.due.remove(t)
 	t.discard()
 	t.relay.drop(t)
 	t.relay.engine.ports.release(t.pair)
