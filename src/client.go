@@ -179,11 +179,52 @@ func (c *Client) Recordings() []View {
 	for _, s := range live {
 		views = append(views, s.View())
 	}
-	slices.SortFunc(views, func(a, b View) int {
-		return cmp.Or(a.Started.Compare(b.Started), cmp.Compare(a.ID, b.ID))
-	})
+	slices.SortFunc(views, byStart)
 	return views
 }
+
+// RecordingsOf returns the live sessions of these calls and those that ended
+// lately, by call, in the order in which they were asked for.
+func (c *Client) RecordingsOf(calls []string) map[string][]View {
+	out := make(map[string][]View, len(calls))
+	for _, id := range calls {
+		out[id] = nil
+	}
+	c.mu.Lock()
+	var live []*Session
+	for _, s := range c.live {
+		if _, asked := out[s.shown.Load().view.CallID]; asked {
+			live = append(live, s)
+		}
+	}
+	for _, v := range c.ended.views {
+		if _, asked := out[v.CallID]; asked {
+			out[v.CallID] = append(out[v.CallID], v)
+		}
+	}
+	c.mu.Unlock()
+	for _, s := range live {
+		v := s.View()
+		out[v.CallID] = append(out[v.CallID], v)
+	}
+	for _, views := range out {
+		slices.SortFunc(views, byStart)
+	}
+	return out
+}
+
+// States counts the live sessions by state.
+func (c *Client) States() map[string]int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	out := map[string]int{}
+	for _, s := range c.live {
+		out[string(s.shown.Load().view.State)]++
+	}
+	return out
+}
+
+func byStart(a, b View) int { return cmp.Or(a.Started.Compare(b.Started), cmp.Compare(a.ID, b.ID)) }
 
 // Recording returns one session, live or ended lately.
 func (c *Client) Recording(id string) (View, bool) {

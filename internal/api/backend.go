@@ -37,6 +37,7 @@ type Backend struct {
 	Metrics    http.Handler
 	Calls      func(ctx context.Context) ([]Item, error)
 	Call       func(ctx context.Context, id string) (any, error)
+	Overview   func(ctx context.Context, q OverviewQuery) (any, error)
 	Recordings func(ctx context.Context) ([]Item, error)
 	Recording  func(ctx context.Context, id string) (any, error)
 	// Control carries out pause, resume or stop and returns the new state.

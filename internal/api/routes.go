@@ -29,6 +29,7 @@ func (s *Server) operations() []operation {
 		{"getHealth", get, "/healthz", RoleNone, func(w http.ResponseWriter, _ *http.Request) { plain(w, http.StatusOK, "ok\n") }},
 		{"getReadiness", get, "/readyz", RoleNone, b.readiness},
 		{"getDescription", get, "/api/v1/openapi.yaml", RoleRead, description},
+		{"getOverview", get, "/api/v1/overview", RoleRead, b.overview},
 		{"listCalls", get, "/api/v1/calls", RoleRead, list(b.Calls)},
 		{"getCall", get, "/api/v1/calls/{id}", RoleRead, one(b.Call)},
 		{"startRecording", post, "/api/v1/calls/{id}/recordings", RoleControl, b.start},

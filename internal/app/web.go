@@ -65,7 +65,7 @@ func (a *App) backend() api.Backend {
 	return api.Backend{
 		Ready: a.ready, Events: a.events, Journal: a.listJournal(),
 		Metrics: promhttp.HandlerFor(a.registry, promhttp.HandlerOpts{}),
-		Calls:   a.listCalls, Call: a.oneCall,
+		Calls:   a.listCalls, Call: a.oneCall, Overview: a.showOverview,
 		Recordings: a.listRecordings, Recording: a.oneRecording,
 		Control: a.control, Move: a.moveRecording, SRSs: a.listSRSs, Drain: a.drain, Start: a.startRecording,
 		Recorders: a.listRecorders, Rules: a.listRules, Config: a.showConfig, Reload: a.reloadFile,
