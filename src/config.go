@@ -62,6 +62,7 @@ type Recorder struct {
 	Timeout           time.Duration  // one SRS's time for a final answer; 0: DefaultTimeout
 	Hedge             time.Duration  // after so long without a final answer the next SRS is asked as well; 0: when the first has failed
 	MidCall           MidCall        // what becomes of a recording whose SRS is lost in mid-call; "": MidCallMove
+	RTCPTimeout       time.Duration  // an SRS that sends no RTCP for so long is asked, and left after twice as long; 0: only asked, when it used to
 	Check             time.Duration  // how often a live SRS is asked within the dialog whether it is there; 0: never
 	Buffer            time.Duration  // how much is kept while no SRS can be sent to; 0: the media engine's default; negative: nothing
 	Replay            time.Duration  // how much of what was sent is kept for the SRS after a lost one; 0: as much as Buffer where there are several SRSs and MidCall moves; negative: nothing

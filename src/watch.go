@@ -1,14 +1,15 @@
 package src
 
 import (
+	"fmt"
 	"time"
 
 	"sidetrack/internal/sip/txn"
 )
 
 // watch looks after the SRS that has the session. Signs of its death are looked
-// for twice a second: ICMP for the copies, the end of the connection. Such a
-// sign is followed by a question, OPTIONS within the dialog; so is a time
+// for twice a second: ICMP for the copies, the end of the connection, reports
+// that stay away (reports.go). Such a sign is followed by a question, OPTIONS within the dialog; so is a time
 // without any sign (Recorder.Check). Only the answer decides, except where ICMP
 // goes on although the SRS answers: then its media are dead.
 type watch struct {
@@ -17,6 +18,7 @@ type watch struct {
 	asked time.Time // when the last one was put
 
 	answers bool // it has answered OPTIONS in this dialog
+	reports reports
 	rtcp    uint64
 	icmp    uint64
 	deaf    time.Time // since when ICMP has come again and again; zero: it has not
@@ -42,6 +44,7 @@ func (w *watch) start(s *Session) {
 	w.stop()
 	w.asked = s.now()
 	w.rtcp, w.icmp = s.counted()
+	w.reports.last = w.asked
 	w.timer = s.lane.After(watchEvery, func() { w.tick(s) })
 }
 
@@ -59,16 +62,21 @@ func (w *watch) tick(s *Session) {
 	if rtcp > w.rtcp {
 		s.heard()
 	}
+	w.reports.look(rtcp > w.rtcp, s.copied(), s.now())
 	suspect := icmp > w.icmp
 	w.noteICMP(s, suspect)
 	w.rtcp, w.icmp = rtcp, icmp
-	every := s.recorder.Check
+	every, reported := s.recorder.Check, s.recorder.RTCPTimeout
 	switch since := s.now().Sub(w.asked); {
 	case w.deafened(s):
 		s.lose(loss{reason: "nobody listens where the SRS wants the copies"})
+	case w.reports.deaf(reported, s.now()):
+		s.lose(loss{reason: fmt.Sprintf("no RTCP from the SRS for %v", 2*reported)})
 	case w.check != nil:
 	case (suspect || s.disconnected()) && since >= quickCheck:
 		s.check(min(quickCheck, s.recorder.Timeout), true)
+	case (every > 0 || reported > 0) && w.reports.overdue(reported, s.now()):
+		s.check(s.recorder.Timeout, false)
 	case every > 0 && since >= every:
 		s.check(s.recorder.Timeout, false)
 	}

@@ -45,6 +45,11 @@ func (d *decoder) recorder(name string, c cursor) {
 				r.Check = v
 			}
 		}},
+		{"rtcp_timeout", func(c cursor) {
+			if v, ok := c.duration(0, time.Hour, "15s"); ok {
+				r.RTCPTimeout = v
+			}
+		}},
 		{"dtmf", func(c cursor) { choose(c, &r.DTMF, DTMFPass, DTMFDrop, DTMFMask) }},
 		{"pause", func(c cursor) { choose(c, &r.Pause, PauseStop, PauseSilence, PauseBeep) }},
 		{"mask", func(c cursor) { choose(c, &r.Mask, PauseSilence, PauseBeep) }},

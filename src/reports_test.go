@@ -1,0 +1,82 @@
+package src_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/pion/rtcp"
+)
+
+// report has the SRS send a receiver report for a stream.
+func (m *moved) report(t *testing.T, label string) {
+	t.Helper()
+	b, err := rtcp.Marshal([]rtcp.Packet{&rtcp.ReceiverReport{SSRC: 1}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, media := range m.s.Offer().Media {
+		if media.Label == label {
+			m.s.Streams[label].SendRTCP(media.RTCPAddr(), b)
+		}
+	}
+}
+
+// reported is a call whose SRS has the habit of reporting, more than once a second.
+func reported(t *testing.T, opts ...func(*setup)) *moved {
+	t.Helper()
+	m := midCall(t, "udp", 2, opts...)
+	for range 4 {
+		m.report(t, "1")
+		m.c.spoken(140)
+	}
+	return m
+}
+
+// An SRS whose reports stay away is asked long before its time, and left when it does not answer.
+func TestReportsStayAway(t *testing.T) {
+	longChecks := func(s *setup) { s.recorder.Check, s.recorder.Timeout = time.Hour, 500*time.Millisecond }
+	t.Run("it answers", func(t *testing.T) {
+		t.Parallel()
+		m := reported(t, longChecks)
+		m.recs[0].Expect("OPTIONS").Reply(200)
+		hears(t, m.c, m.s)
+		m.c.spoken(100)
+		if in := m.recs[0].Maybe("OPTIONS", 0); in != nil {
+			t.Error("asked twice about one silence")
+		}
+		finish(t, m.c, m.s)
+	})
+	t.Run("it is gone", func(t *testing.T) {
+		t.Parallel()
+		m := reported(t, longChecks)
+		m.recs[0].Expect("OPTIONS")
+		m.s.ExpectUpdate() // for it has never answered OPTIONS
+		to := m.arrives(t, m.recs[1])
+		together(t, m.c, m.s, to)
+		finish(t, m.c, to)
+	})
+	t.Run("it must report", func(t *testing.T) {
+		t.Parallel()
+		m := midCall(t, "udp", 2, func(s *setup) { s.recorder.RTCPTimeout = time.Second })
+		m.recs[0].Expect("OPTIONS").Reply(200)
+		m.recs[1].AutoReply("OPTIONS", 200)
+		bye := m.s.Dialog.Expect("BYE")
+		bye.Reply(200)
+		to := m.arrives(t, m.recs[1])
+		together(t, m.c, m.s, to)
+		m.c.end()
+		to.End()
+	})
+	t.Run("on hold there is nothing to report", func(t *testing.T) {
+		t.Parallel()
+		m := midCall(t, "udp", 2, func(s *setup) { s.recorder.RTCPTimeout = time.Second })
+		m.recs[0].AutoReply("OPTIONS", 200)
+		m.c.hold(true)
+		m.s.Update()
+		m.c.spoken(500)
+		if in := m.recs[0].Maybe("BYE", 0); in != nil {
+			t.Error("left for want of reports")
+		}
+		finish(t, m.c, m.s)
+	})
+}
