@@ -111,7 +111,12 @@ func (v verdict) headers() []sip.Header {
 // bye sends BYE to side s, now or as soon as it has acknowledged our 2xx
 // (RFC 3261 §15).
 func (c *Call) bye(s side, v verdict, cause *sip.Message) {
-	out := c.current.dialogs[s].Request("BYE")
+	var out *sip.Message
+	if d := c.current.dialogs[s]; cause != nil && cause.Method == "BYE" {
+		out = c.numbered(d, cause)
+	} else {
+		out = d.Request("BYE")
+	}
 	if cause != nil {
 		out.Set("Max-Forwards", strconv.Itoa(max(maxForwards(cause)-1, 0)))
 		mirror(out, cause)

@@ -50,8 +50,11 @@ func mirror(to, from *sip.Message) {
 			placed[name] = true
 			for _, o := range own {
 				if ownHeader(o.Name) == name {
-					body = append(body, sip.Header{Name: o.Name, Value: o.Value})
+					body = append(body, sip.Header{Name: h.Name, Value: o.Value})
 				}
+			}
+			if name == "Content-Length" {
+				body = append(body, sip.Header{Name: h.Name})
 			}
 		}
 	}

@@ -62,7 +62,7 @@ func (x *exchange) response(resp *sip.Message, b *branch) (out *sip.Message, err
 func (x *exchange) request(req *sip.Message, d *dialog.Dialog) *sip.Message {
 	c := x.call
 	to := other(x.from)
-	out := d.Request(req.Method)
+	out := c.numbered(d, req)
 	x.cseqOut = out.CSeq().Num
 	out.Set("Max-Forwards", strconv.Itoa(maxForwards(req)-1))
 	contacts := req.List("Contact")
@@ -78,4 +78,19 @@ func (x *exchange) request(req *sip.Message, d *dialog.Dialog) *sip.Message {
 		c.credential(out)
 	}
 	return out
+}
+
+// maxKept bounds the numbers that are taken over, so that there is room for our
+// own requests after them (RFC 3261 §8.1.1.5).
+const maxKept = 1<<31 - 1<<16
+
+// numbered begins the request of a leg for one of the other. Where identities
+// are preserved it keeps its number, as long as that goes on rising.
+func (c *Call) numbered(d *dialog.Dialog, req *sip.Message) *sip.Message {
+	n := req.CSeq().Num
+	if c.srv.cfg.Identity != IdentityPreserve || n <= d.LocalCSeq || n > maxKept {
+		return d.Request(req.Method)
+	}
+	d.LocalCSeq = n
+	return d.RequestCSeq(req.Method, n)
 }

@@ -7,15 +7,20 @@ import (
 
 const version = "SIP/2.0"
 
-// Bytes gives the wire form: start line, fields in order, then Content-Length computed from the body, then the body.
-// The result is the caller's. A CR or LF within a value, which could only come from our own side, is written as a
+// Bytes gives the wire form: start line, fields in order, then the body. Content-Length is computed from it, and stands
+// where it stood in what was received, else last. The result is the caller's. A CR or LF within a value, which could only come from our own side, is written as a
 // space, so that no value can make a header field of its own.
 func (m *Message) Bytes() []byte {
 	b := make([]byte, 0, m.size())
 	b = m.appendStartLine(b)
+	measured := false
 	for i := range m.Headers {
 		h := &m.Headers[i]
-		if h.Is("Content-Length") {
+		if knownName(h.Name) == knownContentLength {
+			if !measured {
+				b = m.appendLength(b, h.Name)
+			}
+			measured = true
 			continue
 		}
 		b = appendLine(b, h.Name)
@@ -23,10 +28,19 @@ func (m *Message) Bytes() []byte {
 		b = appendLine(b, h.Value)
 		b = append(b, "\r\n"...)
 	}
-	b = append(b, "Content-Length: "...)
-	b = strconv.AppendInt(b, int64(len(m.Body)), 10)
-	b = append(b, "\r\n\r\n"...)
+	if !measured {
+		b = m.appendLength(b, "Content-Length")
+	}
+	b = append(b, "\r\n"...)
 	return append(b, m.Body...)
+}
+
+// appendLength appends Content-Length under the name that its sender gave it.
+func (m *Message) appendLength(b []byte, name string) []byte {
+	b = append(b, name...)
+	b = append(b, ": "...)
+	b = strconv.AppendInt(b, int64(len(m.Body)), 10)
+	return append(b, "\r\n"...)
 }
 
 // size is an upper bound of the wire form's length.

@@ -10,7 +10,8 @@ import (
 // its typed fields normalise display names, brackets, compact names and white space, and lose parameters on the way.
 var generic = sipgo.HeadersParser{}
 
-// readFields reads the header field lines into m.Headers. Content-Length is taken out and given back, -1 without one.
+// readFields reads the header field lines into m.Headers. The value of Content-Length is given back, -1 without one; the
+// field stays, without it, to keep the place for Bytes.
 func (m *Message) readFields(lines []byte) (length int, f *fault) {
 	length = -1
 	if continues(lines) {
@@ -38,6 +39,9 @@ func (m *Message) readFields(lines []byte) (length int, f *fault) {
 		n, ok := parseLength(h.Value)
 		if !ok || length >= 0 && length != n {
 			return 0, badRequest("Bad Content-Length")
+		}
+		if length < 0 {
+			m.Headers = append(m.Headers, Header{Name: h.Name})
 		}
 		length = n
 	}

@@ -14,7 +14,7 @@ type Message struct {
 	RequestURI string   // byte for byte as received; "" in a response
 	Status     int      // status code; 0 in a request
 	Reason     string   // reason phrase of a response
-	Headers    []Header // arrival order, spelling kept; holds no Content-Length, Bytes writes it
+	Headers    []Header // arrival order, spelling kept; a Content-Length keeps its place without a value, Bytes writes it
 	Body       []byte   // never changed in place: clones share it
 
 	parsed essentials // what Parse has read already, see accessors.go

@@ -129,7 +129,7 @@ func TestSetBody(t *testing.T) {
 	m.Add("Content-Disposition", "session")
 	m.SetBody("application/foo", []byte("12345"))
 	want(t, "type", m.ContentType(), "application/foo")
-	if raw := string(m.Bytes()); !strings.HasSuffix(raw, "\r\nContent-Length: 5\r\n\r\n12345") {
+	if raw := string(m.Bytes()); !strings.Contains(raw, "\r\nContent-Length: 5\r\n") || !strings.HasSuffix(raw, "\r\n\r\n12345") {
 		t.Errorf("wire form:\n%s", raw)
 	}
 	m.SetBody("", nil)
