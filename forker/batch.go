@@ -18,7 +18,7 @@ const (
 	batchTick     = 20 * time.Millisecond         // how often batches are looked for whose source has fallen silent,
 	batchSilence  = int64(70 * time.Millisecond)  // and how old these are then, at least
 	batchSegment  = 1400                          // octets; larger packets are sent as they come
-	busyCopies    = 200                           // copies a second and worker above which adaptive batches,
+	busyCopies    = 200                           // copies a second above which adaptive batches,
 	idleCopies    = 100                           // and below which it stops
 	loadWindow    = int64(250 * time.Millisecond) // in which they are counted
 )

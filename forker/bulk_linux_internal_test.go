@@ -31,10 +31,8 @@ func TestReleasedPortsComeBackInBulk(t *testing.T) {
 	}
 	// The worker is busy until it is told to go on.
 	goOn, busy := make(chan struct{}), make(chan struct{})
-	for _, w := range d.workers {
-		w.post(func() { busy <- struct{}{}; <-goOn })
-		<-busy
-	}
+	d.workers[r.worker].post(func() { busy <- struct{}{}; <-goOn })
+	<-busy
 	r.Close()
 	swept := make(chan struct{})
 	go func() { // every pair is ripe: the sweep must not wait for the worker

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/netip"
+	"runtime"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -14,6 +15,8 @@ import (
 const (
 	defaultDrain = time.Second
 	maxDrain     = 10 * time.Second
+
+	maxWorkers = 8 // unless configured
 
 	defaultBuffer       = 10 * time.Second
 	defaultBufferMemory = 256 << 20
@@ -36,7 +39,7 @@ type Config struct {
 	// load. Only where the platform can (Linux).
 	Batch int
 
-	Workers  int  // epoll workers where the platform has them; 0: 1
+	Workers  int  // threads that move packets, at most, where the platform has them; they are used as the load asks. 0: one a processor, at most 8
 	Portable bool // use the portable driver (goroutine per socket) even where a better one exists
 	TapQueue int  // kept for configurations that set it: copies leave at once or are dropped, so nothing queues
 
@@ -84,7 +87,9 @@ func (c *Config) normalize() error {
 	if c.BufferMemory <= 0 {
 		c.BufferMemory = defaultBufferMemory
 	}
-	c.Workers = max(c.Workers, 1)
+	if c.Workers <= 0 {
+		c.Workers = min(runtime.GOMAXPROCS(0), maxWorkers)
+	}
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
 	}

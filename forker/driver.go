@@ -11,9 +11,11 @@ import (
 // count), so that another way of moving datagrams, the kernel's own included,
 // can take its place.
 type driver interface {
-	// bind opens a UDP socket. Sockets of equal affinity are read by the same
-	// worker. Nothing is read before attach.
-	bind(local netip.AddrPort, readBuffer int, affinity uint32) (socket, error)
+	// place chooses the worker of a new relay; leave tells that the relay is gone.
+	place() (worker int)
+	leave(worker int)
+	// bind opens a UDP socket that this worker reads. Nothing is read before attach.
+	bind(local netip.AddrPort, readBuffer, worker int) (socket, error)
 	// segments tells whether sendSegments works.
 	segments() bool
 	// stop closes every socket left and waits for all goroutines.

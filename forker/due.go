@@ -81,7 +81,7 @@ func (e *Engine) adapt(l *load, now int64) {
 		return
 	}
 	copies := e.copies()
-	rate := float64(copies-l.copies) / time.Duration(now-l.at).Seconds() / float64(e.cfg.Workers)
+	rate := float64(copies-l.copies) / time.Duration(now-l.at).Seconds()
 	l.at, l.copies = now, copies
 	switch {
 	case rate > busyCopies:

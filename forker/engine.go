@@ -22,9 +22,8 @@ type Engine struct {
 	adaptive bool
 	due      dueBatches
 
-	opened atomic.Uint32 // relays so far; spreads them over the workers
-	batch  atomic.Int64  // copies that leave as one send now; below 2: none are collected
-	hasty  atomic.Int64  // sends of backlogs at full pace left until the next sweep
+	batch atomic.Int64 // copies that leave as one send now; below 2: none are collected
+	hasty atomic.Int64 // sends of backlogs at full pace left until the next sweep
 
 	// guarded by mu
 	mu        sync.Mutex
@@ -88,13 +87,14 @@ func (e *Engine) wall(at int64) time.Time {
 // Open makes the Relay of a new call; it has no stream and holds no port yet.
 // After Close the Relay is born closed.
 func (e *Engine) Open() *Relay {
-	r := &Relay{engine: e, affinity: e.opened.Add(1)}
+	r := &Relay{engine: e}
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if e.closed {
 		r.closed = true
 		return r
 	}
+	r.worker = e.driver.place()
 	e.relays[r] = struct{}{}
 	return r
 }
@@ -150,7 +150,10 @@ func (e *Engine) settle() {
 func (e *Engine) forget(r *Relay) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	delete(e.relays, r)
+	if _, ok := e.relays[r]; ok {
+		delete(e.relays, r)
+		e.driver.leave(r.worker)
+	}
 }
 
 // recorder gives the counters of one metrics label, made on first use.

@@ -24,7 +24,12 @@ func newNetDriver(now func() int64) *netDriver {
 	return &netDriver{now: now, sockets: make(map[*netSocket]struct{})}
 }
 
-func (d *netDriver) bind(local netip.AddrPort, readBuffer int, _ uint32) (socket, error) {
+// place: each socket has a goroutine of its own, and the scheduler places it.
+func (d *netDriver) place() int { return 0 }
+
+func (d *netDriver) leave(int) {}
+
+func (d *netDriver) bind(local netip.AddrPort, readBuffer, _ int) (socket, error) {
 	network := "udp4"
 	if local.Addr().Is6() {
 		network = "udp" // on :: the socket takes both families

@@ -72,15 +72,15 @@ func newPortPool(d driver, cfg *Config, now func() int64) *portPool {
 	return p
 }
 
-// take binds a free pair. affinity chooses the worker; deaf pairs get the
+// take binds a free pair that this worker reads; deaf pairs get the
 // smallest buffers for media.
-func (p *portPool) take(local netip.Addr, affinity uint32, deaf bool) (*portPair, error) {
+func (p *portPool) take(local netip.Addr, worker int, deaf bool) (*portPair, error) {
 	for range len(p.states) {
 		i, ok := p.reserve()
 		if !ok {
 			break
 		}
-		pair, err := p.bind(local, i, affinity, deaf)
+		pair, err := p.bind(local, i, worker, deaf)
 		if err == nil {
 			return pair, nil
 		}
@@ -130,16 +130,16 @@ func (p *portPool) giveBack(i int, taken bool) {
 	}
 }
 
-func (p *portPool) bind(local netip.Addr, i int, affinity uint32, deaf bool) (*portPair, error) {
+func (p *portPool) bind(local netip.Addr, i int, worker int, deaf bool) (*portPair, error) {
 	port, buffer := p.first+2*i, mediaBuffer
 	if deaf {
 		buffer = deafBuffer
 	}
-	rtp, err := p.driver.bind(netip.AddrPortFrom(local, uint16(port)), buffer, affinity)
+	rtp, err := p.driver.bind(netip.AddrPortFrom(local, uint16(port)), buffer, worker)
 	if err != nil {
 		return nil, err
 	}
-	rtcp, err := p.driver.bind(netip.AddrPortFrom(local, uint16(port+1)), controlBuffer, affinity)
+	rtcp, err := p.driver.bind(netip.AddrPortFrom(local, uint16(port+1)), controlBuffer, worker)
 	if err != nil {
 		rtp.close(nil)
 		return nil, err

@@ -52,8 +52,8 @@ type Remote struct {
 
 // Relay is the media of one call. Safe for concurrent use.
 type Relay struct {
-	engine   *Engine
-	affinity uint32
+	engine *Engine
+	worker int // that reads its sockets
 
 	// mu guards everything below and all that the routes, streams and taps of
 	// this relay hold. It is held for one datagram, its sends included, which
@@ -107,11 +107,11 @@ func (r *Relay) SetStreams(n int) error {
 
 func (r *Relay) openStream() (*stream, error) {
 	pool, local := r.engine.ports, r.engine.cfg.Listen
-	a, err := pool.take(local, r.affinity, false)
+	a, err := pool.take(local, r.worker, false)
 	if err != nil {
 		return nil, err
 	}
-	b, err := pool.take(local, r.affinity, false)
+	b, err := pool.take(local, r.worker, false)
 	if err != nil {
 		pool.release(a)
 		return nil, err

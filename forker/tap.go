@@ -85,7 +85,7 @@ func newTap(r *Relay, cfg TapConfig, totals *recorderTotals) (*Tap, error) {
 	if !local.IsValid() {
 		local = r.engine.cfg.Listen
 	}
-	pair, err := r.engine.ports.take(local, r.affinity, true)
+	pair, err := r.engine.ports.take(local, r.worker, true)
 	if err != nil {
 		return nil, err
 	}
