@@ -105,11 +105,11 @@ func (s *Server) identify(r *http.Request) (c Caller, wrong string) {
 	from := source(r)
 	c.Source = from.String()
 	if header := r.Header.Get("Authorization"); header != "" {
-		scheme, secret, _ := strings.Cut(header, " ")
-		if !strings.EqualFold(scheme, "Bearer") {
-			return c, "credentials are Authorization: Bearer TOKEN"
+		secret, ok := secretOf(r, header)
+		if !ok {
+			return c, "credentials are Authorization: Bearer TOKEN, or Basic with the token as password"
 		}
-		name, role, ok := s.tokens.find(strings.TrimSpace(secret))
+		name, role, ok := s.tokens.find(secret)
 		if !ok {
 			return c, "the token is not known"
 		}
@@ -124,6 +124,25 @@ func (s *Server) identify(r *http.Request) (c Caller, wrong string) {
 	}
 	c.Name, c.Role = "local", s.access.Local
 	return c, ""
+}
+
+// secretOf is the token in a request's credentials. Browsers know Basic only: the
+// token is the password then, and the user's name does not count.
+func secretOf(r *http.Request, header string) (string, bool) {
+	if _, password, ok := r.BasicAuth(); ok {
+		return password, true
+	}
+	scheme, secret, _ := strings.Cut(header, " ")
+	return strings.TrimSpace(secret), strings.EqualFold(scheme, "Bearer")
+}
+
+// challenge asks for credentials in the way that the asker can show them: a
+// browser that opens the page asks its user for a password.
+func challenge(r *http.Request) string {
+	if wantsPage(r) {
+		return `Basic realm="sidetrack: the token is the password", charset="UTF-8"`
+	}
+	return `Bearer realm="sidetrack"`
 }
 
 // forwarded tells that a reverse proxy on this host passes on what others ask.

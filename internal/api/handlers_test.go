@@ -70,7 +70,7 @@ func TestEveryAnswer(t *testing.T) {
 		{"GET", "/api/v1/openapi.yaml", "", 200, "openapi: 3"},
 		{"POST", "/api/v1/reload", "", 409, `"mistakes":["f:1: wrong","f:2: wrong too"]`},
 		{"GET", "/api/v1/reload", "", 405, "not allowed"},
-		{"GET", "/", "", 404, "nothing at /"},
+		{"GET", "/nothing", "", 404, "nothing at /nothing"},
 		{"GET", "/api/v2/calls", "", 404, ""},
 	} {
 		a := ask(h, tt.method, tt.path, tt.body)

@@ -37,8 +37,9 @@ func double() api.Backend {
 	}
 	return api.Backend{
 		Ready: func() error { return nil }, Events: api.NewBroker(),
-		Metrics: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "metrics") }),
-		Calls:   list("c1"), Call: one("c1"), Recordings: list("r1"), Recording: one("r1"),
+		Overview: func(_ context.Context, q api.OverviewQuery) (any, error) { return q, nil },
+		Metrics:  http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "metrics") }),
+		Calls:    list("c1"), Call: one("c1"), Recordings: list("r1"), Recording: one("r1"),
 		Control: func(ctx context.Context, id, verb string) (any, error) {
 			if id == "r1" && verb == "pause" {
 				return nil, fmt.Errorf("paused already: %w", api.ErrConflict)

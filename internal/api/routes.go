@@ -5,6 +5,7 @@ import (
 	_ "embed"
 	"net/http"
 	"slices"
+	"strings"
 )
 
 // OpenAPI is the description of this interface, an OpenAPI 3.1 document.
@@ -28,6 +29,9 @@ func (s *Server) operations() []operation {
 	ops := []operation{
 		{"getHealth", get, "/healthz", RoleNone, func(w http.ResponseWriter, _ *http.Request) { plain(w, http.StatusOK, "ok\n") }},
 		{"getReadiness", get, "/readyz", RoleNone, b.readiness},
+		{"getPage", get, "/{$}", RoleRead, pageFile("index.html", "text/html")},
+		{"getPageScript", get, "/page.js", RoleRead, pageFile("page.js", "text/javascript")},
+		{"getPageStyle", get, "/style.css", RoleRead, pageFile("style.css", "text/css")},
 		{"getDescription", get, "/api/v1/openapi.yaml", RoleRead, description},
 		{"getOverview", get, "/api/v1/overview", RoleRead, b.overview},
 		{"listCalls", get, "/api/v1/calls", RoleRead, list(b.Calls)},
@@ -100,7 +104,7 @@ func (s *Server) guard(mux *http.ServeMux) http.Handler {
 		if wrong != "" {
 			s.metrics.refused.WithLabelValues(refusedLogin).Inc()
 			s.log.Warn("HTTP request without valid credentials", "remote", c.Source, "method", r.Method, "path", r.URL.Path)
-			w.Header().Set("WWW-Authenticate", `Bearer realm="sidetrack"`)
+			w.Header().Set("WWW-Authenticate", challenge(r))
 			problem(w, http.StatusUnauthorized, wrong)
 			return
 		}
@@ -148,7 +152,7 @@ func whole(get func(ctx context.Context) (any, error)) http.HandlerFunc {
 func (s *Server) Operations() []string {
 	var all []string
 	for _, op := range s.operations() {
-		all = append(all, op.method+" "+op.path+" "+op.id+" "+op.role.String())
+		all = append(all, op.method+" "+strings.TrimSuffix(op.path, "{$}")+" "+op.id+" "+op.role.String())
 	}
 	slices.Sort(all)
 	return all
