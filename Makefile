@@ -1,6 +1,6 @@
 # One entry point for people and CI. `make help` lists the targets.
 #
-# Knobs: GO, OUT (demo), CALLS and CPS (load-sipp), RTPLOAD (load), MEDIA (bench-media), ENGINES (bench-engines),
+# Knobs: GO, OUT (demo), CALLS and CPS (load-sipp), MINUTES (soak), RTPLOAD (load), MEDIA (bench-media), ENGINES (bench-engines),
 # FUZZTIME (fuzz-short).
 
 GO       ?= go
@@ -9,6 +9,7 @@ OUT      ?= demo-out
 IMAGE    ?= sidetrack
 FUZZTIME ?= 10s
 CALLS    ?= 2000
+MINUTES  ?= 10
 CPS      ?= 50
 MEDIA    ?= -calls 50,200,400,600,1000 -window 8s
 ENGINES  ?= -calls 50,400 -window 5s
@@ -21,7 +22,7 @@ LDFLAGS  := -s -w -X main.release=$(VERSION) -X main.commit=$(COMMIT)
 GOFILES   = $(shell git ls-files --cached --others --exclude-standard '*.go')
 
 .DEFAULT_GOAL := help
-.PHONY: help build test race scenario interop lint fuzz-short bench bench-media bench-engines demo image load load-sipp clean
+.PHONY: help build test race scenario interop lint fuzz-short bench bench-media bench-engines demo image load load-sipp soak clean
 
 help: ## show this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -74,6 +75,10 @@ load: build ## 200 recorded calls at 50/s, measured by RTPLOAD=path/to/rtpload; 
 load-sipp: build ## CALLS (2000) recorded SIPp calls with audio at CPS (50) a second, then the leak check
 	SIDETRACK_BIN=$(abspath $(BIN)) SIPP_CALLS=$(CALLS) SIPP_CPS=$(CPS) \
 		$(GO) test -tags interop -v -count=1 -timeout 20m -run 'TestSIPpCallsAreRecorded' ./tests/interop/...
+
+soak: build ## mixed SIPp calls for MINUTES (10) at CPS (30) a second with 2 % of the packets lost, then the leak check
+	SIDETRACK_BIN=$(abspath $(BIN)) SOAK=$(MINUTES) SOAK_CPS=$(if $(filter file,$(origin CPS)),30,$(CPS)) \
+		$(GO) test -tags interop -v -count=1 -timeout 180m -run 'TestSoak' ./tests/interop/...
 
 clean: ## what the targets above leave behind
 	rm -rf $(BIN) $(OUT) dist

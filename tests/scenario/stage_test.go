@@ -93,6 +93,7 @@ recorders:
     {{.s.rule}}
 {{end}}http:
   listen: {{.http}}
+  rate: 0
 {{if .s.journal}}journal: {file: "{{.s.journal}}"}
 {{end}}log: {level: debug, format: text}
 `
