@@ -183,8 +183,9 @@ type site struct {
 	ip    string
 	dir   string // the recorder's output
 	file  string // the proxy's configuration
-	proxy *process
 	http  string
+
+	proxy, recorder *process
 }
 
 // home is a loopback address of this run: two runs on one machine do not meet.
@@ -222,12 +223,16 @@ type siteKeys struct {
 	listeners string // more of them, each behind a comma
 	routes    string // the list
 	recorder  string // more keys of the recorder, each behind a comma
+	srs       string // the list of SRSs; the site's own recorder when empty
 }
 
 // newSiteOf starts both with that configuration.
 func newSiteOf(t *testing.T, namespace, ip string, keys siteKeys) *site {
 	t.Helper()
 	s := &site{t: t, ip: ip, dir: t.TempDir(), http: fmt.Sprintf("http://%s:%d", ip, httpPort)}
+	if keys.srs == "" {
+		keys.srs = fmt.Sprintf("sip:%s:%d;transport=tcp", ip, srsPort)
+	}
 	yaml := fmt.Sprintf(`
 sip:
   listen: ["udp://%[1]s:%[2]d", "tcp://%[1]s:%[2]d"%[3]s]
@@ -240,20 +245,28 @@ media:
   listen: %[1]s
   ports: 20000-29999
 recorders:
-  main: {srs: "sip:%[1]s:%[4]d;transport=tcp"%[8]s}
+  main: {srs: "%[4]s"%[8]s}
 recording:
   - recorder: main
 http: {listen: "%[1]s:%[5]d", tokens: [{name: tests, role: admin, token: %[9]s}]}
 log: {level: info, format: text}
-`, ip, proxyPort, keys.listeners, srsPort, httpPort, keys.sip, keys.routes, keys.recorder, token)
+`, ip, proxyPort, keys.listeners, keys.srs, httpPort, keys.sip, keys.routes, keys.recorder, token)
 	s.file = filepath.Join(t.TempDir(), "sidetrack.yaml")
 	if err := os.WriteFile(s.file, []byte(yaml), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	start(t, "recorder", namespace, program(t), "recorder", "--out", s.dir,
-		"--listen", fmt.Sprintf("udp://%s:%d", ip, srsPort), "--listen", fmt.Sprintf("tcp://%s:%d", ip, srsPort))
+	s.recorder = newRecorder(t, namespace, ip, srsPort, s.dir)
 	s.serve(namespace)
 	return s
+}
+
+// newRecorder starts a recorder of its own on both transports of that address.
+func newRecorder(t *testing.T, namespace, ip string, port int, dir string) *process {
+	t.Helper()
+	p := start(t, fmt.Sprintf("recorder at %d", port), namespace, program(t), "recorder", "--out", dir,
+		"--listen", fmt.Sprintf("udp://%s:%d", ip, port), "--listen", fmt.Sprintf("tcp://%s:%d", ip, port))
+	p.say("ready")
+	return p
 }
 
 // serve starts the proxy, for the first time or again.
