@@ -22,7 +22,7 @@ LDFLAGS  := -s -w -X main.release=$(VERSION) -X main.commit=$(COMMIT)
 GOFILES   = $(shell git ls-files --cached --others --exclude-standard '*.go')
 
 .DEFAULT_GOAL := help
-.PHONY: help build test race scenario interop lint fuzz-short bench bench-media bench-engines demo image load load-sipp soak clean
+.PHONY: help build test race scenario interop conformance lint fuzz-short bench bench-media bench-engines demo image load load-sipp soak clean
 
 help: ## show this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -42,6 +42,9 @@ scenario: ## the whole system against scripted callers, PBXs and SRSs, verbosely
 interop: build ## against SIPp, baresip, tshark, xmllint, libsrtp (Debian packages; root for namespace and captures)
 	SIDETRACK_BIN=$(abspath $(BIN)) $(GO) test -tags interop -v -count=1 -timeout 6m ./tests/interop/...
 	$(GO) test -tags interop -v -count=1 -timeout 4m -run 'Libsrtp|OnTheWire' ./tests/scenario/...
+
+conformance: ## each rule of the RFCs and each habit of a recorder, with the tests that hold it and their result
+	$(GO) run ./tests/tools/conformance
 
 lint: ## gofmt, go vet, staticcheck
 	@unformatted="$$(gofmt -l $(GOFILES))"; \

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"reflect"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -289,5 +290,20 @@ func BenchmarkComplete(b *testing.B) {
 		if _, err := builder.Complete(s, streams, t0).XML(); err != nil {
 			b.Fatal(err)
 		}
+	}
+}
+
+// TestTimesInAnyZone: whatever zone the times of a call come in, the document
+// has them in UTC, with Z.
+func TestTimesInAnyZone(t *testing.T) {
+	s := call()
+	zone := time.FixedZone("+0545", 5*3600+45*60)
+	s.Started, s.Answered = s.Started.In(zone), s.Answered.In(zone)
+	doc, err := metadata.NewBuilder(metadata.BuilderConfig{}).Complete(s, both(), after(time.Second).In(zone)).XML()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := "<start-time>2026-03-02T09:15:00.250Z</start-time>"; !strings.Contains(string(doc), want) || strings.Contains(string(doc), "+05") {
+		t.Errorf("no %s in\n%s", want, doc)
 	}
 }

@@ -18,7 +18,7 @@ type failure struct {
 
 func failures(t *testing.T, params string) []failure {
 	var all []failure
-	for _, code := range []int{300, 302, 401, 404, 408, 480, 486, 488, 500, 503, 600} {
+	for _, code := range []int{300, 302, 400, 401, 403, 404, 407, 408, 415, 420, 480, 486, 487, 488, 500, 503, 600} {
 		all = append(all, failure{name: fmt.Sprint(code), code: code, play: func(srs *peer.Recorder) {
 			in := srs.Expect("INVITE")
 			in.Reply(100)
@@ -26,6 +26,10 @@ func failures(t *testing.T, params string) []failure {
 			switch code {
 			case 401:
 				opts = append(opts, peer.With("WWW-Authenticate", `Digest realm="srs", nonce="n"`))
+			case 407:
+				opts = append(opts, peer.With("Proxy-Authenticate", `Digest realm="srs", nonce="n"`))
+			case 420:
+				opts = append(opts, peer.With("Unsupported", "siprec"))
 			case 300, 302:
 				opts = append(opts, peer.With("Contact", "<sip:elsewhere@"+nowhereIP+":9>"))
 			}
