@@ -8,6 +8,8 @@ type alteration struct {
 	swallow bool      // keys do not go on
 	forward numbering // closes up what was left out
 	mixer   *mixer    // nil: no tone
+	playing *playback // heard in the place of the flow; nil: the flow itself is
+	marks   bool      // the next packet that goes on begins a talkspurt
 	scratch []byte    // where a packet is made that is not the one that came
 }
 
@@ -15,8 +17,22 @@ type alteration struct {
 // or another in memory of ours; nil when nothing is to. copied is what the taps
 // get. Packets of SRTP that only pass are not for it.
 func (a *alteration) alter(r *route, b []byte, h *header, now int64) (out, copied []byte) {
-	c, clock := r.flow.codecs.coding[h.pt], r.flow.codecs.clockOf(h.pt)
 	out, copied = b, b
+	if p := a.playing; p != nil {
+		if out = nil; p.copied {
+			copied = nil
+		}
+	}
+	if r.flow.codecs == nil {
+		return a.marked(out, b, h), copied
+	}
+	c, clock := r.flow.codecs.coding[h.pt], r.flow.codecs.clockOf(h.pt)
+	if c.event() && out == nil {
+		a.keypad.packet(r, b, h, now)
+	}
+	if out == nil {
+		return nil, copied
+	}
 	if m := a.mixer; m != nil && !c.event() {
 		if mixed, ok := m.mix(a.scratch, b, h, c, clock, now); ok {
 			out, a.scratch = mixed, mixed
@@ -27,25 +43,40 @@ func (a *alteration) alter(r *route, b []byte, h *header, now int64) (out, copie
 	}
 	key := c.event() && a.keypad.packet(r, b, h, now)
 	if !a.swallow && !a.forward.started {
-		return out, copied
+		return a.marked(out, b, h), copied
 	}
 	seq, goes := a.closeUp(h, key, clock, now)
 	switch {
 	case !goes:
 		return nil, copied
 	case seq == h.seq:
-		return out, copied
+		return a.marked(out, b, h), copied
 	case &out[0] == &b[0]:
 		a.scratch = append(a.scratch[:0], b...)
 		out = a.scratch
 	}
 	writeHeader(out, h.pt, seq, h.ts, h.ssrc)
-	return out, copied
+	return a.marked(out, b, h), copied
+}
+
+// marked sets the marker of a packet that goes on, where it is the first that does
+// again.
+func (a *alteration) marked(out, b []byte, h *header) []byte {
+	if out == nil || !a.marks {
+		return out
+	}
+	a.marks = false
+	if &out[0] == &b[0] {
+		a.scratch = append(a.scratch[:0], b...)
+		out = a.scratch
+	}
+	out[1] |= 0x80
+	return out
 }
 
 // overhear takes a packet of SRTP that has passed.
 func (a *alteration) overhear(r *route, b []byte, h *header, now int64) {
-	if r.flow.codecs.coding[h.pt].event() {
+	if r.flow.coding(h.pt).event() {
 		a.keypad.packet(r, b, h, now)
 	}
 }
@@ -84,6 +115,14 @@ func (c *codingTable) clockOf(pt uint8) int64 {
 	return defaultClock
 }
 
+// coding is what a payload type means, as far as it has been told.
+func (f *flow) coding(pt uint8) coding {
+	if f.codecs == nil {
+		return coding{}
+	}
+	return f.codecs.coding[pt]
+}
+
 // amend gives the flows what the wishes of the moment need, and takes the rest
 // away. The caller holds mu.
 func (r *Relay) amend() {
@@ -91,14 +130,15 @@ func (r *Relay) amend() {
 		for i := range s.flows {
 			f := &s.flows[i]
 			shifted := f.alter != nil && f.alter.forward.started
-			if f.codecs == nil || r.keys.told == nil && !r.keys.swallow[i] && r.tones[i] == nil && !shifted {
+			wished := f.codecs != nil && (r.keys.told != nil || r.keys.swallow[i] || r.tones[i] != nil)
+			if !wished && !shifted && f.playing == nil && (f.alter == nil || !f.alter.marks) {
 				f.alter = nil
 				continue
 			}
 			if f.alter == nil {
 				f.alter = &alteration{}
 			}
-			f.alter.swallow = r.keys.swallow[i]
+			f.alter.swallow, f.alter.playing = r.keys.swallow[i], f.playing
 			f.alter.amendTone(r.tones[i])
 		}
 	}

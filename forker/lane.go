@@ -209,7 +209,7 @@ func (r *route) plain(h *header, from netip.AddrPort) bool {
 		return false
 	case !r.from.media.locked, r.from.media.remote != from, r.relay.hosts[r.from.side] != from.Addr():
 		return false
-	case f.alter != nil && !f.alter.plain(f.codecs.coding[h.pt]):
+	case f.alter != nil && !f.alter.plain(f.coding(h.pt)):
 		return false
 	default:
 		return len(f.taps) <= laneCopies
@@ -218,7 +218,7 @@ func (r *route) plain(h *header, from netip.AddrPort) bool {
 
 // plain tells whether packets of that codec go on as they are, unnoticed.
 func (a *alteration) plain(c coding) bool {
-	return a.mixer == nil && !a.swallow && !a.forward.started && !c.event()
+	return a.mixer == nil && a.playing == nil && !a.marks && !a.swallow && !a.forward.started && !c.event()
 }
 
 // plain tells whether the packets that follow h are copied with another header

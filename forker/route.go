@@ -33,6 +33,7 @@ type flow struct {
 	secrecy secrecy
 	codecs  *codingTable // what SetCodecs has told; nil: nothing
 	alter   *alteration  // nil: what came goes on as it is
+	playing *playback    // nil: no announcement is heard in its place
 }
 
 // flowCounters are the plain numbers behind FlowStats.
@@ -108,7 +109,7 @@ func (r *route) pass(b []byte, from netip.AddrPort, now int64) {
 	if out != nil {
 		r.forward(out, control)
 	}
-	if control {
+	if control || b == nil {
 		return
 	}
 	r.copy(b, h, now)
