@@ -92,6 +92,8 @@ type Rule struct {
 	Controls *Controls // how the parties may steer it; nil: not at all
 	Decide   *Ask      // who is asked about its calls; nil: nobody
 	Once     bool      // a conversation that passes us several times is recorded once
+
+	Announce *Announcement // heard before the call or when it is recorded; nil: nothing
 }
 
 // Tracks says whose voice is recorded.

@@ -14,13 +14,14 @@ type Alarm string
 
 // The alarms. A recording of less than two seconds raises none but the last.
 const (
-	AlarmNoRTP        Alarm = "no-rtp"         // neither party has sent anything
-	AlarmOneLegSilent Alarm = "one-leg-silent" // one party has sent nothing
-	AlarmNoTone       Alarm = "no-tone"        // the tone that its rule wants could not be heard by a party
-	AlarmRecorderDeaf Alarm = "recorder-deaf"  // nothing reached the SRS, or its host keeps saying that nobody listens
+	AlarmNoRTP          Alarm = "no-rtp"          // neither party has sent anything
+	AlarmOneLegSilent   Alarm = "one-leg-silent"  // one party has sent nothing
+	AlarmNoTone         Alarm = "no-tone"         // the tone that its rule wants could not be heard by a party
+	AlarmNoAnnouncement Alarm = "no-announcement" // the announcement that its rule wants could not be heard by a party
+	AlarmRecorderDeaf   Alarm = "recorder-deaf"   // nothing reached the SRS, or its host keeps saying that nobody listens
 )
 
-var alarms = []Alarm{AlarmNoRTP, AlarmOneLegSilent, AlarmNoTone, AlarmRecorderDeaf}
+var alarms = []Alarm{AlarmNoRTP, AlarmOneLegSilent, AlarmNoTone, AlarmNoAnnouncement, AlarmRecorderDeaf}
 
 const (
 	alarmAfter  = 2 * time.Second // shorter recordings say nothing about silence

@@ -23,14 +23,15 @@ type call struct {
 	signs    []string // by which other calls of the same conversation are known
 
 	// Owned by the lane.
-	cs       metadata.Snapshot // the newest
-	pending  []wish            // recordings that the rules want and whose time has not come
-	asking   int               // decisions that are under way
-	keyed    map[keyedBy]*keyLog
-	explains bool // the relay goes by what the call's payload types mean
-	sounding bool // the parties have been made to hear a tone
-	over     bool
-	sessions []*Session // live ones
+	cs        metadata.Snapshot // the newest
+	pending   []wish            // recordings that the rules want and whose time has not come
+	asking    int               // decisions that are under way
+	keyed     map[keyedBy]*keyLog
+	announced []*policy.Announcement // what the parties have heard
+	explains  bool                   // the relay goes by what the call's payload types mean
+	sounding  bool                   // the parties have been made to hear a tone
+	over      bool
+	sessions  []*Session // live ones
 }
 
 func (k *call) onSnapshot(cs metadata.Snapshot) {
@@ -93,7 +94,7 @@ func (k *call) wish(d *policy.Wanted) wish {
 	return wish{
 		recorder: k.client.recorder(d.Recorder), recorderName: d.Recorder, name: d.Recorder, rule: d.Rule,
 		tracks: d.Tracks, onHold: d.OnHold, required: d.Required, start: d.Start,
-		guard: guard{on: d.HangUp, limit: d.After}, tone: d.Tone,
+		guard: guard{on: d.HangUp, limit: d.After}, tone: d.Tone, announcement: d.Announce,
 	}
 }
 
@@ -136,6 +137,7 @@ func (k *call) record(w wish) *Session {
 	k.client.enter(s)
 	s.testify()
 	s.watchOver()
+	s.announce()
 	s.start()
 	return s
 }

@@ -34,7 +34,8 @@ type wish struct {
 	tracks             policy.Tracks
 	onHold             policy.OnHold
 	start              policy.Start
-	tone               *policy.Tone // nil: none
+	tone               *policy.Tone         // nil: none
+	announcement       *policy.Announcement // nil: none
 	required           bool
 	guard              guard
 	particulars        Particulars
@@ -84,16 +85,17 @@ type Session struct {
 	headers  []sip.Header // of every INVITE and re-INVITE
 
 	// All below is owned by the lane.
-	log     *slog.Logger      // logger, with the SRS that has taken it
-	cs      metadata.Snapshot // the call, newest
-	state   metadata.RecordingState
-	since   time.Time
-	ended   time.Time
-	result  Result
-	reason  string
-	alarms  []Alarm // what is known before the end
-	taken   bool    // an SRS has taken it, now or before
-	takenAt time.Time
+	log          *slog.Logger      // logger, with the SRS that has taken it
+	cs           metadata.Snapshot // the call, newest
+	state        metadata.RecordingState
+	since        time.Time
+	ended        time.Time
+	result       Result
+	reason       string
+	alarms       []Alarm              // what is known before the end
+	announcement *policy.Announcement // still to be heard; nil: none
+	taken        bool                 // an SRS has taken it, now or before
+	takenAt      time.Time
 	// recorded is how long it has been in the state recording, up to since.
 	recorded time.Duration
 	streams  streams
@@ -137,6 +139,7 @@ func newSession(k *call, w wish) *Session {
 		required: w.required, onHold: w.onHold, notify: w.notify, guard: w.guard, cs: k.cs, state: metadata.StateStarting,
 		streams: streams{tracks: w.tracks}, added: w.particulars,
 	}
+	s.announcement = w.announcement
 	if w.tone != nil {
 		s.tone = &tone{w.tone}
 	}
@@ -226,6 +229,7 @@ func (s *Session) onSnapshot(cs metadata.Snapshot) {
 		return
 	}
 	s.cs = cs
+	s.announce()
 	s.watchOver()
 	if s.attempt == nil {
 		s.start()
@@ -291,6 +295,7 @@ func (s *Session) onUp(a *attempt, answers []answered) {
 // onTaken tells of the first SRS that has taken the session.
 func (s *Session) onTaken() {
 	s.taken, s.takenAt = true, s.now()
+	s.announce()
 	s.noteGaps()
 	s.client.metrics.active.WithLabelValues(s.recorder.Name).Inc()
 	s.client.metrics.started(s.recorder.Name, s.cs.Answered, s.now())

@@ -112,3 +112,81 @@ func TestToneInAnotherCodec(t *testing.T) {
 		t.Errorf("told %d times", n)
 	}
 }
+
+// own counts the packets of the other party that m has got.
+func own(m *peer.Media) (n int) {
+	for _, p := range m.Packets() {
+		if p.Party != "" {
+			n++
+		}
+	}
+	return n
+}
+
+// An announcement is heard when its time has come, once, though two recordings of the rule want it; who hears it hears
+// the other party afterwards.
+func TestAnnouncement(t *testing.T) {
+	for _, at := range []policy.AnnounceAt{policy.AnnounceAnswer, policy.AnnounceStart} {
+		t.Run(string(at), func(t *testing.T) {
+			rec := newSRS(t, "srs")
+			r := newRig(t, []string{rec.URI("")}, early, func(s *setup) {
+				s.rule.Announce = &policy.Announcement{File: "x", PCM: make([]int16, 2400), Rate: 8000, At: at, Side: policy.TracksCaller}
+			})
+			c := r.newCall()
+			c.cs.State = metadata.CallEarly
+			c.talk()
+			c.begin()
+			in := rec.Expect("INVITE")
+			tones(t, c.caller, false)
+			answer := func() { c.change(func(cs *metadata.Snapshot) { cs.State = metadata.CallAnswered }) }
+			var s *peer.Session
+			if at == policy.AnnounceAnswer {
+				answer() // whether an SRS has it or not
+			} else {
+				s = rec.AcceptInvite(in)
+				tones(t, c.caller, false)
+				answer()
+			}
+			heard := own(c.caller)
+			if !peer.Eventually(func() bool { return altered(c.caller) == 15 }) {
+				t.Fatalf("%d packets of the announcement", altered(c.caller))
+			}
+			if s == nil {
+				s = rec.AcceptInvite(in)
+			}
+			before := own(c.caller)
+			if !peer.Eventually(func() bool { return own(c.caller) > before+20 }) || before > heard+40 {
+				t.Errorf("%d of the callee's packets were heard meanwhile, %d after it", before-heard, own(c.caller)-before)
+			}
+			if altered(c.caller) != 15 || altered(c.callee) > 0 {
+				t.Errorf("%d packets, and %d at the callee", altered(c.caller), altered(c.callee))
+			}
+			c.end()
+			s.End()
+		})
+	}
+}
+
+// Where it cannot be played the verdict says so.
+func TestAnnouncementInAnotherCodec(t *testing.T) {
+	rec := newSRS(t, "srs")
+	r := newRig(t, []string{rec.URI("")}, func(s *setup) {
+		s.rule.Announce = &policy.Announcement{PCM: make([]int16, 2400), Rate: 8000, At: policy.AnnounceStart, Side: policy.TracksBoth}
+	})
+	c := r.newCall()
+	c.cs.Streams[0].Callee.Formats = []metadata.Format{{PT: 0, Name: "G729", Clock: 8000}}
+	c.talk()
+	c.begin()
+	s := rec.Accept()
+	if !peer.Eventually(func() bool { return altered(c.callee) == 15 }) {
+		t.Error("the callee hears nothing")
+	}
+	id := c.view().ID
+	c.end()
+	s.End()
+	c.ended(src.Complete)
+	story := r.story(id)
+	if got := story[len(story)-1].Alarms; !slices.Contains(got, src.AlarmNoAnnouncement) {
+		t.Errorf("alarms %v", got)
+	}
+}

@@ -23,6 +23,22 @@ func (w WAV) Seconds() float64 {
 	return float64(len(w.PCM)/w.Channels) / float64(w.Rate)
 }
 
+// Mono is the mean of the channels.
+func (w WAV) Mono() []int16 {
+	if w.Channels <= 1 {
+		return w.PCM
+	}
+	out := make([]int16, len(w.PCM)/w.Channels)
+	for i := range out {
+		sum := 0
+		for _, v := range w.PCM[i*w.Channels : (i+1)*w.Channels] {
+			sum += int(v)
+		}
+		out[i] = int16(sum / w.Channels)
+	}
+	return out
+}
+
 // Span returns the samples between two times in seconds, cut to what exists.
 func (w WAV) Span(from, to float64) []int16 {
 	at := func(t float64) int {

@@ -328,6 +328,9 @@ func outcome(r policy.Rule) string {
 		}
 		parts = append(parts, fmt.Sprintf("if %s says so within %s, without its answer %s", a.URL, short(a.Timeout), otherwise))
 	}
+	if r.Announce != nil {
+		parts = append(parts, announceWords(r.Announce))
+	}
 	if r.Tone != nil {
 		parts = append(parts, toneWords(r.Tone))
 	}

@@ -20,7 +20,7 @@ var directions = map[string][]string{
 	"internal/sdp":      {"internal/srtp"},
 	"internal/srtp":     {},
 	"internal/sip…":     {"internal/sip…"},
-	"internal/config":   {"policy", "metadata"},
+	"internal/config":   {"policy", "metadata", "internal/audio"},
 	"internal/recorder": {"metadata", "internal/sip…", "internal/sdp", "internal/srtp", "internal/audio"},
 	"internal/demo":     {"internal/app", "internal/config", "internal/recorder", "internal/audio", "internal/sip…", "internal/sdp", "metadata", "policy", "src"}, // a whole system
 	"internal/app":      {"b2bua", "src", "forker", "metadata", "policy", "internal/api", "internal/config", "internal/decide", "internal/sdp", "internal/srtp", "internal/sip…", "internal/store", "internal/webhook"},

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/binary"
+	"errors"
 	"math"
 	"net/netip"
 	"testing"
@@ -250,4 +251,32 @@ func TestKeysInTheRecording(t *testing.T) {
 			}
 		})
 	}
+}
+
+// An announcement from a file, to both parties, before they hear each other: its tones are measured where it is heard.
+func TestAnnouncement(t *testing.T) {
+	file := t.TempDir() + "/notice.wav"
+	w, err := audio.CreateWAV(file, 16000, 1)
+	if err == nil {
+		err = errors.Join(w.Write(audio.Sine(16000, 880, .25, 16000*2/5)), w.Write(make([]int16, 1600)), w.Close())
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	st := newStage(t, setup{rule: `announce: {file: "` + file + `", side: both, copy: true}`})
+	c := st.establish(dialing{quiet: true})
+	rs := st.srs().Accept()
+	for who, m := range map[string]*peer.Media{"caller": c.a, "callee": c.b, "recorder, label 1": rs.Streams["1"], "recorder, label 2": rs.Streams["2"]} {
+		got := m.Await("announcement", func(all []peer.Packet) bool { return len(all) >= 25 })[:25]
+		for i, p := range got[1:] {
+			if p.Seq != got[i].Seq+1 || p.Stamp != got[i].Stamp+peer.Frame || p.SSRC != got[0].SSRC || p.Marker {
+				t.Fatalf("%s: packet %d is %+v after %+v", who, i+1, p.Raw[:12], got[i].Raw[:12])
+			}
+		}
+		sounds(t, who, listen(t, got), 880, .25, .4, 1, 1)
+	}
+	c.talk()
+	c.heard(20)
+	c.hangUp()
+	rs.End()
 }
