@@ -26,7 +26,7 @@ func (a *alteration) alter(r *route, b []byte, h *header, now int64) (out, copie
 	if r.flow.codecs == nil {
 		return a.marked(out, b, h), copied
 	}
-	c, clock := r.flow.codecs.coding[h.pt], r.flow.codecs.clockOf(h.pt)
+	c, clock := r.flow.codecs.of(h.pt), r.flow.codecs.clockOf(h.pt)
 	if c.event() && out == nil {
 		a.keypad.packet(r, b, h, now)
 	}
@@ -93,26 +93,8 @@ func (r *Relay) SetCodecs(stream int, flow Flow, codecs map[uint8]Codec) {
 	if f.codecs == nil {
 		f.codecs = new(codingTable)
 	}
-	*f.codecs = codingTable{}
-	for pt, c := range codecs {
-		if pt < 128 {
-			f.codecs.coding[pt], f.codecs.clock[pt] = codingOf(c), int32(max(c.Clock, 0))
-		}
-	}
+	f.codecs.set(codecs)
 	r.amend()
-}
-
-// codingTable tells what payload types mean.
-type codingTable struct {
-	coding [128]coding
-	clock  [128]int32 // Hz; 0: defaultClock
-}
-
-func (c *codingTable) clockOf(pt uint8) int64 {
-	if hz := c.clock[pt]; hz > 0 {
-		return int64(hz)
-	}
-	return defaultClock
 }
 
 // coding is what a payload type means, as far as it has been told.
@@ -120,7 +102,7 @@ func (f *flow) coding(pt uint8) coding {
 	if f.codecs == nil {
 		return coding{}
 	}
-	return f.codecs.coding[pt]
+	return f.codecs.of(pt)
 }
 
 // amend gives the flows what the wishes of the moment need, and takes the rest

@@ -145,7 +145,7 @@ func TestDueBatches(t *testing.T) {
 func TestMaskAllocatesNothing(t *testing.T) {
 	g := newRig()
 	g.tap.cfg.Pause = PauseSilence
-	g.tap.masking.codings[0] = codingOf(Codec{Name: "PCMU"})
+	g.tap.codecs.set(map[uint8]Codec{0: {Name: "PCMU"}})
 	g.tap.Pause()
 	g.step()
 	if n := testing.AllocsPerRun(100, g.step); n != 0 || g.copies.last[40] != 0xff {

@@ -42,6 +42,43 @@ func codingOf(c Codec) coding {
 	return coding{kind: kinds[strings.ToLower(c.Name)], channels: uint8(min(max(c.Channels, 1), 8))}
 }
 
+// codingTable tells what payload types mean: the few that a call has.
+type codingTable struct{ entries []codingEntry }
+
+type codingEntry struct {
+	pt     uint8
+	coding coding
+	clock  int32 // Hz; 0: defaultClock
+}
+
+// set replaces what the table tells.
+func (t *codingTable) set(codecs map[uint8]Codec) {
+	t.entries = make([]codingEntry, 0, len(codecs))
+	for pt, c := range codecs {
+		if pt < 128 {
+			t.entries = append(t.entries, codingEntry{pt, codingOf(c), int32(max(c.Clock, 0))})
+		}
+	}
+}
+
+func (t *codingTable) of(pt uint8) coding {
+	for i := range t.entries {
+		if t.entries[i].pt == pt {
+			return t.entries[i].coding
+		}
+	}
+	return coding{}
+}
+
+func (t *codingTable) clockOf(pt uint8) int64 {
+	for i := range t.entries {
+		if e := &t.entries[i]; e.pt == pt && e.clock > 0 {
+			return int64(e.clock)
+		}
+	}
+	return defaultClock
+}
+
 func (c coding) event() bool { return c.kind == kindEvent }
 
 // silent tells whether silence can be made in this codec.

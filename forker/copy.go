@@ -100,12 +100,7 @@ func (t *Tap) depart(b []byte, h *header, now int64) {
 	}
 }
 
-func (t *Tap) clockOf(pt uint8) int64 {
-	if hz := t.clock[pt]; hz > 0 {
-		return int64(hz)
-	}
-	return defaultClock
-}
+func (t *Tap) clockOf(pt uint8) int64 { return t.codecs.clockOf(pt) }
 
 // send hands one copy to the kernel.
 func (t *Tap) send(b []byte, payload int, now int64) {

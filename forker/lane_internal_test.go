@@ -25,7 +25,7 @@ func newTwin(t *testing.T) *twin {
 	w := &twin{t: t, rigs: [2]*rig{newRig(), newRig()}}
 	for _, g := range w.rigs {
 		g.relay.engine.store.limit = 1 << 20
-		g.tap.pt[8], g.tap.clock[101], g.tap.pt[101] = 8, 8000, 101
+		g.tap.pt[8], g.tap.pt[101] = 8, 101
 		g.tap.backlog = backlog{store: &g.relay.engine.store, limit: int64(time.Second)}
 	}
 	first := append([]byte{0x80, 0, 0, 1, 0, 0, 0, 160, 0, 0, 0, 3}, 0)

@@ -57,7 +57,7 @@ func (t *Tap) covered() (mode PauseMode, on bool) {
 // cover makes what is heard in the place of a packet; false: nothing.
 func (t *Tap) cover(b []byte, h *header, mode PauseMode, clock, now int64) ([]byte, bool) {
 	m := &t.masking
-	c := m.codings[h.pt&0x7f]
+	c := t.codecs.of(h.pt)
 	payload, ok := payloadOf(b, h)
 	if !ok || !c.silent() || mode == PauseStop {
 		return b, false
@@ -88,7 +88,6 @@ const (
 // masking is what a tap knows of the event under way. Guarded by the relay's
 // mutex.
 type masking struct {
-	codings [128]coding
 	audio   uint8 // payload type of the newest audio
 	heard   bool  // there was one
 	active  bool  // an event lasts
@@ -116,7 +115,7 @@ func telephoneEvent(payload []byte) (end bool, duration uint32, ok bool) {
 // when there is nothing.
 func (t *Tap) mask(b []byte, h *header, at int64) (out []byte, ok bool) {
 	m := &t.masking
-	c := m.codings[h.pt&0x7f]
+	c := t.codecs.of(h.pt)
 	if t.cfg.DTMF == DTMFPass {
 		return b, true
 	}
@@ -170,7 +169,7 @@ func (t *Tap) maskEvent(b []byte, h *header, at int64) ([]byte, bool) {
 	}
 	m.active, m.at, m.ts, m.until = !end, at, h.ts, h.ts+duration
 	ticks := int32(h.ts + duration - from)
-	c := m.codings[m.audio&0x7f]
+	c := t.codecs.of(m.audio)
 	if ticks <= 0 || !m.heard || !c.silent() || t.clockOf(h.pt) != t.clockOf(m.audio) {
 		return nil, false
 	}

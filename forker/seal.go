@@ -12,8 +12,8 @@ import (
 type seal struct {
 	own, theirs *srtp.Key
 	out         *srtp.Sealer
-	in          srtp.Opener // of the recorder's RTCP
-	refused     DropReason  // why the last packet must not leave
+	in          *srtp.Opener // of the recorder's RTCP; nil: there has been no key
+	refused     DropReason   // why the last packet must not leave
 }
 
 // Seal has copies and RTCP leave as SRTP under the key own, and takes the
@@ -38,8 +38,13 @@ func (s *seal) set(own, theirs *srtp.Key) error {
 			return err
 		}
 	}
-	if err := s.in.SetKey(theirs); err != nil {
-		return err
+	if s.in == nil && theirs != nil {
+		s.in = &srtp.Opener{}
+	}
+	if s.in != nil {
+		if err := s.in.SetKey(theirs); err != nil {
+			return err
+		}
 	}
 	s.own, s.theirs, s.out = own, theirs, out
 	return nil
@@ -70,6 +75,9 @@ func (s *seal) control(b []byte) (out []byte, ok bool) {
 func (s *seal) open(b []byte) (out []byte, ok bool) {
 	if s.out == nil {
 		return b, true
+	}
+	if s.in == nil {
+		return nil, false
 	}
 	out, err := s.in.RTCP(b)
 	return out, err == nil

@@ -5,10 +5,10 @@ import "sidetrack/internal/srtp"
 // secrecy is what a flow needs so that its taps get clear packets, while the
 // relay passes the sealed ones on. Guarded by the relay's mutex.
 type secrecy struct {
-	sealed bool // the party sends SRTP, which passes
-	ended  bool // the party sends SRTP, which ends at its leg (terminate.go)
-	opener srtp.Opener
-	refuse bool // its key cannot be used
+	sealed bool         // the party sends SRTP, which passes
+	ended  bool         // the party sends SRTP, which ends at its leg (terminate.go)
+	opener *srtp.Opener // nil: there has been nothing to open
+	refuse bool         // its key cannot be used
 }
 
 // set takes over what SDP says of the party's sending.
@@ -16,6 +16,12 @@ func (s *secrecy) set(r Remote) {
 	s.ended = r.Ended && r.Secure
 	if s.sealed = !r.Ended && (r.Secure || r.Key != nil); r.Ended {
 		return
+	}
+	if s.opener == nil {
+		if !s.sealed {
+			return
+		}
+		s.opener = &srtp.Opener{}
 	}
 	s.refuse = s.opener.SetKey(r.Key, r.More...) != nil
 }

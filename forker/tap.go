@@ -54,7 +54,7 @@ type Tap struct {
 	direct      netip.AddrPort // what send is told: zero while the socket is connected to rtp
 	rtcp        netip.AddrPort
 	pt          [128]uint8
-	clock       [128]int32
+	codecs      codingTable
 	nums        numbering
 	backlog     backlog
 	replay      replay
@@ -131,13 +131,7 @@ func (t *Tap) SetFormats(clock map[uint8]int) {
 func (t *Tap) SetCodecs(codecs map[uint8]Codec) {
 	t.relay.mu.Lock()
 	defer t.relay.mu.Unlock()
-	t.clock, t.masking.codings = [128]int32{}, [128]coding{}
-	for pt, c := range codecs {
-		if pt < 128 {
-			t.clock[pt] = int32(max(c.Clock, 0))
-			t.masking.codings[pt] = codingOf(c)
-		}
-	}
+	t.codecs.set(codecs)
 }
 
 // SendTo has copies sent to rtp, and RTCP to rtcp. pt maps the call's payload
