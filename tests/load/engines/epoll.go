@@ -30,24 +30,18 @@ func epoll(flows []flow, o options) error {
 }
 
 type epollWorker struct {
-	flows   []flow
-	o       options
-	events  [wakeup]unix.EpollEvent
-	packets [wakeup][2048]byte
-	sizes   [wakeup]int
-	from    unix.RawSockaddrInet6
-	size    uint32
-	out     segments
+	flows  []flow
+	o      options
+	events [wakeup]unix.EpollEvent
+	packet [2048]byte
+	yield  yielder
+	from   unix.RawSockaddrInet6
+	size   uint32
+	out    segments
 }
 
 func (w *epollWorker) run() error {
-	if w.o.wait != 1 {
-		runtime.LockOSThread()
-	}
-	if w.o.wait == 2 {
-		runtime.GOMAXPROCS(runtime.GOMAXPROCS(0) + 1)
-	}
-	last := time.Now()
+	runtime.LockOSThread()
 	fd, err := unix.EpollCreate1(unix.EPOLL_CLOEXEC)
 	if err != nil {
 		return err
@@ -59,39 +53,30 @@ func (w *epollWorker) run() error {
 		}
 	}
 	for {
-		var n int
-		var err error
-		if w.o.wait == 2 {
-			r, _, errno := unix.RawSyscall6(unix.SYS_EPOLL_PWAIT, uintptr(fd), uintptr(unsafe.Pointer(&w.events[0])), wakeup, 20, 0, 0)
-			n = int(r)
-			if errno != 0 {
-				n = 0
-				runtime.KeepAlive(w)
-			}
-		} else {
-			if (w.o.wait == 1 || w.o.wait == 3) && time.Since(last) > 5*time.Millisecond {
-				runtime.Gosched()
-				last = time.Now()
-			}
-			n, err = unix.EpollWait(fd, w.events[:], -1)
+		if !w.o.hogs {
+			w.yield.now()
 		}
+		n, err := unix.EpollWait(fd, w.events[:], -1)
 		if err != nil && err != unix.EINTR {
 			return err
 		}
-		if w.o.staged {
-			for i := range n {
-				w.sizes[i] = w.receive(w.flows[w.events[i].Fd].in, w.packets[i][:])
-			}
-		}
 		for i := range n {
 			f := &w.flows[w.events[i].Fd]
-			if !w.o.staged {
-				w.sizes[i] = w.receive(f.in, w.packets[i][:])
-			}
-			if size := w.sizes[i]; size > 0 {
-				w.pass(f, w.packets[i][:size])
+			if size := w.receive(f.in, w.packet[:]); size > 0 {
+				w.pass(f, w.packet[:size])
 			}
 		}
+	}
+}
+
+// yielder lets Go's scheduler see that a goroutine does not hog its processor.
+// One that never does has it taken away at each system call that may wait.
+type yielder struct{ last time.Time }
+
+func (y *yielder) now() {
+	if time.Since(y.last) > 5*time.Millisecond {
+		runtime.Gosched()
+		y.last = time.Now()
 	}
 }
 

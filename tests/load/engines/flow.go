@@ -99,9 +99,8 @@ func number(b []byte) { binary.BigEndian.PutUint32(b[8:], 0x2000000) }
 type options struct {
 	workers   int
 	connected bool
-	staged    bool // all packets of a wake-up are received before the first is sent
+	hogs      bool // never yields to Go's scheduler
 	segments  int  // copies that leave as one send
-	wait      int
 	direct    bool // io_uring only receives
 }
 

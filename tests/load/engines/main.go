@@ -33,18 +33,14 @@ type candidate struct {
 
 var candidates = []candidate{
 	{"netpoller", netpoller},
+	{"epoll, never yields", func(f []flow) error { return epoll(f, options{workers: 1, hogs: true}) }},
 	{"epoll", func(f []flow) error { return epoll(f, options{workers: 1}) }},
 	{"epoll, connected", func(f []flow) error { return epoll(f, options{workers: 1, connected: true}) }},
-	{"epoll, connected, staged", func(f []flow) error { return epoll(f, options{workers: 1, connected: true, staged: true}) }},
 	{"epoll, connected, 2 workers", func(f []flow) error { return epoll(f, options{workers: 2, connected: true}) }},
 	{"epoll, connected, copies by 4", func(f []flow) error { return epoll(f, options{workers: 1, connected: true, segments: 4}) }},
-	{"epoll, connected, gosched", func(f []flow) error { return epoll(f, options{workers: 1, connected: true, wait: 1}) }},
-	{"epoll, connected, raw wait", func(f []flow) error { return epoll(f, options{workers: 1, connected: true, wait: 2}) }},
-	{"epoll, connected, locked gosched", func(f []flow) error { return epoll(f, options{workers: 1, connected: true, wait: 3}) }},
-	{"io_uring gosched", func(f []flow) error { return uring(f, options{connected: true, wait: 3}) }},
-	{"io_uring, direct sends", func(f []flow) error { return uring(f, options{connected: true, direct: true}) }},
-	{"io_uring", func(f []flow) error { return uring(f, options{connected: true}) }},
-	{"io_uring, copies by 4", func(f []flow) error { return uring(f, options{connected: true, segments: 4}) }},
+	{"io_uring, receives only", func(f []flow) error { return uring(f, options{direct: true}) }},
+	{"io_uring", func(f []flow) error { return uring(f, options{}) }},
+	{"io_uring, copies by 4", func(f []flow) error { return uring(f, options{segments: 4}) }},
 }
 
 func main() {

@@ -7,7 +7,6 @@ import (
 	"runtime"
 	"sync/atomic"
 	"syscall"
-	"time"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -218,7 +217,7 @@ func (r *ring) send(file int, b []byte) {
 // a wake-up brought with one system call.
 func uring(flows []flow, o options) error {
 	runtime.LockOSThread()
-	last := time.Now()
+	var yield yielder
 	if err := connectAll(flows); err != nil {
 		return err
 	}
@@ -242,10 +241,7 @@ func uring(flows []flow, o options) error {
 		errno := r.enter(enterGetEvents, false)
 		head := *r.cqHead
 		if atomic.LoadUint32(r.cqTail) == head {
-			if o.wait == 3 && time.Since(last) > 5*time.Millisecond {
-				runtime.Gosched()
-				last = time.Now()
-			}
+			yield.now()
 			errno = r.enter(enterGetEvents, true)
 		}
 		if errno != 0 && errno != unix.EINTR && errno != unix.EAGAIN && errno != unix.EBUSY {
