@@ -2,6 +2,8 @@ package b2bua
 
 import (
 	"log/slog"
+	"maps"
+	"slices"
 	"time"
 
 	"sidetrack/forker"
@@ -68,6 +70,7 @@ type Call struct {
 	single   *dialog.Dialog // in rewrite mode: leg A's one dialog, of all branches
 	initial  *exchange      // the INVITE that made the call
 	open     []*exchange
+	answers  []*exchange // the INVITEs of leg B or A that got a 2xx, while one may come again
 	media    negotiation
 	security security
 	who      who
@@ -311,7 +314,24 @@ func (c *Call) forget() {
 	if c.after.open == 0 {
 		c.after.clock.Stop()
 		c.drop(func(*branch) bool { return true })
+		c.conclude()
 	}
+}
+
+// conclude lets go of the call's answered INVITEs, which hold the whole of it
+// until 64*T1 have passed.
+func (c *Call) conclude() {
+	for _, x := range c.answers {
+		acks := map[string]*txn.Sent{x.accepted.ToTag(): x.ack}
+		maps.Copy(acks, c.late)
+		x.client.Conclude(acks)
+	}
+	c.answers = nil
+}
+
+// noteAnswer notes the 2xx of an INVITE, and forgets those that cannot come again.
+func (c *Call) noteAnswer(x *exchange) {
+	c.answers = append(slices.DeleteFunc(c.answers, func(o *exchange) bool { return o.client.Terminated() }), x)
 }
 
 // recording is what the call knows of its being recorded.

@@ -139,6 +139,7 @@ func (x *exchange) onSuccess(tx *txn.ClientTx, resp *sip.Message, flow transport
 		return
 	}
 	x.accepted = resp
+	c.noteAnswer(x)
 	if x == c.initial {
 		x.hunt.stop()
 		x.hunt.won(x, tx, flow)

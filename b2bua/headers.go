@@ -1,6 +1,7 @@
 package b2bua
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 
@@ -24,12 +25,23 @@ var ownHeaders = map[string]string{
 	"path": "Path", "service-route": "Service-Route",
 }
 
+// longestOwn is the length of the longest name in ownHeaders.
+const longestOwn = len("content-length")
+
 // ownHeader returns the long name of a field that belongs to one leg, else "".
 func ownHeader(name string) string {
-	if n, ok := ownHeaders[name]; ok {
-		return n
+	if len(name) > longestOwn {
+		return ""
 	}
-	return ownHeaders[strings.ToLower(name)]
+	var lower [longestOwn]byte
+	for i := range len(name) {
+		c := name[i]
+		if 'A' <= c && c <= 'Z' {
+			c += 'a' - 'A'
+		}
+		lower[i] = c
+	}
+	return ownHeaders[string(lower[:len(name)])]
 }
 
 // mirror appends the header fields of from to to, which holds our own fields
@@ -37,34 +49,41 @@ func ownHeader(name string) string {
 // else of from is copied verbatim. Fields of ours that from lacks keep the
 // front.
 func mirror(to, from *sip.Message) {
-	own := to.Headers
-	out := make([]sip.Header, 0, len(own)+len(from.Headers))
-	placed := map[string]bool{}
-	var body []sip.Header
-	for _, h := range from.Headers {
-		name := ownHeader(h.Name)
-		switch {
-		case name == "":
-			body = append(body, h)
-		case !placed[name]:
-			placed[name] = true
-			for _, o := range own {
-				if ownHeader(o.Name) == name {
-					body = append(body, sip.Header{Name: h.Name, Value: o.Value})
-				}
-			}
-			if name == "Content-Length" {
-				body = append(body, sip.Header{Name: h.Name})
-			}
+	ours, theirs := namesOf(to.Headers, make([]string, 0, 16)), namesOf(from.Headers, make([]string, 0, 48))
+	out := make([]sip.Header, 0, len(ours)+len(theirs))
+	for i, name := range ours {
+		if name == "" || !slices.Contains(theirs, name) {
+			out = append(out, to.Headers[i])
+			ours[i] = ""
 		}
 	}
-	for _, o := range own {
-		if !placed[ownHeader(o.Name)] {
-			out = append(out, o)
+	counted := false
+	for k, name := range theirs {
+		if name == "" {
+			out = append(out, from.Headers[k])
+			continue
+		}
+		for i := range ours {
+			if ours[i] == name {
+				out = append(out, sip.Header{Name: from.Headers[k].Name, Value: to.Headers[i].Value})
+				ours[i] = "" // placed
+			}
+		}
+		if name == "Content-Length" && !counted {
+			counted = true
+			out = append(out, sip.Header{Name: from.Headers[k].Name})
 		}
 	}
-	to.Headers = append(out, body...)
+	to.Headers = out
 	to.Body = from.Body
+}
+
+// namesOf appends the ownHeader of each field.
+func namesOf(headers []sip.Header, names []string) []string {
+	for _, h := range headers {
+		names = append(names, ownHeader(h.Name))
+	}
+	return names
 }
 
 // passed lists option tags that work through us end to end, because we pass

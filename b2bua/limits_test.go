@@ -68,6 +68,18 @@ func TestMaxCallsAndDrain(t *testing.T) {
 	s.quiet()
 }
 
+// A call that has ended makes room at once, not when the far side has answered its BYE.
+func TestMaxCallsCountsRunningCalls(t *testing.T) {
+	s := newStage(t, setup{maxCalls: 1})
+	c := s.establish()
+	c.left.Bye()
+	bye := c.right.Expect("BYE")
+	next := s.establish()
+	bye.Reply(200)
+	next.hangUp()
+	s.quiet()
+}
+
 // HangUp takes calls in every state with it.
 func TestHangUpOfARingingCall(t *testing.T) {
 	s := newStage(t, setup{})

@@ -205,7 +205,9 @@ func (c *Call) refuseOffer(tx *txn.ServerTx, err error) {
 		c.srv.reply(tx, 488, "", sip.Header{Name: "Warning", Value: fmt.Sprintf("399 sidetrack %q", err)})
 		return
 	}
-	c.log.Error("offer refused", "error", err)
+	// Not by the call's own logger, whose lines are held back call by call: when
+	// the ports run out, each new call comes here.
+	c.srv.cfg.Log.Error("offer refused", "error", err, "call", c.id)
 	c.srv.overload(tx)
 }
 

@@ -19,8 +19,9 @@ const allowed = "INVITE, ACK, CANCEL, BYE, OPTIONS, UPDATE, PRACK, INFO, REFER, 
 // layer (it is its txn.Handler) and hands them to calls.
 type Server struct {
 	cfg     Config
-	lanes   []laneCalls // by lane index; each owned by its lane
-	active  atomic.Int64
+	lanes   []laneCalls  // by lane index; each owned by its lane
+	active  atomic.Int64 // calls, until nothing of them is under way
+	live    atomic.Int64 // those that have not ended; sip.max_calls bounds these
 	drained atomic.Bool
 	metrics *metrics
 
@@ -263,10 +264,11 @@ func (s *Server) admit() bool {
 	if s.drained.Load() {
 		return false
 	}
-	if n := s.active.Add(1); s.cfg.MaxCalls > 0 && int(n) > s.cfg.MaxCalls {
-		s.active.Add(-1)
+	if n := s.live.Add(1); s.cfg.MaxCalls > 0 && int(n) > s.cfg.MaxCalls {
+		s.live.Add(-1)
 		return false
 	}
+	s.active.Add(1)
 	return true
 }
 

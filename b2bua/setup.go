@@ -1,7 +1,6 @@
 package b2bua
 
 import (
-	"fmt"
 	"strconv"
 	"strings"
 
@@ -226,7 +225,7 @@ func (c *Call) inviteB(uri string) *sip.Message {
 	out.Set("From", from)
 	out.Set("To", in.Get("To"))
 	out.Set("Call-ID", leg.callID)
-	out.Set("CSeq", fmt.Sprintf("%d INVITE", in.CSeq().Num))
+	out.Set("CSeq", sip.CSeq{Num: in.CSeq().Num, Method: "INVITE"}.String())
 	out.Set("Contact", ourContact(contact, leg.contact))
 	mirror(out, in)
 	c.session.ask(c, out)

@@ -265,8 +265,22 @@ func descriptionOf(m *sip.Message) *sdp.Session {
 func (a *attempt) close() {
 	if a.leg == nil {
 		a.s.lane.Unbind(a.callID, a.tag)
+		a.conclude()
 	}
 	a.release()
+}
+
+// conclude lets go of the INVITE when its dialogs have ended: until 64*T1 have
+// passed it would hold the whole session.
+func (a *attempt) conclude() {
+	if a.tx == nil {
+		return
+	}
+	acks := map[string]*txn.Sent{}
+	for tag, k := range a.acks {
+		acks[tag] = k.sent
+	}
+	a.tx.Conclude(acks)
 }
 
 func (a *attempt) hold() {

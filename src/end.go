@@ -63,6 +63,7 @@ func (s *Session) hangUp(opts ...metadata.Option) {
 
 func (s *Session) unbind() {
 	s.lane.Unbind(s.attempt.callID, s.attempt.tag)
+	s.attempt.conclude()
 }
 
 // finish closes the books. It is the only way to the state ended; BYEs and

@@ -1,7 +1,6 @@
 package src
 
 import (
-	"maps"
 	"strings"
 
 	"sidetrack/forker"
@@ -54,10 +53,14 @@ func (p *payloads) number(codec sdp.Format, taken map[uint8]bool) uint8 {
 	if had(codec.PT) {
 		return codec.PT
 	}
-	for pt := range uint8(128) {
-		if had(pt) {
-			return pt
+	lowest := -1
+	for pt := range p.used {
+		if had(pt) && (lowest < 0 || int(pt) < lowest) {
+			lowest = int(pt)
 		}
+	}
+	if lowest >= 0 {
+		return uint8(lowest)
 	}
 	free := func(pt uint8) bool {
 		_, ok := p.used[pt]
@@ -103,7 +106,7 @@ type offered struct {
 }
 
 func (p *payloads) snapshot() offered {
-	return offered{pt: maps.Clone(p.pt), codec: maps.Clone(p.codec)}
+	return offered{pt: p.pt, codec: p.codec} // follow makes new ones
 }
 
 // live composes the call's payload types with those of an answer. What has

@@ -288,7 +288,7 @@ func (s *Session) onUp(a *attempt, answers []answered) {
 	}
 	s.watch.start(s)
 	s.showPause()
-	s.changed() // what happened since the INVITE was written
+	s.flush() // what happened since the INVITE was written
 	s.testify()
 }
 

@@ -213,7 +213,7 @@ func (st *stream) unsettle() {
 func (st *stream) view() StreamView {
 	v := StreamView{Label: st.label, Party: st.party, Masked: st.tap != nil && st.masked, Paused: st.tap == nil || st.paused || st.rtp.IsValid() && !st.open}
 	if len(st.formats) > 0 {
-		v.Codec = fmt.Sprintf("%s/%d", st.formats[0].Name, st.formats[0].Clock)
+		v.Codec = st.formats[0].Name + "/" + decimal(st.formats[0].Clock)
 	}
 	v.add(st.past)
 	return v

@@ -50,7 +50,7 @@ func newFloodGate(h slog.Handler, now func() time.Time) *floodGate {
 	return &floodGate{Handler: h, tally: newTally(now)}
 }
 
-func newTally(now func() time.Time) *tally { return &tally{now: now, by: map[string]*flood{}} }
+func newTally(now func() time.Time) *tally { return &tally{now: now} }
 
 // Handle implements slog.Handler.
 func (g *floodGate) Handle(ctx context.Context, r slog.Record) error {
@@ -76,6 +76,9 @@ func (t *tally) pass(message string) (ok bool, leftOut int) {
 	defer t.mu.Unlock()
 	f := t.by[message]
 	if f == nil {
+		if t.by == nil {
+			t.by = map[string]*flood{}
+		}
 		f = &flood{since: now}
 		t.by[message] = f
 	}
@@ -94,7 +97,7 @@ func (t *tally) pass(message string) (ok bool, leftOut int) {
 // WithAttrs implements slog.Handler. A logger that is bound to a call has a
 // tally of its own, which goes away with it.
 func (g *floodGate) WithAttrs(attrs []slog.Attr) slog.Handler {
-	bound := &floodGate{g.Handler.WithAttrs(attrs), g.tally, g.call}
+	bound := &floodGate{&lateAttrs{parent: g.Handler, attrs: attrs}, g.tally, g.call}
 	for _, a := range attrs {
 		if !g.call && (a.Key == "call" || a.Key == "sip_call_id") {
 			bound.tally, bound.call = newTally(g.tally.now), true
@@ -108,3 +111,39 @@ func (g *floodGate) WithAttrs(attrs []slog.Attr) slog.Handler {
 func (g *floodGate) WithGroup(name string) slog.Handler {
 	return &floodGate{g.Handler.WithGroup(name), g.tally, g.call}
 }
+
+// lateAttrs formats the attributes of a logger when its first line is written:
+// each call has several loggers, and most of them never say a word.
+type lateAttrs struct {
+	parent  slog.Handler
+	attrs   []slog.Attr
+	once    sync.Once
+	handler slog.Handler
+}
+
+func (l *lateAttrs) get() slog.Handler {
+	l.once.Do(func() {
+		parent := l.parent
+		if p, ok := parent.(*lateAttrs); ok {
+			parent = p.get()
+		}
+		l.handler = parent.WithAttrs(l.attrs)
+	})
+	return l.handler
+}
+
+// Enabled implements slog.Handler.
+func (l *lateAttrs) Enabled(ctx context.Context, level slog.Level) bool {
+	return l.parent.Enabled(ctx, level)
+}
+
+// Handle implements slog.Handler.
+func (l *lateAttrs) Handle(ctx context.Context, r slog.Record) error { return l.get().Handle(ctx, r) }
+
+// WithAttrs implements slog.Handler.
+func (l *lateAttrs) WithAttrs(attrs []slog.Attr) slog.Handler {
+	return &lateAttrs{parent: l, attrs: attrs}
+}
+
+// WithGroup implements slog.Handler.
+func (l *lateAttrs) WithGroup(name string) slog.Handler { return l.get().WithGroup(name) }

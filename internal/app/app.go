@@ -170,5 +170,9 @@ func (a *App) HTTPAddr() netip.AddrPort {
 	return addr
 }
 
+// Transactions is how many SIP transactions are kept, those of ended calls
+// included.
+func (a *App) Transactions() int { return a.txn.Transactions() }
+
 // MediaPorts tells how many RTP port pairs are free, used and draining.
 func (a *App) MediaPorts() forker.PortStats { return a.media.Ports() }

@@ -72,21 +72,23 @@ func payloadType(s string) (uint8, bool) {
 // mapTo applies an rtpmap value, "name/clock[/channels]" (RFC 8866 §6.6). What
 // cannot be read leaves the static meaning.
 func (f *Format) mapTo(v string) {
-	p := strings.Split(v, "/")
-	if p[0] == "" {
+	name, rest, clocked := strings.Cut(v, "/")
+	if name == "" {
 		return
 	}
+	rate, rest, several := strings.Cut(rest, "/")
 	clock := 8000
-	if len(p) > 1 {
-		n, err := strconv.ParseUint(strings.TrimSpace(p[1]), 10, 31)
+	if clocked {
+		n, err := strconv.ParseUint(strings.TrimSpace(rate), 10, 31)
 		if err != nil || n == 0 {
 			return
 		}
 		clock = int(n)
 	}
-	f.Name, f.Clock, f.Channels = strings.TrimSpace(p[0]), clock, 1
-	if len(p) > 2 {
-		if n, err := strconv.ParseUint(strings.TrimSpace(p[2]), 10, 8); err == nil && n > 0 {
+	f.Name, f.Clock, f.Channels = strings.TrimSpace(name), clock, 1
+	if several {
+		channels, _, _ := strings.Cut(rest, "/")
+		if n, err := strconv.ParseUint(strings.TrimSpace(channels), 10, 8); err == nil && n > 0 {
 			f.Channels = int(n)
 		}
 	}

@@ -3,6 +3,7 @@ package sdp
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -39,7 +40,7 @@ func (m *Media) Refuse() OfferMedia {
 // Bytes writes the description with CRLF, lines in the order v o s c t m, for
 // there are readers that know no other (RFC 8866 §5).
 func (o Offer) Bytes() []byte {
-	w := &writer{}
+	w := &writer{b: make([]byte, 0, 512)}
 	addr := "IN " + addrText(o.Addr)
 	if !o.Addr.IsValid() {
 		addr = "IN " + addrText(netip.IPv4Unspecified())
@@ -64,11 +65,11 @@ func (o Offer) Bytes() []byte {
 // are taken out.
 type writer struct{ b []byte }
 
-var lineBreaks = strings.NewReplacer("\r", "", "\n", "", "\x00", "")
-
 func (w *writer) line(format string, args ...any) {
-	w.b = append(w.b, lineBreaks.Replace(fmt.Sprintf(format, args...))...)
-	w.b = append(w.b, '\r', '\n')
+	from := len(w.b)
+	w.b = fmt.Appendf(w.b, format, args...)
+	kept := slices.DeleteFunc(w.b[from:], func(c byte) bool { return c == '\r' || c == '\n' || c == 0 })
+	w.b = append(w.b[:from+len(kept)], '\r', '\n')
 }
 
 func (m OfferMedia) write(w *writer) {

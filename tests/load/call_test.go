@@ -1,5 +1,3 @@
-// Package load measures what a recorded call costs: BenchmarkRecordedCall in one process, the scripts with a generator
-// against the built binary.
 package load
 
 import (
@@ -9,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"net/netip"
+	"runtime"
 	"strconv"
 	"strings"
 	"testing"
@@ -38,35 +37,96 @@ http: {listen: ""}
 log: {level: warn, format: text}
 `
 
+// stage is a proxy between three parties.
+type stage struct {
+	sys                      *app.App
+	caller, callee, recorder *peer
+}
+
+func newStage(t testing.TB, t1 time.Duration) *stage {
+	s := &stage{caller: newPeer(t), callee: newPeer(t), recorder: newPeer(t)}
+	go s.callee.serve(s.callee.answer)
+	go s.recorder.serve(s.recorder.answer)
+	cfg, problems := config.Parse("load.yaml", fmt.Appendf(nil, system, s.callee.addr(), s.recorder.addr()), config.Options{})
+	if len(problems) > 0 {
+		t.Fatal(problems)
+	}
+	sys, err := app.New(cfg, app.Options{Log: slog.New(slog.DiscardHandler), Version: "load", T1: t1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := sys.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = sys.Stop(context.Background()) })
+	s.sys, s.caller.proxy = sys, sys.Listeners()[0].Bound
+	return s
+}
+
 // BenchmarkRecordedCall places one call after the other, from INVITE to the end of its recording, against peers that
 // only fill in templates. There is no RTP. The allocations are ours but for a few of the peers; cpu-µs/call counts user and
 // system time of all of them.
 func BenchmarkRecordedCall(b *testing.B) {
-	callee, recorder := newPeer(b), newPeer(b)
-	go callee.serve(callee.answer)
-	go recorder.serve(recorder.answer)
-	cfg, problems := config.Parse("load.yaml", fmt.Appendf(nil, system, callee.addr(), recorder.addr()), config.Options{})
-	if len(problems) > 0 {
-		b.Fatal(problems)
-	}
-	sys, err := app.New(cfg, app.Options{Log: slog.New(slog.DiscardHandler), Version: "load"})
-	if err != nil {
-		b.Fatal(err)
-	}
-	if err := sys.Start(); err != nil {
-		b.Fatal(err)
-	}
-	b.Cleanup(func() { _ = sys.Stop(context.Background()) })
-	caller := newPeer(b)
-	caller.proxy = sys.Listeners()[0].Bound
-
+	s := newStage(b, 0)
 	b.ReportAllocs()
 	b.ResetTimer()
 	began := cpuTime()
 	for i := range b.N {
-		caller.call(b, i, recorder)
+		s.caller.call(b, i, s.recorder)
 	}
 	b.ReportMetric(float64(cpuTime()-began)/1e3/float64(b.N), "cpu-µs/call")
+}
+
+// What an ended call leaves behind until its transactions are over is small, and then nothing is left but what the
+// histories of events and recordings keep of so many.
+func TestEndedCallsAreForgotten(t *testing.T) {
+	const calls, warm = 150, 50
+	s := newStage(t, 100*time.Millisecond) // transactions end after 64*T1: 6.4 s
+	place := func(from, n int) {
+		for i := range n {
+			s.caller.call(t, from+i, s.recorder)
+		}
+		await(t, "ports are free", func() bool { return s.sys.MediaPorts().Draining == 0 })
+	}
+	place(0, warm)
+	await(t, "no transaction is left", func() bool { return s.sys.Transactions() == 0 })
+	before := heap()
+	place(warm, calls)
+	if s.sys.Transactions() < calls {
+		t.Fatalf("%d transactions left: measured too late", s.sys.Transactions())
+	}
+	if held := (heap() - before) / calls; held > 20<<10 {
+		t.Errorf("%d bytes held by an ended call, at most 20 KB wanted", held)
+	} else {
+		t.Logf("%d bytes held by an ended call", held)
+	}
+	await(t, "no transaction is left", func() bool { return s.sys.Transactions() == 0 })
+	if left := (heap() - before) / calls; left > 5<<10 {
+		t.Errorf("%d bytes left by a forgotten call", left)
+	} else {
+		t.Logf("%d bytes left by a forgotten call", left)
+	}
+}
+
+// heap is what is live.
+func heap() int {
+	var m runtime.MemStats
+	for range 3 {
+		runtime.GC()
+	}
+	runtime.ReadMemStats(&m)
+	return int(m.HeapAlloc)
+}
+
+func await(t *testing.T, what string, cond func() bool) {
+	t.Helper()
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	for end := time.Now().Add(time.Minute); !cond(); <-tick.C {
+		if time.Now().After(end) {
+			t.Fatalf("waited in vain until %s", what)
+		}
+	}
 }
 
 func cpuTime() int64 {
@@ -84,12 +144,12 @@ type peer struct {
 	heard chan string // ACK and BYE
 }
 
-func newPeer(b *testing.B) *peer {
+func newPeer(t testing.TB) *peer {
 	conn, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
 	if err != nil {
-		b.Fatal(err)
+		t.Fatal(err)
 	}
-	b.Cleanup(func() { conn.Close() })
+	t.Cleanup(func() { conn.Close() })
 	return &peer{conn: conn, in: make([]byte, 65536), heard: make(chan string, 16)}
 }
 
@@ -171,29 +231,29 @@ func (p *peer) tell(method string) {
 	}
 }
 
-func (p *peer) expect(b *testing.B, method string) {
+func (p *peer) expect(t testing.TB, method string) {
 	select {
 	case got := <-p.heard:
 		if got != method {
-			b.Fatalf("%s instead of %s", got, method)
+			t.Fatalf("%s instead of %s", got, method)
 		}
 	case <-time.After(10 * time.Second):
-		b.Fatalf("no %s", method)
+		t.Fatalf("no %s", method)
 	}
 }
 
 // call places a call, waits until it is recorded, ends it and waits until its recording has ended.
-func (p *peer) call(b *testing.B, n int, recorder *peer) {
+func (p *peer) call(t testing.TB, n int, recorder *peer) {
 	id := strconv.Itoa(n)
 	p.request("INVITE", id, "sip:bob@example.test", "", 1, offer)
-	ok := p.await(b, "200 OK")
+	ok := p.await(t, "200 OK")
 	to := field(ok, "To: ")
 	target := strings.Trim(field(ok, "Contact: "), "<>")
 	p.request("ACK", id, target, to, 1, "")
-	recorder.expect(b, "ACK")
+	recorder.expect(t, "ACK")
 	p.request("BYE", id, target, to, 2, "")
-	p.await(b, "200 OK")
-	recorder.expect(b, "BYE")
+	p.await(t, "200 OK")
+	recorder.expect(t, "BYE")
 }
 
 func (p *peer) request(method, id, uri, to string, cseq int, sdp string) {
@@ -210,12 +270,12 @@ func (p *peer) request(method, id, uri, to string, cseq int, sdp string) {
 }
 
 // await reads until a response of that status.
-func (p *peer) await(b *testing.B, status string) []byte {
+func (p *peer) await(t testing.TB, status string) []byte {
 	_ = p.conn.SetReadDeadline(time.Now().Add(10 * time.Second))
 	for {
 		n, _, err := p.conn.ReadFromUDPAddrPort(p.in)
 		if err != nil {
-			b.Fatalf("awaiting %s: %v", status, err)
+			t.Fatalf("awaiting %s: %v", status, err)
 		}
 		if msg := p.in[:n]; bytes.HasPrefix(msg, []byte("SIP/2.0 "+status)) {
 			return msg

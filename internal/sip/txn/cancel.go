@@ -1,6 +1,8 @@
 package txn
 
 import (
+	"time"
+
 	"sidetrack/internal/sip"
 	"sidetrack/internal/sip/transport"
 )
@@ -11,10 +13,13 @@ type cancelState struct {
 	sent    bool
 	timerC  bool // the wish is Timer C's
 	headers []sip.Header
+	hush    time.Duration // on the lane's clock: when an INVITE that nobody has answered is no longer repeated
 }
 
 // Cancel asks the peer to give up an INVITE (RFC 3261 §9.1): after the first
-// 1xx, which is awaited. The final response, mostly 487 but possibly a 2xx,
+// 1xx, which is awaited. Repetitions of the INVITE may fetch that one for T2 more,
+// then they end: a target that wakes up later is not to ring for nobody. The final
+// response, mostly 487 but possibly a 2xx,
 // goes up as usual; when none comes within 64*T1 of the CANCEL, OnFail gets
 // ErrTimeout. headers (Reason, RFC 3326) are put into the CANCEL. A second
 // call, one after the final response and one for another method do nothing.
@@ -24,6 +29,7 @@ func (tx *ClientTx) Cancel(headers ...sip.Header) {
 		return
 	}
 	c.cancel.wanted, c.cancel.headers = true, headers
+	c.cancel.hush = time.Since(c.lane.epoch) + c.lane.layer.cfg.T2
 	if c.state == proceeding {
 		c.sendCancel()
 	}

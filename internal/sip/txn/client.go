@@ -63,6 +63,7 @@ func (c *clientTx) register(k key) {
 	c.key = k
 	c.resend.owner, c.life.owner = c, c
 	c.lane.clients[k] = c
+	c.lane.layer.kept.Add(1)
 }
 
 // Request returns the request as sent, with its Via, or as given while the
@@ -159,6 +160,7 @@ func (c *clientTx) terminate() {
 	c.unlink()
 	if c.lane.clients[c.key] == c {
 		delete(c.lane.clients, c.key)
+		c.lane.layer.kept.Add(-1)
 	}
 	c.outer, c.hop, c.bytes = nil, nil, nil
 	c.cancel = cancelState{}

@@ -131,6 +131,9 @@ func (c *clientTx) expired(t *Timer) {
 
 // repeat is Timer A, which doubles without limit, and E, which doubles to T2.
 func (c *clientTx) repeat() {
+	if c.cancel.wanted && c.resend.at > c.cancel.hush {
+		return
+	}
 	if err := c.lane.layer.send(c.flow, c.bytes, c.slot); err != nil {
 		c.lost(err)
 		return

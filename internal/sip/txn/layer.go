@@ -29,6 +29,7 @@ type Layer struct {
 	cancel  context.CancelFunc
 	workers sync.WaitGroup
 	lookups atomic.Int32
+	kept    atomic.Int64 // transactions
 }
 
 // New returns a layer that collects messages but handles none before Start. It
@@ -40,6 +41,7 @@ func New(cfg Config) *Layer {
 	for i := range cfg.Lanes {
 		l.lanes = append(l.lanes, newLane(l, i))
 	}
+	l.metrics.watch(cfg.Registerer, l)
 	cfg.Transport.Watch(transport.Events{
 		Failed:    l.pathFailed,
 		Rejected:  l.metrics.reject,
@@ -79,6 +81,10 @@ func (l *Layer) Receive(in transport.Inbound) {
 		lane.work(visitLimit)
 	}
 }
+
+// Transactions is how many transactions are kept, those included that only wait
+// for repetitions. From any goroutine.
+func (l *Layer) Transactions() int { return int(l.kept.Load()) }
 
 // Rejected counts a request that the layer's user refused, under a reason from
 // a small fixed set.

@@ -63,6 +63,16 @@ func newMetrics(r prometheus.Registerer) *metrics {
 	return m
 }
 
+// watch shows how many transactions a layer keeps.
+func (m *metrics) watch(r prometheus.Registerer, l *Layer) {
+	if r != nil {
+		r.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+			Name: "sidetrack_sip_transactions",
+			Help: "SIP transactions kept, those of ended calls that wait for repetitions included.",
+		}, func() float64 { return float64(l.Transactions()) }))
+	}
+}
+
 func (m *metrics) requestSlot(method string) slot { return slot{method: methodIndex(method)} }
 
 func (m *metrics) responseSlot(method string, status int) slot {

@@ -73,6 +73,7 @@ func (l *Lane) newServerTx(req *sip.Message, flow transport.Flow, k key) *server
 	tx.resend.owner, tx.life.owner = tx, tx
 	tx.outer = &ServerTx{Request: req, Flow: flow, Lane: l, core: tx}
 	l.servers[k] = tx
+	l.layer.kept.Add(1)
 	if tx.invite {
 		tx.state = proceeding
 		tx.resend.set(l, tryingAfter)
@@ -165,7 +166,10 @@ func (c *serverTx) terminate() {
 	c.state = terminated
 	c.resend.Stop()
 	c.life.Stop()
-	delete(c.lane.servers, c.key)
+	if c.lane.servers[c.key] == c {
+		delete(c.lane.servers, c.key)
+		c.lane.layer.kept.Add(-1)
+	}
 	if c.mergeKey != (key{}) {
 		delete(c.lane.merges, c.mergeKey)
 	}
