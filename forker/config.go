@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net/netip"
 	"runtime"
 	"time"
@@ -24,12 +25,15 @@ const (
 
 // Config says how an Engine is to work. Only the ports and Listen are needed.
 type Config struct {
-	Listen    netip.Addr // where sockets bind; may be unspecified (0.0.0.0, ::)
-	Advertise netip.Addr // put into SDP; zero: Listen, which then must be specific
+	// The first Interface: where Relay.Use and TapConfig.Interface name none.
+	Listen, Advertise netip.Addr
+	PortMin, PortMax  int
+	DSCP              int
 
-	PortMin, PortMax int           // inclusive; even ports carry RTP, the odd one above RTCP
-	Timeout          time.Duration // no RTP from any party that should send for so long: Relay.OnTimeout; 0: never
-	Drain            time.Duration // a released port must be silent for so long before reuse; 0: 1 s, at most 10 s
+	Interfaces map[string]Interface // others, by name; their ports must not overlap where their addresses do
+
+	Timeout time.Duration // no RTP from any party that should send for so long: Relay.OnTimeout; 0: never
+	Drain   time.Duration // a released port must be silent for so long before reuse; 0: 1 s, at most 10 s
 
 	Buffer       time.Duration // how much of a flow a Tap keeps while it has no address; 0: 10 s; negative: nothing
 	BufferMemory int64         // bytes that all taps together may keep; 0: 256 MB
@@ -55,20 +59,22 @@ var ErrNoPorts = errors.New("no media ports free")
 // ErrClosed tells that the Relay or Engine has been closed.
 var ErrClosed = errors.New("forker: closed")
 
+// first is the interface that the fields of Config itself describe.
+func (c *Config) first() Interface {
+	return Interface{Listen: c.Listen, Advertise: c.Advertise, PortMin: c.PortMin, PortMax: c.PortMax, DSCP: c.DSCP}
+}
+
 // normalize fills defaults in and checks the rest; every mistake is named.
 func (c *Config) normalize() error {
-	var errs []error
-	if !c.Listen.IsValid() {
-		errs = append(errs, errors.New("listen: an IP address is needed"))
-	}
-	if !c.Advertise.IsValid() {
-		c.Advertise = c.Listen
-	}
-	if c.Listen.IsValid() && c.Advertise.IsUnspecified() {
-		errs = append(errs, errors.New("advertise: needed when listen is the unspecified address"))
-	}
-	if c.PortMin < 1 || c.PortMax > 65535 || c.PortMin+c.PortMin%2 >= c.PortMax {
-		errs = append(errs, fmt.Errorf("ports %d-%d: want 1 <= min < max <= 65535 with an even port and the odd one above it", c.PortMin, c.PortMax))
+	first := c.first()
+	errs := []error{first.normalize()}
+	c.Advertise = first.Advertise
+	c.Interfaces = maps.Clone(c.Interfaces)
+	for name, i := range c.Interfaces {
+		if err := i.normalize(); err != nil {
+			errs = append(errs, fmt.Errorf("interface %q: %w", name, err))
+		}
+		c.Interfaces[name] = i
 	}
 	if c.Timeout < 0 {
 		errs = append(errs, fmt.Errorf("timeout %v: negative", c.Timeout))

@@ -31,6 +31,8 @@ type socket interface {
 	// connect sets the peer that send uses for a zero address. ICMP errors
 	// from it come back from send.
 	connect(peer netip.AddrPort) error
+	// mark sets the DSCP (RFC 2474) of what is sent.
+	mark(dscp int) error
 	// send never waits. Callers hold the mutex of the relay that uses the
 	// socket. Errors are syscall.Errno or wrap one.
 	send(b []byte, to netip.AddrPort) error

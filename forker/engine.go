@@ -14,6 +14,7 @@ type Engine struct {
 	cfg      Config
 	driver   driver
 	ports    *portPool
+	others   map[string]*portPool // of Config.Interfaces
 	totals   totals
 	store    store
 	base     time.Time // zero of the engine's monotonic clock
@@ -49,7 +50,10 @@ func New(cfg Config) (*Engine, error) {
 		return nil, fmt.Errorf("starting media workers: %w", err)
 	}
 	e.driver = d
-	e.ports = newPortPool(d, &e.cfg, e.now)
+	e.ports, e.others = newPortPool(d, cfg.first(), &e.cfg, e.now), map[string]*portPool{}
+	for name, i := range cfg.Interfaces {
+		e.others[name] = newPortPool(d, i, &e.cfg, e.now)
+	}
 	if cfg.Registerer != nil {
 		if err := cfg.Registerer.Register(collector{e}); err != nil {
 			return nil, errors.Join(fmt.Errorf("registering media metrics: %w", err), d.stop())
@@ -99,9 +103,16 @@ func (e *Engine) Open() *Relay {
 	return r
 }
 
-// Ports tells how the port range is used now. Ports that other programs hold
+// Ports tells how the port ranges are used now. Ports that other programs hold
 // count as free until they are tried.
-func (e *Engine) Ports() PortStats { return e.ports.stats() }
+func (e *Engine) Ports() PortStats {
+	var sum PortStats
+	for _, p := range e.pools() {
+		s := p.stats()
+		sum.Free, sum.Used, sum.Draining = sum.Free+s.Free, sum.Used+s.Used, sum.Draining+s.Draining
+	}
+	return sum
+}
 
 // Close ends every relay and tap (RTCP BYE to the recorders), closes all
 // sockets without draining them, waits for the workers and unregisters the
@@ -122,7 +133,9 @@ func (e *Engine) Close() error {
 	for _, r := range relays { // 2. relays; their ports go to draining
 		r.end(true)
 	}
-	e.ports.closeAll() // 3. the ports
+	for _, p := range e.pools() { // 3. the ports
+		p.closeAll()
+	}
 	if e.cfg.Registerer != nil {
 		e.cfg.Registerer.Unregister(collector{e})
 	}

@@ -296,6 +296,13 @@ func (s *epollSocket) send(b []byte, to netip.AddrPort) error {
 		return errno
 	}
 	return nil
+func (s *epollSocket) mark(dscp int) error {
+	if s.six {
+		return unix.SetsockoptInt(s.fd, unix.IPPROTO_IPV6, unix.IPV6_TCLASS, dscp<<2)
+	}
+	return unix.SetsockoptInt(s.fd, unix.IPPROTO_IP, unix.IP_TOS, dscp<<2)
+}
+
 }
 
 func (s *epollSocket) close(closed func()) {

@@ -113,6 +113,8 @@ func (s *netSocket) read() {
 	}
 }
 
+func (s *netSocket) mark(dscp int) error { return s.out.mark(dscp) }
+
 func (s *netSocket) connect(peer netip.AddrPort) error { return s.out.connect(peer) }
 
 func (s *netSocket) send(b []byte, to netip.AddrPort) error { return s.out.send(b, to) }

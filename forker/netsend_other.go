@@ -3,6 +3,7 @@
 package forker
 
 import (
+	"errors"
 	"net"
 	"net/netip"
 )
@@ -14,6 +15,8 @@ type netSender struct {
 }
 
 func (s *netSender) init(conn *net.UDPConn, _ bool) error { s.conn = conn; return nil }
+
+func (s *netSender) mark(int) error { return errors.ErrUnsupported }
 
 func (s *netSender) send(b []byte, to netip.AddrPort) error {
 	if !to.IsValid() {

@@ -3,6 +3,7 @@
 package forker
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"net/netip"
@@ -36,6 +37,18 @@ func (s *netSender) init(conn *net.UDPConn, six bool) (err error) {
 		return true
 	}
 	return err
+}
+
+func (s *netSender) mark(dscp int) error {
+	var failed error
+	err := s.raw.Control(func(fd uintptr) {
+		if s.six {
+			failed = unix.SetsockoptInt(int(fd), unix.IPPROTO_IPV6, unix.IPV6_TCLASS, dscp<<2)
+			return
+		}
+		failed = unix.SetsockoptInt(int(fd), unix.IPPROTO_IP, unix.IP_TOS, dscp<<2)
+	})
+	return errors.Join(err, failed)
 }
 
 func (s *netSender) send(b []byte, to netip.AddrPort) error {

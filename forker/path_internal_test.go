@@ -22,6 +22,8 @@ type sink struct {
 	each          func(b []byte)
 }
 
+func (s *sink) mark(int) error { return nil }
+
 func (s *sink) attach(*route) error          { return nil }
 func (s *sink) connect(netip.AddrPort) error { return nil }
 func (s *sink) close(func())                 {}

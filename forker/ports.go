@@ -24,6 +24,7 @@ const foreignRest = 10 * time.Second
 
 // portPair is an even port and the odd one above it, both bound (RFC 3550 §11).
 type portPair struct {
+	pool    *portPool
 	port    int // the even one
 	rtp     socket
 	rtcp    socket
@@ -41,12 +42,16 @@ func (p *portPair) close(closed func()) {
 	p.rtcp.close(closed)
 }
 
-// portPool hands out the pairs of one range. A released pair stays bound until
+// release gives the pair back to its pool.
+func (p *portPair) release() { p.pool.release(p) }
+
+// portPool hands out the pairs of one interface. A released pair stays bound until
 // nobody has spoken to it for the drain time, so that one call's late media
 // never reaches another; one that never gets silent is given up after maxDrain,
 // and who still speaks to it then is not believed by its next user.
 type portPool struct {
 	driver driver
+	place  Interface
 	first  int // even port of pair 0
 	drain  int64
 	now    func() int64
@@ -61,11 +66,11 @@ type portPool struct {
 	draining []*drainingPair
 }
 
-func newPortPool(d driver, cfg *Config, now func() int64) *portPool {
-	first := cfg.PortMin + cfg.PortMin%2
-	n := (cfg.PortMax - first + 1) / 2
+func newPortPool(d driver, i Interface, cfg *Config, now func() int64) *portPool {
+	first := i.PortMin + i.PortMin%2
+	n := (i.PortMax - first + 1) / 2
 	p := &portPool{
-		driver: d, first: first, drain: int64(cfg.Drain), now: now, log: cfg.Log,
+		driver: d, place: i, first: first, drain: int64(cfg.Drain), now: now, log: cfg.Log,
 		states: make([]portState, n), foreign: make(map[int]int64), shunned: make(map[int]netip.AddrPort),
 	}
 	p.cursor = rand.IntN(n)
@@ -74,13 +79,13 @@ func newPortPool(d driver, cfg *Config, now func() int64) *portPool {
 
 // take binds a free pair that this worker reads; deaf pairs get the
 // smallest buffers for media.
-func (p *portPool) take(local netip.Addr, worker int, deaf bool) (*portPair, error) {
+func (p *portPool) take(worker int, deaf bool) (*portPair, error) {
 	for range len(p.states) {
 		i, ok := p.reserve()
 		if !ok {
 			break
 		}
-		pair, err := p.bind(local, i, worker, deaf)
+		pair, err := p.bind(i, worker, deaf)
 		if err == nil {
 			return pair, nil
 		}
@@ -130,8 +135,8 @@ func (p *portPool) giveBack(i int, taken bool) {
 	}
 }
 
-func (p *portPool) bind(local netip.Addr, i int, worker int, deaf bool) (*portPair, error) {
-	port, buffer := p.first+2*i, mediaBuffer
+func (p *portPool) bind(i int, worker int, deaf bool) (*portPair, error) {
+	port, buffer, local := p.first+2*i, mediaBuffer, p.place.Listen
 	if deaf {
 		buffer = deafBuffer
 	}
@@ -144,9 +149,14 @@ func (p *portPool) bind(local netip.Addr, i int, worker int, deaf bool) (*portPa
 		rtp.close(nil)
 		return nil, err
 	}
+	if p.place.DSCP > 0 {
+		if err := errors.Join(rtp.mark(p.place.DSCP), rtcp.mark(p.place.DSCP)); err != nil {
+			p.log.Warn("marking media", "dscp", p.place.DSCP, "error", err)
+		}
+	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	pair := &portPair{port: port, rtp: rtp, rtcp: rtcp, shunned: p.shunned[i]}
+	pair := &portPair{pool: p, port: port, rtp: rtp, rtcp: rtcp, shunned: p.shunned[i]}
 	delete(p.shunned, i)
 	return pair, nil
 }

@@ -60,6 +60,7 @@ type Relay struct {
 	// never wait.
 	mu        relayLock
 	closed    bool
+	via       [2]string // interfaces, by Side
 	streams   []*stream
 	taps      []*Tap
 	onTimeout func()
@@ -106,27 +107,26 @@ func (r *Relay) SetStreams(n int) error {
 }
 
 func (r *Relay) openStream() (*stream, error) {
-	pool, local := r.engine.ports, r.engine.cfg.Listen
-	a, err := pool.take(local, r.worker, false)
+	a, err := r.engine.pool(r.via[SideA]).take(r.worker, false)
 	if err != nil {
 		return nil, err
 	}
-	b, err := pool.take(local, r.worker, false)
+	b, err := r.engine.pool(r.via[SideB]).take(r.worker, false)
 	if err != nil {
-		pool.release(a)
+		a.release()
 		return nil, err
 	}
 	s, err := newStream(r, [2]*portPair{a, b})
 	if err != nil {
-		pool.release(a)
-		pool.release(b)
+		a.release()
+		b.release()
 	}
 	return s, err
 }
 
 func (r *Relay) releaseStream(s *stream) {
 	for side := range s.legs {
-		r.engine.ports.release(s.legs[side].pair)
+		s.legs[side].pair.release()
 	}
 }
 
@@ -138,9 +138,8 @@ func (r *Relay) Local(side Side, stream int) (rtp, rtcp netip.AddrPort) {
 	if !r.has(stream) {
 		return rtp, rtcp
 	}
-	port := uint16(r.streams[stream].legs[side].pair.port)
-	addr := r.engine.cfg.Advertise
-	return netip.AddrPortFrom(addr, port), netip.AddrPortFrom(addr, port+1)
+	pair := r.streams[stream].legs[side].pair
+	return pair.pool.place.address(pair)
 }
 
 func (r *Relay) has(stream int) bool { return stream >= 0 && stream < len(r.streams) }

@@ -19,6 +19,7 @@ func (e *Engine) sweep() {
 	defer tick.Stop()
 	var relays []*Relay
 	var load load
+	pools := e.pools()
 	for {
 		select {
 		case <-e.stop:
@@ -27,7 +28,9 @@ func (e *Engine) sweep() {
 		}
 		now := e.now()
 		e.hasty.Store(catchUpShare * int64(e.cfg.Workers))
-		e.ports.sweep(now)
+		for _, p := range pools {
+			p.sweep(now)
+		}
 		e.adapt(&load, now)
 		e.mu.Lock()
 		relays = e.list(relays[:0])

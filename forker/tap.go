@@ -12,7 +12,7 @@ type TapConfig struct {
 	Label    string     // a=label of the copy
 	CNAME    string     // SDES CNAME (RFC 3550 §6.5.1) of the copy; empty: none is sent
 	Recorder string     // metrics label
-	Local    netip.Addr // where its ports bind; zero: Config.Listen
+	Interface string // over which it leaves; "": the first
 
 	// Buffer is how much of the flow is kept while there is no address to send
 	// it to; 0: Config.Buffer; negative: nothing is kept.
@@ -81,11 +81,7 @@ type tapCounters struct {
 }
 
 func newTap(r *Relay, cfg TapConfig, totals *recorderTotals) (*Tap, error) {
-	local := cfg.Local
-	if !local.IsValid() {
-		local = r.engine.cfg.Listen
-	}
-	pair, err := r.engine.ports.take(local, r.worker, true)
+	pair, err := r.engine.pool(cfg.Interface).take(r.worker, true)
 	if err != nil {
 		return nil, err
 	}
@@ -99,22 +95,15 @@ func newTap(r *Relay, cfg TapConfig, totals *recorderTotals) (*Tap, error) {
 		t.pt[i] = unmapped
 	}
 	if err := pair.rtcp.attach(&route{kind: routeReports, tap: t}); err != nil {
-		r.engine.ports.release(pair)
+		pair.release()
 		return nil, err
 	}
 	return t, nil
 }
 
 // Local gives the addresses the copy is sent from, to be put into the offer to
-// the recorder: TapConfig.Local when set and specific, else Config.Advertise.
-func (t *Tap) Local() (rtp, rtcp netip.AddrPort) {
-	addr := t.cfg.Local
-	if !addr.IsValid() || addr.IsUnspecified() || addr == t.relay.engine.cfg.Listen {
-		addr = t.relay.engine.cfg.Advertise
-	}
-	port := uint16(t.pair.port)
-	return netip.AddrPortFrom(addr, port), netip.AddrPortFrom(addr, port+1)
-}
+// the recorder.
+func (t *Tap) Local() (rtp, rtcp netip.AddrPort) { return t.pair.pool.place.address(t.pair) }
 
 // SetFormats gives the clock rate in Hz of each payload type of the call;
 // others count as 8000. It replaces what was set before.
@@ -249,7 +238,7 @@ func (t *Tap) shut() {
 	t.relay.engine.due.remove(t)
 	t.discard()
 	t.relay.drop(t)
-	t.relay.engine.ports.release(t.pair)
+	t.pair.release()
 }
 
 // discard throws the backlog away, counted by what kept it from leaving.

@@ -1,0 +1,85 @@
+package forker_test
+
+import (
+	"net/netip"
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"sidetrack/forker"
+)
+
+// What leaves carries the mark of its interface, towards the parties and the
+// recorder, over IPv4 and IPv6.
+func TestDSCP(t *testing.T) {
+	drivers(t, func(t *testing.T, cfg forker.Config) {
+		lo, hi := portRange(2)
+		cfg.DSCP = 46 // expedited forwarding (RFC 3246)
+		cfg.Interfaces = map[string]forker.Interface{"six": {Listen: netip.IPv6Loopback(), PortMin: lo, PortMax: hi, DSCP: 8}}
+		e := newEngine(t, cfg)
+		r := e.Open()
+		r.Use(forker.SideB, "six")
+		if err := r.SetStreams(1); err != nil {
+			t.Fatal(err)
+		}
+		caller, callee, srs := newPeer(t, callerHost), newPeerAt(t, "[::1]:0"), newPeer(t, srsHost)
+		r.SetRemote(forker.SideA, 0, audio(caller.addr()))
+		r.SetRemote(forker.SideB, 0, audio(callee.addr()))
+		tap, err := r.Fork(0, forker.AB, forker.TapConfig{Label: "1"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		tap.SendTo(srs.addr(), netip.AddrPort{}, map[uint8]uint8{0: 0})
+		toA, _ := r.Local(forker.SideA, 0)
+		toB, _ := r.Local(forker.SideB, 0)
+		for _, p := range []*peer{caller, callee, srs} {
+			p.showMarks()
+		}
+		caller.send(toA, rtp(0, 1, 160, 7))
+		callee.send(toB, rtp(0, 1, 160, 8))
+		for name, tt := range map[string]struct {
+			at   *peer
+			want int
+		}{"caller": {caller, 46}, "callee": {callee, 8}, "recorder": {srs, 46}} {
+			if got := tt.at.mark(); got != tt.want {
+				t.Errorf("at the %s: DSCP %d, want %d", name, got, tt.want)
+			}
+		}
+	})
+}
+
+// showMarks has the kernel tell the traffic class of what comes.
+func (p *peer) showMarks() {
+	p.t.Helper()
+	raw, err := p.conn.SyscallConn()
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	level, option := unix.IPPROTO_IP, unix.IP_RECVTOS
+	if p.addr().Addr().Is6() {
+		level, option = unix.IPPROTO_IPV6, unix.IPV6_RECVTCLASS
+	}
+	if cerr := raw.Control(func(fd uintptr) { err = unix.SetsockoptInt(int(fd), level, option, 1) }); cerr != nil || err != nil {
+		p.t.Fatal(cerr, err)
+	}
+}
+
+// mark gives the DSCP of the next datagram.
+func (p *peer) mark() int {
+	p.t.Helper()
+	oob := make([]byte, 256)
+	_, n, _, _, err := p.conn.ReadMsgUDPAddrPort(p.buf, oob)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	all, err := unix.ParseSocketControlMessage(oob[:n])
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	for _, m := range all {
+		if m.Header.Type == unix.IP_TOS || m.Header.Type == unix.IPV6_TCLASS {
+			return int(m.Data[0]) >> 2
+		}
+	}
+	return -1
+}

@@ -1,0 +1,95 @@
+package forker_test
+
+import (
+	"bytes"
+	"net/netip"
+	"strings"
+	"testing"
+
+	"sidetrack/forker"
+)
+
+// A call between an IPv4 and an IPv6 network, recorded over a third: each side is
+// told the address and ports of its own, and all hear each other.
+func TestInterfaces(t *testing.T) {
+	drivers(t, func(t *testing.T, cfg forker.Config) {
+		six, _ := portRange(2)
+		records, _ := portRange(2)
+		cfg.Interfaces = map[string]forker.Interface{
+			"six":     {Listen: netip.IPv6Loopback(), PortMin: six, PortMax: six + 3},
+			"records": {Listen: netip.MustParseAddr("127.0.0.9"), Advertise: netip.MustParseAddr("192.0.2.9"), PortMin: records, PortMax: records + 3},
+		}
+		e := newEngine(t, cfg)
+		r := e.Open()
+		r.Use(forker.SideB, "six")
+		if err := r.SetStreams(1); err != nil {
+			t.Fatal(err)
+		}
+		a, _ := r.Local(forker.SideA, 0)
+		b, control := r.Local(forker.SideB, 0)
+		if a.Addr() != cfg.Listen || b.Addr() != netip.IPv6Loopback() || int(b.Port()) < six || int(b.Port()) > six+3 || control.Port() != b.Port()+1 {
+			t.Errorf("told %v and %v, %v", a, b, control)
+		}
+		caller, callee, srs := newPeer(t, callerHost), newPeerAt(t, "[::1]:0"), newPeer(t, srsHost)
+		r.SetRemote(forker.SideA, 0, audio(caller.addr()))
+		r.SetRemote(forker.SideB, 0, audio(callee.addr()))
+		tap, err := r.Fork(0, forker.AB, forker.TapConfig{Label: "1", Interface: "records"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if from, _ := tap.Local(); from.Addr() != netip.MustParseAddr("192.0.2.9") || int(from.Port()) < records || int(from.Port()) > records+3 {
+			t.Errorf("the copy is told to come from %v", from)
+		}
+		tap.SendTo(srs.addr(), netip.AddrPort{}, map[uint8]uint8{0: 0})
+
+		there := rtp(0, 1, 160, 7)
+		caller.send(a, there)
+		if got, from := callee.recv(); !bytes.Equal(got, there) || from != b {
+			t.Errorf("the IPv6 side got % x from %v, want % x from %v", got, from, there, b)
+		}
+		if _, from := srs.recv(); from.Addr() != netip.MustParseAddr("127.0.0.9") {
+			t.Errorf("the copy came from %v", from)
+		}
+		back := rtp(0, 1, 160, 8)
+		callee.send(b, back)
+		if got, from := caller.recv(); !bytes.Equal(got, back) || from != a {
+			t.Errorf("the IPv4 side got % x from %v", got, from)
+		}
+		if p := e.Ports(); p.Used != 6 {
+			t.Errorf("%+v", p)
+		}
+		r.Close()
+	})
+}
+
+// Each interface has its own range: when one has no more ports, the others do.
+func TestInterfacesRunOutAlone(t *testing.T) {
+	drivers(t, func(t *testing.T, cfg forker.Config) {
+		lo, hi := portRange(1)
+		cfg.Interfaces = map[string]forker.Interface{"small": {Listen: usHost, PortMin: lo, PortMax: hi}}
+		e := newEngine(t, cfg)
+		first, second, third := e.Open(), e.Open(), e.Open()
+		first.Use(forker.SideA, "small")
+		second.Use(forker.SideA, "small")
+		if err := first.SetStreams(1); err != nil {
+			t.Fatal(err)
+		}
+		if err := second.SetStreams(1); err == nil || !strings.Contains(err.Error(), "in use") {
+			t.Errorf("a second call on one pair: %v", err)
+		}
+		if err := third.SetStreams(1); err != nil {
+			t.Errorf("the first interface: %v", err)
+		}
+	})
+}
+
+func TestInterfaceMistakes(t *testing.T) {
+	_, err := forker.New(forker.Config{Listen: usHost, PortMin: 12000, PortMax: 12001, DSCP: 64, Interfaces: map[string]forker.Interface{
+		"x": {Listen: netip.IPv4Unspecified(), PortMin: 9, PortMax: 9},
+	}})
+	for _, want := range []string{"dscp 64", `interface "x": advertise`, "ports 9-9"} {
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("error %v, want %q in it", err, want)
+		}
+	}
+}
