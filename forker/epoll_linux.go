@@ -289,13 +289,6 @@ func (s *epollSocket) attach(r *route) error {
 	return nil
 }
 
-func (s *epollSocket) connect(peer netip.AddrPort) error { return rawConnect(s.fd, peer, s.six) }
-
-func (s *epollSocket) send(b []byte, to netip.AddrPort) error {
-	if errno := s.to.send(s.fd, b, to, s.six); errno != 0 {
-		return errno
-	}
-	return nil
 func (s *epollSocket) mark(dscp int) error {
 	if s.six {
 		return unix.SetsockoptInt(s.fd, unix.IPPROTO_IPV6, unix.IPV6_TCLASS, dscp<<2)
@@ -303,6 +296,13 @@ func (s *epollSocket) mark(dscp int) error {
 	return unix.SetsockoptInt(s.fd, unix.IPPROTO_IP, unix.IP_TOS, dscp<<2)
 }
 
+func (s *epollSocket) connect(peer netip.AddrPort) error { return rawConnect(s.fd, peer, s.six) }
+
+func (s *epollSocket) send(b []byte, to netip.AddrPort) error {
+	if errno := s.to.send(s.fd, b, to, s.six); errno != 0 {
+		return errno
+	}
+	return nil
 }
 
 func (s *epollSocket) close(closed func()) {
