@@ -36,6 +36,7 @@ func commands() []command {
 		{"move", "ID", "take a recording to another SRS of its recorder", move},
 		{"resume", "ID", "resume a recording", control("resume")},
 		{"stop", "ID", "stop a recording; its call goes on", control("stop")},
+		{"lint", "FILE… [--json]", "judge SIPREC messages (pcap, text, XML) with the eyes of a strict recorder", runLint},
 		{"version", "", "print version, commit and Go version", version},
 	}
 }
