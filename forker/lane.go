@@ -136,7 +136,7 @@ func (ln *lane) pass(b []byte, from netip.AddrPort, now int64) bool {
 	ln.seq, ln.ts, ln.at = h.seq, h.ts, now
 	ln.packets++
 	ln.octets += uint64(len(b))
-	if ln.to.send(b) != nil {
+	if err := ln.to.send(b); err != nil && (!unreachable(err) || ln.to.send(b) != nil) { // ICMP is about an earlier one
 		ln.route.failed()
 	}
 	batched := ln.route.relay.engine.batch.Load() > 1

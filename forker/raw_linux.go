@@ -86,36 +86,36 @@ func (r *rawSender) addr() netip.AddrPort {
 
 // rawBind opens a non-blocking UDP socket.
 func rawBind(local netip.AddrPort, readBuffer int) (fd int, err error) {
+	if fd, err = rawOpen(local.Addr().Is6(), local.Addr().IsUnspecified(), readBuffer); err != nil {
+		return -1, err
+	}
+	if err = unix.Bind(fd, sockaddr(local)); err != nil {
+		return -1, errors.Join(fmt.Errorf("binding %v: %w", local, err), unix.Close(fd))
+	}
+	return fd, nil
+}
+
+// rawOpen is rawBind without the binding. A wild IPv6 socket takes IPv4, too.
+func rawOpen(six, wild bool, readBuffer int) (fd int, err error) {
 	family := unix.AF_INET
-	if local.Addr().Is6() {
+	if six {
 		family = unix.AF_INET6
 	}
 	fd, err = unix.Socket(family, unix.SOCK_DGRAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		return -1, fmt.Errorf("opening a UDP socket: %w", os.NewSyscallError("socket", err))
 	}
-	defer func() {
-		if err != nil {
-			err = errors.Join(fmt.Errorf("binding %v: %w", local, err), unix.Close(fd))
+	if six {
+		only := 1
+		if wild {
+			only = 0
 		}
-	}()
-	if family == unix.AF_INET6 {
-		if err = unix.SetsockoptInt(fd, unix.IPPROTO_IPV6, unix.IPV6_V6ONLY, v6Only(local.Addr())); err != nil {
-			return fd, err
-		}
+		err = unix.SetsockoptInt(fd, unix.IPPROTO_IPV6, unix.IPV6_V6ONLY, only)
 	}
-	if err = unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUF, readBuffer); err != nil {
-		return fd, err
+	if err = errors.Join(err, unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUF, readBuffer)); err != nil {
+		return -1, errors.Join(fmt.Errorf("opening a UDP socket: %w", err), unix.Close(fd))
 	}
-	return fd, unix.Bind(fd, sockaddr(local))
-}
-
-// v6Only: a socket on :: also takes IPv4, one on an address does not.
-func v6Only(a netip.Addr) int {
-	if a.IsUnspecified() {
-		return 0
-	}
-	return 1
+	return fd, nil
 }
 
 func sockaddr(a netip.AddrPort) unix.Sockaddr {
@@ -152,16 +152,22 @@ type rawWay struct {
 	sa   unix.RawSockaddrInet6
 }
 
+// rawWayOf runs on the worker that reads the socket.
 func rawWayOf(sock socket, to netip.AddrPort) (w rawWay) {
 	s, ok := sock.(*epollSocket)
 	if !ok {
 		return w
 	}
 	w.fd = s.fd
-	if to.IsValid() {
-		s.to.set(to, s.six)
-		w.sa, w.size = s.to.sa, s.to.size
+	if !to.IsValid() {
+		return w
 	}
+	if twin := s.follow(to); twin != nil {
+		w.fd = twin.fd
+		return w
+	}
+	s.to.set(to, s.six)
+	w.sa, w.size = s.to.sa, s.to.size
 	return w
 }
 

@@ -9,9 +9,9 @@ import (
 
 // TapConfig names a Tap.
 type TapConfig struct {
-	Label    string     // a=label of the copy
-	CNAME    string     // SDES CNAME (RFC 3550 §6.5.1) of the copy; empty: none is sent
-	Recorder string     // metrics label
+	Label     string // a=label of the copy
+	CNAME     string // SDES CNAME (RFC 3550 §6.5.1) of the copy; empty: none is sent
+	Recorder  string // metrics label
 	Interface string // over which it leaves; "": the first
 
 	// Buffer is how much of the flow is kept while there is no address to send

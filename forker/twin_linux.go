@@ -1,0 +1,92 @@
+//go:build linux && (amd64 || arm64)
+
+package forker
+
+import (
+	"errors"
+	"net/netip"
+
+	"golang.org/x/sys/unix"
+)
+
+// A twin is a second socket on the port of one that faces a party, connected to
+// where the party is: sending from it costs the kernel no look at its routes. The
+// kernel gives it the party's datagrams, and everybody else's to the first one,
+// so that strangers are seen and counted as before. Both have the same route,
+// which asks the latch of each datagram whatever socket it came by.
+
+// follow gives the twin that is connected to the peer, made or connected anew if
+// need be; nil when there cannot be one. It runs on the worker, under the lock
+// of the relay that uses the socket.
+func (s *epollSocket) follow(peer netip.AddrPort) *epollSocket {
+	if s.twin == nil && !s.single {
+		s.single = true // one attempt
+		if fd, err := s.rebind(); err == nil {
+			s.single = !s.raise(fd)
+		}
+	}
+	t := s.twin
+	if t == nil {
+		return nil
+	}
+	if t.peer != peer {
+		if t.connect(peer) != nil {
+			t.peer = netip.AddrPort{}
+			return nil
+		}
+		t.peer = peer
+	}
+	return t
+}
+
+// rebind opens another socket on the port. It can be shared for that moment only:
+// nobody else may ever listen in.
+func (s *epollSocket) rebind() (fd int, err error) {
+	local, err := unix.Getsockname(s.fd)
+	if err != nil {
+		return -1, err
+	}
+	if err := share(s.fd, 1); err != nil {
+		return -1, err
+	}
+	defer func() { _ = share(s.fd, 0) }()
+	fd, err = rawOpen(s.six, s.wild(local), mediaBuffer)
+	if err != nil {
+		return -1, err
+	}
+	if err := errors.Join(share(fd, 1), unix.Bind(fd, local), share(fd, 0), s.likeness(fd)); err != nil {
+		return -1, errors.Join(err, unix.Close(fd))
+	}
+	return fd, nil
+}
+
+// likeness gives the twin the mark (RFC 2474) of the first one.
+func (s *epollSocket) likeness(fd int) error {
+	level, option := unix.IPPROTO_IP, unix.IP_TOS
+	if s.six {
+		level, option = unix.IPPROTO_IPV6, unix.IPV6_TCLASS
+	}
+	mark, err := unix.GetsockoptInt(s.fd, level, option)
+	if err != nil || mark == 0 {
+		return err
+	}
+	return unix.SetsockoptInt(fd, level, option, mark)
+}
+
+func share(fd, on int) error { return unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_REUSEADDR, on) }
+
+func (s *epollSocket) wild(local unix.Sockaddr) bool {
+	six, ok := local.(*unix.SockaddrInet6)
+	return ok && netip.AddrFrom16(six.Addr).IsUnspecified()
+}
+
+// raise has the worker read the twin.
+func (s *epollSocket) raise(fd int) bool {
+	t := &epollSocket{fd: fd, worker: s.worker, slot: -1, six: s.six, single: true}
+	if t.attach(s.route.Load()) != nil {
+		_ = unix.Close(fd)
+		return false
+	}
+	s.twin = t
+	return true
+}
