@@ -30,8 +30,9 @@ func (t *Layer) openUDP(l *Listener, bind netip.AddrPort) error {
 		pc.Close()
 		return err
 	}
-	// Best effort: the kernel caps both at its own limits.
+	// Best effort: the kernel caps both at its own limits, unless we may exceed them.
 	_ = u.pc.SetReadBuffer(t.cfg.UDPReadBuffer)
+	u.forceReadBuffer(t.cfg.UDPReadBuffer)
 	_ = u.pc.SetWriteBuffer(t.cfg.UDPReadBuffer)
 	l.Bound = unmap(u.pc.LocalAddr().(*net.UDPAddr).AddrPort())
 	l.udp, l.closer = u, u.pc

@@ -26,6 +26,14 @@ func controlUDP(network, _ string, c syscall.RawConn) error {
 	})
 }
 
+// forceReadBuffer sets the buffer above net.core.rmem_max where we have
+// CAP_NET_ADMIN: what comes while all processors are busy is to wait, not to be lost.
+func (u *udpSocket) forceReadBuffer(size int) {
+	_ = u.raw.Control(func(fd uintptr) {
+		_ = unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_RCVBUFFORCE, size)
+	})
+}
+
 // fromICMP reports whether a socket error is one that the kernel tells once
 // for each ICMP message.
 func fromICMP(err error) bool {

@@ -14,6 +14,8 @@ import (
 // notice dead peers.
 func controlUDP(_, _ string, _ syscall.RawConn) error { return nil }
 
+func (u *udpSocket) forceReadBuffer(int) {}
+
 func (u *udpSocket) readLoop() {
 	defer u.layer.wg.Done()
 	buf := make([]byte, maxDatagram)

@@ -26,8 +26,9 @@ type Config struct {
 	Transport Transport
 	Resolver  *resolve.Resolver // nil: one with the system's settings
 	// MailboxLimit is how many received messages may wait on one lane. Above
-	// it requests that would create a dialog get 503 with Retry-After; above
-	// four times of it all are dropped. Default 10000.
+	// it requests that begin something get 503 with Retry-After, as they do when
+	// they have waited for 200 ms; above four times of it all are dropped.
+	// Default 10000.
 	MailboxLimit int
 	// Registerer takes sidetrack_sip_messages_total and
 	// sidetrack_sip_rejected_total; nil: counted, not registered.

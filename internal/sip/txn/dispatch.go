@@ -14,7 +14,7 @@ func (l *Lane) dispatch(ev *event) {
 		l.onResponse(ev.msg, ev.flow)
 		return
 	}
-	l.onRequest(ev.msg, ev.flow, ev.shed, ev.over)
+	l.onRequest(ev)
 }
 
 func (l *Lane) onResponse(resp *sip.Message, flow transport.Flow) {
@@ -26,7 +26,8 @@ func (l *Lane) onResponse(resp *sip.Message, flow transport.Flow) {
 	c.response(resp, flow)
 }
 
-func (l *Lane) onRequest(req *sip.Message, flow transport.Flow, shed, over bool) {
+func (l *Lane) onRequest(ev *event) {
+	req, flow := ev.msg, ev.flow
 	k := l.layer.serverKey(req)
 	switch tx := l.servers[k]; {
 	case req.Method == "ACK":
@@ -35,12 +36,12 @@ func (l *Lane) onRequest(req *sip.Message, flow transport.Flow, shed, over bool)
 		tx.retransmitted()
 	case req.Method == "CANCEL":
 		l.onCancel(req, flow, k)
-	case over: // counted when it came
+	case ev.over: // counted when it came
 		l.shedRequest(req, flow, k)
-	case shed && createsDialog(req):
+	case l.late(ev):
 		l.layer.metrics.reject(rejectOverload)
 		l.shedRequest(req, flow, k)
-	case createsDialog(req) && l.shed.has(k):
+	case canWait(req) && l.shed.has(k):
 		l.layer.metrics.reject(rejectOverload)
 		l.shedRequest(req, flow, k) // it was told 503 already: a change of mind would be a ghost call
 	default:
@@ -118,14 +119,6 @@ func (l *Lane) onCancel(cancel *sip.Message, flow transport.Flow, k key) {
 	if invite.state == proceeding && invite.outer != nil && invite.owner != nil {
 		invite.owner.OnCancel(invite.outer, cancel)
 	}
-}
-
-func createsDialog(req *sip.Message) bool {
-	switch req.Method {
-	case "INVITE", "SUBSCRIBE", "REFER":
-		return req.ToTag() == ""
-	}
-	return false
 }
 
 const magicCookie = "z9hG4bK"

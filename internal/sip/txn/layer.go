@@ -65,7 +65,8 @@ func (l *Layer) Start(h Handler) {
 // calls.
 func (l *Layer) Receive(in transport.Inbound) {
 	l.metrics.received(in.Msg)
-	verdict, reason := l.guard.judge(in.Msg, in.Flow, time.Now())
+	now := time.Now()
+	verdict, reason := l.guard.judge(in.Msg, in.Flow, now)
 	if verdict != admit {
 		l.metrics.reject(reason)
 	}
@@ -73,7 +74,7 @@ func (l *Layer) Receive(in transport.Inbound) {
 		return
 	}
 	lane := l.LaneFor(in.Msg.CallID())
-	ok, turn := lane.box.put(in, verdict == refuse, !in.More)
+	ok, turn := lane.box.put(in, now.Sub(lane.epoch), verdict == refuse, !in.More)
 	if !ok {
 		l.metrics.reject(rejectOverload)
 	}

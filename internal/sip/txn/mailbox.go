@@ -2,6 +2,7 @@ package txn
 
 import (
 	"sync"
+	"time"
 
 	"sidetrack/internal/sip"
 	"sidetrack/internal/sip/transport"
@@ -12,8 +13,9 @@ type event struct {
 	f    func()
 	msg  *sip.Message
 	flow transport.Flow
-	shed bool // came when too much was waiting
-	over bool // came above its rate
+	at   time.Duration // when it came, on the lane's clock
+	shed bool          // came when too much was waiting
+	over bool          // came above its rate
 }
 
 // mailbox is a lane's queue, in order of arrival, and the lane's turn: whoever
@@ -49,13 +51,13 @@ func (b *mailbox) post(f func()) {
 // put appends a received message; ok is false when four times the limit wait. With
 // here, the caller would rather handle it himself: he has the turn if the lane was
 // idle.
-func (b *mailbox) put(in transport.Inbound, over, here bool) (ok, turn bool) {
+func (b *mailbox) put(in transport.Inbound, at time.Duration, over, here bool) (ok, turn bool) {
 	b.mu.Lock()
 	if b.closed || b.messages >= 4*b.limit {
 		defer b.mu.Unlock()
 		return b.closed, false
 	}
-	b.events = append(b.events, event{msg: in.Msg, flow: in.Flow, shed: b.messages >= b.limit, over: over})
+	b.events = append(b.events, event{msg: in.Msg, flow: in.Flow, at: at, shed: b.messages >= b.limit, over: over})
 	b.messages++
 	idle := !b.taken
 	turn = idle && here

@@ -14,6 +14,27 @@ const (
 	shedAge   = 32 * time.Second
 )
 
+// Overload. What a lane cannot handle waits, and what has waited for long its
+// sender repeats: work would grow where it cannot be done, and in the end nothing
+// is in time. So it is the wait that is bounded: a request that begins something is
+// refused when it has waited for shedWait, at the cost of a parse and a send, and
+// the lane spends its time on those that come in time and on what belongs to
+// running calls, which is never refused.
+
+// shedWait leaves time to answer before the sender repeats the request (T1).
+const shedWait = 200 * time.Millisecond
+
+// late tells whether a request has come too late, or to too long a queue.
+func (l *Lane) late(ev *event) bool {
+	return canWait(ev.msg) && (ev.shed || time.Since(l.epoch)-ev.at > shedWait)
+}
+
+// canWait tells whether a request begins something that can as well begin later. An
+// OPTIONS asks whether we are alive.
+func canWait(req *sip.Message) bool {
+	return req.Method != "OPTIONS" && req.ToTag() == ""
+}
+
 // shedSet remembers for 32 to 64 s which requests were refused under load, so
 // that a retransmission that comes when the load is over is refused again:
 // its sender has taken the 503 for final. Two generations of bounded size.
@@ -77,6 +98,7 @@ func (l *Layer) statelessTag(k key) string { return strconv.FormatUint(k.a^k.b, 
 func (l *Lane) shedRequest(req *sip.Message, flow transport.Flow, k key) {
 	if l.shed.add(k, l.Now()) {
 		l.After(2*shedAge, l.expireShed)
+		l.layer.log.Warn("requests refused with 503: overload, or above sip.rate", "lane", l.index)
 	}
 	if !l.shed.allow(l.Now()) {
 		return // silence makes the client come back later, too

@@ -1,0 +1,61 @@
+package txn_test
+
+import (
+	"fmt"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"sidetrack/internal/sip"
+	"sidetrack/internal/sip/transport"
+	"sidetrack/internal/sip/txn"
+)
+
+// A lane that can take 100 new calls a second and is offered 300 goes on taking at least 80; what belongs to running
+// calls is handled without much ado; the rest hears 503, and is not handled later.
+func TestOverloadByTheWait(t *testing.T) {
+	const perCall, offered, seconds = 10 * time.Millisecond, 300, 20
+	play(t, func(b *bed) {
+		synctest.Wait()
+		taken, ended, worst := 0, 0, time.Duration(0)
+		b.answer = func(tx *txn.ServerTx) {
+			if tx.Request.Method == "INVITE" {
+				time.Sleep(perCall) // the work of a call
+				taken++
+			} else {
+				ended++
+				var sent int64
+				fmt.Sscan(tx.Request.Get("X-Sent"), &sent)
+				worst = max(worst, time.Since(b.began)-time.Duration(sent))
+			}
+			tx.Reply(486, "")
+		}
+		bring := func(n int, method string, edits ...string) {
+			m, err := sip.Parse(incoming(method, append([]string{"bKone", fmt.Sprintf("bK%s%d", method, n), "ID: in", fmt.Sprintf("ID: %d", n)}, edits...)...))
+			if err != nil {
+				t.Fatal(err)
+			}
+			m.Add("X-Sent", fmt.Sprint(int64(time.Since(b.began))))
+			b.layer.Receive(transport.Inbound{Msg: m, Flow: transport.Flow{Proto: "udp", Listener: b.wire.listeners[0], Remote: peer}, More: true})
+		}
+		for n := range offered * seconds {
+			bring(n, "INVITE")
+			if n%10 == 0 {
+				bring(n, "BYE", "us@example.com>", "us@example.com>;tag=x")
+			}
+			time.Sleep(time.Second / offered)
+		}
+		b.pass(time.Second)
+		refused := int(b.counter("sidetrack_sip_rejected_total", "reason", "overload"))
+		t.Logf("%d of %d taken, %d refused; a BYE waited for %v at most", taken, offered*seconds, refused, worst)
+		if taken < 80*seconds {
+			t.Errorf("%d calls taken in %d s", taken, seconds)
+		}
+		if taken+refused != offered*seconds {
+			t.Errorf("%d calls, %d taken and %d refused", offered*seconds, taken, refused)
+		}
+		if ended != offered*seconds/10 || worst > 300*time.Millisecond {
+			t.Errorf("%d calls ended, one BYE waited for %v", ended, worst)
+		}
+	})
+}
