@@ -152,6 +152,7 @@ func newCall(s *Server, tx *txn.ServerTx, in *policy.Invite, route *policy.Route
 	s.lanes[c.lane.Index()].byToken[c.id] = c
 	c.relay.OnTimeout(func() { c.lane.Post(c.onMediaTimeout) })
 	c.log.Info("call arrived", "from", in.From.URI, "to", in.To.URI, "source", tx.Flow.Remote.String(), "route", route.Name)
+	c.announce(EventInitiated, verdict{})
 	return c
 }
 

@@ -86,10 +86,21 @@ func (c *Config) defaults() {
 	}
 }
 
-// Event is the beginning or the end of a call.
+// Event is a step in the life of a call.
 type Event struct {
-	Type   string // "call.start" when answered, "call.stop" at the end
+	Type   string // one of the Event constants
 	Time   time.Time
 	Call   View
 	Reason string
+	Status int // of EventFailed: what the caller got, 0 when he gave up
 }
+
+// The types of events. A call that was answered ends with EventStop, every other
+// with EventFailed.
+const (
+	EventInitiated = "call.initiated" // its INVITE has come and has a route
+	EventRinging   = "call.ringing"   // the first provisional answer of a callee
+	EventStart     = "call.start"     // answered
+	EventStop      = "call.stop"
+	EventFailed    = "call.failed"
+)

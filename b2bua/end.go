@@ -232,7 +232,9 @@ func (c *Call) over(v verdict) {
 	c.log.Info("call ended", "result", v.result, "reason", v.reason, "status", v.status,
 		"answered", wasAnswered, "duration", c.ended.Sub(c.started).Round(1e6).String())
 	if c.announced {
-		c.announce("call.stop", v.reason)
+		c.announce(EventStop, verdict{reason: v.reason})
+	} else {
+		c.announce(EventFailed, v)
 	}
 	c.forget()
 }

@@ -95,6 +95,7 @@ func (x *exchange) onProvisional(tx *txn.ClientTx, resp *sip.Message, flow trans
 		c.latest = b
 		if c.state == StateTrying {
 			c.state = StateEarly
+			c.announce(EventRinging, verdict{})
 		}
 		c.learnCallee(resp, b)
 	}
@@ -195,7 +196,7 @@ func (x *exchange) answer(out *sip.Message) {
 	x.server.OnNoAck(func() { c.onNoAck(x) })
 	x.server.Respond(out)
 	if x == c.initial {
-		c.announce("call.start", "")
+		c.announce(EventStart, verdict{})
 	}
 }
 

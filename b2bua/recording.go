@@ -91,8 +91,8 @@ func (c *Call) onUnrecorded(reason string) {
 	c.hangUp(verdict{result: refused, status: 503, reason: "not recorded: " + reason}, nil)
 }
 
-// announce tells the event stream of the call's answer and end.
-func (c *Call) announce(kind, reason string) {
-	c.announced = true
-	c.srv.cfg.OnEvent(Event{Type: kind, Time: c.lane.Now(), Call: c.view(), Reason: reason})
+// announce tells the event stream of a step in the call's life.
+func (c *Call) announce(kind string, v verdict) {
+	c.announced = c.announced || kind == EventStart
+	c.srv.cfg.OnEvent(Event{Type: kind, Time: c.lane.Now(), Call: c.view(), Reason: v.reason, Status: v.status})
 }

@@ -48,6 +48,9 @@ type Backend struct {
 	Move   func(ctx context.Context, id string, req MoveRequest) (any, error)
 	Start  func(ctx context.Context, callID string, req StartRequest) (any, error)
 	Events *Broker
+	// Ladder is what was said about a call, live or ended lately; redact blackens
+	// numbers and names.
+	Ladder func(ctx context.Context, id string, redact bool) (Ladder, error)
 	// Recorders, Rules and Config are the configuration in force; secrets are hidden.
 	Recorders func(ctx context.Context) ([]Item, error)
 	Rules     func(ctx context.Context) ([]Item, error)

@@ -36,6 +36,8 @@ func (s *Server) operations() []operation {
 		{"getOverview", get, "/api/v1/overview", RoleRead, b.overview},
 		{"listCalls", get, "/api/v1/calls", RoleRead, list(b.Calls)},
 		{"getCall", get, "/api/v1/calls/{id}", RoleRead, one(b.Call)},
+		{"getLadder", get, "/api/v1/calls/{id}/ladder", RoleRead, b.ladder(false)},
+		{"getCapture", get, "/api/v1/calls/{id}/pcap", RoleRead, b.ladder(true)},
 		{"startRecording", post, "/api/v1/calls/{id}/recordings", RoleControl, b.start},
 		{"listRecordings", get, "/api/v1/recordings", RoleRead, list(b.Recordings)},
 		{"getRecording", get, "/api/v1/recordings/{id}", RoleRead, one(b.Recording)},

@@ -21,6 +21,7 @@ import (
 	"sidetrack/internal/sip/transport"
 	"sidetrack/internal/sip/txn"
 	"sidetrack/internal/store"
+	"sidetrack/internal/trace"
 	"sidetrack/internal/webhook"
 	"sidetrack/policy"
 	"sidetrack/src"
@@ -60,13 +61,15 @@ type App struct {
 	reloads   *reloads
 	watch     *watch
 	decider   *decide.Client
+	tracer    *trace.Tracer // keeps nothing unless the configuration wants it
+	past      past
 	inForce   atomic.Pointer[inForce]
 	serving   atomic.Bool
 }
 
 // New builds a proxy that serves cfg. Nothing is bound yet.
 func New(cfg *config.Config, opt Options) (*App, error) {
-	a := &App{cfg: cfg, opt: opt, log: opt.Log, registry: prometheus.NewRegistry(), events: api.NewBroker()}
+	a := &App{cfg: cfg, opt: opt, log: opt.Log, registry: prometheus.NewRegistry(), events: api.NewBroker(), tracer: trace.New(cfg.SIP.Trace)}
 	a.registry.MustRegister(collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), buildInfo(opt))
 	a.reloads = newReloads(a.registry)
@@ -116,7 +119,7 @@ func (a *App) userAgent() string {
 func (a *App) buildSIP(tlsConfig *tls.Config) {
 	a.transport = transport.New(transport.Config{
 		Log: a.log, TLS: tlsConfig,
-		OnMessage: func(in transport.Inbound) { a.txn.Receive(in) },
+		OnMessage: func(in transport.Inbound) { a.txn.Receive(in) }, Trace: a.tracing(),
 	})
 	a.txn = txn.New(txn.Config{
 		Log: a.log, T1: a.opt.T1, Transport: a.transport,
@@ -135,6 +138,11 @@ func (a *App) Start() error {
 	}
 	for _, l := range a.transport.Listeners() {
 		a.log.Info("listening", "listener", l.URL, "bound", l.Bound.String(), "advertise", l.SentBy())
+	}
+	if a.http != nil {
+		for _, url := range a.http.URLs() {
+			a.log.Info("listening", "listener", url)
+		}
 	}
 	a.reloads.succeeded()
 	a.watch.Start(watchEvery)

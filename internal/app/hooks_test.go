@@ -78,6 +78,10 @@ func TestWebhookReceiverIsKilled(t *testing.T) {
 http: {listen`, t.TempDir(), addr))
 	talk := func() {
 		left, right := s.call()
+		s.eventually("it is recorded", func() bool {
+			list := s.items("/api/v1/recordings")
+			return list[len(list)-1]["state"] == "recording"
+		})
 		bye := left.Send("BYE")
 		right.AnswerBye()
 		bye.Expect(200)

@@ -134,10 +134,14 @@ type callEvent struct {
 	From      string    `json:"from"`
 	To        string    `json:"to"`
 	Reason    string    `json:"reason,omitempty"`
+	Code      int       `json:"code,omitempty"`
 }
 
 func (a *App) onCallEvent(e b2bua.Event) {
-	a.events.Publish(e.Type, callEvent{e.Type, e.Time.UTC(), e.Call.ID, e.Call.SIPCallID, e.Call.From, e.Call.To, e.Reason})
+	if e.Type == b2bua.EventStop || e.Type == b2bua.EventFailed {
+		a.past.add(e.Call)
+	}
+	a.events.Publish(e.Type, callEvent{e.Type, e.Time.UTC(), e.Call.ID, e.Call.SIPCallID, e.Call.From, e.Call.To, e.Reason, e.Status})
 }
 
 func (a *App) onRecordingEvent(e src.Event) { a.events.Publish(e.Type, e) }

@@ -113,6 +113,7 @@ func (a *App) needRestart(cfg *config.Config) []string {
 		{"sip.identity", a.cfg.SIP.Identity, cfg.SIP.Identity},
 		{"sip.register", a.cfg.SIP.Register, cfg.SIP.Register},
 		{"sip.rate", a.cfg.SIP.Rate, cfg.SIP.Rate},
+		{"sip.trace", a.cfg.SIP.Trace, cfg.SIP.Trace},
 		{"sip.drain", a.cfg.SIP.Drain, cfg.SIP.Drain},
 		{"media", a.cfg.Media, cfg.Media},
 		{"journal", a.cfg.Journal, cfg.Journal},

@@ -45,6 +45,7 @@ type SIP struct {
 	Rate      Rate           // of requests that begin something
 
 	SessionExpires time.Duration // timer of calls whose parties ask for none; 0: they have none
+	Trace          int64         // bytes of SIP messages kept of calls; 0: none
 	Drain          time.Duration // how long running calls may last after SIGTERM
 }
 

@@ -103,6 +103,9 @@ func (c *Config) describeSIP(t *table) {
 	if s := c.SIP.SessionExpires; s > 0 {
 		t.row("session timer", short(s)+" on calls whose parties ask for none")
 	}
+	if c.SIP.Trace > 0 {
+		t.row("messages kept", "up to "+sizeText(c.SIP.Trace)+" of memory, for ladders")
+	}
 	t.row("on stop", "running calls may last "+short(c.SIP.Drain))
 	if tls := c.SIP.TLS; tls != nil {
 		t.row("tls certificate", or(tls.Certificate, "none"))

@@ -7,8 +7,10 @@ import (
 	"time"
 )
 
+const minTrace = 1 << 20
+
 func defaultSIP() SIP {
-	return SIP{Identity: IdentityPreserve, Asserted: AssertedTrusted, Register: RegisterContact, Drain: 30 * time.Second}
+	return SIP{Identity: IdentityPreserve, Asserted: AssertedTrusted, Register: RegisterContact, Trace: 64 << 20, Drain: 30 * time.Second}
 }
 
 func (d *decoder) sip(c cursor) {
@@ -50,6 +52,15 @@ func (d *decoder) sip(c cursor) {
 			}
 		}},
 		{"rate", d.rate},
+		{"trace", func(c cursor) {
+			v, ok := c.size("64MiB")
+			switch {
+			case ok && v != 0 && v < minTrace:
+				c.failf("%s is too small; write a size from 1MiB on, or 0 to keep nothing", c.show())
+			case ok:
+				s.Trace = v
+			}
+		}},
 		{"drain", func(c cursor) {
 			if v, ok := c.duration(0, 24*time.Hour, "30s"); ok {
 				s.Drain = v

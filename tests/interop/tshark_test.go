@@ -5,6 +5,8 @@ package interop_test
 import (
 	"bufio"
 	"bytes"
+	"encoding/json"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
@@ -52,6 +54,46 @@ func TestTsharkReadsWhatWeSend(t *testing.T) {
 	// Caller to us, us to the PBX, PBX to us, us to the caller, and the two copies.
 	if count != 6 {
 		t.Errorf("%d streams of %d packets:\n%s", count, packets, streams)
+	}
+}
+
+// The capture that the API gives of a call that has ended: Wireshark reads both legs and the recording session in it,
+// each message at its sockets, without a complaint.
+func TestTsharkReadsTheCaptureOfACall(t *testing.T) {
+	root(t)
+	need(t, "sipp", "tshark")
+	ip := home(4)
+	pcap, _ := clip(t, 1, 440)
+	s := newSite(t, "", ip, "sip:"+ip+":5080")
+	sipp(t, "one call", ip, pcap, 1, 1)
+	s.awaitRecordings(1)
+	var list struct {
+		Items []struct {
+			CallID string `json:"call_id"`
+		}
+	}
+	_, body := s.get("/api/v1/recordings")
+	if err := json.Unmarshal(body, &list); err != nil || len(list.Items) != 1 {
+		t.Fatalf("%v: %s", err, body)
+	}
+	status, body := s.get("/api/v1/calls/" + list.Items[0].CallID + "/pcap")
+	capture := filepath.Join(t.TempDir(), "call.pcap")
+	if err := os.WriteFile(capture, body, 0o600); err != nil || status != 200 {
+		t.Fatalf("%d %v", status, err)
+	}
+	if out := read(t, capture, "-o", "udp.check_checksum:TRUE", "-o", "ip.check_checksum:TRUE",
+		"-Y", "_ws.malformed || _ws.expert.severity == error || udp.checksum.status == Bad || ip.checksum.status == Bad"); out != "" {
+		t.Errorf("tshark complains:\n%s", out)
+	}
+	from := ip + "," // addresses of the INVITEs: caller to us, us to the PBX, us to the SRS
+	invites := read(t, capture, "-Y", `sip.Method == "INVITE"`, "-T", "fields", "-E", "separator=,", "-e", "ip.src", "-e", "sip.CSeq.seq", "-e", "sdp.version")
+	if n := strings.Count(invites, from); n < 3 {
+		t.Errorf("%d INVITEs:\n%s", n, invites)
+	}
+	for _, filter := range []string{`sip.Status-Code == 200`, `sip.Method == "BYE"`, `mime_multipart`, `sip.Method == "ACK"`} {
+		if read(t, capture, "-Y", filter) == "" {
+			t.Errorf("nothing is %s", filter)
+		}
 	}
 }
 

@@ -1,0 +1,117 @@
+package app
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+	"slices"
+	"sync"
+
+	"sidetrack/b2bua"
+	"sidetrack/internal/api"
+	"sidetrack/internal/sip/transport"
+	"sidetrack/internal/trace"
+	"sidetrack/src"
+)
+
+// tracing is the observer of the sockets; nil when nothing is to be kept.
+func (a *App) tracing() func(transport.Flow, bool, []byte) {
+	if a.cfg.SIP.Trace == 0 {
+		return nil
+	}
+	return a.observe
+}
+
+// observe gives the messages that pass the sockets to the tracer.
+func (a *App) observe(f transport.Flow, received bool, raw []byte) {
+	var local netip.AddrPort
+	if l := f.Listener; l != nil {
+		if local = l.Bound; local.Addr().IsUnspecified() {
+			if addr, err := netip.ParseAddr(l.Advertise); err == nil {
+				local = netip.AddrPortFrom(addr, local.Port())
+			}
+		}
+	}
+	a.tracer.Observe(f.Proto, local, f.Remote, received, raw)
+}
+
+// pastCalls is how many ended calls are remembered by our id.
+const pastCalls = 4096
+
+// past knows the Call-IDs of calls that have ended lately.
+type past struct {
+	mu    sync.Mutex
+	ids   map[string][]string
+	order []string // a ring
+	next  int
+}
+
+func (p *past) add(v b2bua.View) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.ids == nil {
+		p.ids, p.order = map[string][]string{}, make([]string, pastCalls)
+	}
+	delete(p.ids, p.order[p.next])
+	p.ids[v.ID], p.order[p.next] = callIDs(v), v.ID
+	p.next = (p.next + 1) % pastCalls
+}
+
+func (p *past) get(id string) []string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return slices.Clone(p.ids[id])
+}
+
+func callIDs(v b2bua.View) []string {
+	ids := []string{v.SIPCallID}
+	for _, l := range v.Legs {
+		if l.SIPCallID != "" && !slices.Contains(ids, l.SIPCallID) {
+			ids = append(ids, l.SIPCallID)
+		}
+	}
+	return ids
+}
+
+// ladder is what was said about a call, live or ended lately: its legs and the
+// dialogs with its SRSs.
+func (a *App) ladder(ctx context.Context, id string, redact bool) (api.Ladder, error) {
+	call, live, err := a.calls.Call(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	ids := a.past.get(id)
+	if live {
+		ids = callIDs(call)
+	}
+	servers := map[string]string{}
+	for _, r := range a.recorder.Recordings() {
+		if r.CallID != id {
+			continue
+		}
+		ids = append(ids, r.Call.SIPCallID)
+		servers[r.SIPCallID] = "SRS of " + r.Recorder
+		for _, t := range r.Attempts {
+			servers[t.SIPCallID] = "SRS of " + r.Recorder
+		}
+	}
+	delete(servers, "")
+	for sip := range servers {
+		ids = append(ids, sip)
+	}
+	if len(ids) == 0 {
+		return nil, apiError(fmt.Errorf("call %s: %w", id, src.ErrNotFound))
+	}
+	l := a.tracer.Ladder(redact, ids...)
+	if len(l.Messages) == 0 {
+		return nil, refusal{fmt.Errorf("no messages of call %s are kept (sip.trace)", id), api.ErrNotFound}
+	}
+	l.Name(servers)
+	return drawn{id, l}, nil
+}
+
+// drawn is a ladder in the words of the API.
+type drawn struct {
+	id string
+	trace.Ladder
+}

@@ -1,0 +1,57 @@
+package trace
+
+import (
+	"bytes"
+	"strconv"
+)
+
+// kind is what a message means to the life of its dialog.
+type kind int
+
+const (
+	other kind = iota
+	invite
+	accepted // 2xx of an INVITE
+	refused  // final refusal of an INVITE; a challenge too, until the next INVITE
+	bye
+)
+
+// scan finds the Call-ID of a message and what it means, without reading more
+// than its header.
+func scan(raw []byte) (callID []byte, k kind) {
+	raw = bytes.TrimLeft(raw, "\r\n")
+	first, rest, _ := bytes.Cut(raw, []byte("\n"))
+	status := 0
+	switch {
+	case bytes.HasPrefix(first, []byte("INVITE ")):
+		k = invite
+	case bytes.HasPrefix(first, []byte("BYE ")):
+		k = bye
+	case bytes.HasPrefix(first, []byte("SIP/2.0 ")) && len(first) >= 11:
+		status, _ = strconv.Atoi(string(first[8:11]))
+	}
+	for len(rest) > 0 {
+		var line []byte
+		line, rest, _ = bytes.Cut(rest, []byte("\n"))
+		line = bytes.TrimRight(line, "\r")
+		if len(line) == 0 {
+			break
+		}
+		switch line[0] | 0x20 {
+		case 'i', 'c': // Call-ID, its short form, CSeq
+		default:
+			continue
+		}
+		name, value, _ := bytes.Cut(line, []byte(":"))
+		name, value = bytes.TrimSpace(name), bytes.TrimSpace(value)
+		switch {
+		case callID == nil && (bytes.EqualFold(name, []byte("call-id")) || bytes.EqualFold(name, []byte("i"))):
+			callID = value
+		case status >= 200 && bytes.EqualFold(name, []byte("cseq")) && bytes.HasSuffix(value, []byte("INVITE")):
+			if k = accepted; status >= 300 {
+				k = refused
+			}
+		}
+	}
+	return callID, k
+}

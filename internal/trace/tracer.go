@@ -1,0 +1,188 @@
+package trace
+
+import (
+	"container/list"
+	"hash/maphash"
+	"net/netip"
+	"slices"
+	"sync"
+	"time"
+)
+
+// Bounds of what is kept of one dialog, and how long after its end.
+const (
+	maxMessages = 128
+	firstKept   = 32 // of these; what is left out is taken from behind them
+	maxBytes    = 256 << 10
+	endedKept   = 10 * time.Minute
+	shards      = 16
+	overhead    = 160 // of a message in memory, beyond its bytes
+)
+
+// Message is one SIP message as it passed a socket.
+type Message struct {
+	Time          time.Time
+	Received      bool
+	Proto         string // udp, tcp or tls
+	Local, Remote netip.AddrPort
+	Data          []byte // never changed
+}
+
+// Tracer keeps messages by Call-ID. It is safe for concurrent use.
+type Tracer struct {
+	max    int64
+	now    func() time.Time
+	seed   maphash.Seed
+	shards [shards]shard
+}
+
+// shard is the dialogs of one part of all Call-IDs.
+type shard struct {
+	mu      sync.Mutex
+	dialogs map[string]*dialog
+	live    list.List // of *dialog, the one that was silent longest first
+	ended   list.List // likewise
+	bytes   int64
+}
+
+type dialog struct {
+	callID   string
+	messages []Message
+	bytes    int64
+	leftOut  int
+	answered bool // an INVITE got its 2xx
+	over     bool
+	last     time.Time
+	place    *list.Element // in live or ended
+}
+
+// New returns a Tracer that keeps about max bytes.
+func New(max int64) *Tracer {
+	t := &Tracer{max: max / shards, now: time.Now, seed: maphash.MakeSeed()}
+	for i := range t.shards {
+		t.shards[i].dialogs = map[string]*dialog{}
+	}
+	return t
+}
+
+// Observe takes a message; raw is copied. It takes about a microsecond.
+func (t *Tracer) Observe(proto string, local, remote netip.AddrPort, received bool, raw []byte) {
+	id, kind := scan(raw)
+	if len(id) == 0 {
+		return
+	}
+	s := &t.shards[maphash.Bytes(t.seed, id)%shards]
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	d := s.dialogs[string(id)]
+	if d == nil {
+		if kind != invite {
+			return // no call: OPTIONS, REGISTER, junk
+		}
+		d = &dialog{callID: string(id)}
+		d.place = s.live.PushBack(d)
+		s.dialogs[d.callID] = d
+	}
+	now := t.now()
+	s.add(d, Message{now, received, proto, local, remote, slices.Clone(raw)})
+	s.turn(d, kind, now)
+	s.tidy(t.max, now)
+}
+
+// add keeps a message, at the cost of one in the middle when there are many.
+func (s *shard) add(d *dialog, m Message) {
+	d.messages = append(d.messages, m)
+	d.grow(s, m, 1)
+	for len(d.messages) > maxMessages || d.bytes > maxBytes && len(d.messages) > 2 {
+		i := min(firstKept, len(d.messages)/2)
+		n := max(1, len(d.messages)/8) // several at once: the rest has to move up
+		for _, m := range d.messages[i : i+n] {
+			d.grow(s, m, -1)
+		}
+		d.messages = slices.Delete(d.messages, i, i+n)
+		d.leftOut += n
+	}
+}
+
+func (d *dialog) grow(s *shard, m Message, by int64) {
+	n := by * (int64(len(m.Data)) + overhead)
+	d.bytes += n
+	s.bytes += n
+}
+
+// turn follows whether the dialog lives, and moves it to where it belongs.
+func (s *shard) turn(d *dialog, k kind, now time.Time) {
+	over := d.over
+	switch k {
+	case invite:
+		over = false
+	case accepted:
+		d.answered, over = true, false
+	case refused:
+		over = !d.answered // else a re-INVITE was refused
+	case bye:
+		over = true
+	}
+	d.last = now
+	from, to := &s.live, &s.live
+	if d.over {
+		from = &s.ended
+	}
+	if over {
+		to = &s.ended
+	}
+	d.over = over
+	if from == to {
+		to.MoveToBack(d.place)
+		return
+	}
+	from.Remove(d.place)
+	d.place = to.PushBack(d)
+}
+
+// tidy forgets what ended long ago, and whatever is too much.
+func (s *shard) tidy(max int64, now time.Time) {
+	for e := s.ended.Front(); e != nil && now.Sub(e.Value.(*dialog).last) > endedKept; e = s.ended.Front() {
+		s.forget(e.Value.(*dialog), &s.ended)
+	}
+	for s.bytes > max {
+		switch {
+		case s.ended.Len() > 0:
+			s.forget(s.ended.Front().Value.(*dialog), &s.ended)
+		case s.live.Len() > 1:
+			s.forget(s.live.Front().Value.(*dialog), &s.live)
+		default:
+			return
+		}
+	}
+}
+
+func (s *shard) forget(d *dialog, from *list.List) {
+	from.Remove(d.place)
+	delete(s.dialogs, d.callID)
+	s.bytes -= d.bytes
+}
+
+// Ladder is the messages of those Call-IDs in order of time. Its messages are
+// fit to be shown: what must stay secret is blackened, and numbers and names too
+// where redact says so.
+func (t *Tracer) Ladder(redact bool, callIDs ...string) Ladder {
+	var l Ladder
+	slices.Sort(callIDs)
+	for _, id := range slices.Compact(callIDs) {
+		s := &t.shards[maphash.String(t.seed, id)%shards]
+		s.mu.Lock()
+		if d := s.dialogs[id]; d != nil {
+			l.LeftOut += d.leftOut
+			for _, m := range d.messages {
+				l.Messages = append(l.Messages, Entry{Message: m, CallID: id})
+			}
+		}
+		s.mu.Unlock()
+	}
+	slices.SortStableFunc(l.Messages, func(a, b Entry) int { return a.Time.Compare(b.Time) })
+	for i := range l.Messages {
+		l.Messages[i].Data = blacken(l.Messages[i].Data, redact)
+	}
+	return l
+}
