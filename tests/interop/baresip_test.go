@@ -70,10 +70,13 @@ func TestBaresipPhones(t *testing.T) {
 	ben.hears(440)
 }
 
-const (
-	inside  = "10.77.9.1"
-	outside = "10.77.9.254"
+// The namespace has a network of this run: two runs on one machine do not meet.
+var (
+	inside  = private(1)
+	outside = private(254)
 )
+
+func private(n int) string { return fmt.Sprintf("10.77.%d.%d", os.Getpid()%250+1, n) }
 
 // newNamespace makes a network namespace joined to ours by a veth pair, and removes it with the test.
 func newNamespace(t *testing.T) string {
@@ -93,6 +96,15 @@ func newNamespace(t *testing.T) string {
 		}
 	}
 	return name
+}
+
+// addAddress gives the namespace one more address.
+func addAddress(t *testing.T, namespace, ip string) {
+	t.Helper()
+	dev := fmt.Sprintf("st%db", os.Getpid()%100000)
+	if out, err := exec.Command("ip", "-n", namespace, "addr", "add", ip+"/24", "dev", dev).CombinedOutput(); err != nil {
+		unable(t, "ip addr add %s: %v %s", ip, err, out)
+	}
 }
 
 // phone is one baresip with its control connection.
@@ -116,7 +128,18 @@ func newPhone(t *testing.T, namespace, name string, port int, hertz float64) *ph
 // newPhoneAs starts one with that account.
 func newPhoneAs(t *testing.T, namespace, name string, port int, hertz float64, account string) *phone {
 	t.Helper()
+	return newPhoneIn(t, namespace, name, port, hertz, account, nil)
+}
+
+// newPhoneIn has a certificate with its key, for TLS.
+func newPhoneIn(t *testing.T, namespace, name string, port int, hertz float64, account string, certificate []byte) *phone {
+	t.Helper()
 	p := &phone{t: t, name: name, dir: t.TempDir(), events: map[string]int{}, done: make(chan struct{})}
+	tls := ""
+	if certificate != nil {
+		p.write("phone.pem", certificate)
+		tls = "sip_certificate " + p.dir + "/phone.pem"
+	}
 	p.write("tone.wav", tone(hertz, 120))
 	modules, err := exec.Command("sh", "-c", "dpkg -L baresip-core | grep /g711.so").Output()
 	if err != nil {
@@ -132,6 +155,7 @@ ausrc_channels 1
 auplay_channels 1
 rtp_ports %[5]d-%[6]d
 snd_path %[3]s
+%[9]s
 ctrl_tcp_listen %[7]s
 module_path %[8]s
 module g711.so
@@ -144,8 +168,8 @@ module_tmp uuid.so
 module_tmp account.so
 module_app ctrl_tcp.so
 module_app menu.so
-`, inside, port, p.dir, name, port+4000, port+4100, control, filepath.Dir(strings.TrimSpace(string(modules)))))
-	p.write("accounts", []byte(account+";answermode=auto;audio_codecs=PCMU\n"))
+`, inside, port, p.dir, name, port+4000, port+4100, control, filepath.Dir(strings.TrimSpace(string(modules))), tls))
+	p.write("accounts", []byte(account+";answermode=auto;audio_codecs=PCMU,PCMA\n"))
 	p.write("contacts", nil)
 	p.process = start(t, "baresip "+name, namespace, "baresip", "-f", p.dir)
 	if !eventually(patience, func() bool { p.conn, err = net.Dial("tcp", control); return err == nil }) {
@@ -235,11 +259,29 @@ func (s *site) copies() float64 { return s.sum("sidetrack_fork_packets_total") }
 // awaitState waits until the only live recording is in that state.
 func (s *site) awaitState(state string) {
 	s.t.Helper()
+	s.awaitStates(state, 1)
+}
+
+// awaitStates waits until the live recordings, so many, are all in that state.
+func (s *site) awaitStates(state string, n int) {
+	s.t.Helper()
 	var body []byte
 	if !eventually(patience, func() bool {
 		_, body = s.get("/api/v1/recordings")
 		var page struct{ Items []struct{ State string } }
-		return json.Unmarshal(body, &page) == nil && len(page.Items) == 1 && page.Items[0].State == state
+		if json.Unmarshal(body, &page) != nil {
+			return false
+		}
+		live, fit := 0, 0
+		for _, r := range page.Items {
+			if r.State != "ended" {
+				live++
+			}
+			if r.State == state {
+				fit++
+			}
+		}
+		return live == n && fit == n
 	}) {
 		s.t.Fatalf("the recording does not become %s: %s", state, body)
 	}

@@ -46,9 +46,14 @@ func TestPhonesRegisteredWithKamailio(t *testing.T) {
 
 func startKamailio(t *testing.T, namespace string) {
 	t.Helper()
-	socket := fmt.Sprintf("udp:%s:%d", inside, pbxPort)
+	startKamailioAt(t, namespace, inside)
+}
+
+func startKamailioAt(t *testing.T, namespace, ip string) {
+	t.Helper()
+	socket := fmt.Sprintf("udp:%s:%d", ip, pbxPort)
 	dir := t.TempDir()
-	start(t, "kamailio", namespace, "kamailio", "-f", absolute(t, "kamailio/registrar.cfg"), "-l", socket, "-DD", "-E",
+	start(t, "kamailio", namespace, "kamailio", "-f", absolute(t, "kamailio/registrar.cfg"), "-l", socket, "-DD", "-E", "-A", fmt.Sprintf("TRUNK=%q", trunkIP), "-A", fmt.Sprintf(`SIDETRACK="sip:%s:%d"`, inside, proxyPort),
 		"-Y", dir, "-P", filepath.Join(dir, "pid"), "-m", "32", "-M", "8")
 }
 

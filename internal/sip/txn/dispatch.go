@@ -78,14 +78,19 @@ func (l *Lane) handlerOf(req *sip.Message) DialogHandler {
 
 // merged notes a request without To-tag and reports whether another copy of it
 // came by another path (RFC 3261 §8.2.2.2). The Request-URI is part of the
-// comparison: one that comes back changed is a spiral, not a merge (§16.3).
+// comparison: one that comes back changed is a spiral, not a merge (§16.3). So is
+// who sent it: a call from a phone to its PBX comes once more, unchanged, from a
+// PBX that is a proxy, on its way to a trunk. If that leads back to the PBX, the
+// third time is a loop.
 func (l *Lane) merged(tx *serverTx) bool {
 	req := tx.outer.Request
 	if req.ToTag() != "" {
 		return false
 	}
 	c := req.CSeq()
-	k := l.layer.hash("merge", req.CallID(), req.FromTag(), strconv.FormatUint(uint64(c.Num), 10), c.Method, req.RequestURI)
+	via := req.TopVia()
+	k := l.layer.hash("merge", req.CallID(), req.FromTag(), strconv.FormatUint(uint64(c.Num), 10), c.Method, req.RequestURI,
+		strings.ToLower(via.Host), strconv.Itoa(via.Port))
 	if l.merges[k] != nil {
 		return true
 	}
