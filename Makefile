@@ -22,7 +22,7 @@ LDFLAGS  := -s -w -X main.release=$(VERSION) -X main.commit=$(COMMIT)
 GOFILES   = $(shell git ls-files --cached --others --exclude-standard '*.go')
 
 .DEFAULT_GOAL := help
-.PHONY: help build test race scenario interop conformance lint fuzz-short bench bench-media bench-engines demo image load load-sipp soak clean
+.PHONY: help build test race scenario interop conformance lint fuzz-short bench bench-media bench-engines demo image load bench-cps overload load-sipp soak clean
 
 help: ## show this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -74,6 +74,12 @@ image: ## the container image
 
 load: build ## 200 recorded calls at 50/s, measured by RTPLOAD=path/to/rtpload; prints its JSON
 	@RTPLOAD='$(RTPLOAD)' BIN='$(abspath $(BIN))' tests/load/rtpload.sh
+
+bench-cps: build ## CPU and memory of recorded calls without audio at RATES (50 100 200 300) calls/s, by RTPLOAD
+	@RTPLOAD='$(RTPLOAD)' BIN='$(abspath $(BIN))' tests/load/cps.sh table
+
+overload: build ## the rate that is sustained, by RTPLOAD, then three times that: four fifths of the peak are answered
+	@RTPLOAD='$(RTPLOAD)' BIN='$(abspath $(BIN))' tests/load/cps.sh overload
 
 load-sipp: build ## CALLS (2000) recorded SIPp calls with audio at CPS (50) a second, then the leak check
 	SIDETRACK_BIN=$(abspath $(BIN)) SIPP_CALLS=$(CALLS) SIPP_CPS=$(CPS) \

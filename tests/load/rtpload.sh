@@ -31,7 +31,7 @@ routes:
   - to: sip:$uas
 media:
   listen: $host
-  ports: 30000-49999
+  ports: 30000-59999
 recorders:
   load:
     srs: "sip:$srs;transport=udp"

@@ -42,6 +42,7 @@ type Lane struct {
 	dials   map[dialKey][]dialWaiter
 	binds   map[bindKey]DialogHandler
 	shed    shedSet
+	wait    pressure
 }
 
 type bindKey struct{ callID, tag string }

@@ -16,17 +16,44 @@ const (
 
 // Overload. What a lane cannot handle waits, and what has waited for long its
 // sender repeats: work would grow where it cannot be done, and in the end nothing
-// is in time. So it is the wait that is bounded: a request that begins something is
-// refused when it has waited for shedWait, at the cost of a parse and a send, and
+// is in time. So it is the wait that is bounded: when it stays too long, a request that
+// begins something and has waited for shedWait is refused, for a parse and a send, and
 // the lane spends its time on those that come in time and on what belongs to
 // running calls, which is never refused.
 
-// shedWait leaves time to answer before the sender repeats the request (T1).
-const shedWait = 200 * time.Millisecond
+const (
+	shedWait     = 200 * time.Millisecond // leaves time to answer before the sender repeats the request (T1)
+	shedPatience = 300 * time.Millisecond // a processor that was away for a moment is no overload
+)
+
+// pressure tells overload from a hiccup: the wait has been too long all the time.
+type pressure struct {
+	since, last time.Duration // on the lane's clock; since is 0 while the wait is short
+	shedding    bool
+}
+
+// late notes how long a message has waited, and tells whether it is one to refuse.
+func (p *pressure) late(wait, now time.Duration) bool {
+	if now-p.last > time.Second || wait < shedWait/2 {
+		*p = pressure{}
+	}
+	p.last = now
+	switch {
+	case wait <= shedWait:
+		p.since = 0
+		return false
+	case p.since == 0:
+		p.since = now
+	}
+	p.shedding = p.shedding || now-p.since >= shedPatience
+	return p.shedding
+}
 
 // late tells whether a request has come too late, or to too long a queue.
 func (l *Lane) late(ev *event) bool {
-	return canWait(ev.msg) && (ev.shed || time.Since(l.epoch)-ev.at > shedWait)
+	now := time.Since(l.epoch)
+	late := l.wait.late(now-ev.at, now)
+	return (late || ev.shed) && canWait(ev.msg)
 }
 
 // canWait tells whether a request begins something that can as well begin later. An
