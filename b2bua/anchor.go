@@ -56,6 +56,7 @@ func (c *Call) anchorBody(m *sip.Message, method string, from side, answers *sdp
 				s.SetUnusedConn(rtp.Addr())
 			}
 		}
+		c.indicate(to, s)
 		return s.Bytes()
 	})
 }

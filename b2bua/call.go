@@ -74,6 +74,7 @@ type Call struct {
 	media    negotiation
 	security security
 	who      who
+	aware    awareness
 	rec      recording
 	auth     *digest.Challenge // towards leg B, where the route has credentials
 	session  session           // its timer

@@ -182,6 +182,8 @@ func (x *exchange) agreed(resp *sip.Message) {
 	case "INVITE", "UPDATE":
 		c.learn(x.from, req)
 		c.learn(other(x.from), resp)
+		c.wishes(x.from, req)
+		c.wishes(other(x.from), resp)
 	case "REFER":
 		c.srv.links.refer(c, x.from, req)
 	}

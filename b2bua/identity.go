@@ -53,6 +53,10 @@ func (c *Call) introduce() {
 	w.spoken = [2]string{c.in.From.URI, c.in.To.URI}
 	w.session[sideA] = sessionHalf(m)
 	w.called = w.party[sideB]
+	c.aware.sees(sideA, m)
+	if d := sdpOf(m); d != nil {
+		c.aware.pref[sideA] = d.RecordPref()
+	}
 	if !c.believes(sideA) {
 		return
 	}
@@ -85,6 +89,10 @@ func (c *Call) learn(s side, m *sip.Message) {
 // learnCallee takes what a response to the first INVITE says of the callee, in
 // branch b: of several that ring, the one that answers is the callee.
 func (c *Call) learnCallee(resp *sip.Message, b *branch) {
+	if resp.Status >= 200 {
+		c.aware.sees(sideB, resp)
+		c.wishes(sideB, resp)
+	}
 	if p, ok := c.presents(sideB, resp); ok {
 		b.party = p
 	}

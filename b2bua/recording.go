@@ -34,6 +34,8 @@ func (c *Call) tellRecorder() {
 			c.lane.Post(func() { c.onRecording(state, reason) })
 		})
 	})
+	c.askFor(sideA)
+	c.askFor(sideB)
 }
 
 // withRecorder calls the recorder. A fault of its own must not harm the call.
@@ -67,6 +69,7 @@ func (c *Call) onRecording(state metadata.RecordingState, reason string) {
 		return
 	}
 	c.rec.state = state
+	c.notify()
 	c.rec.ran = c.rec.ran || state == metadata.StateRecording
 	if !c.rec.required || c.state == StateEnding {
 		return

@@ -18,7 +18,8 @@ type refresh struct {
 	call   *Call
 	side   side
 	method string
-	tried  int // challenges answered
+	notice bool // it carries a description with a changed a=record
+	tried  int  // challenges answered
 	lost   bool
 	ack    *txn.Sent
 	done   bool
@@ -46,7 +47,7 @@ func (r *refresh) send() {
 	if c.session.sides[s].timer {
 		out.Set("Session-Expires", strconv.Itoa(c.session.seconds)+";refresher=uac")
 	}
-	if r.method == "INVITE" {
+	if r.method == "INVITE" || r.notice {
 		if out = c.lastShown(s, out); len(out.Body) == 0 {
 			r.finish() // nothing was agreed that could be offered again
 			return
@@ -98,6 +99,8 @@ func (r *refresh) OnResponse(tx *txn.ClientTx, resp *sip.Message, flow transport
 		return
 	}
 	switch {
+	case r.notice && (resp.Status == 481 || resp.Status == 408):
+		r.finish() // nothing of recording ends a call; what the dialog itself has to say will
 	case resp.Status == 481 || resp.Status == 408:
 		c.legs[r.side].gone = resp.Status == 481
 		r.gone(strconv.Itoa(resp.Status) + " " + resp.Reason)
@@ -156,7 +159,7 @@ func (r *refresh) accepted(tx *txn.ClientTx, resp *sip.Message, flow transport.F
 // new, so it should not be either; where it moved, media follow.
 func (r *refresh) answer(s *sdp.Session) {
 	c := r.call
-	if s == nil || r.method != "INVITE" || same(s, c.media.said[r.side]) {
+	if s == nil || r.method != "INVITE" && !r.notice || same(s, c.media.said[r.side]) {
 		return
 	}
 	if err := c.security.takesAnswer(r.side, s); err != nil {
@@ -240,12 +243,17 @@ func (r *refresh) finish() {
 	}
 	if c.session.open == [2]*refresh{} {
 		c.session.arm(c)
+		c.notify() // what has changed meanwhile
 	}
 }
 
 // gone ends the call: that side has lost it (RFC 4028 §10).
 func (r *refresh) gone(why string) {
 	c := r.call
+	if r.notice {
+		r.finish()
+		return
+	}
 	r.done = true
 	c.session.open[r.side] = nil
 	c.hangUp(verdict{result: failed, status: 408, reason: "session expired: the " + sideName(r.side) + " does not answer: " + why}, nil)

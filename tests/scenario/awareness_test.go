@@ -3,9 +3,144 @@ package scenario_test
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"sidetrack/tests/peer"
 )
+
+var aware = peer.With("Supported", "record-aware")
+
+// REC-01, REC-02, REC-05: phones that are record-aware are told of each change, by UPDATE where they have it, else by
+// re-INVITE, in descriptions whose version rises; what is offered later has it too.
+func TestAwareness(t *testing.T) {
+	st := newStage(t, setup{})
+	c := st.establish(dialing{opts: []peer.Opt{aware},
+		answer: []peer.Opt{aware, peer.With("Allow", "INVITE, ACK, CANCEL, BYE, OPTIONS")}})
+	rs := st.srs().Accept()
+	told := &[2]uint64{1, 1} // versions that the parties have seen
+	c.toldOfRecording(told, "on")
+	c.recorded(rs, 10)
+	c.quiet()
+	path := "/api/v1/recordings/" + st.sys.recordings()[0].str("id")
+
+	paused := post(st, path+"/pause", 200)
+	rs.Update()
+	<-paused
+	c.toldOfRecording(told, "paused")
+	resumed := post(st, path+"/resume", 200)
+	rs.Update()
+	<-resumed
+	c.toldOfRecording(told, "on")
+
+	in := c.apply(change{method: "INVITE", offer: peer.Line{Direction: "sendonly"}, answer: peer.Line{Direction: "recvonly"}})
+	if sdp := peer.ParseSDP(in.SDP()); sdp.Version <= told[1] || !strings.Contains(string(in.SDP()), "\r\na=record:") {
+		t.Errorf("the hold arrived with version %d after %d:\n%s", sdp.Version, told[1], in.SDP())
+	} else {
+		told[1] = sdp.Version
+	}
+	rs.Update()
+	c.toldOfRecording(told, "paused", "sendonly", "recvonly")
+	stopped := post(st, path+"/stop", 200)
+	rs.End()
+	<-stopped
+	c.toldOfRecording(told, "off", "sendonly", "recvonly")
+	c.hangUp()
+}
+
+// toldOfRecording takes the offers by which the parties are told, and answers as before, in these directions.
+func (c *call) toldOfRecording(told *[2]uint64, state string, directions ...string) {
+	c.st.t.Helper()
+	for i, side := range []struct {
+		dialog *peer.Dialog
+		media  *peer.Media
+		method string
+	}{{c.left, c.a, "UPDATE"}, {c.right, c.b, "INVITE"}} {
+		in := side.dialog.Expect(side.method)
+		sdp := peer.ParseSDP(in.SDP())
+		if !strings.Contains(string(in.SDP()), "\r\na=record:"+state+"\r\n") || sdp.Version <= told[i] || len(sdp.Media) != 1 {
+			c.st.t.Errorf("told of %s, version %d after %d, by\n%s", state, sdp.Version, told[i], in.Raw)
+		}
+		told[i] = sdp.Version
+		line := peer.Line{Media: side.media}
+		if len(directions) > 0 {
+			line.Direction = directions[i]
+		}
+		in.Reply(200, peer.WithSDP(peer.BuildSDP(c.sdpVersion, line)))
+		if side.method == "INVITE" {
+			in.ExpectOther("ACK")
+		}
+	}
+}
+
+// A phone that is not aware hears nothing of it, and neither does the other when one refuses: no call ends by it.
+func TestAwarenessDisturbsNobody(t *testing.T) {
+	for _, status := range []int{488, 481, 408, 501} {
+		st := newStage(t, setup{})
+		c := st.establish(dialing{opts: []peer.Opt{aware}})
+		rs := st.srs().Accept()
+		in := c.left.Expect("UPDATE")
+		in.Reply(status)
+		if status == 501 { // then by re-INVITE
+			in = c.left.Expect("INVITE")
+			in.Reply(488)
+			in.ExpectOther("ACK")
+		}
+		c.recorded(rs, 10)
+		c.heard(10)
+		if in := c.right.Maybe("UPDATE", 50*time.Millisecond); in != nil {
+			t.Errorf("the callee, who is not aware, got\n%s", in.Raw)
+		}
+		c.quiet()
+		c.hangUp()
+		rs.End()
+		c.judge(rs)
+	}
+}
+
+// REC-07, REC-08, FLOW-16: what a party prefers is done where the rule lets it steer, and told; elsewhere it passes only.
+func TestRecordingPreference(t *testing.T) {
+	for _, honoured := range []bool{true, false} {
+		rule := ""
+		if honoured {
+			rule = "controls: {signalling: true}"
+		}
+		st := newStage(t, setup{rule: rule})
+		c := st.establish(dialing{quiet: true, opts: []peer.Opt{aware}})
+		rs := st.srs().Accept()
+		c.told(t, "on")
+		in := c.apply(change{method: "UPDATE", offer: peer.Line{Extra: []string{"recordpref:pause"}}})
+		if !strings.Contains(string(in.SDP()), "a=recordpref:pause\r\n") {
+			t.Errorf("the preference did not pass:\n%s", in.SDP())
+		}
+		if honoured {
+			rs.Update()
+			c.told(t, "paused")
+			c.apply(change{method: "UPDATE", offer: peer.Line{Extra: []string{"recordpref:on"}}})
+			rs.Update()
+			c.told(t, "on")
+			c.apply(change{method: "UPDATE", offer: peer.Line{Extra: []string{"recordpref:off"}}})
+			rs.End()
+			c.told(t, "off")
+			c.hangUp()
+			continue
+		}
+		if in := rs.Dialog.Maybe("INVITE", 50*time.Millisecond); in != nil {
+			t.Errorf("the preference of a party that may not steer was honoured:\n%s", in.Raw)
+		}
+		c.hangUp()
+		rs.End()
+	}
+}
+
+// told takes the UPDATE by which the caller is told.
+func (c *call) told(t *testing.T, state string) {
+	t.Helper()
+	in := c.left.Expect("UPDATE")
+	if !strings.Contains(string(in.SDP()), "\r\na=record:"+state+"\r\n") {
+		t.Errorf("told of %s by\n%s", state, in.Raw)
+	}
+	in.Reply(200, peer.WithSDP(peer.BuildSDP(c.sdpVersion, peer.Line{Media: c.a})))
+}
 
 // REC-06, REC-12: what another recording client tells in a=record passes to the other party, in offers and answers, and so
 // does record-aware in Supported.
@@ -18,7 +153,7 @@ func TestRecordPasses(t *testing.T) {
 	if !strings.Contains(c.in.Get("Supported"), "record-aware") || !strings.Contains(string(c.in.SDP()), "a=recordpref:on\r\n") {
 		t.Errorf("the INVITE came as\n%s", c.in.Raw)
 	}
-	c.in.Reply(200, peer.With("Supported", "record-aware"), peer.WithSDP(peer.BuildSDP(1, peer.Line{Media: c.b, Extra: []string{"record:on"}})))
+	c.in.Reply(200, aware, peer.WithSDP(peer.BuildSDP(1, peer.Line{Media: c.b, Extra: []string{"record:on"}})))
 	ok := c.out.Expect(200)
 	if !strings.Contains(ok.Get("Supported"), "record-aware") || !strings.Contains(string(ok.SDP()), "a=record:on\r\n") {
 		t.Errorf("the 200 came as\n%s", ok.Raw)
