@@ -74,6 +74,16 @@ func (t *Tap) emit(b []byte, h *header, clock, at, now int64) {
 		t.leaveOut(h, clock, at, DropDTMF)
 		return
 	}
+	if x := t.transcoder; x != nil && x.foreign(&own, clock) {
+		own.ts = x.scale(&own)
+		t.leaveOut(&own, g711Rate, at, DropUnmapped)
+		return
+	}
+	if t.transcoder != nil && t.pt[own.pt] == unmapped {
+		if out, rate, ok := t.transcode(b, &own, clock); ok {
+			b, clock = out, rate
+		}
+	}
 	if t.pt[own.pt] == unmapped {
 		t.leaveOut(h, clock, at, DropUnmapped)
 		return

@@ -29,6 +29,11 @@ type TapConfig struct {
 
 	DTMF  DTMF      // what becomes of telephone-events; needs SetCodecs
 	Pause PauseMode // what is sent during a pause; needs SetCodecs
+
+	// Transcode has what the recorder has not taken of the call's codecs turned
+	// into G.711, where it has taken that: SendTo's pt then names a payload type of
+	// SetCodecs that is PCMU or PCMA, on the call or not.
+	Transcode bool
 }
 
 // unmapped marks payload types that are not copied.
@@ -55,6 +60,7 @@ type Tap struct {
 	rtcp        netip.AddrPort
 	pt          [128]uint8
 	codecs      codingTable
+	transcoder  *transcoder // nil: TapConfig.Transcode is not set
 	nums        numbering
 	backlog     backlog
 	replay      replay
@@ -86,6 +92,9 @@ func newTap(r *Relay, cfg TapConfig, totals *recorderTotals) (*Tap, error) {
 		return nil, err
 	}
 	t := &Tap{relay: r, cfg: cfg, pair: pair, totals: totals, ssrc: rand.Uint32()}
+	if cfg.Transcode {
+		t.transcoder = &transcoder{pt: unmapped}
+	}
 	t.backlog = backlog{store: &r.engine.store, limit: int64(r.engine.cfg.Buffer)}
 	if cfg.Buffer != 0 {
 		t.backlog.limit = int64(max(cfg.Buffer, 0))
@@ -121,6 +130,7 @@ func (t *Tap) SetCodecs(codecs map[uint8]Codec) {
 	t.relay.mu.Lock()
 	defer t.relay.mu.Unlock()
 	t.codecs.set(codecs)
+	t.aimTranscoder()
 }
 
 // SendTo has copies sent to rtp, and RTCP to rtcp. pt maps the call's payload
@@ -145,6 +155,7 @@ func (t *Tap) SendTo(rtp, rtcp netip.AddrPort, pt map[uint8]uint8) {
 			t.pt[i] = to & 0x7f
 		}
 	}
+	t.aimTranscoder()
 	t.moveTo(sendable(rtp))
 	t.rtcp = sendable(rtcp)
 	host := t.rtcp.Addr()
