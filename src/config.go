@@ -68,6 +68,7 @@ type Recorder struct {
 	Replay            time.Duration  // how much of what was sent is kept for the SRS after a lost one; 0: as much as Buffer where there are several SRSs and MidCall moves; negative: nothing
 	DTMF              forker.DTMF    // what becomes of telephone-events in the copy
 	Pause             forker.PauseMode
+	Transcode         Transcode // whether copies are turned into G.711
 	// Mask is what Client.Mask sends in place of audio; PauseStop: silence.
 	Mask          forker.PauseMode
 	SRTP          SRTP         // whether the copies leave encrypted

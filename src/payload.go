@@ -1,6 +1,7 @@
 package src
 
 import (
+	"slices"
 	"strings"
 
 	"sidetrack/forker"
@@ -12,7 +13,8 @@ import (
 // keeps its codec for as long as the m-line exists (RFC 3264 §8.3.2), even if
 // the call gives that number to another codec later.
 type payloads struct {
-	used map[uint8]sdp.Format // every number ever offered on this m-line
+	used      map[uint8]sdp.Format // every number ever offered on this m-line
+	transcode Transcode
 
 	formats []sdp.Format         // to be offered now, in the call's order
 	pt      map[uint8]uint8      // the call's payload type → ours
@@ -32,12 +34,33 @@ func (p *payloads) follow(formats []metadata.Format) (changed bool) {
 		}
 		codec := sdp.Format{PT: f.PT, Name: f.Name, Clock: f.Clock, Channels: max(f.Channels, 1), Fmtp: f.Fmtp}
 		p.codec[f.PT] = codec
+		if !p.transcode.offers(codec) {
+			continue
+		}
 		codec.PT = p.number(codec, taken)
 		taken[codec.PT] = true
 		p.pt[f.PT] = codec.PT
 		p.formats = append(p.formats, codec)
 	}
+	for _, codec := range p.transcode.added(formats) {
+		from := codec.PT
+		p.codec[from] = codec
+		codec.PT = p.number(codec, taken)
+		taken[codec.PT] = true
+		p.pt[from] = codec.PT
+		p.formats = slices.Insert(p.formats, p.audio(), codec)
+	}
 	return !sameFormats(before, p.formats)
+}
+
+// audio is how many codecs come before what goes beside them.
+func (p *payloads) audio() int {
+	for i, f := range p.formats {
+		if f.Aux() {
+			return i
+		}
+	}
+	return len(p.formats)
 }
 
 // number finds the payload type for a codec: the one it had, the call's own,

@@ -23,6 +23,7 @@ const (
 	reasonCallEnded = "the call ended"
 	reasonEncrypted = "the call's audio is encrypted (SRTP): not recordable"
 	reasonNoClear   = "the call's audio is encrypted (SRTP): not recorded in clear without plain_copy"
+	reasonNoCodec   = "the call speaks no codec that can be turned into G.711"
 	reasonNoAudio   = "the call has no audio that can be recorded"
 )
 
@@ -146,6 +147,7 @@ func newSession(k *call, w wish) *Session {
 	if s.recorder == nil {
 		s.recorder = &Recorder{Name: w.recorderName}
 	}
+	s.streams.transcode = s.recorder.Transcode
 	s.streams.secure = s.recorder.PlainCopy || s.recorder.seals()
 	if s.notify == nil {
 		s.notify = func(metadata.RecordingState, string) {}
@@ -198,6 +200,8 @@ func (s *Session) wait() {
 		s.finish(Refused, reasonNoClear)
 	case slices.ContainsFunc(s.cs.Streams, encrypted):
 		s.finish(Refused, reasonEncrypted)
+	case slices.ContainsFunc(s.cs.Streams, s.streams.unrendered):
+		s.finish(Refused, reasonNoCodec)
 	case s.required:
 		s.finish(Refused, reasonNoAudio)
 	default:
@@ -209,7 +213,7 @@ func (s *Session) wait() {
 // tells nothing about it (RFC 7866 §8.3.1, RFC 7022).
 func (s *Session) fork() error {
 	r := s.recorder
-	cfg := forker.TapConfig{Recorder: r.Name, Buffer: r.Buffer, Replay: max(r.Replay, 0), Linger: longestLinger, DTMF: r.DTMF, Pause: r.Pause}
+	cfg := forker.TapConfig{Recorder: r.Name, Buffer: r.Buffer, Replay: max(r.Replay, 0), Linger: longestLinger, DTMF: r.DTMF, Pause: r.Pause, Transcode: r.Transcode.on()}
 	err := s.streams.fork(s.call.relay, cfg, func(p metadata.PartyRole) string {
 		return string(p) + "-" + s.id + "@sidetrack"
 	})

@@ -11,11 +11,12 @@ import (
 // streams are the m-lines of a recording session, in order. They are never
 // taken away, only disabled (RFC 3264 §8.2, RFC 7866 §7.1.1.1).
 type streams struct {
-	all     []*stream
-	tracks  policy.Tracks
-	dialect Dialect     // who gets which label
-	secure  bool        // what the call encrypts may be copied
-	audio   []audioLine // the call's audio m-lines, in the order in which they appeared
+	all       []*stream
+	tracks    policy.Tracks
+	transcode Transcode
+	dialect   Dialect     // who gets which label
+	secure    bool        // what the call encrypts may be copied
+	audio     []audioLine // the call's audio m-lines, in the order in which they appeared
 }
 
 // audioLine is what must be remembered of an audio m-line of the call.
@@ -63,7 +64,7 @@ func (l *streams) follow(cs metadata.Snapshot) {
 // take brings one direction up to date; a new one gets an m-line at the end.
 func (l *streams) take(party metadata.PartyRole, ordinal int, m metadata.MediaStream, f metadata.Flow, held bool) {
 	st := l.find(party, m.Index)
-	usable := (!m.Secure || m.Keyed && l.secure) && describable(f.Formats)
+	usable := (!m.Secure || m.Keyed && l.secure) && describable(f.Formats) && l.transcode.renders(f.Formats)
 	if st == nil {
 		if !usable {
 			return
@@ -72,6 +73,7 @@ func (l *streams) take(party metadata.PartyRole, ordinal int, m metadata.MediaSt
 		if party == metadata.Callee {
 			st.flow = forker.BA
 		}
+		st.transcode = l.transcode
 		l.all = append(l.all, st)
 	}
 	st.gone, st.held = !usable, held
@@ -82,6 +84,11 @@ func (l *streams) take(party metadata.PartyRole, ordinal int, m metadata.MediaSt
 	if st.follow(f.Formats) {
 		st.unsettle()
 	}
+}
+
+// unrendered tells an m-line of which no recording is made for its codecs.
+func (l *streams) unrendered(m metadata.MediaStream) bool {
+	return m.Kind == "audio" && describable(m.Caller.Formats) && !l.transcode.renders(m.Caller.Formats)
 }
 
 func describable(formats []metadata.Format) bool {

@@ -118,11 +118,12 @@ type Recorder struct {
 	DTMF              DTMF           // what becomes of telephone-events in the copy
 	Pause             Pause          // what is sent during a pause
 	Mask              Pause          // what is sent in place of audio that is masked; never PauseStop
-	SRTP              SRTP           // whether the copies leave encrypted
-	Suites            []string       // offered then; nil: the client's own choice
-	SRTPOverPlain     bool           // their keys may go where there is no TLS
-	PlainCopy         bool           // calls that the parties encrypt may be copied in clear
-	FollowRedirects   bool           // the Contacts of a 3xx are asked
+	Transcode         Transcode
+	SRTP              SRTP     // whether the copies leave encrypted
+	Suites            []string // offered then; nil: the client's own choice
+	SRTPOverPlain     bool     // their keys may go where there is no TLS
+	PlainCopy         bool     // calls that the parties encrypt may be copied in clear
+	FollowRedirects   bool     // the Contacts of a 3xx are asked
 	Dialect           Dialect
 	Probe             Probe
 	Strategy          Strategy
@@ -165,6 +166,17 @@ const (
 	DTMFPass DTMF = "pass"
 	DTMFDrop DTMF = "drop"
 	DTMFMask DTMF = "mask"
+)
+
+// Transcode says whether copies are turned into G.711.
+type Transcode string
+
+// The values: never, where an SRS takes none of the call's codecs, or always.
+const (
+	TranscodeOff      Transcode = "off"
+	TranscodeFallback Transcode = "fallback"
+	TranscodePCMA     Transcode = "pcma"
+	TranscodePCMU     Transcode = "pcmu"
 )
 
 // Pause is a form of a recording's pause.

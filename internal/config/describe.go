@@ -219,6 +219,12 @@ func (c *Config) describeRecorders(t *table) {
 		case PauseBeep:
 			t.row("", "pauses", "are sent as beeps")
 		}
+		switch r.Transcode {
+		case TranscodeFallback:
+			t.row("", "other codecs", "become G.711 where an SRS does not take them")
+		case TranscodePCMA, TranscodePCMU:
+			t.row("", "copies", "are sent as "+strings.ToUpper(string(r.Transcode)))
+		}
 		if r.Mask == PauseBeep {
 			t.row("", "masks", "are sent as beeps")
 		}

@@ -21,7 +21,7 @@ func (d *decoder) recorders(c cursor) {
 }
 
 func (d *decoder) recorder(name string, c cursor) {
-	r := Recorder{SRTP: SRTPOff, Name: name, Timeout: 4 * time.Second, Buffer: 10 * time.Second, MidCall: MidCallMove, Strategy: StrategyOrdered, Check: 10 * time.Second, DTMF: DTMFPass, Parameters: ParametersMetadata, Pause: PauseStop, Mask: PauseSilence}
+	r := Recorder{SRTP: SRTPOff, Name: name, Timeout: 4 * time.Second, Buffer: 10 * time.Second, MidCall: MidCallMove, Strategy: StrategyOrdered, Check: 10 * time.Second, DTMF: DTMFPass, Parameters: ParametersMetadata, Pause: PauseStop, Mask: PauseSilence, Transcode: TranscodeOff}
 	var srs []target
 	var speak dialect
 	ok := c.read(fields{
@@ -52,6 +52,9 @@ func (d *decoder) recorder(name string, c cursor) {
 		}},
 		{"dtmf", func(c cursor) { choose(c, &r.DTMF, DTMFPass, DTMFDrop, DTMFMask) }},
 		{"pause", func(c cursor) { choose(c, &r.Pause, PauseStop, PauseSilence, PauseBeep) }},
+		{"transcode", func(c cursor) {
+			choose(c, &r.Transcode, TranscodeOff, TranscodeFallback, TranscodePCMA, TranscodePCMU)
+		}},
 		{"mask", func(c cursor) { choose(c, &r.Mask, PauseSilence, PauseBeep) }},
 		{"srtp", func(c cursor) {
 			choose(c, &r.SRTP, SRTPOff, SRTPOptional, SRTPRequired)

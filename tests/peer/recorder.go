@@ -148,10 +148,10 @@ func (s *Session) Answer() []byte {
 		if _, err := fmt.Sscan(media.Formats[0], &line.Payload); err != nil {
 			s.Recorder.t.Errorf("%s: payload type %q", s.Recorder.Name, media.Formats[0])
 		}
+		line.Map, _ = strings.CutPrefix(media.Attr("rtpmap"), media.Formats[0]+" ")
 		if s.Recorder.Dress != nil {
 			s.Recorder.Dress(s, media, &line)
 		}
-		line.Map, _ = strings.CutPrefix(media.Attr("rtpmap"), media.Formats[0]+" ")
 		lines = append(lines, line)
 	}
 	return BuildSDP(s.version, lines...)
