@@ -31,6 +31,8 @@ type relay interface {
 	// connect sets one call up whose parties and recorder are the traffic's, and
 	// gives the addresses that the parties are to send to.
 	connect(call int, plan traffic.Config) (toCaller, toCallee netip.AddrPort, err error)
+	// said is what it has logged, to explain a failure.
+	said() string
 	// close lets go of what start and connect hold, after the process has ended.
 	close()
 }
@@ -67,7 +69,10 @@ func main() {
 			fail(err)
 			for _, sys := range systems {
 				r, err := measure(sys, n, *window, *settle)
-				fail(err)
+				if err != nil {
+					fmt.Println(err) // the other rows stand
+					continue
+				}
 				t.add(r)
 			}
 		}
@@ -115,6 +120,7 @@ func measure(sys system, n int, window, settle time.Duration) (row, error) {
 		toCaller, toCallee, err := under.connect(call, plan)
 		if err != nil {
 			_ = load.Close()
+			fmt.Fprint(os.Stderr, under.said())
 			return wrap(fmt.Sprintf("setting call %d up", call), err)
 		}
 		load.Start(call, traffic.AB, toCaller)

@@ -49,6 +49,8 @@ func (e *rtpengine) start() (*exec.Cmd, error) {
 	}
 }
 
+func (e *rtpengine) said() string { return "" }
+
 func (e *rtpengine) close() { _ = e.conn.Close() }
 
 // ask sends a command with its pairs of keys and values, in the order of keys

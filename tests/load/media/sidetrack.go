@@ -24,6 +24,7 @@ import (
 type sidetrack struct {
 	bin, batch string
 	dir        string
+	log        *os.File
 
 	caller, pbx, srs *agent
 	plan             traffic.Config
@@ -73,8 +74,11 @@ func (s *sidetrack) start() (cmd *exec.Cmd, err error) {
 	go s.pbx.serve(s.asPBX)
 	go s.srs.serve(s.asSRS)
 	go s.caller.serve(s.asCaller)
+	if s.log, err = os.Create(filepath.Join(s.dir, "log")); err != nil {
+		return nil, err
+	}
 	cmd = exec.Command(s.bin, "serve", "--config", file)
-	cmd.Stderr = os.Stderr
+	cmd.Stderr = s.log
 	if err := cmd.Start(); err != nil {
 		return nil, err
 	}
@@ -90,7 +94,15 @@ func (s *sidetrack) start() (cmd *exec.Cmd, err error) {
 	return nil, errors.Join(errors.New("sidetrack does not get ready"), cmd.Process.Kill())
 }
 
+// said is the beginning of what the program has logged.
+func (s *sidetrack) said() string {
+	b := make([]byte, 2000)
+	n, _ := s.log.ReadAt(b, 0)
+	return string(b[:n])
+}
+
 func (s *sidetrack) close() {
+	_ = s.log.Close()
 	for _, a := range []*agent{s.caller, s.pbx, s.srs} {
 		a.close()
 	}

@@ -81,7 +81,7 @@ func (t *table) foot() {
 			fmt.Printf("  %-18s %s\n", name, t.shares(name))
 		}
 	}
-	fmt.Println("\nCPU time against packets, least squares over the rows that were not full:")
+	fmt.Println("\nCPU time against packets, least squares over the rows in which the generator kept time:")
 	for _, name := range names {
 		fmt.Printf("  %-18s %s\n", name, t.fit(name))
 	}
@@ -126,7 +126,7 @@ func (t *table) shares(name string) string {
 func (t *table) fit(name string) string {
 	var x, y []float64
 	for _, r := range t.rows {
-		if r.system == name && !r.full() {
+		if r.system == name && !r.late() {
 			x, y = append(x, r.rate()), append(y, float64(r.used.Total())/float64(r.result.Window))
 		}
 	}
