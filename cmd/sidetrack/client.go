@@ -4,88 +4,12 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
-	"flag"
 	"fmt"
-	"io"
-	"net/http"
 	"net/url"
-	"os"
 	"strings"
 	"text/tabwriter"
 	"time"
 )
-
-// client talks to the HTTP API of a running proxy.
-type client struct {
-	base string
-	json bool
-	std  stdio
-}
-
-// clientFlags adds the options that all commands of the API share.
-func clientFlags(name string, std stdio) (*flag.FlagSet, *client) {
-	fs := flags(name)
-	c := &client{std: std}
-	base := os.Getenv("SIDETRACK_API")
-	if base == "" {
-		base = "http://127.0.0.1:8080"
-	}
-	fs.StringVar(&c.base, "api", base, "`URL` of the proxy's HTTP API; environment SIDETRACK_API")
-	fs.BoolVar(&c.json, "json", !isTerminal(std.out), "print JSON, one object per line, as is done where the output is no terminal; --json=false prints the table")
-	return fs, c
-}
-
-// do asks the API. Its error says what went wrong in one line.
-func (c *client) do(method, path string, in any) ([]byte, error) {
-	var body io.Reader
-	if in != nil {
-		b, err := json.Marshal(in)
-		if err != nil {
-			return nil, err
-		}
-		body = bytes.NewReader(b)
-	}
-	base := strings.TrimRight(c.base, "/")
-	if !strings.Contains(base, "://") {
-		base = "http://" + base
-	}
-	req, err := http.NewRequest(method, base+"/api/v1/"+path, body)
-	if err != nil {
-		return nil, fmt.Errorf("--api %s: not an address such as http://127.0.0.1:8080", c.base)
-	}
-	if body != nil {
-		req.Header.Set("Content-Type", "application/json")
-	}
-	// One connection for one command: nothing is left open.
-	transport := &http.Transport{DisableKeepAlives: true, Proxy: http.ProxyFromEnvironment}
-	resp, err := (&http.Client{Timeout: 15 * time.Second, Transport: transport}).Do(req)
-	if err != nil {
-		return nil, fmt.Errorf("%w at %s (%w); --api or SIDETRACK_API names another", errNoProxy, base, cause(err))
-	}
-	defer resp.Body.Close()
-	out, err := io.ReadAll(resp.Body)
-	if err != nil {
-		return nil, fmt.Errorf("reading the answer of %s: %w", base, err)
-	}
-	if resp.StatusCode >= 300 {
-		var p struct{ Title, Detail string }
-		if json.Unmarshal(out, &p) == nil && p.Detail != "" {
-			return nil, errors.New(p.Detail)
-		}
-		return nil, fmt.Errorf("%s answered %s", base, resp.Status)
-	}
-	return out, nil
-}
-
-var errNoProxy = errors.New("no proxy answers")
-
-// cause is the innermost error: the address around it is told already.
-func cause(err error) error {
-	for inner := errors.Unwrap(err); inner != nil; inner = errors.Unwrap(err) {
-		err = inner
-	}
-	return err
-}
 
 // all reads every page of a list.
 func (c *client) all(path string) (items []json.RawMessage, err error) {
@@ -147,9 +71,18 @@ func show[T any](c *client, path string, args []string, header string, row func(
 		if err := json.Unmarshal(i, &v); err != nil {
 			return fmt.Errorf("reading the API's answer: %w", err)
 		}
-		fmt.Fprintln(w, row(v))
+		fmt.Fprintln(w, cells(row(v)))
 	}
 	return w.Flush()
+}
+
+// cells is a row whose cells hold nothing but text, whatever others have sent.
+func cells(row string) string {
+	parts := strings.Split(row, "\t")
+	for i := range parts {
+		parts[i] = clean(parts[i])
+	}
+	return strings.Join(parts, "\t")
 }
 
 // print writes one JSON value, indented for people.
@@ -193,6 +126,15 @@ type recordingRow struct {
 	}
 }
 
+// packets are those of the parties, and of them what was copied.
+func (v recordingRow) packets() (in, copied uint64) {
+	for _, s := range v.Streams {
+		in += s.PacketsIn
+		copied += s.PacketsCopied
+	}
+	return in, copied
+}
+
 func showRecordings(args []string, std stdio) error {
 	fs, c := clientFlags("recordings", std)
 	var j journalFlags
@@ -208,11 +150,7 @@ func showRecordings(args []string, std stdio) error {
 		return c.journal(j)
 	}
 	return show(c, "recordings", rest, "ID\tSTATE\tSINCE\tRECORDER\tSRS\tPACKETS\tCOPIED\tREASON", func(v recordingRow) string {
-		var in, copied uint64
-		for _, s := range v.Streams {
-			in += s.PacketsIn
-			copied += s.PacketsCopied
-		}
+		in, copied := v.packets()
 		return fmt.Sprintf("%s\t%s\t%s\t%s\t%s\t%d\t%d\t%s", v.ID, v.State, v.Since.Local().Format(time.TimeOnly),
 			v.Recorder, v.SRS, in, copied, v.Reason)
 	})

@@ -1,0 +1,180 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"strings"
+	"time"
+)
+
+// client talks to the HTTP API of a running proxy.
+type client struct {
+	base, tokenFile, ca string
+	json                bool
+	std                 stdio
+}
+
+// defaultSocket is where the packages of distributions have http.socket.
+const defaultSocket = "/run/sidetrack/api.sock"
+
+// clientFlags adds the options that all commands of the API share.
+func clientFlags(name string, std stdio) (*flag.FlagSet, *client) {
+	fs := flags(name)
+	c := &client{std: std}
+	base := os.Getenv("SIDETRACK_API")
+	if base == "" {
+		base = "http://127.0.0.1:8080"
+		if s, err := os.Stat(defaultSocket); err == nil && s.Mode()&os.ModeSocket != 0 {
+			base = "unix://" + defaultSocket
+		}
+	}
+	fs.StringVar(&c.base, "api", base, "`URL` of the proxy's HTTP API, or unix:// and its socket; environment SIDETRACK_API")
+	fs.StringVar(&c.tokenFile, "token-file", "", "`FILE` that holds the token to show; else environment SIDETRACK_TOKEN; none is needed on the proxy's host")
+	fs.StringVar(&c.ca, "ca", "", "PEM `FILE` of those who sign the proxy's certificate; the system's when not given")
+	fs.BoolVar(&c.json, "json", !isTerminal(std.out), "print JSON, one object per line, as is done where the output is no terminal; --json=false prints the table")
+	return fs, c
+}
+
+// open sends a request; timeout 0: an answer may go on for ever. Its error says
+// what went wrong in one line.
+func (c *client) open(ctx context.Context, timeout time.Duration, method, path string, in any, header ...string) (*http.Response, error) {
+	base, transport, err := c.transport()
+	if err != nil {
+		return nil, err
+	}
+	var body io.Reader
+	if in != nil {
+		b, err := json.Marshal(in)
+		if err != nil {
+			return nil, err
+		}
+		body = bytes.NewReader(b)
+	}
+	req, err := http.NewRequestWithContext(ctx, method, base+"/api/v1/"+path, body)
+	if err != nil {
+		return nil, fmt.Errorf("--api %s: not an address such as http://127.0.0.1:8080", c.base)
+	}
+	if body != nil {
+		req.Header.Set("Content-Type", "application/json")
+	}
+	for i := 0; i+1 < len(header); i += 2 {
+		req.Header.Set(header[i], header[i+1])
+	}
+	token, err := c.token()
+	if err != nil {
+		return nil, err
+	}
+	if token != "" {
+		req.Header.Set("Authorization", "Bearer "+token)
+	}
+	resp, err := (&http.Client{Timeout: timeout, Transport: transport}).Do(req)
+	if err != nil {
+		return nil, fmt.Errorf("%w at %s (%w); --api or SIDETRACK_API names another", errNoProxy, c.shown(), cause(err))
+	}
+	if resp.StatusCode < 300 {
+		return resp, nil
+	}
+	defer resp.Body.Close()
+	return nil, c.refused(resp)
+}
+
+// transport is how the API is reached: one connection for one command, so that
+// nothing is left open.
+func (c *client) transport() (base string, t *http.Transport, err error) {
+	t = &http.Transport{DisableKeepAlives: true, Proxy: http.ProxyFromEnvironment}
+	if c.ca != "" {
+		pem, err := os.ReadFile(c.ca)
+		if err != nil {
+			return "", nil, fmt.Errorf("--ca: %w", err)
+		}
+		t.TLSClientConfig = &tls.Config{RootCAs: x509.NewCertPool()}
+		if !t.TLSClientConfig.RootCAs.AppendCertsFromPEM(pem) {
+			return "", nil, fmt.Errorf("--ca %s: holds no certificate", c.ca)
+		}
+	}
+	base = c.shown()
+	if file, unix := strings.CutPrefix(base, "unix://"); unix {
+		t.Proxy = nil
+		t.DialContext = func(ctx context.Context, _, _ string) (net.Conn, error) {
+			return (&net.Dialer{}).DialContext(ctx, "unix", file)
+		}
+		base = "http://localhost"
+	}
+	return base, t, nil
+}
+
+// shown is the API's address as messages have it.
+func (c *client) shown() string {
+	base := strings.TrimRight(c.base, "/")
+	if !strings.Contains(base, "://") {
+		base = "http://" + base
+	}
+	return base
+}
+
+// token is not an option: others on the host would see it.
+func (c *client) token() (string, error) {
+	if c.tokenFile == "" {
+		return os.Getenv("SIDETRACK_TOKEN"), nil
+	}
+	b, err := os.ReadFile(c.tokenFile)
+	if err != nil {
+		return "", fmt.Errorf("--token-file: %w", err)
+	}
+	return strings.TrimSpace(string(b)), nil
+}
+
+// refused is what a problem document says, in one line unless it lists mistakes.
+func (c *client) refused(resp *http.Response) error {
+	out, err := io.ReadAll(io.LimitReader(resp.Body, 1<<20))
+	if err != nil {
+		return fmt.Errorf("reading the answer of %s: %w", c.shown(), err)
+	}
+	var p struct {
+		Detail   string
+		Mistakes []string
+	}
+	switch {
+	case json.Unmarshal(out, &p) != nil || p.Detail == "":
+		return fmt.Errorf("%s answered %s", c.shown(), resp.Status)
+	case resp.StatusCode == http.StatusUnauthorized:
+		return fmt.Errorf("%s; SIDETRACK_TOKEN or --token-file gives one", p.Detail)
+	case len(p.Mistakes) > 0:
+		return errors.New(p.Detail + "\n" + strings.Join(p.Mistakes, "\n"))
+	}
+	return errors.New(p.Detail)
+}
+
+// do asks the API and reads the answer.
+func (c *client) do(method, path string, in any) ([]byte, error) {
+	resp, err := c.open(context.Background(), 15*time.Second, method, path, in)
+	if err != nil {
+		return nil, err
+	}
+	defer resp.Body.Close()
+	out, err := io.ReadAll(resp.Body)
+	if err != nil {
+		return nil, fmt.Errorf("reading the answer of %s: %w", c.shown(), err)
+	}
+	return out, nil
+}
+
+var errNoProxy = errors.New("no proxy answers")
+
+// cause is the innermost error: the address around it is told already.
+func cause(err error) error {
+	for inner := errors.Unwrap(err); inner != nil; inner = errors.Unwrap(err) {
+		err = inner
+	}
+	return err
+}
