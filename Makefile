@@ -89,5 +89,9 @@ soak: build ## mixed SIPp calls for MINUTES (10) at CPS (30) a second with 2 % o
 	SIDETRACK_BIN=$(abspath $(BIN)) SOAK=$(MINUTES) SOAK_CPS=$(if $(filter file,$(origin CPS)),30,$(CPS)) \
 		$(GO) test -tags interop -v -count=1 -timeout 180m -run 'TestSoak' ./tests/interop/...
 
+restart: build ## 500 calls live while their recorder is killed and started again: nothing is missing, or told to the packet
+	SIDETRACK_BIN=$(abspath $(BIN)) RESTART_CALLS=500 \
+		$(GO) test -tags interop -v -count=1 -timeout 10m -run 'TestRecorderRestarts' ./tests/interop/...
+
 clean: ## what the targets above leave behind
 	rm -rf $(BIN) $(OUT) dist

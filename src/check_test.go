@@ -4,6 +4,7 @@ import (
 	"testing"
 	"time"
 
+	"sidetrack/metadata"
 	"sidetrack/src"
 )
 
@@ -50,4 +51,32 @@ func TestChecks(t *testing.T) {
 			t.Errorf("%+v", last.Streams[0])
 		}
 	})
+}
+
+// What one session learns of its SRS has the others ask at once: an SRS that was restarted knows none of them, and may
+// give the ports to which they send to somebody else.
+func TestOneLossHasAllAsk(t *testing.T) {
+	t.Parallel()
+	m := midCall(t, "udp", 2, func(s *setup) { s.ports = 64 })
+	other := m.r.newCall()
+	other.talk()
+	other.begin()
+	second := m.recs[0].Accept()
+	hears(t, other, second)
+	m.c.change(func(cs *metadata.Snapshot) { cs.Callee.Name = "Robert" })
+	m.s.ExpectUpdate().Reply(481)
+	to := m.arrives(t, m.recs[1])
+	in := m.recs[0].Expect("OPTIONS")
+	if in.CallID() != second.Invite.CallID() {
+		t.Errorf("asked in the dialog %s", in.CallID())
+	}
+	in.Reply(481)
+	then := m.recs[1].Accept()
+	hears(t, other, then)
+	other.end()
+	then.End()
+	other.ended(src.Complete)
+	m.c.end()
+	to.End()
+	m.c.ended(src.Complete)
 }

@@ -29,6 +29,7 @@ type condition struct {
 	down     bool      // it did not answer the last probe
 	drained  bool      // by an operator: it gets no sessions
 	sessions int       // that it has now
+	struck   time.Time // when a session was lost with it last
 }
 
 const (
@@ -71,6 +72,19 @@ func (h *health) failed(recorder, srs string) {
 	if c.failures >= failuresTolerated {
 		c.last = h.now().Add(penalty)
 	}
+}
+
+// strike notes that a session was lost with an SRS; struck tells when.
+func (h *health) strike(recorder, srs string) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.of(recorder, srs).struck = h.now()
+}
+
+func (h *health) struck(recorder, srs string) time.Time {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.of(recorder, srs).struck
 }
 
 // busy keeps other sessions from an SRS for as long as it has asked for.

@@ -79,6 +79,7 @@ func (s *Session) lose(l loss) {
 	if !l.alive {
 		s.client.metrics.reached(s.recorder.Name, s.srs, false)
 		s.client.health.failed(s.recorder.Name, s.srs)
+		s.client.health.strike(s.recorder.Name, s.srs)
 	}
 	s.depart(l, s.substitutes(s.target))
 }

@@ -9,7 +9,7 @@ import (
 
 // watch looks after the SRS that has the session. Signs of its death are looked
 // for twice a second: ICMP for the copies, the end of the connection, reports
-// that stay away (reports.go). Such a sign is followed by a question, OPTIONS within the dialog; so is a time
+// that stay away (reports.go), the loss of another session. Such a sign is followed by a question, OPTIONS within the dialog; so is a time
 // without any sign (Recorder.Check). Only the answer decides, except where ICMP
 // goes on although the SRS answers: then its media are dead.
 type watch struct {
@@ -77,7 +77,7 @@ func (w *watch) tick(s *Session) {
 		s.check(min(quickCheck, s.recorder.Timeout), true)
 	case (every > 0 || reported > 0) && w.reports.overdue(reported, s.now()):
 		s.check(s.recorder.Timeout, false)
-	case every > 0 && since >= every:
+	case s.stricken() && since >= quickCheck, every > 0 && since >= every:
 		s.check(s.recorder.Timeout, false)
 	}
 }
@@ -127,6 +127,12 @@ func (s *Session) counted() (rtcp, icmp uint64) {
 		icmp += n.Unreachable
 	}
 	return rtcp, icmp
+}
+
+// stricken tells whether another session was lost with this SRS since it was
+// asked last. It may have been restarted, and give our ports to others.
+func (s *Session) stricken() bool {
+	return s.client.health.struck(s.recorder.Name, s.srs).After(s.watch.asked)
 }
 
 // disconnected tells whether the connection that the dialog was made on is gone.

@@ -14,6 +14,33 @@ type latch struct {
 	confirmed bool       // an expected address was heard
 	natted    netip.Addr // else the first that was
 	strangers uint64
+
+	port  netip.AddrPort // where the client has announced to send RTP from
+	exact bool           // … and does (RFC 4961)
+}
+
+// media is accepts for RTP. Once it has come from the very port that the client
+// announced no other port of its host is heard: after a restart of ours a client
+// may for a moment send the audio of another session to a port that is this
+// one's now.
+func (l *latch) media(from netip.AddrPort) bool {
+	from = netip.AddrPortFrom(from.Addr().Unmap().WithZone(""), from.Port())
+	switch {
+	case from == l.port:
+		l.exact = true
+	case l.exact && from.Addr() == l.port.Addr():
+		l.strangers++
+		return false
+	}
+	return l.accepts(from.Addr())
+}
+
+// announce sets the port that the client sends RTP from.
+func (l *latch) announce(port netip.AddrPort) {
+	port = netip.AddrPortFrom(port.Addr().Unmap().WithZone(""), port.Port())
+	if port != l.port {
+		l.port, l.exact = port, false
+	}
 }
 
 func (l *latch) accepts(from netip.Addr) bool {

@@ -280,6 +280,31 @@ func TestLatch(t *testing.T) {
 	}
 }
 
+// A port of the client's host that is not the announced one is heard as long as
+// that has not been.
+func TestLatchOnThePort(t *testing.T) {
+	at := netip.MustParseAddrPort
+	var l latch
+	l.expect(at("192.0.2.1:4000").Addr())
+	l.announce(at("192.0.2.1:4000"))
+	for i, tt := range []struct {
+		from string
+		want bool
+	}{
+		{"192.0.2.1:5000", true}, // asymmetric, perhaps
+		{"[::ffff:192.0.2.1]:4000", true},
+		{"192.0.2.1:5000", false},
+		{"192.0.2.1:4000", true},
+	} {
+		if got := l.media(at(tt.from)); got != tt.want {
+			t.Errorf("%d: %s accepted: %v", i, tt.from, got)
+		}
+	}
+	if l.announce(at("192.0.2.1:6000")); !l.media(at("192.0.2.1:5000")) {
+		t.Error("the latch does not follow a new SDP")
+	}
+}
+
 func TestSafeName(t *testing.T) {
 	for in, want := range map[string]string{
 		"1": "1", "a_leg": "a_leg", "": "_", ".": "_.", "..": "_..", "../x": "_.._x", "a/b\\c": "a_b_c", "-rf": "_-rf",

@@ -115,7 +115,7 @@ func (s *stream) readSome(conn *net.UDPConn, take func([]byte, netip.AddrPort)) 
 func (s *stream) takeRTP(b []byte, from netip.AddrPort) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.closed || !s.latch.accepts(from.Addr()) {
+	if s.closed || !s.latch.media(from) {
 		return
 	}
 	at := s.now()
@@ -155,6 +155,7 @@ func (s *stream) expect(media, rtcp netip.AddrPort, signalling netip.Addr) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.latch.expect(media.Addr(), signalling)
+	s.latch.announce(media)
 	if rtcp.IsValid() && !rtcp.Addr().IsUnspecified() {
 		s.reports = rtcp
 	}

@@ -81,6 +81,12 @@ func private(n int) string { return fmt.Sprintf("10.77.%d.%d", os.Getpid()%250+1
 // newNamespace makes a network namespace joined to ours by a veth pair, and removes it with the test.
 func newNamespace(t *testing.T) string {
 	t.Helper()
+	return newNamespaceAt(t, inside, outside)
+}
+
+// newNamespaceAt has other addresses for the two ends.
+func newNamespaceAt(t *testing.T, inside, outside string) string {
+	t.Helper()
 	name := fmt.Sprintf("sidetrack-%d", os.Getpid())
 	near, far := fmt.Sprintf("st%da", os.Getpid()%100000), fmt.Sprintf("st%db", os.Getpid()%100000)
 	steps := []string{

@@ -258,19 +258,20 @@ func (c *chat) check(s *site, one, two string) {
 func TestRecorderCutOff(t *testing.T) {
 	root(t)
 	need(t, "ip", "nft")
-	namespace := newNamespace(t)
+	inside, outside := fmt.Sprintf("10.78.%d.1", os.Getpid()%250), fmt.Sprintf("10.78.%d.254", os.Getpid()%250)
+	namespace := newNamespaceAt(t, inside, outside)
 	first := t.TempDir()
 	lost := newRecorder(t, namespace, inside, srsPort, first)
 	ladder := peer.NewLadder(t)
 	caller, pbx := peer.New(t, ladder, "caller", outside), peer.New(t, ladder, "pbx", outside)
-	const check, timeout = 2 * time.Second, 1500 * time.Millisecond
+	const check, timeout = 2 * time.Second, 2 * time.Second
 	s := newSiteOf(t, "", outside, siteKeys{
 		routes:   fmt.Sprintf("  - to: %q\n", pbx.URI("")),
 		srs:      fmt.Sprintf("sip:%s:%d, sip:%s:%d", inside, srsPort, outside, srsPort),
 		recorder: fmt.Sprintf(", check: %v, timeout: %v", check, timeout),
 	})
 	c := newChat(t, caller, pbx, outside, "cut")
-	c.speak(s.at(inside), 5*time.Second)
+	c.speak(s.at(inside+":"), 5*time.Second)
 	for _, rule := range []string{
 		"add table inet cut",
 		"add chain inet cut in { type filter hook input priority 0; policy drop; }",

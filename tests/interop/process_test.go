@@ -179,11 +179,11 @@ func (p *process) say(text string) {
 
 // site is sidetrack with its recorder on one address.
 type site struct {
-	t     *testing.T
-	ip    string
-	dir   string // the recorder's output
-	file  string // the proxy's configuration
-	http  string
+	t    *testing.T
+	ip   string
+	dir  string // the recorder's output
+	file string // the proxy's configuration
+	http string
 
 	proxy, recorder *process
 }
@@ -223,6 +223,7 @@ type siteKeys struct {
 	listeners string // more of them, each behind a comma
 	routes    string // the list
 	recorder  string // more keys of the recorder, each behind a comma
+	journal   string // its file; none when empty
 	srs       string // the list of SRSs; the site's own recorder when empty
 }
 
@@ -249,8 +250,9 @@ recorders:
 recording:
   - recorder: main
 http: {listen: "%[1]s:%[5]d", tokens: [{name: tests, role: admin, token: %[9]s}]}
+journal: {file: "%[10]s"}
 log: {level: info, format: text}
-`, ip, proxyPort, keys.listeners, keys.srs, httpPort, keys.sip, keys.routes, keys.recorder, token)
+`, ip, proxyPort, keys.listeners, keys.srs, httpPort, keys.sip, keys.routes, keys.recorder, token, keys.journal)
 	s.file = filepath.Join(t.TempDir(), "sidetrack.yaml")
 	if err := os.WriteFile(s.file, []byte(yaml), 0o600); err != nil {
 		t.Fatal(err)

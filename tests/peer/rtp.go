@@ -1,6 +1,7 @@
 package peer
 
 import (
+	"cmp"
 	"encoding/binary"
 	"fmt"
 	"net"
@@ -35,6 +36,7 @@ type Media struct {
 	Call, Party string
 	PT          uint8  // payload type of what is sent; set before Talk or Send
 	SSRC        uint32 // of what is sent
+	Stride      uint32 // timestamp units from one packet to the next; Frame when 0
 
 	t         testing.TB
 	rtp, rtcp *net.UDPConn
@@ -198,7 +200,7 @@ func (m *Media) next() Packet {
 	if number == 1 {
 		b[1] |= 0x80 // marker: a talkspurt begins
 	}
-	m.seq, m.stamp = m.seq+1, m.stamp+Frame
+	m.seq, m.stamp = m.seq+1, m.stamp+cmp.Or(m.Stride, Frame)
 	binary.BigEndian.PutUint16(b[2:], m.seq)
 	binary.BigEndian.PutUint32(b[4:], m.stamp)
 	binary.BigEndian.PutUint32(b[8:], m.SSRC)
