@@ -125,7 +125,7 @@ func newCall(s *Server, tx *txn.ServerTx, in *policy.Invite, route *policy.Route
 	c := &Call{
 		id: newToken(), srv: s, lane: tx.Lane, in: in, route: route, callee: to, invite: req,
 		started: received, state: StateTrying, relay: s.cfg.Media.Open(),
-		pending: map[any]struct{}{}, security: newSecurity(route.SRTP),
+		pending: map[any]struct{}{}, security: newSecurity(route.SRTP, s.identity),
 	}
 	c.log = s.cfg.Log.With("call", c.id, "sip_call_id", req.CallID())
 	a, b := &c.legs[sideA], &c.legs[sideB]

@@ -2,9 +2,10 @@ package b2bua
 
 import (
 	"fmt"
-	"slices"
+	"strings"
 
 	"sidetrack/forker"
+	"sidetrack/internal/dtls"
 	"sidetrack/internal/sdp"
 	"sidetrack/internal/srtp"
 	"sidetrack/policy"
@@ -22,6 +23,9 @@ type security struct {
 	suites []srtp.Suite // that we offer
 	taken  []srtp.Suite // that we take of an offer, the best first
 	own    map[ownKey]*srtp.Key
+
+	identity *dtls.Identity // nil: no DTLS
+	active   map[ownSection]bool
 }
 
 // ownKey names a key of ours. It stays for the life of the call, so that the
@@ -30,6 +34,12 @@ type ownKey struct {
 	side   side
 	stream int
 	suite  srtp.Suite
+}
+
+// ownSection names a section towards a side.
+type ownSection struct {
+	side   side
+	stream int
 }
 
 // When a route names no suites few are offered, what is cheap and strong first and
@@ -41,7 +51,7 @@ var (
 	}
 )
 
-func newSecurity(rule *policy.SRTP) security {
+func newSecurity(rule *policy.SRTP, identity func() *dtls.Identity) security {
 	if rule == nil {
 		return security{}
 	}
@@ -54,6 +64,9 @@ func newSecurity(rule *policy.SRTP) security {
 			}
 		}
 		k.taken = k.suites
+	}
+	if rule.Keying == policy.KeyingDTLS || rule.Keying == policy.KeyingEither {
+		k.identity, k.active = identity(), map[ownSection]bool{}
 	}
 	return k
 }
@@ -83,7 +96,7 @@ func (k *security) key(s side, stream int, suite srtp.Suite) *srtp.Key {
 
 // line is the a=crypto line that we go by.
 func (k *security) line(m *sdp.Media) (sdp.Crypto, bool) {
-	if m.DTLS() {
+	if m.DTLS() || k.rule.Keying == policy.KeyingDTLS {
 		return sdp.Crypto{}, false
 	}
 	usable := m.Cryptos()
@@ -100,7 +113,7 @@ func (k *security) line(m *sdp.Media) (sdp.Crypto, bool) {
 // takesOffer tells whether the offer of a side is as the rule wants it.
 func (k *security) takesOffer(s side, d *sdp.Session) error {
 	return k.each(d, func(i int, m *sdp.Media) error {
-		_, keyed := k.line(m)
+		keyed := k.keyed(s, i, m)
 		switch use := k.use(s); {
 		case use == policy.SRTPOff && m.Secure():
 			return unacceptable("SRTP is off towards the " + sideName(s))
@@ -117,8 +130,10 @@ func (k *security) takesOffer(s side, d *sdp.Session) error {
 func (k *security) keyless(i int, m *sdp.Media) error {
 	why := "SRTP is required: no a=crypto"
 	switch problem := m.CryptoProblem(); {
-	case m.DTLS():
+	case m.DTLS() && k.identity == nil:
 		why = "DTLS-SRTP is not taken, a=crypto is"
+	case k.identity != nil && (m.DTLS() || k.rule.Keying == policy.KeyingDTLS):
+		why = "no a=fingerprint that can be checked"
 	case problem != "":
 		why = problem
 	case len(m.Cryptos()) > 0:
@@ -137,6 +152,8 @@ func (k *security) takesAnswer(s side, d *sdp.Session) error {
 			return nil
 		case use == policy.SRTPOff:
 			return unacceptable(fmt.Sprintf("m-line %d: SRTP answered to RTP", i+1))
+		case lines == 0 && k.peer(s, i, m) != nil:
+			return nil
 		case use == policy.SRTPOptional && lines == 0 && !m.Secure():
 			return nil
 		case lines == 0 && !m.Secure():
@@ -177,22 +194,92 @@ func (k *security) dress(to side, i int, m *sdp.Media, answers, before *sdp.Sess
 		return
 	}
 	if offer := sectionOf(answers, i); offer != nil {
-		var keys []sdp.Crypto
-		if c, ok := k.line(offer); ok && m.Port != 0 && k.use(to) != policy.SRTPOff {
-			keys = []sdp.Crypto{{Tag: c.Tag, Key: k.key(to, i, c.Key.Suite)}}
-		}
-		m.Secured(offer.Proto, keys)
+		k.dressAnswer(to, i, m, offer)
 		return
 	}
 	use, last := k.use(to), sectionOf(before, i)
 	secure := use == policy.SRTPRequired || use == policy.SRTPOptional && last != nil && last.Port != 0 && last.Secure()
 	var keys []sdp.Crypto
-	for n, suite := range k.suites {
-		if use != policy.SRTPOff && m.Port != 0 {
-			keys = append(keys, sdp.Crypto{Tag: n + 1, Key: k.key(to, i, suite)})
+	var more []string
+	if use != policy.SRTPOff && m.Port != 0 {
+		for n, suite := range k.suites {
+			if k.rule.Keying != policy.KeyingDTLS {
+				keys = append(keys, sdp.Crypto{Tag: n + 1, Key: k.key(to, i, suite)})
+			}
+		}
+		more = k.fingerprint("actpass")
+	}
+	proto := sdp.SecureProto(m.Proto, secure)
+	if m.Kind == "audio" { // feedback is of no use there, and many phones refuse it
+		proto = strings.TrimSuffix(proto, "F")
+	}
+	if secure && k.rule.Keying == policy.KeyingDTLS && m.IsRTP() {
+		proto = "UDP/TLS/" + proto
+	}
+	if m.Secured(proto, keys, more...); len(more) > 0 {
+		m.SetMux(true) // there is one handshake, for both
+	}
+}
+
+// dressAnswer makes a section the answer to what side to has offered.
+func (k *security) dressAnswer(to side, i int, m, offer *sdp.Media) {
+	use := m.Port != 0 && k.use(to) != policy.SRTPOff
+	if c, ok := k.line(offer); ok && use {
+		m.Secured(offer.Proto, []sdp.Crypto{{Tag: c.Tag, Key: k.key(to, i, c.Key.Suite)}})
+	} else if p := k.peer(to, i, offer); p != nil && use {
+		m.Secured(offer.Proto, nil, k.fingerprint(map[bool]string{true: "active", false: "passive"}[p.Client])...)
+		m.SetMux(true)
+	} else {
+		m.Secured(offer.Proto, nil)
+	}
+	if !offer.Mux() && k.identity != nil {
+		m.SetMux(false) // the other side said so to us
+	}
+}
+
+// fingerprint is what we say of ourselves for DTLS; nothing where that is not used.
+func (k *security) fingerprint(setup string) []string {
+	if k.identity == nil {
+		return nil
+	}
+	return []string{"fingerprint:" + k.identity.Fingerprint, "setup:" + setup}
+}
+
+// peer is the other end of a DTLS association by what a side has said; nil when
+// its keys are not to come that way. Which of us begins is said by a=setup (RFC
+// 5763 §5); one that leaves it to us begins itself, for it may be behind a NAT,
+// unless we have begun before.
+func (k *security) peer(s side, i int, m *sdp.Media) *dtls.Peer {
+	if k.identity == nil {
+		return nil
+	}
+	p := &dtls.Peer{Identity: k.identity, Client: k.active[ownSection{s, i}]}
+	for _, f := range m.Told("fingerprint") {
+		if dtls.Known(f) {
+			p.Fingerprints = append(p.Fingerprints, f)
 		}
 	}
-	m.Secured(sdp.SecureProto(m.Proto, secure), keys)
+	for _, setup := range m.Told("setup") {
+		switch strings.ToLower(setup) {
+		case "active":
+			p.Client = false
+		case "passive":
+			p.Client = true
+		}
+	}
+	for _, id := range m.Told("tls-id") {
+		p.ID = id
+	}
+	if len(p.Fingerprints) == 0 {
+		return nil
+	}
+	return p
+}
+
+// keyed tells whether there are keys to be had from what a side has said.
+func (k *security) keyed(s side, i int, m *sdp.Media) bool {
+	_, ok := k.line(m)
+	return ok || k.peer(s, i, m) != nil
 }
 
 func sectionOf(d *sdp.Session, i int) *sdp.Media {
@@ -207,17 +294,22 @@ func (k *security) protect(r *forker.Remote, s side, i int, m *sdp.Media) {
 	if k.rule == nil {
 		return
 	}
-	c, keyed := k.line(m)
+	c, signalled := k.line(m)
+	peer := k.peer(s, i, m)
 	use := k.use(s)
 	r.Ended = true
-	r.Secure = use == policy.SRTPRequired || use == policy.SRTPOptional && (keyed || m.Secure())
-	if r.Secure && keyed {
+	r.Secure = use == policy.SRTPRequired || use == policy.SRTPOptional && (signalled || peer != nil || m.Secure())
+	switch {
+	case !r.Secure:
+	case signalled:
 		r.Key, r.More, r.Own = c.Key, c.More, k.key(s, i, c.Key.Suite)
+	case peer != nil:
+		k.active[ownSection{s, i}] = peer.Client
+		r.DTLS = peer
 	}
 }
 
 // encrypts tells whether the leg of a side that has said m is encrypted.
-func (k *security) encrypts(s side, m *sdp.Media) bool {
-	_, keyed := k.line(m)
-	return keyed && slices.Contains([]policy.SRTPUse{policy.SRTPOptional, policy.SRTPRequired}, k.use(s))
+func (k *security) encrypts(s side, i int, m *sdp.Media) bool {
+	return k.use(s) != policy.SRTPOff && k.keyed(s, i, m)
 }

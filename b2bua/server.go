@@ -3,9 +3,11 @@ package b2bua
 import (
 	"net/netip"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
+	"sidetrack/internal/dtls"
 	"sidetrack/internal/sip"
 	"sidetrack/internal/sip/transport"
 	"sidetrack/internal/sip/txn"
@@ -28,6 +30,8 @@ type Server struct {
 	bindings   *bindings   // phones that registered through us
 	references *references // dialogs of one leg, by those of the other
 	links      *links      // which calls belong together
+
+	identity func() *dtls.Identity // made when a route first asks for DTLS; nil where the system has no randomness
 }
 
 // laneCalls are the calls of one lane, by their token.
@@ -48,6 +52,13 @@ func NewServer(cfg Config) *Server {
 		s.lanes[i] = laneCalls{byToken: map[string]*Call{}, byDialog: map[dialogKey]*Call{}}
 	}
 	s.metrics = newMetrics(cfg.Registerer, &s.active, s.bindings)
+	s.identity = sync.OnceValue(func() *dtls.Identity {
+		id, err := dtls.NewIdentity()
+		if err != nil {
+			cfg.Log.Error("no certificate for DTLS", "error", err)
+		}
+		return id
+	})
 	return s
 }
 

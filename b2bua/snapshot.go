@@ -26,7 +26,7 @@ func (c *Call) snapshot() metadata.Snapshot {
 	for i := range min(len(a), len(b)) {
 		m := streamOf(i, a[i], b[i])
 		if c.security.rule != nil { // what ends here can be copied
-			m.Secure, m.Keyed = c.security.encrypts(sideA, a[i]) || c.security.encrypts(sideB, b[i]), true
+			m.Secure, m.Keyed = c.security.encrypts(sideA, i, a[i]) || c.security.encrypts(sideB, i, b[i]), true
 		}
 		s.Streams = append(s.Streams, m)
 	}

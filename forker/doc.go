@@ -22,7 +22,8 @@
 // SetRemote has told the key (secure.go), and seal theirs with one of their own
 // (seal.go). Or SRTP ends on each leg (terminate.go): then a packet is opened
 // after step 2 and sealed for the other side in step 3, and one that is not
-// authentic, or comes again, goes nowhere.
+// authentic, or comes again, goes nowhere. Keys come with SetRemote, or by DTLS on
+// the leg itself, whose handshake has a goroutine of its own (handshake.go).
 //
 // While a Tap has no address to send to, its packets go into its backlog
 // instead and leave later through step 4, as if they had just come (backlog.go,

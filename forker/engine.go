@@ -26,6 +26,9 @@ type Engine struct {
 	batch atomic.Int64 // copies that leave as one send now; below 2: none are collected
 	hasty atomic.Int64 // sends of backlogs at full pace left until the next sweep
 
+	handshakes sync.WaitGroup // DTLS, each with a goroutine of its own
+	shaking    atomic.Int64   // of them without keys so far
+
 	// guarded by mu
 	mu        sync.Mutex
 	relays    map[*Relay]struct{}
@@ -133,6 +136,7 @@ func (e *Engine) Close() error {
 	for _, r := range relays { // 2. relays; their ports go to draining
 		r.end(true)
 	}
+	e.handshakes.Wait()
 	for _, p := range e.pools() { // 3. the ports
 		p.closeAll()
 	}

@@ -6,6 +6,7 @@ import (
 	"runtime/debug"
 	"slices"
 
+	"sidetrack/internal/dtls"
 	"sidetrack/internal/srtp"
 )
 
@@ -47,6 +48,7 @@ type Remote struct {
 	Key       *srtp.Key      // what that party protects its RTP with; taps copy the clear packets, the relay passes on what came. Not changed by us.
 	More      []*srtp.Key    // further keys of that party, told apart by their MKI
 	Ended     bool           // SRTP ends here: of a Secure party only what Key opens is passed on, in clear or under the other side's Own
+	DTLS      *dtls.Peer     // with Ended and Secure: the keys come from this association on the media path; Key and Own are not used
 	Own       *srtp.Key      // with Ended and Secure: what we protect with what goes to that party; nil: nothing goes
 }
 
@@ -157,7 +159,7 @@ func (r *Relay) SetRemote(side Side, stream int, remote Remote) {
 	}
 	l := &r.streams[stream].legs[side]
 	r.streams[stream].flows[side].secrecy.set(remote)
-	l.ends(remote)
+	l.ends(r, remote)
 	if remote.Sends && !l.remote.Sends {
 		r.since = r.engine.now()
 	}
@@ -246,6 +248,8 @@ func (r *Relay) end(atOnce bool) {
 		return
 	}
 	for _, s := range r.streams {
+		s.legs[SideA].hangUp()
+		s.legs[SideB].hangUp()
 		r.releaseStream(s)
 	}
 	r.onTimeout = nil

@@ -1,6 +1,10 @@
 package forker
 
-import "net/netip"
+import (
+	"net/netip"
+
+	"sidetrack/internal/dtls"
+)
 
 // routeKind says what becomes of the datagrams of a socket.
 type routeKind uint8
@@ -90,7 +94,8 @@ func (r *route) pass(b []byte, from netip.AddrPort, now int64) {
 			hdr, h = rh, &hdr
 		}
 	}
-	if !r.admit(from, h, muxed, now) {
+	shaking := r.from.srtp != nil && r.from.srtp.dtls != nil && dtls.Is(b)
+	if !r.admit(from, h, muxed || shaking, now) {
 		return
 	}
 	if r.from.srtp != nil {

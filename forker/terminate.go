@@ -3,6 +3,7 @@ package forker
 import (
 	"errors"
 
+	"sidetrack/internal/dtls"
 	"sidetrack/internal/srtp"
 )
 
@@ -14,6 +15,9 @@ type ending struct {
 	in      srtp.Opener
 	sealers []ownSealer  // a key goes on where it was when it comes back
 	out     *srtp.Sealer // one of them; nil: there is no key
+
+	dtls         *association // where the keys come from; nil: they are signalled
+	associations []*association
 }
 
 type ownSealer struct {
@@ -23,7 +27,7 @@ type ownSealer struct {
 
 // ends takes over what SDP says of the leg's SRTP. What was there before stays
 // for when it is encrypted again.
-func (l *leg) ends(r Remote) {
+func (l *leg) ends(relay *Relay, r Remote) {
 	if l.srtp = nil; !r.Ended || !r.Secure || !r.RTPKind {
 		return
 	}
@@ -31,10 +35,20 @@ func (l *leg) ends(r Remote) {
 		l.ended = &ending{in: srtp.Opener{Once: true}}
 	}
 	l.srtp = l.ended
-	if err := l.srtp.in.SetKey(r.Key, r.More...); err != nil {
-		_ = l.srtp.in.SetKey(nil) // never fails
+	if r.DTLS != nil {
+		l.srtp.associate(relay, l, r.DTLS)
+		return
 	}
-	l.srtp.out = l.srtp.sealer(r.Own)
+	l.srtp.dtls = nil
+	l.srtp.key(r.Own, r.Key, r.More...)
+}
+
+// key puts keys in force; nil and nil: none.
+func (e *ending) key(own, theirs *srtp.Key, more ...*srtp.Key) {
+	if err := e.in.SetKey(theirs, more...); err != nil {
+		_ = e.in.SetKey(nil) // never fails
+	}
+	e.out = e.sealer(own)
 }
 
 func (e *ending) sealer(k *srtp.Key) *srtp.Sealer {
@@ -58,6 +72,10 @@ func (e *ending) sealer(k *srtp.Key) *srtp.Sealer {
 // nil when it is to be dropped. b stays as it is.
 func (r *route) opens(b []byte, h *header, control bool) ([]byte, *header) {
 	e := r.from.srtp
+	if e.dtls != nil && dtls.Is(b) && !r.control {
+		e.dtls.heard(r.relay, r.from, b)
+		return nil, nil
+	}
 	var clear []byte
 	var err error
 	switch {

@@ -18,13 +18,16 @@ func (c cursor) legs() *policy.SRTP {
 		}
 		return nil
 	}
-	out := &policy.SRTP{Caller: policy.SRTPOptional, Callee: policy.SRTPOptional}
+	out := &policy.SRTP{Caller: policy.SRTPOptional, Callee: policy.SRTPOptional, Keying: policy.KeyingSDES}
 	side := func(into *policy.SRTPUse) func(cursor) {
 		return func(c cursor) { choose(c, into, policy.SRTPOff, policy.SRTPOptional, policy.SRTPRequired) }
 	}
 	if !c.read(fields{
 		{"caller", side(&out.Caller)},
 		{"callee", side(&out.Callee)},
+		{"keying", func(c cursor) {
+			choose(c, &out.Keying, policy.KeyingSDES, policy.KeyingDTLS, policy.KeyingEither)
+		}},
 		{"suites", func(c cursor) { out.Suites = c.suites() }},
 	}) {
 		return nil
@@ -40,7 +43,7 @@ func (d *decoder) routeLegs(c cursor, i int, own *policy.SRTP) {
 		if r.SRTP = own; !said {
 			r.SRTP = d.cfg.Policy.Registered
 		}
-		if r.SRTP == nil || r.SRTP.Callee != policy.SRTPRequired {
+		if r.SRTP == nil || r.SRTP.Callee != policy.SRTPRequired || r.SRTP.Keying == policy.KeyingDTLS {
 			return
 		}
 		for _, uri := range r.Targets {
@@ -57,5 +60,6 @@ func describeLegs(s *policy.SRTP) string {
 	if s == nil {
 		return ""
 	}
-	return fmt.Sprintf("SRTP ends here: %s towards the caller, %s towards the callee", s.Caller, s.Callee)
+	by := map[policy.Keying]string{policy.KeyingDTLS: ", keys by DTLS", policy.KeyingEither: ", keys by SDES or DTLS"}[s.Keying]
+	return fmt.Sprintf("SRTP ends here: %s towards the caller, %s towards the callee%s", s.Caller, s.Callee, by)
 }

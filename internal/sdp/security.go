@@ -26,10 +26,34 @@ func SecureProto(proto string, secure bool) string {
 // DTLS reports whether the section's keys are exchanged by DTLS (RFC 5764).
 func (m *Media) DTLS() bool { return strings.Contains(strings.ToUpper(m.Proto), "TLS") }
 
+// Told returns the values of all attributes of this name that hold for the
+// section: its own, else those of the session, for attributes that may stand there.
+func (m *Media) Told(name string) []string {
+	if own := m.Attrs(name); len(own) > 0 {
+		return own
+	}
+	return m.session.Attrs(name)
+}
+
+// SetMux has the section say a=rtcp-mux (RFC 5761), or not.
+func (m *Media) SetMux(mux bool) {
+	switch {
+	case mux == m.Mux() || !m.IsRTP():
+	case mux:
+		m.insert(len(m.lines), "a=rtcp-mux")
+	default:
+		m.lines = without(m.lines, func(l line) bool {
+			name, _, ok := l.attr()
+			return ok && (strings.EqualFold(name, "rtcp-mux") || strings.EqualFold(name, "rtcp-mux-only"))
+		})
+	}
+}
+
 // Secured replaces how the section's media are protected: its protocol, and all
-// attributes of keying by the given a=crypto. Attributes at session level go as
-// well: each section says for itself what holds. Sections that are not RTP stay.
-func (m *Media) Secured(proto string, cryptos []Crypto) {
+// attributes of keying by the given a=crypto and further attributes, without
+// "a=". Attributes at session level go as well: each section says for itself what
+// holds. Sections that are not RTP stay.
+func (m *Media) Secured(proto string, cryptos []Crypto, more ...string) {
 	if !m.IsRTP() {
 		return
 	}
@@ -38,6 +62,9 @@ func (m *Media) Secured(proto string, cryptos []Crypto) {
 	m.setProto(proto)
 	for _, c := range cryptos {
 		m.insert(len(m.lines), "a="+c.Attribute())
+	}
+	for _, a := range more {
+		m.insert(len(m.lines), "a="+a)
 	}
 }
 

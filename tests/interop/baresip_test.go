@@ -160,6 +160,7 @@ auplay_srate 8000
 ausrc_channels 1
 auplay_channels 1
 rtp_ports %[5]d-%[6]d
+rtcp_mux yes
 snd_path %[3]s
 %[9]s
 ctrl_tcp_listen %[7]s

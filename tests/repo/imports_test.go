@@ -10,15 +10,16 @@ import (
 // package and all below it. b2bua and src are strangers to each other: internal/app joins them.
 var directions = map[string][]string{
 	"cmd/sidetrack":     {"internal/app", "internal/config", "internal/recorder", "internal/demo", "internal/store", "internal/lint"},
-	"b2bua":             {"internal/sip…", "internal/sdp", "internal/srtp", "forker", "metadata", "policy"},
+	"b2bua":             {"internal/dtls", "internal/sip…", "internal/sdp", "internal/srtp", "forker", "metadata", "policy"},
 	"src":               {"internal/sip…", "internal/sdp", "internal/srtp", "forker", "metadata", "policy"},
-	"forker":            {"internal/srtp", "internal/audio"},
+	"forker":            {"internal/dtls", "internal/srtp", "internal/audio"},
 	"metadata":          {},
 	"policy":            {},
 	"internal/api":      {},
 	"internal/audio":    {},
 	"internal/lint":     {"metadata", "internal/sip…", "internal/sdp"},
 	"internal/sdp":      {"internal/srtp"},
+	"internal/dtls":     {"internal/srtp"},
 	"internal/srtp":     {},
 	"internal/sip…":     {"internal/sip…"},
 	"internal/config":   {"policy", "metadata", "internal/audio"},
