@@ -120,12 +120,12 @@ func read(reply *dns.Msg, kind uint16) answer {
 				a.addrs = append(a.addrs, addr)
 			}
 		case *dns.SRV:
-			if rr.Target != "." { // "." means: not offered here (RFC 2782)
-				a.srv = append(a.srv, srv{plainName(rr.Target), rr.Port, rr.Priority, rr.Weight})
+			if target := plainName(rr.Target); target != "" { // "." means: not offered here (RFC 2782)
+				a.srv = append(a.srv, srv{target, rr.Port, rr.Priority, rr.Weight})
 			}
 		case *dns.NAPTR:
-			if strings.EqualFold(rr.Flags, "s") {
-				a.naptr = append(a.naptr, naptr{strings.ToUpper(rr.Service), plainName(rr.Replacement), rr.Order, rr.Preference})
+			if next := plainName(rr.Replacement); strings.EqualFold(rr.Flags, "s") && next != "" {
+				a.naptr = append(a.naptr, naptr{strings.ToUpper(rr.Service), next, rr.Order, rr.Preference})
 			}
 		}
 	}
