@@ -26,6 +26,7 @@ type Wanted struct {
 	Decide   *Ask          // who is asked about it first; nil: nobody
 	Once     bool          // not when another call of the same conversation is recorded by it
 
+	Media    []string      // kinds of m-lines; nil: audio
 	Announce *Announcement // heard before the call or when it is recorded; nil: nothing
 }
 
@@ -52,7 +53,7 @@ func (r *Rule) wanted() []Wanted {
 	var out []Wanted
 	for _, name := range append([]string{r.Recorder}, r.Also...) {
 		w := Wanted{
-			Rule: r.Name, Recorder: name, Tracks: r.Tracks, Start: r.Start, OnHold: r.OnHold, Tone: r.Tone, Announce: r.Announce, Once: r.Once, Decide: r.Decide, Controls: r.Controls,
+			Rule: r.Name, Recorder: name, Tracks: r.Tracks, Start: r.Start, OnHold: r.OnHold, Tone: r.Tone, Announce: r.Announce, Media: r.Media, Once: r.Once, Decide: r.Decide, Controls: r.Controls,
 			Required: (r.Required || r.OnUnrecorded == OnUnrecordedReject) && r.demands(name),
 			HangUp:   r.OnUnrecorded == OnUnrecordedHangUp && r.demands(name), After: r.UnrecordedAfter,
 		}

@@ -93,6 +93,7 @@ type Rule struct {
 	Decide   *Ask      // who is asked about its calls; nil: nobody
 	Once     bool      // a conversation that passes us several times is recorded once
 
+	Media    []string      // kinds of m-lines that are copied (audio, video, text); nil: audio
 	Announce *Announcement // heard before the call or when it is recorded; nil: nothing
 }
 

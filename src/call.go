@@ -93,7 +93,7 @@ func (k *call) plan() {
 func (k *call) wish(d *policy.Wanted) wish {
 	return wish{
 		recorder: k.client.recorder(d.Recorder), recorderName: d.Recorder, name: d.Recorder, rule: d.Rule,
-		tracks: d.Tracks, onHold: d.OnHold, required: d.Required, start: d.Start,
+		tracks: d.Tracks, media: d.Media, onHold: d.OnHold, required: d.Required, start: d.Start,
 		guard: guard{on: d.HangUp, limit: d.After}, tone: d.Tone, announcement: d.Announce,
 	}
 }

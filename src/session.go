@@ -33,6 +33,7 @@ type wish struct {
 	recorderName, name string
 	rule               string
 	tracks             policy.Tracks
+	media              []string // kinds of m-lines; nil: audio
 	onHold             policy.OnHold
 	start              policy.Start
 	tone               *policy.Tone         // nil: none
@@ -138,7 +139,7 @@ func newSession(k *call, w wish) *Session {
 	s := &Session{
 		client: k.client, call: k, lane: k.lane, recorder: w.recorder, name: w.name, rule: w.rule,
 		required: w.required, onHold: w.onHold, notify: w.notify, guard: w.guard, cs: k.cs, state: metadata.StateStarting,
-		streams: streams{tracks: w.tracks}, added: w.particulars,
+		streams: streams{tracks: w.tracks, media: w.media}, added: w.particulars,
 	}
 	s.announcement = w.announcement
 	if w.tone != nil {

@@ -16,7 +16,8 @@ type stream struct {
 	// Set once.
 	label string // a=label, and the label of its metadata
 	party metadata.PartyRole
-	index int // m-line of the call
+	kind  string // audio, video or text
+	index int    // m-line of the call
 	flow  forker.Flow
 
 	// What the call does.
@@ -96,7 +97,7 @@ func (st *stream) closeTap() {
 // section is the stream's m-line in a description of ours.
 func (st *stream) section(sending bool) sdp.OfferMedia {
 	m := sdp.OfferMedia{
-		Kind: "audio", Proto: "RTP/AVP", Formats: st.formats, Label: st.label, Ptime: st.ptime, Direction: sdp.Inactive,
+		Kind: st.kind, Proto: "RTP/AVP", Formats: st.formats, Label: st.label, Ptime: st.ptime, Direction: sdp.Inactive,
 	}
 	if st.gone || st.tap == nil {
 		m.Formats, m.Ptime = st.formats[:1], "" // an m-line needs a format, also when it is disabled

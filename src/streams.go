@@ -13,14 +13,15 @@ import (
 type streams struct {
 	all       []*stream
 	tracks    policy.Tracks
+	media     []string // kinds of m-lines that are copied; nil: audio
 	transcode Transcode
-	dialect   Dialect     // who gets which label
-	secure    bool        // what the call encrypts may be copied
-	audio     []audioLine // the call's audio m-lines, in the order in which they appeared
+	dialect   Dialect // who gets which label
+	secure    bool    // what the call encrypts may be copied
+	lines     []line  // the call's m-lines that are copied, audio first as they appeared
 }
 
-// audioLine is what must be remembered of an audio m-line of the call.
-type audioLine struct {
+// line is what must be remembered of an m-line of the call.
+type line struct {
 	index  int
 	twoWay bool // both parties have been sending at once
 }
@@ -32,12 +33,9 @@ type audioLine struct {
 // not meant for the other. A call that has been one-way from its beginning (an
 // announcement, early media) is not held.
 func (l *streams) follow(cs metadata.Snapshot) {
-	for _, m := range cs.Streams {
-		if m.Kind != "audio" {
-			continue
-		}
+	for _, m := range l.copied(cs.Streams) {
 		ordinal := l.ordinal(m.Index)
-		line := &l.audio[ordinal]
+		line := &l.lines[ordinal]
 		both := m.Caller.Sends && m.Callee.Sends
 		line.twoWay = line.twoWay || both
 		held := line.twoWay && !both
@@ -53,7 +51,7 @@ func (l *streams) follow(cs metadata.Snapshot) {
 	}
 	for _, st := range l.all {
 		st.gone = st.gone || !slices.ContainsFunc(cs.Streams, func(m metadata.MediaStream) bool {
-			return m.Index == st.index && m.Kind == "audio"
+			return m.Index == st.index && m.Kind == st.kind
 		})
 		if st.gone {
 			st.closeTap()
@@ -64,16 +62,18 @@ func (l *streams) follow(cs metadata.Snapshot) {
 // take brings one direction up to date; a new one gets an m-line at the end.
 func (l *streams) take(party metadata.PartyRole, ordinal int, m metadata.MediaStream, f metadata.Flow, held bool) {
 	st := l.find(party, m.Index)
-	usable := (!m.Secure || m.Keyed && l.secure) && describable(f.Formats) && l.transcode.renders(f.Formats)
+	usable := (!m.Secure || m.Keyed && l.secure) && describable(f.Formats) && (m.Kind != kindAudio || l.transcode.renders(f.Formats))
 	if st == nil {
 		if !usable {
 			return
 		}
-		st = &stream{label: l.dialect.label(party, ordinal), party: party, index: m.Index, flow: forker.AB}
+		st = &stream{label: l.dialect.label(party, ordinal), party: party, kind: m.Kind, index: m.Index, flow: forker.AB}
 		if party == metadata.Callee {
 			st.flow = forker.BA
 		}
-		st.transcode = l.transcode
+		if m.Kind == kindAudio {
+			st.transcode = l.transcode
+		}
 		l.all = append(l.all, st)
 	}
 	st.gone, st.held = !usable, held
@@ -96,12 +96,31 @@ func describable(formats []metadata.Format) bool {
 }
 
 func (l *streams) ordinal(index int) int {
-	i := slices.IndexFunc(l.audio, func(a audioLine) bool { return a.index == index })
+	i := slices.IndexFunc(l.lines, func(o line) bool { return o.index == index })
 	if i < 0 {
-		l.audio = append(l.audio, audioLine{index: index})
-		i = len(l.audio) - 1
+		l.lines = append(l.lines, line{index: index})
+		i = len(l.lines) - 1
 	}
 	return i
+}
+
+// kindAudio is the m-line of which recorders tell the parties by label: it comes
+// first, wherever it stands in the call.
+const kindAudio = "audio"
+
+// copied are the m-lines of the kinds that are copied, audio first.
+func (l *streams) copied(all []metadata.MediaStream) (out []metadata.MediaStream) {
+	for _, m := range all {
+		if m.Kind == kindAudio && (l.media == nil || slices.Contains(l.media, kindAudio)) {
+			out = append(out, m)
+		}
+	}
+	for _, m := range all {
+		if m.Kind != kindAudio && slices.Contains(l.media, m.Kind) {
+			out = append(out, m)
+		}
+	}
+	return out
 }
 
 func (l *streams) find(party metadata.PartyRole, index int) *stream {

@@ -3,6 +3,7 @@ package config
 import (
 	"fmt"
 	"os"
+	"slices"
 	"time"
 
 	"sidetrack/internal/audio"
@@ -41,6 +42,21 @@ func (d *decoder) announce(c cursor) *policy.Announcement {
 		c.failf("names no file; write the name of a WAV file")
 	}
 	return a
+}
+
+// kinds reads which m-lines are copied.
+func (c cursor) kinds() (list []string) {
+	for _, item := range c.words("audio, video or text") {
+		kind, ok := item.oneOf("audio", "video", "text")
+		switch {
+		case !ok:
+		case slices.Contains(list, kind):
+			item.failf("%s is listed twice", item.show())
+		default:
+			list = append(list, kind)
+		}
+	}
+	return list
 }
 
 // readAnnouncement reads a WAV file of 16-bit PCM as mono.

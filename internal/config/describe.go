@@ -337,6 +337,9 @@ func outcome(r policy.Rule) string {
 		}
 		parts = append(parts, fmt.Sprintf("if %s says so within %s, without its answer %s", a.URL, short(a.Timeout), otherwise))
 	}
+	if r.Media != nil {
+		parts = append(parts, strings.Join(r.Media, " and "))
+	}
 	if r.Announce != nil {
 		parts = append(parts, announceWords(r.Announce))
 	}

@@ -49,6 +49,7 @@ func (d *decoder) rule(c cursor, i int) (policy.Rule, bool) {
 		}},
 		{"controls", func(c cursor) { r.Controls = c.controls() }},
 		{"decide", func(c cursor) { r.Decide = d.ask(c) }},
+		{"media", func(c cursor) { r.Media = c.kinds() }},
 		{"announce", func(c cursor) { r.Announce = d.announce(c) }},
 		{"tone", func(c cursor) { r.Tone = c.tone() }},
 		{"on_hold", func(c cursor) { choose(c, &r.OnHold, policy.OnHoldPause, policy.OnHoldIgnore) }},
@@ -64,7 +65,7 @@ func (d *decoder) rule(c cursor, i int) (policy.Rule, bool) {
 		c.failf("is required and waits for somebody to start it; remove required: true or start: %s", policy.StartManual)
 	}
 	if r.Recorder == policy.NoRecorder {
-		for _, key := range []string{"tracks", "start", "required", "on_unrecorded", "on_hold", "announce", "tone", "controls", "decide", "once", "continue"} {
+		for _, key := range []string{"tracks", "start", "required", "on_unrecorded", "on_hold", "media", "announce", "tone", "controls", "decide", "once", "continue"} {
 			if v := c.n.get(key); v != nil {
 				d.warnf(v.line, join(c.path, key), "has no effect: the rule records nothing (recorder: %s)", policy.NoRecorder)
 			}

@@ -144,7 +144,7 @@ func (s *Session) Answer() []byte {
 		if media.Direction == "inactive" {
 			direction = "inactive"
 		}
-		line := Line{Media: s.Streams[media.Label], Direction: direction, Label: media.Label}
+		line := Line{Media: s.Streams[media.Label], Direction: direction, Label: media.Label, Kind: media.Kind}
 		if _, err := fmt.Sscan(media.Formats[0], &line.Payload); err != nil {
 			s.Recorder.t.Errorf("%s: payload type %q", s.Recorder.Name, media.Formats[0])
 		}

@@ -123,6 +123,7 @@ type Line struct {
 	Map       string // rtpmap value such as "iLBC/8000"
 	Label     string
 	Proto     string   // "": RTP/AVP
+	Kind      string   // "": audio
 	Extra     []string // further a= values
 }
 
@@ -145,7 +146,11 @@ func BuildSDP(version int, lines ...Line) []byte {
 		if proto == "" {
 			proto = "RTP/AVP"
 		}
-		fmt.Fprintf(&b, "m=audio %d %s %d\r\n", port, proto, l.Payload)
+		kind := l.Kind
+		if kind == "" {
+			kind = "audio"
+		}
+		fmt.Fprintf(&b, "m=%s %d %s %d\r\n", kind, port, proto, l.Payload)
 		if l.Zero {
 			b.WriteString("c=IN IP4 0.0.0.0\r\n")
 		}
