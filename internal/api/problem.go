@@ -80,8 +80,6 @@ func problems(next *http.ServeMux) http.Handler {
 			w.Header().Set("Allow", allow)
 		}
 		switch {
-		case rec.status >= 300 && rec.status < 400:
-			next.ServeHTTP(w, r)
 		case rec.status == http.StatusMethodNotAllowed:
 			problem(w, rec.status, r.Method+" is not allowed here")
 		default:
