@@ -121,6 +121,9 @@ func (c *call) refer(to, by string) *peer.Incoming {
 	c.st.t.Helper()
 	out := c.right.Send("REFER", peer.With("Refer-To", to), peer.With("Referred-By", by), peer.With("Contact", c.st.callee.Contact("udp")))
 	in := c.left.Expect("REFER")
+	if in.Get("Referred-By") != by {
+		c.st.t.Errorf("Referred-By %q arrived as %q", by, in.Get("Referred-By"))
+	}
 	in.Reply(202)
 	out.Expect(202)
 	c.notify("SIP/2.0 100 Trying")
