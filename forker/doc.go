@@ -5,7 +5,7 @@
 // is the media of one call: for each m-line (Stream) an even/odd pair of ports
 // towards either Side, and two Flows, AB (caller to callee) and BA. A Tap is
 // the copy of one Flow, sent from ports of its own to the address that the
-// recorder has signalled. What the parties exchange passes bit for bit; towards
+// recorder has signalled. What the parties exchange passes as it is; towards
 // the recorder a Tap is an RTP endpoint with its own SSRC, CNAME, sequence and
 // timestamp space and its own RTCP (RFC 7866 §8.2.3).
 //
@@ -27,9 +27,15 @@
 //
 // While a Tap has no address to send to, its packets go into its backlog
 // instead and leave later through step 4, as if they had just come (backlog.go,
-// catchup.go). By rule telephone-events, or all audio of a pause, leave as the
-// codec's silence on a running clock (mask.go). Copies may be collected and
+// catchup.go). By rule telephone-events, or all audio of a pause or a mask, leave
+// as the codec's silence, or beeps, on a running clock (mask.go). What a recorder
+// does not take is turned into G.711 (transcode.go). Copies may be collected and
 // leave a few at a time (batch.go).
+//
+// Where a rule asks for it, and only there, a flow has an alteration (alter.go)
+// between steps 2 and 3: keys are told and perhaps left out (digits.go), a tone is
+// mixed in (tone.go), an announcement is heard in the place of the flow
+// (announce.go). Everywhere else what passes passes bit for bit.
 //
 // Packets of which nothing more is asked than to be sent on and copied, in order,
 // take a lane from step 2 on (lane.go): what those steps would decide is data by
