@@ -22,7 +22,7 @@ LDFLAGS  := -s -w -X main.release=$(VERSION) -X main.commit=$(COMMIT)
 GOFILES   = $(shell git ls-files --cached --others --exclude-standard '*.go')
 
 .DEFAULT_GOAL := help
-.PHONY: help build test race scenario interop conformance lint fuzz-short bench bench-media bench-engines demo image load bench-cps overload load-sipp soak clean
+.PHONY: help build test race scenario interop conformance lint fuzz-short bench bench-media bench-engines demo image load bench-cps overload load-sipp restart soak clean
 
 help: ## show this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)

@@ -3,6 +3,7 @@ package src_test
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
 	"fmt"
 	"log/slog"
 	"net/netip"
@@ -73,7 +74,8 @@ type setup struct {
 	further      []src.Recorder // others that the rule may name
 	maxStreams   int
 	decide       func(context.Context, *policy.Ask, src.Question) (src.Answer, error)
-	secondSocket bool // the recorder's socket is one on 127.0.0.9
+	tls          *tls.Config // of our connections; nil: none
+	secondSocket bool        // the recorder's socket is one on 127.0.0.9
 }
 
 var nextPorts atomic.Int32
@@ -97,7 +99,7 @@ func newRig(t *testing.T, srs []string, opts ...func(*setup)) *rig {
 		}
 	})
 	log := slog.New(slog.NewTextHandler(r.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
-	layer, tr := r.stack(log, s.ports)
+	layer, tr := r.stack(log, s.ports, s.tls)
 	if s.secondSocket {
 		l, err := tr.Listen("tcp://127.0.0.9:0", "")
 		if err != nil {
@@ -132,10 +134,10 @@ func (r *rig) close() {
 }
 
 // stack makes the SIP layers and the media plane; they are closed after the client.
-func (r *rig) stack(log *slog.Logger, ports int) (*txn.Layer, *transport.Layer) {
+func (r *rig) stack(log *slog.Logger, ports int, own *tls.Config) (*txn.Layer, *transport.Layer) {
 	r.t.Helper()
 	var layer *txn.Layer
-	tr := transport.New(transport.Config{Log: log, OnMessage: func(in transport.Inbound) { layer.Receive(in) }})
+	tr := transport.New(transport.Config{Log: log, TLS: own, OnMessage: func(in transport.Inbound) { layer.Receive(in) }})
 	layer = txn.New(txn.Config{
 		Log: log, Lanes: 2, T1: 50 * time.Millisecond, Transport: tr,
 		Resolver: resolve.New(resolve.Config{Servers: []string{"127.0.0.1:1"}, Timeout: 300 * time.Millisecond}),

@@ -1,0 +1,210 @@
+package src_test
+
+import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"io"
+	"math/big"
+	"net"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"sidetrack/metadata"
+	"sidetrack/src"
+	"sidetrack/tests/peer"
+)
+
+// authority is a certificate authority of a test.
+type authority struct {
+	t    *testing.T
+	key  *ecdsa.PrivateKey
+	cert *x509.Certificate
+	pool *x509.CertPool
+}
+
+func newAuthority(t *testing.T) *authority {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	a := &authority{t: t, key: key, pool: x509.NewCertPool()}
+	a.cert = &x509.Certificate{
+		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "test CA"}, IsCA: true, BasicConstraintsValid: true,
+		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour), KeyUsage: x509.KeyUsageCertSign,
+	}
+	der, err := x509.CreateCertificate(rand.Reader, a.cert, a.cert, key.Public(), key)
+	if err == nil {
+		a.cert, err = x509.ParseCertificate(der)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	a.pool.AddCert(a.cert)
+	return a
+}
+
+// issue makes a certificate for an address that is good until then.
+func (a *authority) issue(ip string, until time.Time) tls.Certificate {
+	a.t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		a.t.Fatal(err)
+	}
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(2), IPAddresses: []net.IP{net.ParseIP(ip)}, NotBefore: time.Now().Add(-time.Hour), NotAfter: until,
+		KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth},
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, a.cert, key.Public(), a.key)
+	if err != nil {
+		a.t.Fatal(err)
+	}
+	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}
+}
+
+// behindTLS gives the URI of a TLS port before the recorder's TCP port. Who connects there must show a certificate of
+// that authority, where there is one.
+func behindTLS(t *testing.T, rec *peer.Recorder, cert tls.Certificate, clients *authority) string {
+	t.Helper()
+	cfg := &tls.Config{Certificates: []tls.Certificate{cert}}
+	if clients != nil {
+		cfg.ClientCAs, cfg.ClientAuth = clients.pool, tls.RequireAndVerifyClientCert
+	}
+	l, err := tls.Listen("tcp", srsHost+":0", cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var running sync.WaitGroup
+	t.Cleanup(func() {
+		l.Close()
+		running.Wait()
+	})
+	running.Go(func() {
+		for {
+			conn, err := l.Accept()
+			if err != nil {
+				return
+			}
+			running.Go(func() { join(conn, rec.Addr().String()) })
+		}
+	})
+	return "sip:" + l.Addr().String() + ";transport=tls"
+}
+
+// join passes bytes between a connection and an address until either side ends.
+func join(conn net.Conn, to string) {
+	defer conn.Close()
+	if conn.(*tls.Conn).Handshake() != nil {
+		return
+	}
+	far, err := net.Dial("tcp", to)
+	if err != nil {
+		return
+	}
+	defer far.Close()
+	done := make(chan struct{}, 2)
+	pass := func(a, b net.Conn) {
+		_, _ = io.Copy(a, b) // its end is what counts
+		done <- struct{}{}
+	}
+	go pass(conn, far)
+	go pass(far, conn)
+	<-done
+	conn.Close()
+	far.Close()
+	<-done
+}
+
+func trusting(a *authority, own ...tls.Certificate) func(*setup) {
+	return func(s *setup) { s.tls = &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: a.pool, Certificates: own} }
+}
+
+var soon = time.Now().Add(time.Hour)
+
+// TLS with a certificate of our own that the SRS demands. Its Contact names no transport: ACK, updates and BYE stay on
+// the connection. The SRS drops it in mid-dialog: the session goes on over a new one.
+func TestTLS(t *testing.T) {
+	t.Parallel()
+	ca := newAuthority(t)
+	rec := newSRS(t, "srs", "tcp")
+	uri := behindTLS(t, rec, ca.issue(srsHost, soon), ca)
+	r := newRig(t, []string{uri}, trusting(ca, ca.issue(ourHost, soon)))
+	c := r.newCall()
+	c.talk()
+	c.begin()
+	contact := peer.With("Contact", "<sip:srs@"+srsHost+">;+sip.srs")
+	s := rec.AcceptInvite(rec.Expect("INVITE"), contact)
+	if via := s.Invite.Get("Via"); !strings.HasPrefix(via, "SIP/2.0/TLS ") {
+		t.Errorf("Via: %s", via)
+	}
+	hears(t, c, s)
+	c.spoken(250) // past the quiet time after the start
+	rec.DropConnections()
+	rec.Expect("OPTIONS").Reply(200)
+	c.change(func(cs *metadata.Snapshot) { cs.Callee.Name = "Robert" })
+	in := s.ExpectUpdate()
+	in.Reply(200, peer.WithSDP(s.Answer()), contact)
+	for _, m := range []*peer.Incoming{in, in.ExpectOther("ACK")} {
+		if via := m.Get("Via"); !strings.HasPrefix(via, "SIP/2.0/TLS ") {
+			t.Errorf("%s: Via: %s", m.Method(), via)
+		}
+	}
+	hears(t, c, s)
+	finish(t, c, s)
+	if v := r.last(c.view().ID); v.Moves != 0 || len(v.View.Attempts) != 1 {
+		t.Errorf("%+v", v)
+	}
+}
+
+// Certificates that are not to be believed: the session goes to nobody, and the log says why.
+func TestTLSRefusals(t *testing.T) {
+	for name, tt := range map[string]struct {
+		ip    string
+		until time.Time
+		other bool // of an authority that we do not know
+		bare  bool // we have no certificate of our own, and the SRS wants one
+		why   string
+	}{
+		"expired":      {ip: srsHost, until: time.Now().Add(-time.Minute), why: "expired"},
+		"another name": {ip: "127.0.0.77", until: soon, why: "certificate is valid for 127.0.0.77, not " + srsHost},
+		"another CA":   {ip: srsHost, until: soon, other: true, why: "unknown authority"},
+		"none of ours": {ip: srsHost, until: soon, bare: true, why: "certificate required"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			ca, issuer := newAuthority(t), (*authority)(nil)
+			if issuer = ca; tt.other {
+				issuer = newAuthority(t)
+			}
+			var clients *authority
+			if tt.bare {
+				clients = ca
+			}
+			rec := newSRS(t, "srs", "tcp")
+			r := newRig(t, []string{behindTLS(t, rec, issuer.issue(tt.ip, tt.until), clients)}, trusting(ca))
+			c := r.newCall()
+			c.talk()
+			c.begin()
+			v := c.ended(src.Failed)
+			if len(v.Attempts) != 1 || !strings.Contains(v.Attempts[0].Reason, tt.why) && !tt.bare {
+				t.Errorf("attempts: %+v", v.Attempts)
+			}
+			if !tt.bare && !strings.Contains(r.log.String(), tt.why) {
+				t.Errorf("the log does not say %q", tt.why)
+			}
+			if n := r.metric(t, "sidetrack_srs_attempts_total"); n != 1 {
+				t.Errorf("%v attempts counted", n)
+			}
+			if in := rec.Maybe("INVITE", 0); in != nil {
+				t.Error("INVITE to who is not to be believed")
+			}
+			c.end()
+		})
+	}
+}
