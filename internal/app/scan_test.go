@@ -217,4 +217,3 @@ func TestScanOfTheWholeInterface(t *testing.T) {
 	bye.Expect(200)
 	s.eventually("the call has lived until its end", func() bool { return len(s.items("/api/v1/calls")) == 0 })
 }
-
