@@ -64,6 +64,7 @@ type Load struct {
 	stop     atomic.Bool
 	running  sync.WaitGroup
 	failures atomic.Uint64
+	sent     atomic.Uint64 // packets so far
 }
 
 // stream is one direction of a call as it is sent.

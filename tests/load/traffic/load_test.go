@@ -21,10 +21,14 @@ func TestWhatArrivesIsToldExactly(t *testing.T) {
 	}
 	l.Start(7, AB, cfg.RecorderOf(7, AB))
 	l.Start(8, AB, cfg.Party(8, AB)) // back to the sender
+	sent := func(more uint64) {
+		for until := l.sent.Load() + more; l.sent.Load() < until; time.Sleep(time.Millisecond) {
+		}
+	}
 	l.Begin()
-	time.Sleep(200 * time.Millisecond)
+	sent(400)
 	l.End()
-	time.Sleep(50 * time.Millisecond)
+	sent(100)
 	if err := l.Close(); err != nil {
 		t.Fatal(err)
 	}

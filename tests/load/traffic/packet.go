@@ -74,6 +74,7 @@ func (s *sender) send(fd int, streams []*stream) {
 		}
 		n++
 	}
+	s.load.sent.Add(uint64(n))
 	for left := s.messages[:n]; len(left) > 0; {
 		sent, _, errno := unix.RawSyscall6(unix.SYS_SENDMMSG, uintptr(fd), uintptr(unsafe.Pointer(&left[0])), uintptr(len(left)), 0, 0, 0)
 		switch errno {
