@@ -123,7 +123,7 @@ type branch struct {
 func newCall(s *Server, tx *txn.ServerTx, in *policy.Invite, route *policy.Route, to *callee, received time.Time) *Call {
 	req := tx.Request
 	c := &Call{
-		id: newToken(), srv: s, lane: tx.Lane, in: in, route: route, callee: to, invite: req,
+		id: newTokenOn(tx.Lane, s.cfg.Txn), srv: s, lane: tx.Lane, in: in, route: route, callee: to, invite: req,
 		started: received, state: StateTrying, relay: s.cfg.Media.Open(),
 		pending: map[any]struct{}{}, security: newSecurity(route.SRTP, s.identity),
 	}

@@ -4,6 +4,8 @@ import (
 	"crypto/rand"
 	"encoding/base32"
 	"strings"
+
+	"sidetrack/internal/sip/txn"
 )
 
 var tokenEncoding = base32.NewEncoding("abcdefghijklmnopqrstuvwxyz234567").WithPadding(base32.NoPadding)
@@ -16,6 +18,16 @@ func newToken() string {
 	var b [10]byte
 	rand.Read(b[:]) // never fails (crypto/rand)
 	return tokenEncoding.EncodeToString(b[:])
+}
+
+// newTokenOn makes one whose lane is the call's: its recording is handled there,
+// after the message that it is about, and without waking another goroutine.
+func newTokenOn(lane *txn.Lane, layer *txn.Layer) string {
+	for {
+		if id := newToken(); layer.LaneFor(id) == lane {
+			return id
+		}
+	}
 }
 
 // contactUser is the user part of our Contact towards side s.
