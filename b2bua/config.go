@@ -33,8 +33,9 @@ type Config struct {
 	Transport *transport.Layer
 	Txn       *txn.Layer
 	Media     *forker.Engine
-	Policy    func() *policy.Engine // current rules; called once per new call
-	Recorder  Recorder              // nil: nothing is recorded
+	Interface func(listener string) string // of the media of legs by that socket; nil: the first one
+	Policy    func() *policy.Engine        // current rules; called once per new call
+	Recorder  Recorder                     // nil: nothing is recorded
 	Log       *slog.Logger
 
 	Trusted  []netip.Prefix // who may start a dialog; empty: everyone

@@ -56,6 +56,7 @@ type Route struct {
 	NoAnswer        time.Duration // how long a target may ring before the next is asked; 0: until Timer C
 	FollowRedirects bool          // the Contacts of a 3xx are asked; else the caller gets it
 	Headers         []RouteHeader // set in what goes out by this route
+	Network         string        // of the media towards the target; "": the first
 	Auth            *Credentials  // shown to targets that ask calls for them; nil: the caller is asked
 	SRTP            *SRTP         // where SRTP ends; nil: it passes
 }

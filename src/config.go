@@ -85,6 +85,7 @@ type Recorder struct {
 	Headers       []HeaderTemplate
 	Socket        string // URL of the listener the RS leaves from; "": chosen by the target
 
+	Network    string     // interface of the media engine that copies leave by; "": the first
 	Parameters Parameters // how the parameters of a recording go
 
 	// Each may be nil. The extensions, Caller and Callee give XML.

@@ -83,7 +83,7 @@ func New(cfg *config.Config, opt Options) (*App, error) {
 	}
 	a.media, err = forker.New(forker.Config{
 		Listen: cfg.Media.Listen, Advertise: cfg.Media.Advertise,
-		PortMin: cfg.Media.PortMin, PortMax: cfg.Media.PortMax,
+		PortMin: cfg.Media.PortMin, PortMax: cfg.Media.PortMax, DSCP: cfg.Media.DSCP, Interfaces: interfaces(cfg.Media.Networks),
 		Timeout: cfg.Media.Timeout, Batch: batch(cfg.Media.Batch), Log: a.log, Registerer: a.registry,
 	})
 	if err != nil {
@@ -100,7 +100,7 @@ func New(cfg *config.Config, opt Options) (*App, error) {
 		return nil, fmt.Errorf("recorders: %w", err)
 	}
 	a.calls = b2bua.NewServer(b2bua.Config{
-		Transport: a.transport, Txn: a.txn, Media: a.media, Policy: a.policy.Load, Recorder: a.recorder, Log: a.log,
+		Transport: a.transport, Txn: a.txn, Media: a.media, Interface: interfaceOf(cfg.Media.Networks), Policy: a.policy.Load, Recorder: a.recorder, Log: a.log,
 		Trusted: cfg.SIP.Trusted, MaxCalls: cfg.SIP.MaxCalls, Identity: b2bua.Identity(cfg.SIP.Identity),
 		SessionExpires: int(cfg.SIP.SessionExpires / time.Second), Asserted: b2bua.IdentitySource(cfg.SIP.Asserted),
 		Register: b2bua.RegisterMode(cfg.SIP.Register), Secret: machineSecret("/etc/machine-id"),

@@ -27,7 +27,7 @@ func recorders(in []config.Recorder) []src.Recorder {
 			FromURI: r.FromURI, ToURI: r.ToURI, Socket: r.Socket, PlainCopy: r.PlainCopy,
 			SRTP: src.SRTP(r.SRTP), SRTPOverPlain: r.SRTPOverPlain,
 			Group: r.Group, GroupExtension: r.GroupExtension, SessionExtension: r.SessionExtension,
-			Caller: r.Caller, Callee: r.Callee, Parameters: src.Parameters(r.Parameters),
+			Caller: r.Caller, Callee: r.Callee, Parameters: src.Parameters(r.Parameters), Network: r.Network,
 		}
 		if r.Auth != nil {
 			out[i].Auth = &src.Auth{User: r.Auth.User, Password: r.Auth.Password}

@@ -96,6 +96,9 @@ type Media struct {
 	PortMax   int        // last port, odd
 	Timeout   time.Duration
 
+	DSCP     int       // of what leaves; 0: the system's own
+	Networks []Network // others than the one that Listen, Advertise and the ports describe
+
 	MaxStreams int // of one call that are copied, where somebody asks for another recording; 0: no limit
 	Batch      int // copies that leave as one send; 0: each by itself; AdaptiveBatch: 4 under load
 }
@@ -132,6 +135,7 @@ type Recorder struct {
 	FromURI           string // never empty
 	ToURI             string // "": the URI of the SRS
 	Headers           []HeaderTemplate
+	Network           string     // that copies leave by; "": the first
 	Parameters        Parameters // how name → value reaches it
 	Socket            string     // URL of a listener; "": chosen by the target
 

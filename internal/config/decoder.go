@@ -17,6 +17,7 @@ type decoder struct {
 	checks   []func()                         // across sections; run when the whole file has been read
 	routes   map[string]bool                  // names of routes
 	named    map[string]int                   // names of recorders and the lines where they begin
+	networks []cursor                         // of media.networks
 	used     map[string]bool                  // names of recorders that rules give
 	visit    func(path string, keys []string) // for tests: the keys of each mapping
 }
@@ -83,6 +84,7 @@ func (d *decoder) root(c cursor) {
 	d.finishSIP(c)
 	d.finishHTTP(c)
 	d.finishMedia()
+	d.finishNetworks()
 	d.finishRoutes(c)
 	d.finishRecorders()
 	d.finishRules(c)

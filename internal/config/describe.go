@@ -145,6 +145,9 @@ func routeExtras(r policy.Route) string {
 	if r.FollowRedirects {
 		s += ", redirections followed"
 	}
+	if r.Network != "" {
+		s += ", media over " + r.Network
+	}
 	if r.Auth != nil {
 		s += ", as user " + r.Auth.User
 	}
@@ -167,6 +170,19 @@ func (c *Config) describeMedia(t *table) {
 	t.row("told in SDP", m.Advertise.String())
 	n := m.PortMax - m.PortMin + 1
 	t.row("ports", fmt.Sprintf("%d-%d (UDP), for %d recorded calls with one audio stream each", m.PortMin, m.PortMax, n/portsPerCall))
+	if m.DSCP > 0 {
+		t.row("marked", fmt.Sprintf("DSCP %d", m.DSCP))
+	}
+	for _, i := range m.Networks {
+		words := fmt.Sprintf("bound to %s, told in SDP %s, ports %d-%d", i.Listen, i.Advertise, i.PortMin, i.PortMax)
+		if i.DSCP > 0 {
+			words += fmt.Sprintf(", DSCP %d", i.DSCP)
+		}
+		if len(i.Listeners) > 0 {
+			words += ", for legs by " + either(i.Listeners)
+		}
+		t.row("network "+i.Name, words)
+	}
 	silent := "never ended"
 	if m.Timeout > 0 {
 		silent = "ended after " + short(m.Timeout)
@@ -254,6 +270,9 @@ func (c *Config) describeRecorders(t *table) {
 		}
 		t.row("", "from", hidePassword(r.FromURI))
 		t.row("", "to", or(hidePassword(r.ToURI), "the SRS"))
+		if r.Network != "" {
+			t.row("", "media over", r.Network)
+		}
 		if r.Socket != "" {
 			t.row("", "leaves by", r.Socket)
 		}

@@ -51,6 +51,7 @@ var index = regexp.MustCompile(`\[\d+\]`)
 func general(path string) string {
 	path = index.ReplaceAllString(path, "[]")
 	path = strings.Replace(path, "recorders.main.", "recorders.*.", 1)
+	path = strings.Replace(path, "media.networks.inside.", "media.networks.*.", 1)
 	if _, key, ok := strings.Cut(path, "[].match."); ok {
 		return "match." + nested.ReplaceAllString(key, "")
 	}

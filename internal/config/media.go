@@ -37,6 +37,8 @@ func (d *decoder) media(c cursor) {
 			})
 		}},
 		{"ports", d.ports},
+		{"dscp", func(c cursor) { m.DSCP, _ = c.dscp() }},
+		{"networks", d.networkList},
 		{"timeout", func(c cursor) {
 			if v, ok := c.duration(0, 24*time.Hour, "60s"); ok {
 				m.Timeout = v
@@ -84,35 +86,45 @@ func (c cursor) ip(example string) (netip.Addr, bool) {
 }
 
 func (d *decoder) ports(c cursor) {
-	const want = "FIRST-LAST such as 20000-29999"
-	s, ok := c.word(want)
+	first, last, ok := c.portRange(portsPerCall)
 	if !ok {
 		return
 	}
+	d.cfg.Media.PortMin, d.cfg.Media.PortMax = first, last
+	d.later(func() { d.portsAndSIP(c, first, last) })
+}
+
+// portRange reads a range of at least so many ports. An even last port has no
+// odd one for its RTCP and is left alone.
+func (c cursor) portRange(least int) (first, last int, ok bool) {
+	const want = "FIRST-LAST such as 20000-29999"
+	s, ok := c.word(want)
+	if !ok {
+		return 0, 0, false
+	}
 	a, b, ok := strings.Cut(s, "-")
-	first, err1 := strconv.ParseUint(strings.TrimSpace(a), 10, 16)
-	last, err2 := strconv.ParseUint(strings.TrimSpace(b), 10, 16)
+	from, err1 := strconv.ParseUint(strings.TrimSpace(a), 10, 16)
+	to, err2 := strconv.ParseUint(strings.TrimSpace(b), 10, 16)
+	first, last = int(from), int(to)
 	switch {
 	case !ok || err1 != nil || err2 != nil || first == 0:
 		c.failf("%s is no port range; write %s, ports from 1 to 65535", c.show(), want)
 	case last < first:
 		c.failf("%s ends before it begins; write %d-%d", c.show(), last, first)
-	case last-first+1 < portsPerCall:
-		c.failf("%s has %d ports, but one recorded call takes %d; write a larger range", c.show(), last-first+1, portsPerCall)
+	case last-first+1 < least:
+		c.failf("%s has %d ports, but one recorded call takes %d; write a larger range", c.show(), last-first+1, least)
 	case first%2 == 1:
 		c.failf("%s begins with an odd port, but RTP takes the even ones; write %d-%d", c.show(), first+1, last)
 	default:
-		// An even last port has no odd one for its RTCP and is left alone.
-		d.cfg.Media.PortMin, d.cfg.Media.PortMax = int(first), int(last-1+last%2)
-		d.later(func() { d.portsAndSIP(c) })
+		return first, last - 1 + last%2, true
 	}
+	return 0, 0, false
 }
 
 // portsAndSIP finds a socket for SIP among the ports for RTP.
-func (d *decoder) portsAndSIP(c cursor) {
-	m := d.cfg.Media
+func (d *decoder) portsAndSIP(c cursor, first, last int) {
 	for _, l := range d.cfg.SIP.Listeners {
-		if p := int(l.Addr.Port()); l.Proto == "udp" && p >= m.PortMin && p <= m.PortMax {
+		if p := int(l.Addr.Port()); l.Proto == "udp" && p >= first && p <= last {
 			c.failf("%s contains the port of %s; write a range without it", c.show(), l.URL)
 		}
 	}

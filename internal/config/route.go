@@ -46,6 +46,7 @@ func (d *decoder) route(c cursor, i int) {
 		{"failover_codes", func(c cursor) { r.FailoverCodes = c.codes("nobody's busy or no is ever told") }},
 		{"follow_redirects", func(c cursor) { r.FollowRedirects, _ = c.boolean() }},
 		{"headers", func(c cursor) { r.Headers = c.routeHeaders() }},
+		{"network", func(c cursor) { d.networkRef(c, &r.Network) }},
 		{"auth", func(c cursor) { r.Auth = c.credentials() }},
 		{"srtp", func(c cursor) { r.SRTP = c.legs() }},
 	})
