@@ -123,3 +123,39 @@ func TestSeveralRequired(t *testing.T) {
 		c.of("main", metadata.StateEnded)
 	})
 }
+
+// One of two recorders flaps: it hangs up again and again, and refuses. The other's recording has every packet.
+func TestOneRecorderFlaps(t *testing.T) {
+	one, two := newSRS(t, "compliance"), newSRS(t, "analytics")
+	r := newRig(t, []string{one.URI("")}, also(two.URI(""), func(*setup) {}))
+	c := r.newCall()
+	c.begin()
+	a, b := one.Accept(), two.Accept()
+	c.of("main", metadata.StateRecording)
+	c.talk()
+	b.Dialog.Bye()
+	b = two.Accept()
+	hears(t, c, b)
+	b.Dialog.Bye()
+	in := two.Expect("INVITE")
+	in.Reply(503)
+	in.ExpectOther("ACK")
+	b = two.Accept()
+	hears(t, c, b)
+	c.quiet()
+	for label, party := range map[string]*peer.Media{"1": c.caller, "2": c.callee} {
+		if !peer.Eventually(func() bool { return len(numbers(a, label)) == party.Sent() }) {
+			t.Errorf("label %s: %d of %d packets", label, len(numbers(a, label)), party.Sent())
+		}
+	}
+	if in := a.Dialog.Maybe("INVITE", 0); in != nil {
+		t.Error("the other session was updated")
+	}
+	c.end()
+	a.End()
+	b.End()
+	if v := c.of("main", metadata.StateEnded); v.Result != src.Complete || v.Streams[0].Dropped != 0 {
+		t.Errorf("%+v", v)
+	}
+	c.of("analytics", metadata.StateEnded)
+}
