@@ -22,8 +22,8 @@ const (
 // running calls, which is never refused.
 
 const (
-	shedWait     = 200 * time.Millisecond // leaves time to answer before the sender repeats the request (T1)
-	shedPatience = 300 * time.Millisecond // a processor that was away for a moment is no overload
+	shedWait     = 400 * time.Millisecond // leaves time to answer before the sender repeats the request (T1)
+	shedPatience = time.Second            // a processor that was away for a moment is no overload
 )
 
 // pressure tells overload from a hiccup: the wait has been too long all the time.
@@ -34,7 +34,7 @@ type pressure struct {
 
 // late notes how long a message has waited, and tells whether it is one to refuse.
 func (p *pressure) late(wait, now time.Duration) bool {
-	if now-p.last > time.Second || wait < shedWait/2 {
+	if now-p.last > 2*shedPatience || wait < shedWait/2 {
 		*p = pressure{}
 	}
 	p.last = now

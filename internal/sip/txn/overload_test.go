@@ -26,7 +26,9 @@ func TestOverloadByTheWait(t *testing.T) {
 				ended++
 				var sent int64
 				fmt.Sscan(tx.Request.Get("X-Sent"), &sent)
-				worst = max(worst, time.Since(b.began)-time.Duration(sent))
+				if time.Duration(sent) > 5*time.Second { // it takes a while to know overload from a hiccup
+					worst = max(worst, time.Since(b.began)-time.Duration(sent))
+				}
 			}
 			tx.Reply(486, "")
 		}
@@ -54,7 +56,7 @@ func TestOverloadByTheWait(t *testing.T) {
 		if taken+refused != offered*seconds {
 			t.Errorf("%d calls, %d taken and %d refused", offered*seconds, taken, refused)
 		}
-		if ended != offered*seconds/10 || worst > 600*time.Millisecond {
+		if ended != offered*seconds/10 || worst > 500*time.Millisecond {
 			t.Errorf("%d calls ended, one BYE waited for %v", ended, worst)
 		}
 	})
