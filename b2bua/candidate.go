@@ -14,6 +14,7 @@ import (
 // of a redirection.
 type candidate struct {
 	uri     string
+	late    bool         // it was put off: its endpoints did not answer others
 	exact   bool         // uri is the Request-URI as well (RFC 3261 §8.1.3.4)
 	headers []sip.Header // written behind the URI, ?X-Name=value
 }

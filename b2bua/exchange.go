@@ -46,6 +46,9 @@ func (x *exchange) OnResponse(tx *txn.ClientTx, resp *sip.Message, flow transpor
 	if tx == x.client {
 		x.call.legs[other(x.from)].flow = flow
 	}
+	if x.hunt != nil {
+		x.call.srv.penalties.forgive(tx.Target())
+	}
 	switch {
 	case resp.Status == 100:
 		x.noteAlive(tx)
@@ -238,6 +241,9 @@ func (x *exchange) OnFail(tx *txn.ClientTx, err error) {
 		return
 	}
 	status := statusOf(err)
+	if x.hunt != nil && !x.cancelled && c.callee == nil && (errors.Is(err, txn.ErrTransport) || errors.Is(err, txn.ErrTimeout)) {
+		c.srv.penalties.punish(tx.Target(), c.lane.Now())
+	}
 	if x.cancelled {
 		status = 487 // RFC 3261 §9.1: as good as cancelled
 	}

@@ -78,6 +78,7 @@ func TestDialogsAreNamedAsTheOtherSideKnowsThem(t *testing.T) {
 			out.Expect(202)
 			one.hangUp()
 			two.hangUp()
+			peer.Eventually(func() bool { return s.server.Active() == 0 })
 			// The call is gone: its name means nothing any more and passes as it is.
 			third := s.invite(peer.With("Replaces", named(two.left)))
 			if got := third.in.Get("Replaces"); identity == b2bua.IdentityRewrite && got != named(two.left) {

@@ -73,6 +73,11 @@ func (p *passage) resolve(status int) {
 			p.srv.cfg.Log.Warn("target does not resolve", "method", p.server.Request.Method, "target", p.uri.uri, "error", err)
 			found = nil
 		}
+		found, good := p.srv.penalties.order(found, p.server.Lane.Now())
+		if !good && len(found) > 0 && len(p.uris) > 0 && !p.uri.late {
+			p.uri.late = true
+			p.uris, found = append(p.uris, p.uri), nil
+		}
 		p.left = found
 		p.next(status)
 	})
@@ -155,6 +160,7 @@ func (s *Server) popRoutes(m *sip.Message) {
 // OnResponse implements txn.ClientHandler. A target that was given up may still
 // be the one that answers.
 func (p *passage) OnResponse(tx *txn.ClientTx, resp *sip.Message, _ transport.Flow) {
+	p.srv.penalties.forgive(tx.Target())
 	switch {
 	case p.done || resp.Status == 100:
 	case resp.Status < 300 || tx == p.client && !p.movesOn(resp.Status):
@@ -198,6 +204,9 @@ func (p *passage) OnFail(tx *txn.ClientTx, err error) {
 	status := 408
 	if errors.Is(err, txn.ErrTransport) {
 		status = 503
+	}
+	if p.callee == nil {
+		p.srv.penalties.punish(tx.Target(), p.server.Lane.Now())
 	}
 	p.next(status)
 }

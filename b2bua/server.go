@@ -28,6 +28,7 @@ type Server struct {
 	metrics *metrics
 
 	bindings   *bindings   // phones that registered through us
+	penalties  penalties   // endpoints that did not answer
 	references *references // dialogs of one leg, by those of the other
 	links      *links      // which calls belong together
 

@@ -108,6 +108,13 @@ func (h *hunt) nextURI(x *exchange, status int) {
 			h.nextURI(x, 503)
 			return
 		}
+		found, good := c.srv.penalties.order(found, c.lane.Now())
+		if !good && len(h.uris) > 0 && !h.uri.late {
+			h.uri.late = true
+			h.uris = append(h.uris, h.uri)
+			h.nextURI(x, status)
+			return
+		}
 		h.endpoints = found
 		h.ask(x)
 	})
@@ -196,6 +203,7 @@ func (h *hunt) onSilence(x *exchange) {
 		return
 	}
 	silent := x.client
+	x.call.srv.penalties.punish(silent.Target(), x.call.lane.Now())
 	h.failed(x, 408, nil)
 	silent.Cancel()
 }

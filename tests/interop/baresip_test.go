@@ -16,6 +16,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -78,6 +79,13 @@ var (
 
 func private(n int) string { return fmt.Sprintf("10.77.%d.%d", os.Getpid()%250+1, n) }
 
+// devices counts the pairs made; device names an end of the last one.
+var devices atomic.Int32
+
+func device(end string) string {
+	return fmt.Sprintf("st%d%s%d", os.Getpid()%100000, end, devices.Load())
+}
+
 // newNamespace makes a network namespace joined to ours by a veth pair, and removes it with the test.
 func newNamespace(t *testing.T) string {
 	t.Helper()
@@ -88,7 +96,8 @@ func newNamespace(t *testing.T) string {
 func newNamespaceAt(t *testing.T, inside, outside string) string {
 	t.Helper()
 	name := fmt.Sprintf("sidetrack-%d", os.Getpid())
-	near, far := fmt.Sprintf("st%da", os.Getpid()%100000), fmt.Sprintf("st%db", os.Getpid()%100000)
+	devices.Add(1) // those of the namespace before go when they like
+	near, far := device("a"), device("b")
 	steps := []string{
 		"netns add " + name, "link add " + near + " type veth peer name " + far + " netns " + name,
 		"addr add " + outside + "/24 dev " + near, "link set " + near + " up",
@@ -107,7 +116,7 @@ func newNamespaceAt(t *testing.T, inside, outside string) string {
 // addAddress gives the namespace one more address.
 func addAddress(t *testing.T, namespace, ip string) {
 	t.Helper()
-	dev := fmt.Sprintf("st%db", os.Getpid()%100000)
+	dev := device("b")
 	if out, err := exec.Command("ip", "-n", namespace, "addr", "add", ip+"/24", "dev", dev).CombinedOutput(); err != nil {
 		unable(t, "ip addr add %s: %v %s", ip, err, out)
 	}
