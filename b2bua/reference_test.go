@@ -80,6 +80,9 @@ func TestDialogsAreNamedAsTheOtherSideKnowsThem(t *testing.T) {
 			two.hangUp()
 			peer.Eventually(func() bool { return s.server.Active() == 0 })
 			// The call is gone: its name means nothing any more and passes as it is.
+			if !peer.Eventually(func() bool { return s.server.Active() == 0 }) {
+				t.Fatal("the calls are still there")
+			}
 			third := s.invite(peer.With("Replaces", named(two.left)))
 			if got := third.in.Get("Replaces"); identity == b2bua.IdentityRewrite && got != named(two.left) {
 				t.Errorf("Replaces of a call that has ended came as %s", got)
