@@ -16,7 +16,6 @@ type transcoder struct {
 	ts, to uint32 // of the newest packet: the source's, and ours
 	dec    audio.Decoder
 	down   *audio.Resampler // nil: the decoder gives 8000 Hz already
-	mono   []int16
 	pcm    []int16
 	out    []int16
 }
