@@ -101,9 +101,13 @@ func run(proofs map[string][]conformance.Proof) (map[string]string, error) {
 		in := bufio.NewScanner(out)
 		in.Buffer(nil, 1<<20)
 		for in.Scan() {
-			var e struct{ Action, Test string }
-			if json.Unmarshal(in.Bytes(), &e) == nil && e.Test != "" && (e.Action == "pass" || e.Action == "fail" || e.Action == "skip") {
+			var e struct{ Action, Test, Output string }
+			switch err := json.Unmarshal(in.Bytes(), &e); {
+			case err != nil || e.Test == "":
+			case e.Action == "pass" || e.Action == "fail" || e.Action == "skip":
 				results[proofs[dir][0].Package+":"+e.Test] = e.Action
+			case strings.Contains(e.Output, "_test.go:"): // what a test complains of
+				fmt.Fprintf(os.Stderr, "%s: %s\n", e.Test, strings.TrimSpace(e.Output))
 			}
 		}
 		_ = cmd.Wait() // a failed test is in the results
