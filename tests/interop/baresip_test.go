@@ -104,7 +104,10 @@ func newNamespaceAt(t *testing.T, inside, outside string) string {
 		"-n " + name + " addr add " + inside + "/24 dev " + far, "-n " + name + " link set " + far + " up",
 		"-n " + name + " link set lo up",
 	}
-	t.Cleanup(func() { _ = exec.Command("ip", "netns", "del", name).Run() })
+	t.Cleanup(func() {
+		_ = exec.Command("ip", "link", "del", near).Run() // at once; with the namespace it would go some time later
+		_ = exec.Command("ip", "netns", "del", name).Run()
+	})
 	for _, step := range steps {
 		if out, err := exec.Command("ip", strings.Fields(step)...).CombinedOutput(); err != nil {
 			unable(t, "ip %s: %v %s", step, err, out)
