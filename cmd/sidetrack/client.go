@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"flag"
 	"fmt"
 	"net/url"
 	"strings"
@@ -160,19 +161,47 @@ func showRecordings(args []string, std stdio) error {
 func control(verb string) func([]string, stdio) error {
 	return func(args []string, std stdio) error {
 		fs, c := clientFlags(verb, std)
-		rest, err := parse(fs, args, std)
-		if err != nil {
-			return err
-		}
-		if len(rest) != 1 {
-			return errors.New("which recording? 'sidetrack recordings' lists their ids")
-		}
-		out, err := c.do("POST", "recordings/"+url.PathEscape(rest[0])+"/"+verb, nil)
-		if err != nil {
-			return err
-		}
-		return c.told(out)
+		return c.oneRecording(fs, args, verb, nil)
 	}
+}
+
+// pause is the command that stops the copies of a recording.
+func pause(args []string, std stdio) error {
+	fs, c := clientFlags("pause", std)
+	var req struct {
+		Limit string `json:"limit,omitempty"`
+	}
+	fs.StringVar(&req.Limit, "limit", "", "`DURATION` after which it ends by itself, such as 30s; until resumed when not given")
+	return c.oneRecording(fs, args, "pause", &req)
+}
+
+// mask is the command that hides voices in a recording, and unmask undoes it.
+func mask(verb string) func([]string, stdio) error {
+	return func(args []string, std stdio) error {
+		fs, c := clientFlags(verb, std)
+		var req struct {
+			Tracks string `json:"tracks,omitempty"`
+		}
+		fs.StringVar(&req.Tracks, "tracks", "", "whose voice: `SIDES` is caller, callee or both (when not given)")
+		return c.oneRecording(fs, args, verb, &req)
+	}
+}
+
+// oneRecording parses the flags into req and sends it to the recording that the
+// command names.
+func (c *client) oneRecording(fs *flag.FlagSet, args []string, verb string, req any) error {
+	rest, err := parse(fs, args, c.std)
+	if err != nil {
+		return err
+	}
+	if len(rest) != 1 {
+		return errors.New("which recording? 'sidetrack recordings' lists their ids")
+	}
+	out, err := c.do("POST", "recordings/"+url.PathEscape(rest[0])+"/"+verb, req)
+	if err != nil {
+		return err
+	}
+	return c.told(out)
 }
 
 // move is the command that takes a recording to another SRS.
@@ -182,18 +211,7 @@ func move(args []string, std stdio) error {
 		SRS string `json:"srs,omitempty"`
 	}
 	fs.StringVar(&req.SRS, "srs", "", "`URI` of an SRS of the recorder, as in the configuration; the next one when not given")
-	rest, err := parse(fs, args, std)
-	if err != nil {
-		return err
-	}
-	if len(rest) != 1 {
-		return errors.New("which recording? 'sidetrack recordings' lists their ids")
-	}
-	out, err := c.do("POST", "recordings/"+url.PathEscape(rest[0])+"/move", req)
-	if err != nil {
-		return err
-	}
-	return c.told(out)
+	return c.oneRecording(fs, args, "move", &req)
 }
 
 func startRecording(args []string, std stdio) error {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"time"
 )
 
 // Item is one member of a list: its id, a key that sorts the list and stays
@@ -24,6 +25,17 @@ type StartRequest struct {
 	Parameters map[string]string `json:"parameters"` // as the recorder's configuration says
 }
 
+// PauseRequest says after how long a pause ends by itself: a Go duration; "":
+// never.
+type PauseRequest struct {
+	Limit string `json:"limit"`
+}
+
+// MaskRequest says whose voice is meant: caller, callee, both; "": both.
+type MaskRequest struct {
+	Tracks string `json:"tracks"`
+}
+
 // MoveRequest asks for a recording at another SRS; "" is the next of the list.
 type MoveRequest struct {
 	SRS string `json:"srs"`
@@ -40,11 +52,13 @@ type Backend struct {
 	Overview   func(ctx context.Context, q OverviewQuery) (any, error)
 	Recordings func(ctx context.Context) ([]Item, error)
 	Recording  func(ctx context.Context, id string) (any, error)
-	// Control carries out pause, resume or stop and returns the new state.
+	// Control carries out resume or stop and returns the new state.
 	Control func(ctx context.Context, id, verb string) (any, error)
 	SRSs    func(ctx context.Context) ([]Item, error)
 	Drain   func(ctx context.Context, recorder string, index int, on bool) (any, error) // on false: enable
 	// Move takes a recording to another SRS and returns the new state.
+	Pause  func(ctx context.Context, id string, limit time.Duration) (any, error)
+	Mask   func(ctx context.Context, id, tracks string, on bool) (any, error)
 	Move   func(ctx context.Context, id string, req MoveRequest) (any, error)
 	Start  func(ctx context.Context, callID string, req StartRequest) (any, error)
 	Events *Broker

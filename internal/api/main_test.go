@@ -12,6 +12,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
 	"go.uber.org/goleak"
 
@@ -41,12 +42,26 @@ func double() api.Backend {
 		Metrics:  http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "metrics") }),
 		Calls:    list("c1"), Call: one("c1"), Recordings: list("r1"), Recording: one("r1"),
 		Control: func(ctx context.Context, id, verb string) (any, error) {
-			if id == "r1" && verb == "pause" {
+			v, err := one("r1")(ctx, id)
+			if err == nil {
+				v = map[string]string{"id": id, "did": verb}
+			}
+			return v, err
+		},
+		Pause: func(ctx context.Context, id string, limit time.Duration) (any, error) {
+			if id == "r1" && limit == 0 {
 				return nil, fmt.Errorf("paused already: %w", api.ErrConflict)
 			}
 			v, err := one("r1")(ctx, id)
 			if err == nil {
-				v = map[string]string{"id": id, "did": verb}
+				v = map[string]any{"id": id, "did": "pause", "limit": limit.String()}
+			}
+			return v, err
+		},
+		Mask: func(ctx context.Context, id, tracks string, on bool) (any, error) {
+			v, err := one("r1")(ctx, id)
+			if err == nil {
+				v = map[string]any{"id": id, "tracks": tracks, "masked": on}
 			}
 			return v, err
 		},

@@ -224,6 +224,38 @@ func (b Backend) move(w http.ResponseWriter, r *http.Request) {
 	one(func(ctx context.Context, id string) (any, error) { return b.Move(ctx, id, req) })(w, r)
 }
 
+// maxPause bounds the limit of a pause.
+const maxPause = 24 * time.Hour
+
+// pause stops the copies of a recording; the request needs no body.
+func (b Backend) pause(w http.ResponseWriter, r *http.Request) {
+	req, status, err := request[PauseRequest](http.MaxBytesReader(w, r.Body, maxRequestBody))
+	if err != nil && err != io.EOF {
+		problem(w, status, err.Error())
+		return
+	}
+	var limit time.Duration
+	if req.Limit != "" {
+		if limit, err = time.ParseDuration(req.Limit); err != nil || limit < 0 || limit > maxPause {
+			problem(w, http.StatusBadRequest, "limit is no duration up to 24h, such as 30s")
+			return
+		}
+	}
+	one(func(ctx context.Context, id string) (any, error) { return b.Pause(ctx, id, limit) })(w, r)
+}
+
+// mask hides voices in a recording, or ends that; the request needs no body.
+func (b Backend) mask(on bool) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		req, status, err := request[MaskRequest](http.MaxBytesReader(w, r.Body, maxRequestBody))
+		if err != nil && err != io.EOF {
+			problem(w, status, err.Error())
+			return
+		}
+		one(func(ctx context.Context, id string) (any, error) { return b.Mask(ctx, id, req.Tracks, on) })(w, r)
+	}
+}
+
 // startRequest reads the body of a request to start a recording; status is for
 // the answer where err is not nil.
 func startRequest(body io.Reader) (req StartRequest, status int, err error) {

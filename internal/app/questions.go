@@ -71,9 +71,23 @@ func (a *App) oneRecording(_ context.Context, id string) (any, error) {
 
 func (a *App) control(ctx context.Context, id, verb string) (any, error) {
 	do := map[string]func(context.Context, string) (src.View, error){
-		"pause": a.recorder.Pause, "resume": a.recorder.Resume, "stop": a.recorder.Stop,
+		"resume": a.recorder.Resume, "stop": a.recorder.Stop,
 	}[verb]
 	v, err := do(ctx, id)
+	return v, apiError(err)
+}
+
+func (a *App) pauseRecording(ctx context.Context, id string, limit time.Duration) (any, error) {
+	v, err := a.recorder.PauseFor(ctx, id, limit)
+	return v, apiError(err)
+}
+
+func (a *App) maskRecording(ctx context.Context, id, tracks string, on bool) (any, error) {
+	do := a.recorder.Unmask
+	if on {
+		do = a.recorder.Mask
+	}
+	v, err := do(ctx, id, tracks)
 	return v, apiError(err)
 }
 
