@@ -282,10 +282,10 @@ func statusOf(err error) int {
 func (x *exchange) fail(answer func(), v verdict) {
 	c := x.call
 	x.finish()
+	c.media.rollback(c, x) // before anybody hears of it and goes on as before
 	if x.server.Final() == 0 {
 		answer()
 	}
-	c.media.rollback(c, x)
 	switch {
 	case x == c.initial:
 		c.over(v)

@@ -38,6 +38,10 @@ type Config struct {
 	Buffer       time.Duration // how much of a flow a Tap keeps while it has no address; 0: 10 s; negative: nothing
 	BufferMemory int64         // bytes that all taps together may keep; 0: 256 MB
 
+	// LatchAnywhere has the media of a party believed from any host that shows a
+	// run of packets, also where SDP names the host that its signalling comes from.
+	LatchAnywhere bool
+
 	// Batch is how many copies of a tap may leave as one send, 2 to 16, which
 	// costs each up to 80 ms; 0 or 1: each leaves at once; BatchAdaptive: 4 under
 	// load. Only where the platform can (Linux).

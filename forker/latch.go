@@ -35,7 +35,9 @@ const (
 //     that the party's other media comes from: at once;
 //   - any other host (a NAT that SDP does not know): RTP only, from a party
 //     that is to send, when it is the only one that tries, shows latchRun
-//     consecutive packets of one SSRC and latchHoldOff has passed.
+//     consecutive packets of one SSRC and latchHoldOff has passed. Not where SDP
+//     names the host that signalling comes from, for then there is no such NAT
+//     (Config.LatchAnywhere has it believed all the same).
 //
 // Guarded by the relay's mutex.
 type latch struct {
@@ -49,6 +51,7 @@ type latch struct {
 	trusted   netip.Addr     // host latched before only the port changed
 	former    netip.AddrPort // address latched before the change: perhaps another party
 	shunned   netip.AddrPort // still spoke when the port was last given up
+	anywhere  bool           // Config.LatchAnywhere
 	tries     int
 	disputed  bool
 	guess     candidate
@@ -68,14 +71,14 @@ type candidate struct {
 func (l *latch) set(addr netip.AddrPort, sends bool, source netip.Addr) {
 	l.sends, l.source = sends, source
 	if !addr.IsValid() || addr.Port() == 0 {
-		*l = latch{shunned: l.shunned}
+		*l = latch{shunned: l.shunned, anywhere: l.anywhere}
 		return
 	}
 	l.muted = addr.Addr().IsUnspecified()
 	if l.muted || l.known && addr == l.signalled {
 		return
 	}
-	fresh := latch{known: true, signalled: addr, sends: sends, source: source, shunned: l.shunned}
+	fresh := latch{known: true, signalled: addr, sends: sends, source: source, shunned: l.shunned, anywhere: l.anywhere}
 	if l.locked {
 		fresh.former = l.remote
 		if l.signalled.Addr() == addr.Addr() {
@@ -132,7 +135,8 @@ func (l *latch) kin(host, sibling netip.Addr) bool {
 
 // proven follows a foreign host until it has shown enough.
 func (l *latch) proven(from netip.AddrPort, h *header, now int64) bool {
-	if h == nil || !l.sends || from.Addr() == l.shunned.Addr() || l.replaced(from) {
+	direct := l.source.IsValid() && l.source == l.signalled.Addr()
+	if h == nil || !l.sends || direct && !l.anywhere || from.Addr() == l.shunned.Addr() || l.replaced(from) {
 		return false
 	}
 	c := &l.guess

@@ -64,6 +64,38 @@ func TestNATOtherHost(t *testing.T) {
 	})
 }
 
+// Where SDP names the host that signalling comes from there is no NAT, and no other host is believed, unless the
+// configuration has it so.
+func TestNoNATNoOtherHost(t *testing.T) {
+	drivers(t, func(t *testing.T, cfg forker.Config) {
+		for _, anywhere := range []bool{false, true} {
+			cfg.LatchAnywhere = anywhere
+			cfg.PortMin, cfg.PortMax = portRange(16)
+			c := newCall(t, newEngine(t, cfg))
+			remote := audio(c.caller.addr())
+			remote.Source = c.caller.addr().Addr()
+			c.relay.SetRemote(forker.SideA, 0, remote)
+			other := newPeer(t, natHost)
+			seq := uint16(0)
+			eventually(t, "all tries of another host", func() bool {
+				other.send(c.toA, rtp(0, seq, 160*uint32(seq), 1))
+				seq++
+				time.Sleep(10 * time.Millisecond)
+				return c.flow(forker.AB).Latched || c.flow(forker.AB).Strangers > 64
+			})
+			if got := c.flow(forker.AB).Latched; got != anywhere {
+				t.Errorf("latched %v, with LatchAnywhere %v", got, anywhere)
+			}
+			if !anywhere {
+				c.callee.silent()
+				p := rtp(0, 1, 0, 2)
+				c.caller.send(c.toA, p)
+				c.callee.want(p)
+			}
+		}
+	})
+}
+
 // The host that signalling came from is believed at once.
 func TestNATSignallingHost(t *testing.T) {
 	drivers(t, func(t *testing.T, cfg forker.Config) {

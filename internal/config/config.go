@@ -99,6 +99,8 @@ type Media struct {
 	DSCP     int       // of what leaves; 0: the system's own
 	Networks []Network // others than the one that Listen, Advertise and the ports describe
 
+	LatchAnywhere bool // the media of a party is believed from any host that shows a run of packets
+
 	MaxStreams int // of one call that are copied, where somebody asks for another recording; 0: no limit
 	Batch      int // copies that leave as one send; 0: each by itself; AdaptiveBatch: 4 under load
 }

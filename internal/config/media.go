@@ -11,6 +11,12 @@ import (
 // and an odd port towards caller, callee, and per copy to the SRS.
 const portsPerCall = 8
 
+// The values of media.latching.
+const (
+	latchNAT      = "nat"
+	latchAnywhere = "anywhere"
+)
+
 func defaultMedia() Media {
 	return Media{PortMin: 20000, PortMax: 29999, MaxStreams: 4, Timeout: 60 * time.Second}
 }
@@ -43,6 +49,10 @@ func (d *decoder) media(c cursor) {
 			if v, ok := c.duration(0, 24*time.Hour, "60s"); ok {
 				m.Timeout = v
 			}
+		}},
+		{"latching", func(c cursor) {
+			s, _ := c.oneOf(latchNAT, latchAnywhere)
+			m.LatchAnywhere = s == latchAnywhere
 		}},
 		{"max_streams", func(c cursor) {
 			if v, ok := c.integer(0, 64); ok {

@@ -77,6 +77,11 @@ func TestPageInChromium(t *testing.T) {
 	}
 	calls[0].a.AwaitFrom("bob", calls[0].b.Sent(), 60) // the call goes on: more than a second of pause
 	pictures(t, b)
+	b.eval(`%s.click()`, button("Messages"))
+	b.until(`document.querySelector("dialog pre")?.innerText.includes("rs-metadata+xml") || document.querySelector("dialog pre")?.innerText.includes("sip:+493055501@pbx.example")`)
+	picture(t, b, "page-ladder")
+	b.eval(`document.getElementById("close").click()`)
+	b.until(`!document.querySelector("dialog").open`)
 	b.eval(`%s.click()`, button("Resume"))
 	b.until(`%s.innerText.includes("main: recording")`, row)
 	calls[0].a.AwaitFrom("bob", calls[0].b.Sent(), 30)
@@ -130,15 +135,21 @@ func pictures(t *testing.T, b *chromium) {
 		if wide := b.eval(`document.documentElement.scrollWidth`); wide != fmt.Sprint(view.width) {
 			t.Errorf("%s: %s wide in a window of %d", view.name, wide, view.width)
 		}
-		picture := b.shoot()
-		if dir := os.Getenv("SCREENSHOTS"); dir != "" {
-			if err := os.WriteFile(filepath.Join(dir, view.name+".png"), picture, 0o644); err != nil {
-				t.Error(err)
-			}
-		}
-		if len(picture) < 5000 {
-			t.Errorf("%s: a picture of %d bytes", view.name, len(picture))
-		}
+		picture(t, b, view.name)
 	}
 	b.look(1280, 800, "light")
+}
+
+// picture takes one, and keeps it where SCREENSHOTS says.
+func picture(t *testing.T, b *chromium, name string) {
+	t.Helper()
+	png := b.shoot()
+	if dir := os.Getenv("SCREENSHOTS"); dir != "" {
+		if err := os.WriteFile(filepath.Join(dir, name+".png"), png, 0o644); err != nil {
+			t.Error(err)
+		}
+	}
+	if len(png) < 5000 {
+		t.Errorf("%s: a picture of %d bytes", name, len(png))
+	}
 }

@@ -237,7 +237,7 @@ func newSiteOf(t *testing.T, namespace, ip string, keys siteKeys) *site {
 	yaml := fmt.Sprintf(`
 sip:
   listen: ["udp://%[1]s:%[2]d", "tcp://%[1]s:%[2]d"%[3]s]
-  trusted: [127.0.0.0/8, 10.77.0.0/16]
+  trusted: [127.0.0.0/8, 10.77.0.0/16, 10.78.0.0/16]
   drain: 1s
 %[6]s
 routes:

@@ -24,6 +24,7 @@ sip:
   listen: ["udp://127.0.0.1:0"]
   trusted: [127.0.0.0/8]
   drain: 1s
+  trace: 0
 routes:
   - to: sip:%s
 media:

@@ -186,9 +186,9 @@ async function ladder(call) {
   $("ladder-body").textContent = "loading …";
   $("ladder").showModal();
   try {
-    const r = await fetch(`api/v1/calls/${encodeURIComponent(call.id)}/ladder`, { headers: { Accept: "text/plain" } });
+    const r = await fetch(`api/v1/calls/${encodeURIComponent(call.id)}/ladder?format=text`);
     const text = await r.text();
-    $("ladder-body").replaceChildren(el("pre", {}, r.ok ? text : "no messages are kept of this call"));
+    $("ladder-body").replaceChildren(el("pre", {}, r.ok ? text : "No messages are kept of this call."));
   } catch (e) {
     $("ladder-body").textContent = e.message;
   }
