@@ -78,7 +78,7 @@ func TestPageInChromium(t *testing.T) {
 	calls[0].a.AwaitFrom("bob", calls[0].b.Sent(), 60) // the call goes on: more than a second of pause
 	pictures(t, b)
 	b.eval(`%s.click()`, button("Messages"))
-	b.until(`document.querySelector("dialog pre")?.innerText.includes("rs-metadata+xml") || document.querySelector("dialog pre")?.innerText.includes("sip:+493055501@pbx.example")`)
+	b.until(`document.querySelector("dialog pre")?.innerText.includes("INVITE SDP+metadata")`)
 	picture(t, b, "page-ladder")
 	b.eval(`document.getElementById("close").click()`)
 	b.until(`!document.querySelector("dialog").open`)
