@@ -49,7 +49,6 @@ type Config struct {
 
 	Workers  int  // threads that move packets, at most, where the platform has them; they are used as the load asks. 0: one a processor, at most 8
 	Portable bool // use the portable driver (goroutine per socket) even where a better one exists
-	TapQueue int  // kept for configurations that set it: copies leave at once or are dropped, so nothing queues
 
 	Log        *slog.Logger          // nil: discarded
 	Registerer prometheus.Registerer // nil: no metrics registered
