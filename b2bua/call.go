@@ -10,7 +10,6 @@ import (
 	"sidetrack/internal/sdp"
 	"sidetrack/internal/sip"
 	"sidetrack/internal/sip/dialog"
-	"sidetrack/internal/sip/digest"
 	"sidetrack/internal/sip/transport"
 	"sidetrack/internal/sip/txn"
 	"sidetrack/metadata"
@@ -76,8 +75,8 @@ type Call struct {
 	who      who
 	aware    awareness
 	rec      recording
-	auth     *digest.Challenge // towards leg B, where the route has credentials
-	session  session           // its timer
+	logins   map[*txn.ClientTx]*login // towards the targets that the first INVITE asked
+	session  session                  // its timer
 	ringing  ringing
 	after    afterlife
 
@@ -114,6 +113,7 @@ const maxForks = 32
 type branch struct {
 	dialogs [2]*dialog.Dialog
 	asked   *txn.ClientTx   // the INVITE whose response made it
+	login   *login          // towards leg B
 	said    [2]*sdp.Session // what was agreed in it, by side
 	firm    bool            // and by a message that is not repeated with another SDP
 	party   metadata.Party  // who leg B says that it is in this branch
@@ -201,7 +201,7 @@ func (c *Call) branchFor(tx *txn.ClientTx, resp *sip.Message, flow transport.Flo
 		b.dialogs[sideB].Flow = flow
 		return b
 	}
-	b := &branch{asked: tx}
+	b := &branch{asked: tx, login: c.logins[tx]}
 	d := dialog.NewUAC(tx.Request(), resp)
 	d.Flow = flow
 	b.dialogs[sideB] = d

@@ -17,17 +17,23 @@ type candidate struct {
 	late    bool         // it was put off: its endpoints did not answer others
 	exact   bool         // uri is the Request-URI as well (RFC 3261 §8.1.3.4)
 	headers []sip.Header // written behind the URI, ?X-Name=value
+	own     []policy.RouteHeader
+	login   *login // as whom we call it; nil: not for us to say
 }
 
 // candidates are the targets of a route for a request.
 func candidates(route *policy.Route, req *sip.Message) []candidate {
 	if route.RequestURI {
-		return []candidate{{uri: req.RequestURI}}
+		return []candidate{{uri: req.RequestURI, login: newLogin(route.Auth)}}
 	}
 	out := make([]candidate, len(route.Targets))
 	for i, t := range route.Targets {
-		uri, query, _ := strings.Cut(t, "?")
-		out[i] = candidate{uri: uri, headers: uriHeaders(query)}
+		uri, query, _ := strings.Cut(t.URI, "?")
+		who := t.Auth
+		if who == nil {
+			who = route.Auth
+		}
+		out[i] = candidate{uri: uri, headers: uriHeaders(query), own: t.Headers, login: newLogin(who)}
 	}
 	return out
 }
@@ -49,9 +55,11 @@ func uriHeaders(query string) []sip.Header {
 // dress sets the headers of the route and of the target. They replace the
 // sender's of the same name, so that who reads them can trust them.
 func dress(m *sip.Message, route *policy.Route, in *policy.Invite, to candidate) {
-	for _, h := range route.Headers {
-		if value, err := h.Value.ExecuteHeader(in); err == nil {
-			m.Set(h.Name, value)
+	for _, set := range [][]policy.RouteHeader{route.Headers, to.own} {
+		for _, h := range set {
+			if value, err := h.Value.ExecuteHeader(in); err == nil {
+				m.Set(h.Name, value)
+			}
 		}
 	}
 	for _, h := range to.headers {
@@ -79,12 +87,12 @@ const maxRedirects = 10
 // redirected follows a 3xx where the route says so: its Contacts are asked
 // next, by their q (RFC 3261 §8.1.3.4). A Contact that was asked before is
 // left out; it would send us round in circles.
-func (h *hunt) redirected(x *exchange, resp *sip.Message) bool {
+func (h *hunt) redirected(x *exchange, who *login, resp *sip.Message) bool {
 	c := x.call
 	if resp.Status >= 400 || !c.route.FollowRedirects || h.followed >= maxRedirects {
 		return false
 	}
-	next := h.contactsOf(resp)
+	next := h.contactsOf(resp, who)
 	if len(next) == 0 {
 		return false
 	}
@@ -99,7 +107,9 @@ func (h *hunt) redirected(x *exchange, resp *sip.Message) bool {
 	return true
 }
 
-func (h *hunt) contactsOf(resp *sip.Message) []candidate {
+// contactsOf are those whom a redirection names; they know us by the name that
+// who redirected does.
+func (h *hunt) contactsOf(resp *sip.Message, who *login) []candidate {
 	type choice struct {
 		candidate
 		q float64
@@ -114,7 +124,7 @@ func (h *hunt) contactsOf(resp *sip.Message) []candidate {
 		if u, err := sip.ParseURI(uri); err != nil || u.Scheme != "sip" && u.Scheme != "sips" || h.asked[uri] {
 			continue
 		}
-		all = append(all, choice{candidate{uri: uri, exact: true}, weight(n)})
+		all = append(all, choice{candidate{uri: uri, exact: true, login: who.again()}, weight(n)})
 		h.note(uri)
 	}
 	slices.SortStableFunc(all, func(a, b choice) int {

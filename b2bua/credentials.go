@@ -6,36 +6,92 @@ import (
 	"sidetrack/internal/sip"
 	"sidetrack/internal/sip/digest"
 	"sidetrack/internal/sip/txn"
+	"sidetrack/policy"
 )
 
-// credential shows the target of a route with credentials, in a request of leg
-// B, what it asked for last (RFC 3261 §22.3).
-func (c *Call) credential(out *sip.Message) {
-	if c.route.Auth == nil || c.auth == nil {
+// login is as whom we call a target, and what it has asked for last (RFC 3261
+// §22.3). Each target of a call has its own: what one of them asks is nothing to
+// be shown to another. Nil: the target's challenges are the caller's affair.
+type login struct {
+	who   digest.Credentials
+	asked *digest.Challenge // nil: nothing yet
+}
+
+func newLogin(who *policy.Credentials) *login {
+	if who == nil {
+		return nil
+	}
+	return &login{who: digest.Credentials{User: who.User, Password: who.Password}}
+}
+
+// again is the same user at another place.
+func (l *login) again() *login {
+	if l == nil {
+		return nil
+	}
+	return &login{who: l.who}
+}
+
+// sign shows the target what it asked for last, in a request of leg B.
+func (l *login) sign(out *sip.Message) {
+	if l != nil && l.asked != nil {
+		l.asked.Sign(out, l.who)
+	}
+}
+
+// copyFrom takes over what was shown in another request: an ACK bears the
+// credentials of its INVITE (RFC 3261 §13.2.2.4).
+func (l *login) copyFrom(invite, ack *sip.Message) {
+	if l == nil || l.asked == nil {
 		return
 	}
-	c.auth.Sign(out, digest.Credentials{User: c.route.Auth.User, Password: c.route.Auth.Password})
+	if v := invite.Get(l.asked.Field()); v != "" {
+		ack.Set(l.asked.Field(), v)
+	}
 }
+
+// loginTowards is that of a side in the dialog of the call.
+func (c *Call) loginTowards(s side) *login {
+	if s == sideB {
+		return c.current.login
+	}
+	return nil
+}
+
+// ours tells whether a failure asks for credentials that are ours to show: the
+// caller could do nothing with it.
+func (l *login) ours(status int) bool { return l != nil && (status == 401 || status == 407) }
 
 // challenged takes a 401 or 407 of leg B. It returns the request once more, with
 // our answer and the number after cseq, or nil when it cannot be answered: tried
 // says that it bore an answer to a challenge just received, so that another one
 // means a wrong password unless it calls the nonce stale.
-func (c *Call) challenged(tx *txn.ClientTx, resp *sip.Message, tried int, cseq uint32) *sip.Message {
-	if !c.ourChallenge(resp.Status) {
+func (c *Call) challenged(l *login, tx *txn.ClientTx, resp *sip.Message, tried int, cseq uint32) *sip.Message {
+	if !l.ours(resp.Status) {
 		return nil
 	}
 	asked, ok := digest.Of(resp)
 	if !ok || tried > 1 || tried == 1 && !asked.Stale() {
-		c.log.Warn("target refuses our credentials", "user", c.route.Auth.User, "known_challenge", ok)
+		c.log.Warn("target refuses our credentials", "user", l.who.User, "known_challenge", ok)
 		return nil
 	}
-	c.auth = asked
+	l.asked = asked
 	out := tx.Request().Clone()
 	out.Del("Via")
 	out.Set("CSeq", fmt.Sprintf("%d %s", cseq+1, out.Method))
-	c.credential(out)
+	l.sign(out)
 	return out
+}
+
+// knownAs notes the login of the target that a transaction of the first INVITE asks.
+func (c *Call) knownAs(l *login, tx *txn.ClientTx) {
+	if l == nil {
+		return
+	}
+	if c.logins == nil {
+		c.logins = map[*txn.ClientTx]*login{}
+	}
+	c.logins[tx] = l
 }
 
 // answers sends the request of an exchange again when its target wants to know
@@ -46,12 +102,12 @@ func (x *exchange) answers(tx *txn.ClientTx, resp *sip.Message) bool {
 	if x.from != sideA || x.cancelled || c.state == StateEnding {
 		return false
 	}
-	last := tx.Request().CSeq().Num
+	last, who := tx.Request().CSeq().Num, c.logins[tx]
 	if x.hunt == nil {
-		last = x.branch.dialogs[sideB].LocalCSeq
+		last, who = x.branch.dialogs[sideB].LocalCSeq, x.branch.login
 	}
 	tried := x.tried[tx]
-	out := c.challenged(tx, resp, tried, last)
+	out := c.challenged(who, tx, resp, tried, last)
 	if out != nil {
 		tried++
 	} else if out = x.demanded(tx, resp, last); out == nil {
@@ -64,6 +120,9 @@ func (x *exchange) answers(tx *txn.ClientTx, resp *sip.Message) bool {
 	}
 	x.tried[again] = tried
 	x.cseqOut = last + 1
+	if x.hunt != nil {
+		c.knownAs(who, again)
+	}
 	switch {
 	case x.hunt == nil:
 		x.branch.dialogs[sideB].LocalCSeq, x.out, x.client = last+1, out, again
@@ -74,12 +133,6 @@ func (x *exchange) answers(tx *txn.ClientTx, resp *sip.Message) bool {
 		x.client = again
 	}
 	return true
-}
-
-// ourChallenge tells whether a failure asks for credentials that are ours to
-// show: the caller could do nothing with it.
-func (c *Call) ourChallenge(status int) bool {
-	return c.route.Auth != nil && (status == 401 || status == 407)
 }
 
 // tagTowardsB is our From-tag of leg B.

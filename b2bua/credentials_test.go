@@ -131,3 +131,48 @@ func TestParallelCredentials(t *testing.T) {
 	c.answer().hangUp()
 	s.quiet()
 }
+
+// Each target is shown its own credentials, and nothing of what another one asked for: in turn, and rung together.
+func TestTargetsHaveCredentialsOfTheirOwn(t *testing.T) {
+	for _, parallel := range []bool{false, true} {
+		value, err := policy.ParseTemplate("X-Trunk", "{{.From.User}}")
+		if err != nil {
+			t.Fatal(err)
+		}
+		s := oneRoute(t, func(_ *stage, r *policy.Route) {
+			r.Parallel, r.Auth = parallel, &policy.Credentials{User: "acme", Password: "of the route"}
+			r.Targets[1].Auth = &policy.Credentials{User: "acme", Password: "of the second"}
+			r.Targets[1].Headers = []policy.RouteHeader{{Name: "X-Trunk", Value: value}}
+		})
+		asked := func(p *peer.Peer, in *peer.Incoming, nonce, password string) *peer.Incoming {
+			t.Helper()
+			in.Reply(407, peer.With("Proxy-Authenticate", `Digest realm="a,b", nonce="`+nonce+`", qop="auth"`))
+			in.ExpectOther("ACK")
+			in = p.ExpectWhere("the INVITE with credentials", func(m *peer.Message) bool { return m.Method() == "INVITE" && m.Get("Proxy-Authorization") != "" })
+			shown(t, in.Message, "Proxy-Authorization", "a,b", nonce, password, md5.New)
+			return in
+		}
+		c := s.invite()
+		first := asked(s.pbx, c.in, "n1", "of the route")
+		if !parallel {
+			first.Reply(503)
+			first.ExpectOther("ACK")
+		}
+		in := s.second.Expect("INVITE")
+		if in.Get("Proxy-Authorization") != "" || in.Get("X-Trunk") != "caller" || first.Get("X-Trunk") != "" {
+			t.Errorf("parallel %t: the second target got\n%s", parallel, in.Raw)
+		}
+		if parallel {
+			first.Reply(486)
+			first.ExpectOther("ACK")
+		}
+		c.in = asked(s.second, in, "n2", "of the second")
+		c.answer()
+		bye := c.left.Send("BYE")
+		gone := c.right.Expect("BYE")
+		shown(t, gone.Message, "Proxy-Authorization", "a,b", "n2", "of the second", md5.New)
+		gone.Reply(200)
+		bye.Expect(200)
+		s.quiet()
+	}
+}

@@ -126,7 +126,7 @@ func (c *Call) bye(s side, v verdict, cause *sip.Message) {
 		}
 	}
 	if s == sideB {
-		c.credential(out)
+		c.current.login.sign(out)
 	}
 	if c.legs[s].unacked != nil {
 		c.legs[s].byeDue = out
@@ -142,7 +142,7 @@ func (c *Call) sendBye(s side, out *sip.Message) {
 			c.log.Warn("BYE has nowhere to go", "towards", sideName(s), "error", err)
 			return
 		}
-		c.track(c.lane.Request(out, t, farewell{call: c, dialog: d, again: func() { c.sendBye(s, out) }}))
+		c.track(c.lane.Request(out, t, farewell{call: c, dialog: d, login: c.loginTowards(s), again: func() { c.sendBye(s, out) }}))
 	})
 }
 
@@ -151,6 +151,7 @@ func (c *Call) sendBye(s side, out *sip.Message) {
 type farewell struct {
 	call   *Call
 	dialog *dialog.Dialog
+	login  *login // nil: the peer's challenges are not answered
 	again  func() // sends it once more; nil: once is enough
 	tried  int    // challenges answered
 }
@@ -161,10 +162,7 @@ func (f farewell) OnResponse(tx *txn.ClientTx, resp *sip.Message, _ transport.Fl
 		return
 	}
 	defer f.call.settled(tx)
-	if f.dialog.CallID != f.call.legs[sideB].callID || f.dialog.LocalTag != f.call.initial.tagTowardsB() {
-		return
-	}
-	if out := f.call.challenged(tx, resp, f.tried, f.dialog.LocalCSeq); out != nil {
+	if out := f.call.challenged(f.login, tx, resp, f.tried, f.dialog.LocalCSeq); out != nil {
 		f.dialog.LocalCSeq++
 		f.tried++
 		f.call.track(f.call.lane.Request(out, tx.Target(), f))
@@ -207,8 +205,11 @@ func (c *Call) ackAndBye(tx *txn.ClientTx, resp *sip.Message, flow transport.Flo
 			c.log.Warn("late 2xx cannot be acknowledged", "error", err)
 			return
 		}
-		c.late[tag] = c.lane.SendAck(d.RequestCSeq("ACK", resp.CSeq().Num), t)
-		c.track(c.lane.Request(d.Request("BYE"), t, farewell{call: c, dialog: d}))
+		ack, bye, who := d.RequestCSeq("ACK", resp.CSeq().Num), d.Request("BYE"), c.logins[tx]
+		who.copyFrom(tx.Request(), ack)
+		who.sign(bye)
+		c.late[tag] = c.lane.SendAck(ack, t)
+		c.track(c.lane.Request(bye, t, farewell{call: c, dialog: d, login: who}))
 	})
 }
 

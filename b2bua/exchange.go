@@ -207,7 +207,8 @@ func (x *exchange) answer(out *sip.Message) {
 
 // onFailure takes a final response of 300 and above.
 func (x *exchange) onFailure(tx *txn.ClientTx, resp *sip.Message) {
-	defer x.call.settled(tx)
+	c := x.call
+	defer c.settled(tx)
 	if x.answers(tx, resp) {
 		return
 	}
@@ -216,12 +217,12 @@ func (x *exchange) onFailure(tx *txn.ClientTx, resp *sip.Message) {
 	case x.hunt.fan != nil:
 		x.hunt.refused(x, tx, resp)
 		return
-	case x.hunt.redirected(x, resp):
+	case x.hunt.redirected(x, c.logins[tx], resp):
 		return
-	case x.call.ourChallenge(resp.Status): // not the caller's affair
+	case c.logins[tx].ours(resp.Status): // not the caller's affair
 		x.hunt.failed(x, 403, nil)
 		return
-	case movesOn(x.call.route, resp.Status):
+	case movesOn(c.route, resp.Status):
 		x.hunt.failed(x, resp.Status, resp)
 		return
 	}

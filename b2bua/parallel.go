@@ -102,9 +102,9 @@ func (h *hunt) refused(x *exchange, tx *txn.ClientTx, resp *sip.Message) {
 		x.cancelOthers(nil)
 		h.best = resp
 		h.exhausted(x, resp.Status)
-	case x.call.ourChallenge(resp.Status):
+	case x.call.logins[tx].ours(resp.Status):
 		h.concluded(x, 403)
-	case h.redirected(x, resp):
+	case h.redirected(x, x.call.logins[tx], resp):
 	case resp.Status == 503 && len(p.left) > 0:
 		h.best = better(h.best, resp)
 		h.askProng(x, p, 503)

@@ -12,7 +12,7 @@ import (
 // ringing is a stage whose two targets are rung together, and a call that both have got.
 func ringing(t *testing.T, identity b2bua.Identity, with func(*policy.Route)) (*stage, *call, [2]*peer.Incoming) {
 	s := newStage(t, setup{hunting: true, identity: identity, policy: func(s *stage) policy.Config {
-		r := policy.Route{Name: "both", Parallel: true, Targets: []string{s.pbx.URI(""), s.second.URI("")}}
+		r := policy.Route{Name: "both", Parallel: true, Targets: policy.Targets(s.pbx.URI(""), s.second.URI(""))}
 		if with != nil {
 			with(&r)
 		}
@@ -112,7 +112,7 @@ func TestParallelCancel(t *testing.T) {
 // Targets that cannot be reached do not end the search; when none can, it ends.
 func TestParallelUnreachable(t *testing.T) {
 	s, c, in := ringing(t, b2bua.IdentityPreserve, func(r *policy.Route) {
-		r.Targets = append([]string{"sip:nowhere.invalid:5060", "sips:127.0.0.1:1"}, r.Targets...)
+		r.Targets = append(policy.Targets("sip:nowhere.invalid:5060", "sips:127.0.0.1:1"), r.Targets...)
 	})
 	c.in = in[1]
 	c.answer()
@@ -123,7 +123,7 @@ func TestParallelUnreachable(t *testing.T) {
 	c.hangUp()
 	s.quiet()
 	s = newStage(t, setup{policy: func(*stage) policy.Config {
-		return policy.Config{Routes: []policy.Route{{Name: "no", Parallel: true, Targets: []string{"sip:nowhere.invalid:5060", "sip:nobody.invalid:5060"}}}}
+		return policy.Config{Routes: []policy.Route{{Name: "no", Parallel: true, Targets: policy.Targets("sip:nowhere.invalid:5060", "sip:nobody.invalid:5060")}}}
 	}})
 	s.send().out.Expect(503)
 	s.quiet()

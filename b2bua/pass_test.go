@@ -150,8 +150,8 @@ func TestSpiral(t *testing.T) {
 	s := newStage(t, setup{policy: func(s *stage) policy.Config {
 		phone = peer.New(t, s.ladder, "phone", "127.0.0.1", "udp")
 		return policy.Config{Routes: []policy.Route{
-			{Name: "phone", Match: policy.Match{RequestURI: regexp.MustCompile("^sip:phone@")}, Targets: []string{phone.URI("")}},
-			{Name: "pbx", Targets: []string{s.pbx.URI("")}},
+			{Name: "phone", Match: policy.Match{RequestURI: regexp.MustCompile("^sip:phone@")}, Targets: policy.Targets(phone.URI(""))},
+			{Name: "pbx", Targets: policy.Targets(s.pbx.URI(""))},
 		}}
 	}})
 	c := s.invite()

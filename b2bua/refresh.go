@@ -54,7 +54,7 @@ func (r *refresh) send() {
 		}
 	}
 	if s == sideB {
-		c.credential(out)
+		c.current.login.sign(out)
 	}
 	r.transmit(out)
 }
@@ -120,7 +120,7 @@ func (r *refresh) OnResponse(tx *txn.ClientTx, resp *sip.Message, flow transport
 	default:
 		if r.side == sideB {
 			d := c.current.dialogs[sideB]
-			if out := c.challenged(tx, resp, r.tried, d.LocalCSeq); out != nil {
+			if out := c.challenged(c.current.login, tx, resp, r.tried, d.LocalCSeq); out != nil {
 				d.LocalCSeq++
 				r.tried++
 				c.track(c.lane.Request(out, tx.Target(), r))

@@ -294,7 +294,7 @@ func TestPhoneCallsPhone(t *testing.T) {
 	var second *peer.Peer
 	s := newStage(t, setup{policy: func(s *stage) policy.Config {
 		second = peer.New(t, s.ladder, "carol", "127.0.0.1", "udp")
-		return policy.Config{Routes: []policy.Route{{Name: "pbx", Targets: []string{s.pbx.URI("")}}}}
+		return policy.Config{Routes: []policy.Route{{Name: "pbx", Targets: policy.Targets(s.pbx.URI(""))}}}
 	}})
 	carol := &phone{stage: s, network: "udp"}
 	carol.sent = second.Start("REGISTER", s.proxy, peer.Call{URI: "sip:pbx.test", From: "<sip:carol@pbx.test>"})

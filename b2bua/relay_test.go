@@ -14,7 +14,7 @@ func TestSubscriptionPasses(t *testing.T) {
 	s := newStage(t, setup{policy: func(s *stage) policy.Config {
 		return policy.Config{Routes: []policy.Route{
 			{Name: "back", Match: policy.Match{Method: []string{"NOTIFY"}}, RequestURI: true},
-			{Name: "pbx", Targets: []string{s.pbx.URI("")}},
+			{Name: "pbx", Targets: policy.Targets(s.pbx.URI(""))},
 		}}
 	}})
 	out := s.caller.Start("SUBSCRIBE", s.proxy, peer.Call{URI: bob, Opts: []peer.Opt{

@@ -209,10 +209,8 @@ func (x *exchange) acknowledge(ack *sip.Message) {
 		}
 		out = c.anchorBody(out, "ACK", x.from, x.counter)
 	}
-	if to == sideB && c.auth != nil { // the credentials of its INVITE (RFC 3261 §13.2.2.4)
-		if v := x.client.Request().Get(c.auth.Field()); v != "" {
-			out.Set(c.auth.Field(), v)
-		}
+	if to == sideB {
+		x.branch.login.copyFrom(x.client.Request(), out)
 	}
 	c.towards(to, d, func(t txn.Target, err error) {
 		if err != nil {

@@ -75,7 +75,7 @@ func (x *exchange) request(req *sip.Message, d *dialog.Dialog) *sip.Message {
 	mirror(out, req)
 	c.srv.references.translate(out)
 	if to == sideB {
-		c.credential(out)
+		x.branch.login.sign(out)
 	}
 	return out
 }

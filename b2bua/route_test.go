@@ -13,7 +13,7 @@ import (
 // oneRoute is a stage whose only route is changed by with.
 func oneRoute(t *testing.T, with func(*stage, *policy.Route)) *stage {
 	return newStage(t, setup{hunting: true, policy: func(s *stage) policy.Config {
-		r := policy.Route{Name: "pbx", Targets: []string{s.pbx.URI(""), s.second.URI("")}}
+		r := policy.Route{Name: "pbx", Targets: policy.Targets(s.pbx.URI(""), s.second.URI(""))}
 		with(s, &r)
 		return policy.Config{Routes: []policy.Route{r}}
 	}})
@@ -52,7 +52,7 @@ func TestRouteHeaders(t *testing.T) {
 			}
 			r.Headers = append(r.Headers, policy.RouteHeader{Name: name, Value: value})
 		}
-		r.Targets = []string{s.pbx.URI("?X-Trunk=a%20b&User-to-User=56a390%3Bencoding%3Dhex&Via=no&X-Bad=%0d%0aX-Evil:%201")}
+		r.Targets = policy.Targets(s.pbx.URI("?X-Trunk=a%20b&User-to-User=56a390%3Bencoding%3Dhex&Via=no&X-Bad=%0d%0aX-Evil:%201"))
 	})
 	check := func(in *peer.Incoming) {
 		t.Helper()
@@ -82,7 +82,7 @@ func TestRouteHeaders(t *testing.T) {
 // A 302 is followed: the Contact with the greatest q first, as it reads, then the others; the caller hears only them.
 func TestRedirectsAreFollowed(t *testing.T) {
 	s := oneRoute(t, func(s *stage, r *policy.Route) {
-		r.FollowRedirects, r.Targets = true, []string{s.pbx.URI("")}
+		r.FollowRedirects, r.Targets = true, policy.Targets(s.pbx.URI(""))
 	})
 	second := "sip:carol@" + s.second.Addr().String()
 	c := s.invite()
@@ -103,7 +103,7 @@ func TestRedirectsAreFollowed(t *testing.T) {
 func TestRedirectsEnd(t *testing.T) {
 	for _, follow := range []bool{true, false} {
 		s := oneRoute(t, func(s *stage, r *policy.Route) {
-			r.FollowRedirects, r.Targets = follow, []string{s.pbx.URI("")}
+			r.FollowRedirects, r.Targets = follow, policy.Targets(s.pbx.URI(""))
 		})
 		asked := []*peer.Peer{s.pbx}
 		if follow {

@@ -166,6 +166,7 @@ func (c *Call) invites(x *exchange, to txn.Target, who candidate) (*txn.ClientTx
 	dress(req, c.route, c.in, who)
 	tx := c.lane.Request(req, to, x)
 	c.track(tx)
+	c.knownAs(who.login, tx)
 	x.cseqOut = req.CSeq().Num
 	c.srv.metrics.setup.Observe(since(c.lane, c.started).Seconds())
 	return tx, 0

@@ -133,7 +133,7 @@ func (s *stage) rules(with setup) policy.Config {
 	if with.routes != nil {
 		targets = with.routes(s)
 	}
-	return policy.Config{Routes: []policy.Route{{Name: "pbx", Targets: targets}}}
+	return policy.Config{Routes: []policy.Route{{Name: "pbx", Targets: policy.Targets(targets...)}}}
 }
 
 const bob = "sip:bob@example.test"

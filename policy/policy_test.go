@@ -146,7 +146,7 @@ func TestFirstMatchWins(t *testing.T) {
 	e := policy.New(policy.Config{
 		Routes: []policy.Route{
 			{Name: "out", Match: policy.Match{Source: nets("10.0.0.0/8")}, RequestURI: true},
-			{Name: "in", Targets: []string{"sip:a", "sip:b"}},
+			{Name: "in", Targets: policy.Targets("sip:a", "sip:b")},
 			{Name: "never"},
 		},
 		Rules: []policy.Rule{
@@ -156,7 +156,7 @@ func TestFirstMatchWins(t *testing.T) {
 		},
 	})
 	r, ok := e.Route(invite())
-	if !ok || r.Name != "in" || strings.Join(r.Targets, " ") != "sip:a sip:b" {
+	if !ok || r.Name != "in" || len(r.Targets) != 2 || r.Targets[1].URI != "sip:b" {
 		t.Errorf("Route = %+v, %v", r, ok)
 	}
 	want := policy.Decision{Rule: "sales", Wanted: []policy.Wanted{{Rule: "sales", Recorder: "main", Tracks: policy.TracksCaller,

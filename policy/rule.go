@@ -46,7 +46,7 @@ const (
 type Route struct {
 	Name       string
 	Match      Match
-	Targets    []string // SIP URIs, tried in this order; not used when RequestURI is set
+	Targets    []Target // tried in this order; not used when RequestURI is set
 	RequestURI bool     // the Request-URI itself is the target
 
 	// FailoverCodes are the final codes after which the next target is asked;
@@ -57,8 +57,24 @@ type Route struct {
 	FollowRedirects bool          // the Contacts of a 3xx are asked; else the caller gets it
 	Headers         []RouteHeader // set in what goes out by this route
 	Network         string        // of the media towards the target; "": the first
-	Auth            *Credentials  // shown to targets that ask calls for them; nil: the caller is asked
+	Auth            *Credentials  // shown to targets without their own that ask calls for them; nil: the caller is asked
 	SRTP            *SRTP         // where SRTP ends; nil: it passes
+}
+
+// Target is one of those a route leads to.
+type Target struct {
+	URI     string        // SIP URI; may bear headers, ?X-Name=value
+	Auth    *Credentials  // of this target alone; nil: the route's
+	Headers []RouteHeader // set in what goes to this target, after the route's
+}
+
+// Targets are targets without anything of their own.
+func Targets(uris ...string) []Target {
+	out := make([]Target, len(uris))
+	for i, uri := range uris {
+		out[i].URI = uri
+	}
+	return out
 }
 
 // Credentials are for a digest (RFC 3261 §22).

@@ -46,7 +46,8 @@ func (d *decoder) routeLegs(c cursor, i int, own *policy.SRTP) {
 		if r.SRTP == nil || r.SRTP.Callee != policy.SRTPRequired || r.SRTP.Keying == policy.KeyingDTLS {
 			return
 		}
-		for _, uri := range r.Targets {
+		for _, t := range r.Targets {
+			uri := t.URI
 			if t, err := parseTarget(strings.SplitN(uri, "?", 2)[0]); err == nil && t.transport != "tls" && (t.transport != "" || t.addr.IsValid()) {
 				c.warnf("keys of SRTP go to %s without TLS: whoever can read the signalling can hear the call", uri)
 				return

@@ -41,7 +41,7 @@ func TestDefaults(t *testing.T) {
 		},
 		Media: config.Media{Listen: addr("0.0.0.0"), Advertise: addr("192.0.2.1"), PortMin: 20000, PortMax: 29999, MaxStreams: 4, Timeout: time.Minute},
 		Policy: policy.Config{
-			Routes: []policy.Route{{Name: "route-1", Targets: []string{"sip:192.0.2.20"}}},
+			Routes: []policy.Route{{Name: "route-1", Targets: policy.Targets("sip:192.0.2.20")}},
 			Rules: []policy.Rule{{Name: "rule-1", Recorder: "main", Tracks: policy.TracksBoth,
 				Start: policy.StartAnswer, OnHold: policy.OnHoldPause}},
 		},
@@ -134,8 +134,8 @@ func TestListsAreWrittenEitherWay(t *testing.T) {
 		if got := cfg.Recorders[0].SRS; !reflect.DeepEqual(got, want) {
 			t.Errorf("srs %s: %q", srs, got)
 		}
-		if got := cfg.Policy.Routes[0].Targets; !reflect.DeepEqual(got, want) {
-			t.Errorf("to %s: %q", srs, got)
+		if got := cfg.Policy.Routes[0].Targets; !reflect.DeepEqual(got, policy.Targets(want...)) {
+			t.Errorf("to %s: %+v", srs, got)
 		}
 	}
 }
@@ -233,5 +233,27 @@ func TestHugeFilesEnd(t *testing.T) {
 		if d := time.Since(start); d > 5*time.Second {
 			t.Errorf("%s took %v", name, d)
 		}
+	}
+}
+
+// A target may have settings of its own; others in the list stay texts.
+func TestTargetsWithSettings(t *testing.T) {
+	got := parse(t, `sip: {listen: [udp://192.0.2.1:5060, tcp://192.0.2.1:5060]}
+routes:
+  - to:
+      - "sip:192.0.2.20, sip:192.0.2.21?X-A=1"
+      - uri: sip:192.0.2.22?X-B=2
+        transport: tcp
+        auth: {user: u, password: p}
+        headers: {X-C: "{{.Route}}"}
+`+recorder).Policy.Routes[0].Targets
+	if len(got) != 3 || got[1].URI != "sip:192.0.2.21?X-A=1" || got[2].URI != "sip:192.0.2.22;transport=tcp?X-B=2" {
+		t.Fatalf("%+v", got)
+	}
+	if own := got[2]; *own.Auth != (policy.Credentials{User: "u", Password: "p"}) || len(own.Headers) != 1 || own.Headers[0].Name != "X-C" || got[0].Auth != nil {
+		t.Errorf("%+v", own)
+	}
+	if got := parse(t, "sip: {listen: [udp://192.0.2.1:5060]}\nroutes:\n- to: {uri: sip:192.0.2.20}\n"+recorder).Policy.Routes[0].Targets; len(got) != 1 {
+		t.Errorf("%+v", got)
 	}
 }

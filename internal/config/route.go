@@ -83,29 +83,6 @@ func (d *decoder) name(c cursor, into *string) {
 	*into = s
 }
 
-// routeTo reads where a route leads.
-func (d *decoder) routeTo(c cursor) (targets []string, follow bool) {
-	items := c.words("a SIP URI such as sip:192.0.2.20:5060, several with commas, or " + requestURI)
-	for _, item := range items {
-		if item.n.text != requestURI {
-			if t, ok := item.dialled("sip:192.0.2.20:5060"); ok {
-				targets = append(targets, item.n.text)
-				d.later(func() { d.checkTarget(item, t) })
-			}
-			continue
-		}
-		if len(items) > 1 {
-			item.failf("%s stands alone; make another route of it", requestURI)
-			return nil, false
-		}
-		return nil, true
-	}
-	if c.n.kind == list && len(c.n.items) == 0 {
-		c.failf("names no target; write a SIP URI such as sip:192.0.2.20:5060")
-	}
-	return targets, false
-}
-
 // credentials reads what is shown to targets that ask for it.
 func (c cursor) credentials() *policy.Credentials {
 	var out policy.Credentials

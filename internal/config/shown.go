@@ -83,7 +83,7 @@ func (c *Config) ShownRules() []ShownRule {
 func routeOutcome(r policy.Route) string {
 	to := "the Request-URI itself"
 	if !r.RequestURI {
-		to = uris(r.Targets)
+		to = targetList(r.Targets)
 	}
 	return to + routeExtras(r)
 }
