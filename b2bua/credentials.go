@@ -134,11 +134,3 @@ func (x *exchange) answers(tx *txn.ClientTx, resp *sip.Message) bool {
 	}
 	return true
 }
-
-// tagTowardsB is our From-tag of leg B.
-func (x *exchange) tagTowardsB() string {
-	if t := x.call.legs[sideB].localTag; t != "" {
-		return t
-	}
-	return x.call.invite.FromTag()
-}
