@@ -9,7 +9,8 @@
 // text (a header, a group name, an XML fragment) out of an Invite.
 //
 // Flow: configuration → [Config] → [New] → per call [Engine.Route], then the
-// chosen route's name into [Invite.Route], then [Engine.Decide].
+// chosen route's name into [Invite.Route], then [Engine.Decide]. Why it came out so
+// [Engine.ExplainRoute] and [Engine.ExplainRules] tell, by the same conditions.
 //
 // The package is pure: no clock, no I/O, no SIP types, nothing global. Whatever
 // a rule may ask for comes in with the Invite. An Engine is immutable and safe

@@ -10,15 +10,21 @@ import (
 
 // condition is one thing that must hold. A new match key is a new condition
 // and its line in compile; nothing else changes.
-type condition func(*Invite) bool
+type condition struct {
+	key   string // as in a configuration
+	holds func(*Invite) bool
+	wants func() string        // what the rule asks for, in words
+	sees  func(*Invite) string // what the request has in its place
+	inner func(*Invite) []Miss // what of a nested match does not hold; nil: it is not nested
+}
 
 // conditions must all hold. They are ordered from cheap to dear, so that most
 // rules that do not match are left without running a regular expression.
 type conditions []condition
 
 func (c conditions) hold(in *Invite) bool {
-	for _, holds := range c {
-		if !holds(in) {
+	for i := range c {
+		if !c[i].holds(in) {
 			return false
 		}
 	}
@@ -33,27 +39,32 @@ func (m Match) compile() conditions {
 func (m Match) compileFacts() conditions {
 	var c conditions
 	if m.Route != "" {
-		c = append(c, func(in *Invite) bool { return in.Route == m.Route })
+		c = append(c, condition{key: "route", holds: func(in *Invite) bool { return in.Route == m.Route },
+			wants: said(m.Route), sees: func(in *Invite) string { return in.Route }})
 	}
 	if m.Listener != "" {
-		c = append(c, func(in *Invite) bool { return in.Listener == m.Listener })
+		c = append(c, condition{key: "listener", holds: func(in *Invite) bool { return in.Listener == m.Listener },
+			wants: said(m.Listener), sees: func(in *Invite) string { return in.Listener }})
 	}
 	if len(m.Method) > 0 {
-		c = append(c, func(in *Invite) bool { return slices.Contains(m.Method, in.Method) })
+		c = append(c, condition{key: "method", holds: func(in *Invite) bool { return slices.Contains(m.Method, in.Method) },
+			wants: said(m.Method...), sees: func(in *Invite) string { return in.Method }})
 	}
 	if len(m.Source) > 0 {
-		c = append(c, within(m.Source))
+		c = append(c, condition{key: "source", holds: within(m.Source), wants: prefixes(m.Source), sees: senderOf})
 	}
 	if m.Sample > 0 {
-		c = append(c, func(in *Invite) bool { return m.Sample.Takes(in.CallID) })
+		c = append(c, condition{key: "sample", holds: func(in *Invite) bool { return m.Sample.Takes(in.CallID) },
+			wants: said(m.Sample.String()), sees: func(in *Invite) string { return "Call-ID " + in.CallID }})
 	}
 	if len(m.Windows) > 0 {
-		c = append(c, func(in *Invite) bool {
+		c = append(c, condition{key: "time", holds: func(in *Invite) bool {
 			return slices.ContainsFunc(m.Windows, func(w Window) bool { return w.Holds(in.Received) })
-		})
+		}, wants: windows(m.Windows), sees: receivedAt})
 	}
 	if m.Numbers != nil {
-		c = append(c, listed(m.Numbers, m.NumbersOf))
+		c = append(c, condition{key: "numbers", holds: listed(m.Numbers, m.NumbersOf),
+			wants: func() string { return "an entry of " + m.Numbers.String() }, sees: numbersSeen(m.NumbersOf)})
 	}
 	return c
 }
@@ -61,29 +72,28 @@ func (m Match) compileFacts() conditions {
 // compilePatterns are the conditions that run regular expressions or read SDP.
 func (m Match) compilePatterns() conditions {
 	var c conditions
-	if m.To != nil {
-		matches := matcher(m.To)
-		c = append(c, func(in *Invite) bool { return matches(in.To.URI) })
+	uri := func(key string, re *regexp.Regexp, of func(*Invite) string) {
+		if re == nil {
+			return
+		}
+		matches := matcher(re)
+		c = append(c, condition{key: key, holds: func(in *Invite) bool { return matches(of(in)) }, wants: said(re.String()), sees: of})
 	}
-	if m.From != nil {
-		matches := matcher(m.From)
-		c = append(c, func(in *Invite) bool { return matches(in.From.URI) })
-	}
-	if m.RequestURI != nil {
-		matches := matcher(m.RequestURI)
-		c = append(c, func(in *Invite) bool { return matches(in.RequestURI) })
+	uri("to", m.To, func(in *Invite) string { return in.To.URI })
+	uri("from", m.From, func(in *Invite) string { return in.From.URI })
+	uri("request_uri", m.RequestURI, func(in *Invite) string { return in.RequestURI })
+	header := func(key string, re *regexp.Regexp, names ...string) {
+		if re != nil {
+			c = append(c, condition{key: key, holds: headerMatches(re, names...), wants: said(re.String()), sees: valuesOf(names)})
+		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(m.Header)) {
-		c = append(c, headerMatches(m.Header[name], name))
+		header("header."+name, m.Header[name], name)
 	}
-	if m.Asserted != nil {
-		c = append(c, headerMatches(m.Asserted, assertedHeaders...))
-	}
-	if m.Diversion != nil {
-		c = append(c, headerMatches(m.Diversion, divertingHeaders...))
-	}
+	header("asserted_identity", m.Asserted, assertedHeaders...)
+	header("diversion", m.Diversion, divertingHeaders...)
 	if len(m.Codec) > 0 {
-		c = append(c, offers(m.Codec))
+		c = append(c, condition{key: "codec", holds: offers(m.Codec), wants: said(m.Codec...), sees: codecsSeen})
 	}
 	return c
 }
@@ -98,20 +108,25 @@ func (m Match) compileNested() conditions {
 		for _, one := range m.Any {
 			some = append(some, one.compile())
 		}
-		c = append(c, func(in *Invite) bool {
+		c = append(c, condition{key: "any", holds: func(in *Invite) bool {
 			return slices.ContainsFunc(some, func(one conditions) bool { return one.hold(in) })
-		})
+		}, inner: func(in *Invite) (all []Miss) {
+			for _, one := range some {
+				all = append(all, one.misses(in)...)
+			}
+			return all
+		}})
 	}
 	if m.Not != nil {
 		unwanted := m.Not.compile()
-		c = append(c, func(in *Invite) bool { return !unwanted.hold(in) })
+		c = append(c, condition{key: "not", holds: func(in *Invite) bool { return !unwanted.hold(in) }, inner: unwanted.unwanted})
 	}
 	return c
 }
 
 // within compares without IPv4-mapped IPv6 and zones: a dual-stack socket
 // reports ::ffff:192.0.2.1 for what the rule calls 192.0.2.1.
-func within(nets []netip.Prefix) condition {
+func within(nets []netip.Prefix) func(*Invite) bool {
 	return func(in *Invite) bool {
 		from := in.Source.Unmap().WithZone("")
 		for _, n := range nets {
@@ -131,7 +146,7 @@ var (
 
 // headerMatches holds when any line of one of the headers matches, since
 // repeated lines are one list (RFC 3261 §7.3.1). A header that is not there never does.
-func headerMatches(re *regexp.Regexp, names ...string) condition {
+func headerMatches(re *regexp.Regexp, names ...string) func(*Invite) bool {
 	matches, long := matcher(re), make([]string, len(names))
 	for i, name := range names {
 		long[i] = longName(name)
@@ -151,7 +166,7 @@ func named(h *Header, names []string) bool {
 }
 
 // offers holds when the offer names one of the codecs.
-func offers(codecs []string) condition {
+func offers(codecs []string) func(*Invite) bool {
 	return func(in *Invite) bool {
 		if in.Codecs == nil {
 			return false
@@ -163,10 +178,8 @@ func offers(codecs []string) condition {
 }
 
 // listed holds when one of the parties is on the list.
-func listed(list *Numbers, of []Party) condition {
-	if len(of) == 0 {
-		of = []Party{PartyCaller, PartyCallee}
-	}
+func listed(list *Numbers, of []Party) func(*Invite) bool {
+	of = partiesOf(of)
 	return func(in *Invite) bool {
 		return slices.ContainsFunc(of, func(p Party) bool {
 			switch p {

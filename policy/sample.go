@@ -1,5 +1,7 @@
 package policy
 
+import "strconv"
+
 // Share is a part of all calls in hundred-thousandths: 10 % is 10,000. Zero
 // means that no share was asked for.
 type Share uint32
@@ -21,4 +23,9 @@ func (s Share) Takes(callID string) bool {
 	h = (h ^ h>>33) * 0xc4ceb9fe1a85ec53
 	h ^= h >> 33
 	return (h>>32)*uint64(Everything)>>32 < uint64(s)
+}
+
+// String is the share in percent.
+func (s Share) String() string {
+	return strconv.FormatFloat(float64(s)/float64(Everything)*100, 'f', -1, 64) + "%"
 }

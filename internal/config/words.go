@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strconv"
 	"strings"
 
 	"sidetrack/policy"
@@ -58,7 +57,7 @@ func conditions(m policy.Match) []string {
 		add("at %s", either(windows))
 	}
 	if m.Sample > 0 {
-		add("%s of the calls", percentage(m.Sample))
+		add("%s of the calls", m.Sample)
 	}
 	for _, one := range m.All {
 		parts = append(parts, conditions(one)...)
@@ -100,8 +99,4 @@ func parties(of []policy.Party) string {
 		}[p]
 	}
 	return either(names)
-}
-
-func percentage(s policy.Share) string {
-	return strconv.FormatFloat(float64(s)/float64(policy.Everything)*100, 'f', -1, 64) + "%"
 }
