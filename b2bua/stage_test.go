@@ -72,7 +72,7 @@ func newStage(t *testing.T, with setup) *stage {
 	layer = txn.New(txn.Config{Log: log, T1: with.t1, TimerC: with.timerC, Transport: s.transport, Rates: with.rates, Resolver: resolve.New(resolve.Config{Log: log})})
 	engine, err := forker.New(forker.Config{
 		Listen: netip.MustParseAddr("127.0.0.1"), Advertise: netip.MustParseAddr("127.0.0.1"),
-		PortMin: 38000, PortMax: 38000 + with.ports - 1, Drain: 10 * time.Millisecond, Timeout: with.media, Log: log,
+		PortMin: 28000, PortMax: 28000 + with.ports - 1, Drain: 10 * time.Millisecond, Timeout: with.media, Log: log,
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -97,7 +97,7 @@ func await(t *testing.T, what string, holds func() bool) {
 // Strangers are seen, counted and refused as without a twin, and what the party
 // sends comes through, from either socket.
 func TestTwinHidesNobody(t *testing.T) {
-	w := newTwinned(t, 38100)
+	w := newTwinned(t, 19100)
 	w.pass(w.callee, w.toB, w.caller)
 	w.pass(w.caller, w.toA, w.callee)
 	stranger := hear(t, "127.0.0.66:0")
@@ -113,7 +113,7 @@ func TestTwinHidesNobody(t *testing.T) {
 
 // The twin goes with the party.
 func TestTwinFollowsTheParty(t *testing.T) {
-	w := newTwinned(t, 38140)
+	w := newTwinned(t, 19140)
 	first := w.callee
 	w.callee = hear(t, "127.0.0.4:0")
 	w.relay.SetRemote(SideB, 0, Remote{RTP: addrOf(w.callee), Sends: true, RTPKind: true})
@@ -130,7 +130,7 @@ func TestTwinFollowsTheParty(t *testing.T) {
 
 // A party whose port is closed for a while (ICMP) gets everything once it is open.
 func TestTwinOutlivesUnreachable(t *testing.T) {
-	w := newTwinned(t, 38180)
+	w := newTwinned(t, 19180)
 	at := addrOf(w.callee)
 	w.callee.Close()
 	for range 3 {
@@ -149,7 +149,7 @@ func TestTwinOutlivesUnreachable(t *testing.T) {
 
 // Nobody may bind the port beside us, and all of it goes when the call does.
 func TestTwinSharesWithNobody(t *testing.T) {
-	w := newTwinned(t, 38220)
+	w := newTwinned(t, 19220)
 	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		t.Fatal(err)

@@ -148,7 +148,7 @@ func (r *rig) stack(log *slog.Logger, ports int, own *tls.Config) (*txn.Layer, *
 			r.t.Fatal(err)
 		}
 	}
-	low := 24000 + (int(nextPorts.Add(int32(ports)))-ports)%8192 // below what the kernel gives to others
+	low := 24000 + (int(nextPorts.Add(int32(ports)))-ports)%2560 // below what the kernel gives to others
 	media, err := forker.New(forker.Config{
 		Listen: netip.MustParseAddr(ourHost), PortMin: low, PortMax: low + ports - 1, Drain: 20 * time.Millisecond, Log: log,
 	})

@@ -65,12 +65,12 @@ type System struct {
 	media    []*media // of all parties
 }
 
-// The demo's own port ranges, away from the usual defaults, so that it runs
-// beside a real proxy.
+// The demo's own port ranges: away from the usual defaults, so that it runs
+// beside a real proxy, and from what the kernel gives to port 0.
 const (
-	proxyPorts   = "41000-42999"
-	srsPortMin   = 43000
-	srsPortMax   = 44999
+	proxyPorts   = "10000-10999"
+	srsPortMin   = 11000
+	srsPortMax   = 11999
 	refusalCode  = 503
 	refusalWords = "Recorder Overloaded"
 )

@@ -28,7 +28,7 @@ func options(t *testing.T) demo.Options {
 // The shortest demo, with part of its ports taken by others and a folder that
 // holds something already: a whole recording past a refusing SRS.
 func TestDemo(t *testing.T) {
-	for _, port := range []int{41000, 41005, 41008, 43000, 43003, 43006} {
+	for _, port := range []int{10000, 10005, 10008, 11000, 11003, 11006} {
 		if c, err := net.ListenUDP("udp", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1), Port: port}); err == nil {
 			defer c.Close()
 		}

@@ -80,7 +80,7 @@ func TestLimits(t *testing.T) {
 	}
 	c.bye()
 
-	s, _ = serve(t, func(c *recorder.Config) { c.PortMin, c.PortMax = 29990, 29993 })
+	s, _ = serve(t, func(c *recorder.Config) { c.PortMin, c.PortMax = 23990, 23993 })
 	c = dial(t, s, "udp", 2)
 	c.call(two)
 	d = dial(t, s, "udp", 2)

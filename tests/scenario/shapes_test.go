@@ -26,7 +26,7 @@ func TestShapes(t *testing.T) {
 	sys := Start(t, ladder, fmt.Sprintf(`
 sip: {listen: ["udp://127.0.0.1:0"], trusted: [127.0.0.1]}
 routes: [{to: "sip:%s"}]
-media: {listen: 127.0.0.1, ports: 44000-45999}
+media: {listen: 127.0.0.1, ports: 29000-29999}
 recorders: {main: {srs: "sip:127.0.0.1:9"}}
 recording: [{recorder: none}]
 http: {listen: "127.0.0.1:0", rate: 0}
