@@ -105,6 +105,7 @@ func (t *Tap) depart(b []byte, h *header, now int64) {
 		t.drop(t.seal.refused)
 		return
 	}
+	t.relay.watch.sees(t.pair, t.rtp, true, false, false, b)
 	if !t.collect(b, h, now) {
 		t.send(b, h.payload, now)
 	}

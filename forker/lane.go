@@ -207,6 +207,8 @@ func (r *route) plain(h *header, from netip.AddrPort) bool {
 	switch f := r.flow; {
 	case h == nil, r.control, r.relay.closed, r.from.srtp != nil, r.to.srtp != nil, f.secrecy.sealed, f.secrecy.ended:
 		return false
+	case len(r.relay.watch.wire) > 0:
+		return false
 	case !r.from.media.locked, r.from.media.remote != from, r.relay.hosts[r.from.side] != from.Addr():
 		return false
 	case f.alter != nil && !f.alter.plain(f.coding(h.pt)):

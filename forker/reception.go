@@ -86,10 +86,12 @@ func (t *Tap) report(b []byte, from netip.AddrPort, now int64) {
 	t.rtcpIn.Add(1)
 	t.relay.mu.Lock()
 	defer t.relay.unlock()
+	t.relay.watch.sees(t.pair, from, false, true, true, b)
 	b, ok := t.seal.open(b)
 	if !ok {
 		return
 	}
+	t.relay.watch.hears(t.pair, from, false, true, b)
 	t.relay.confirm(t.cfg.Recorder, now)
 	block, ok := findReport(b, t.ssrc)
 	if !ok {

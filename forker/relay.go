@@ -67,7 +67,8 @@ type Relay struct {
 	taps      []*Tap
 	onTimeout func()
 	keys      keys
-	tones     [2]*toning    // by Flow
+	tones     [2]*toning // by Flow
+	watch     watching
 	hosts     [2]netip.Addr // from which each side's RTP was admitted last; its other ports' media is believed
 	since     int64         // from when silence counts
 	tellAt    int64         // strangers are not told of before

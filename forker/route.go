@@ -98,6 +98,8 @@ func (r *route) pass(b []byte, from netip.AddrPort, now int64) {
 	if !r.admit(from, h, muxed || shaking, now) {
 		return
 	}
+	watch := &r.relay.watch
+	watch.sees(r.from.pair, from, false, r.control, control, b)
 	if r.from.srtp != nil {
 		if b, h = r.opens(b, h, control); b == nil {
 			return
@@ -106,6 +108,9 @@ func (r *route) pass(b []byte, from netip.AddrPort, now int64) {
 	r.count(b, control, now)
 	if control {
 		r.from.heardControl(muxed)
+		if !r.flow.secrecy.sealed {
+			watch.hears(r.from.pair, from, false, r.control, b)
+		}
 	}
 	out := b
 	if r.flow.alter != nil && h != nil && !control && !r.flow.secrecy.sealed {
@@ -201,11 +206,11 @@ func (r *route) forward(b []byte, control bool) {
 		}
 		b = out
 	}
-	err := sock.send(b, addr)
-	if err == nil {
+	if err := sock.send(b, addr); err != nil {
+		r.failed()
 		return
 	}
-	r.failed()
+	r.relay.watch.sees(r.to.pair, addr, true, sock == r.to.pair.rtcp, control, b)
 }
 
 // failed counts a packet that the kernel did not take.

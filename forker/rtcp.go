@@ -83,12 +83,14 @@ func (t *Tap) sendRTCP(packets []rtcp.Packet) {
 		t.relay.engine.cfg.Log.Warn("building RTCP", "label", t.cfg.Label, "error", err)
 		return
 	}
+	t.relay.watch.hears(t.pair, t.rtcp, true, true, b)
 	b, ok := t.seal.control(b)
 	if !ok {
 		return
 	}
 	if t.pair.rtcp.send(b, t.rtcp) == nil {
 		t.reports.sent++
+		t.relay.watch.sees(t.pair, t.rtcp, true, true, true, b)
 	}
 }
 
