@@ -40,7 +40,7 @@ func (s *Server) relayAlong(p *passage) {
 		s.badExtension(tx, unknown) // Require is for who answers (RFC 3261 §16.3)
 		return
 	}
-	in := inviteOf(tx.Request, tx.Flow)
+	in := InviteOf(tx.Request, tx.Flow, tx.Lane.Now())
 	route, ok := s.cfg.Policy().Route(in)
 	if !ok {
 		s.reject(tx, 404, "No Route", "no-route")

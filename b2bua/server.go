@@ -247,7 +247,7 @@ func (s *Server) onInvite(tx *txn.ServerTx, to *callee) {
 		s.badExtension(tx, unknown)
 		return
 	}
-	in := inviteOf(req, tx.Flow)
+	in := InviteOf(req, tx.Flow, received)
 	var route *policy.Route
 	ok := to != nil
 	if ok {
@@ -286,13 +286,13 @@ func (s *Server) admit() bool {
 
 func routable(scheme string) bool { return scheme == "sip" || scheme == "sips" || scheme == "tel" }
 
-// inviteOf is the request as rules see it.
-func inviteOf(req *sip.Message, flow transport.Flow) *policy.Invite {
+// InviteOf is a request that came by flow as rules see it.
+func InviteOf(req *sip.Message, flow transport.Flow, received time.Time) *policy.Invite {
 	in := &policy.Invite{
 		Method: req.Method, RequestURI: req.RequestURI, CallID: req.CallID(),
 		From: addressOf(req.From()), To: addressOf(req.To()),
 		Source:  flow.Remote.Addr().Unmap(),
-		Headers: make([]policy.Header, len(req.Headers)), Received: time.Now(), Codecs: offeredCodecs(req),
+		Headers: make([]policy.Header, len(req.Headers)), Received: received, Codecs: offeredCodecs(req),
 	}
 	if flow.Listener != nil {
 		in.Listener = flow.Listener.URL

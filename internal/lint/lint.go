@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 
+	"sidetrack/internal/pcap"
 	"sidetrack/internal/sip"
 )
 
@@ -49,7 +50,7 @@ func Read(data []byte) ([]Item, error) {
 	var items []Item
 	var err error
 	switch trimmed := bytes.TrimLeft(bytes.TrimPrefix(data, []byte("\uFEFF")), " \t\r\n"); {
-	case isCapture(data):
+	case pcap.Is(data):
 		items, err = readCapture(data)
 	case bytes.HasPrefix(trimmed, []byte("<")):
 		items = []Item{{Name: "metadata document", First: 1, raw: data}}
@@ -59,6 +60,17 @@ func Read(data []byte) ([]Item, error) {
 	if err == nil && len(items) == 0 {
 		err = ErrNothing
 	}
+	return items, err
+}
+
+// readCapture takes the messages of recording sessions, and what cannot be read.
+func readCapture(data []byte) (items []Item, err error) {
+	err = pcap.Read(data, requestLine, func(m pcap.Message) {
+		it := newItem(m.Data, m.Proto, 0, fmt.Sprintf("packet %d", m.Packet))
+		if it.err != nil || it.recording() {
+			items = append(items, it)
+		}
+	})
 	return items, err
 }
 

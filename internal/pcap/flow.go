@@ -1,4 +1,4 @@
-package lint
+package pcap
 
 import (
 	"bytes"
@@ -17,7 +17,8 @@ const (
 
 // flows puts fragments and TCP segments together and finds the SIP messages.
 type flows struct {
-	items   []Item
+	wanted  func(firstLine string) bool
+	each    func(Message)
 	seen    int // packets
 	parts   map[fragmentKey]*fragments
 	streams map[streamKey]*stream
@@ -45,8 +46,8 @@ type stream struct {
 	pending map[uint32][]byte
 }
 
-func newFlows() *flows {
-	return &flows{parts: map[fragmentKey]*fragments{}, streams: map[streamKey]*stream{}}
+func newFlows(wanted func(string) bool, each func(Message)) *flows {
+	return &flows{wanted: wanted, each: each, parts: map[fragmentKey]*fragments{}, streams: map[streamKey]*stream{}}
 }
 
 func (f *flows) packet(link uint32, b []byte) {
@@ -114,29 +115,26 @@ func (f *flows) fragment(key fragmentKey, offset int, more bool, piece []byte) [
 func (f *flows) transport(proto byte, src, dst netip.Addr, b []byte) {
 	switch {
 	case proto == 17 && len(b) >= 8:
-		f.datagram(b[8:])
+		f.message(b[8:], "udp", ports(src, dst, b))
 	case proto == 6 && len(b) >= 20:
-		from := netip.AddrPortFrom(src, binary.BigEndian.Uint16(b))
-		to := netip.AddrPortFrom(dst, binary.BigEndian.Uint16(b[2:]))
 		head := int(b[12]>>4) * 4
 		if head < 20 || head > len(b) {
 			return
 		}
-		f.segment(streamKey{from, to}, binary.BigEndian.Uint32(b[4:]), b[13]&2 != 0, b[head:])
+		f.segment(ports(src, dst, b), binary.BigEndian.Uint32(b[4:]), b[13]&2 != 0, b[head:])
 	}
 }
 
-func (f *flows) datagram(b []byte) { f.message(b, "udp") }
+// ports reads those of a UDP or TCP header.
+func ports(src, dst netip.Addr, b []byte) streamKey {
+	return streamKey{netip.AddrPortFrom(src, binary.BigEndian.Uint16(b)), netip.AddrPortFrom(dst, binary.BigEndian.Uint16(b[2:]))}
+}
 
-// message keeps one that belongs to a recording session.
-func (f *flows) message(raw []byte, proto string) {
+// message passes one on.
+func (f *flows) message(raw []byte, proto string, way streamKey) {
 	line, _, _ := bytes.Cut(raw, []byte("\n"))
-	if !requestLine(string(line)) {
-		return
-	}
-	it := newItem(bytes.Clone(raw), proto, 0, frame(f.seen))
-	if it.err != nil || it.recording() {
-		f.items = append(f.items, it)
+	if f.wanted(string(line)) {
+		f.each(Message{Data: bytes.Clone(raw), Proto: proto, From: way.src, To: way.dst, Packet: f.seen})
 	}
 }
 
@@ -172,11 +170,11 @@ func (f *flows) segment(key streamKey, seq uint32, syn bool, b []byte) {
 		s.data = append(s.data, piece...)
 		s.next += uint32(len(piece))
 	}
-	f.take(s)
+	f.take(key, s)
 }
 
 // take takes the whole messages off the front of a stream.
-func (f *flows) take(s *stream) {
+func (f *flows) take(key streamKey, s *stream) {
 	for {
 		s.data = bytes.TrimLeft(s.data, "\r\n")
 		head := bytes.Index(s.data, []byte("\r\n\r\n"))
@@ -187,7 +185,7 @@ func (f *flows) take(s *stream) {
 		if end > len(s.data) {
 			break
 		}
-		f.message(s.data[:end], "tcp")
+		f.message(s.data[:end], "tcp", key)
 		s.data = s.data[end:]
 	}
 	if len(s.data) > maxStream {
@@ -195,11 +193,11 @@ func (f *flows) take(s *stream) {
 	}
 }
 
-// finish judges what was cut off at the end of the capture as it is.
+// finish passes on what was cut off at the end of the capture, as it is.
 func (f *flows) finish() {
-	for _, s := range f.streams {
+	for key, s := range f.streams {
 		if bytes.Contains(s.data, []byte("\r\n\r\n")) {
-			f.message(s.data, "tcp")
+			f.message(s.data, "tcp", key)
 		}
 	}
 }

@@ -1,20 +1,30 @@
-package lint
+package pcap
 
 import (
 	"encoding/binary"
 	"errors"
-	"fmt"
+	"net/netip"
 )
 
 // A capture is pcap (draft-ietf-opsawg-pcap) or pcapng (draft-ietf-opsawg-pcapng). Packets are copied out of it one after the other; what a
 // length promises and the file does not hold ends the reading, not the program.
 
-var errCapture = errors.New("a capture that breaks off or is damaged")
+// ErrDamaged: a capture breaks off or contradicts itself before anything could be read.
+var ErrDamaged = errors.New("a capture that breaks off or is damaged")
 
 // maxPackets bounds the packets that are looked at.
 const maxPackets = 2_000_000
 
-func isCapture(b []byte) bool {
+// Message is one SIP message of a capture.
+type Message struct {
+	Data     []byte
+	Proto    string // udp or tcp
+	From, To netip.AddrPort
+	Packet   int // the packet, from 1, with which it was whole
+}
+
+// Is reports whether b begins as a pcap or pcapng file does.
+func Is(b []byte) bool {
 	if len(b) < 4 {
 		return false
 	}
@@ -25,18 +35,24 @@ func isCapture(b []byte) bool {
 	return false
 }
 
-func readCapture(b []byte) ([]Item, error) {
-	f := newFlows()
+// Read gives the SIP messages of a capture in order to each: those whose first
+// line wanted takes. Fragments and TCP segments are put together. What can be
+// read before a capture breaks off counts; the error is ErrDamaged.
+func Read(b []byte, wanted func(firstLine string) bool, each func(Message)) error {
+	if !Is(b) {
+		return ErrDamaged
+	}
+	f := newFlows(wanted, each)
 	read := readPcap
 	if binary.BigEndian.Uint32(b) == 0x0a0d0d0a {
 		read = readPcapNG
 	}
 	err := read(b, f.packet)
-	if len(f.items) > 0 || f.seen > 0 {
+	if f.seen > 0 {
 		err = nil // what was read before it broke off counts
 	}
 	f.finish()
-	return f.items, err
+	return err
 }
 
 func readPcap(b []byte, packet func(link uint32, data []byte)) error {
@@ -45,7 +61,7 @@ func readPcap(b []byte, packet func(link uint32, data []byte)) error {
 		order = binary.LittleEndian
 	}
 	if len(b) < 24 {
-		return errCapture
+		return ErrDamaged
 	}
 	link := order.Uint32(b[20:]) & 0xffff
 	b = b[24:]
@@ -54,11 +70,11 @@ func readPcap(b []byte, packet func(link uint32, data []byte)) error {
 			return nil
 		}
 		if len(b) < 16 {
-			return errCapture
+			return ErrDamaged
 		}
 		n := order.Uint32(b[8:])
 		if uint64(n) > uint64(len(b)-16) {
-			return errCapture
+			return ErrDamaged
 		}
 		packet(link, b[16:16+n])
 		b = b[16+n:]
@@ -74,7 +90,7 @@ func readPcapNG(b []byte, packet func(link uint32, data []byte)) error {
 			return nil
 		}
 		if len(b) < 12 {
-			return errCapture
+			return ErrDamaged
 		}
 		if binary.BigEndian.Uint32(b) == 0x0a0d0d0a { // a section: its byte order, its interfaces
 			order, links = binary.LittleEndian, nil
@@ -84,7 +100,7 @@ func readPcapNG(b []byte, packet func(link uint32, data []byte)) error {
 		}
 		kind, n := order.Uint32(b), order.Uint32(b[4:])
 		if n < 12 || uint64(n) > uint64(len(b)) {
-			return errCapture
+			return ErrDamaged
 		}
 		body := b[8 : n-4]
 		switch {
@@ -129,6 +145,3 @@ func after(b []byte, n int) []byte {
 	}
 	return b[n:]
 }
-
-// place of a message in a capture.
-func frame(n int) string { return fmt.Sprintf("packet %d", n) }

@@ -17,7 +17,7 @@ var directions = map[string][]string{
 	"policy":            {},
 	"internal/api":      {},
 	"internal/audio":    {},
-	"internal/lint":     {"metadata", "internal/sip…", "internal/sdp"},
+	"internal/lint":     {"internal/pcap", "metadata", "internal/sip…", "internal/sdp"},
 	"internal/sdp":      {"internal/srtp"},
 	"internal/dtls":     {"internal/srtp"},
 	"internal/srtp":     {},

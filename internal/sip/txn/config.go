@@ -35,6 +35,8 @@ type Config struct {
 	Registerer prometheus.Registerer
 	Rates      Rates  // of requests that begin something; zero: no limits
 	UserAgent  string // Server field of responses made with Reply; "" for none
+
+	Now func() time.Time // what Lane.Now tells; nil: time.Now. Timers go by the real clock
 }
 
 // Transport is what the layer needs of the transport layer; *transport.Layer
@@ -63,6 +65,9 @@ func (c Config) withDefaults() Config {
 	orDefault(&c.TimerC, 181*time.Second)
 	if c.Resolver == nil {
 		c.Resolver = resolve.New(resolve.Config{Log: c.Log})
+	}
+	if c.Now == nil {
+		c.Now = time.Now
 	}
 	if c.MailboxLimit <= 0 {
 		c.MailboxLimit = 10000

@@ -76,7 +76,7 @@ func (l *Lane) After(d time.Duration, f func()) *Timer {
 }
 
 // Now returns the time.
-func (l *Lane) Now() time.Time { return time.Now() }
+func (l *Lane) Now() time.Time { return l.layer.cfg.Now() }
 
 // Index returns the lane's number, 0 to N-1.
 func (l *Lane) Index() int { return l.index }
