@@ -15,8 +15,9 @@ const maxDatagram = 65535
 type udpSocket struct {
 	layer    *Layer
 	listener *Listener
-	pc       *net.UDPConn
+	pc       *net.UDPConn // until settle, where that takes the socket over
 	raw      syscall.RawConn
+	gate     syscall.RawConn // tells when there is something to read, where settle made one
 }
 
 func (t *Layer) openUDP(l *Listener, bind netip.AddrPort) error {
@@ -35,7 +36,11 @@ func (t *Layer) openUDP(l *Listener, bind netip.AddrPort) error {
 	u.forceReadBuffer(t.cfg.UDPReadBuffer)
 	_ = u.pc.SetWriteBuffer(t.cfg.UDPReadBuffer)
 	l.Bound = unmap(u.pc.LocalAddr().(*net.UDPAddr).AddrPort())
-	l.udp, l.closer = u, u.pc
+	if l.closer, err = u.settle(); err != nil {
+		u.pc.Close()
+		return err
+	}
+	l.udp = u
 	return nil
 }
 

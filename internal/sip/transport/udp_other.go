@@ -4,6 +4,7 @@ package transport
 
 import (
 	"errors"
+	"io"
 	"net"
 	"net/netip"
 	"syscall"
@@ -15,6 +16,8 @@ import (
 func controlUDP(_, _ string, _ syscall.RawConn) error { return nil }
 
 func (u *udpSocket) forceReadBuffer(int) {}
+
+func (u *udpSocket) settle() (io.Closer, error) { return u.pc, nil }
 
 func (u *udpSocket) readLoop() {
 	defer u.layer.wg.Done()

@@ -2,7 +2,11 @@ package transport
 
 import (
 	"encoding/binary"
+	"errors"
+	"io"
+	"net"
 	"net/netip"
+	"os"
 	"strconv"
 	"sync"
 	"time"
@@ -68,6 +72,64 @@ func (r *reader) datagram(i int) ([]byte, netip.AddrPort) {
 	return r.buffers[i][:r.headers[i].size], netip.AddrPortFrom(addr, port)
 }
 
+// settle takes the socket out of Go's poller, which watches it for room to write
+// as well and is told so after each datagram that leaves: a thread woken for
+// nothing with every message. Instead the poller watches an epoll set whose only
+// member is the socket, and only for reading. The closer has both closed.
+func (u *udpSocket) settle() (io.Closer, error) {
+	var fd int
+	var err error
+	if outer := u.raw.Control(func(own uintptr) { fd, err = unix.FcntlInt(own, unix.F_DUPFD_CLOEXEC, 0) }); outer != nil || err != nil {
+		return nil, errors.Join(outer, err)
+	}
+	// Blocking, so that os.NewFile leaves it alone; each call here says MSG_DONTWAIT.
+	if err := unix.SetNonblock(fd, false); err != nil {
+		return nil, errors.Join(err, unix.Close(fd))
+	}
+	socket := os.NewFile(uintptr(fd), u.listener.URL)
+	set, err := watch(fd)
+	if err != nil {
+		return nil, errors.Join(err, socket.Close())
+	}
+	both := closers{set, socket}
+	if u.gate, err = set.SyscallConn(); err != nil {
+		return nil, errors.Join(err, both.Close())
+	}
+	if u.raw, err = socket.SyscallConn(); err != nil {
+		return nil, errors.Join(err, both.Close())
+	}
+	_ = u.pc.Close() // the copy keeps the socket
+	u.pc = nil
+	return both, nil
+}
+
+// watch makes an epoll set of one socket that Go's poller can wait for.
+func watch(fd int) (*os.File, error) {
+	set, err := unix.EpollCreate1(unix.EPOLL_CLOEXEC)
+	if err != nil {
+		return nil, os.NewSyscallError("epoll_create1", err)
+	}
+	ev := unix.EpollEvent{Events: unix.EPOLLIN}
+	if err := unix.EpollCtl(set, unix.EPOLL_CTL_ADD, fd, &ev); err != nil {
+		return nil, errors.Join(os.NewSyscallError("epoll_ctl", err), unix.Close(set))
+	}
+	if err := unix.SetNonblock(set, true); err != nil { // what os.NewFile goes by
+		return nil, errors.Join(err, unix.Close(set))
+	}
+	return os.NewFile(uintptr(set), "epoll"), nil
+}
+
+// closers are closed together, in order.
+type closers []io.Closer
+
+func (c closers) Close() error {
+	var errs []error
+	for _, one := range c {
+		errs = append(errs, one.Close())
+	}
+	return errors.Join(errs...)
+}
+
 // readLoop ends only with the socket.
 func (u *udpSocket) readLoop() {
 	defer u.layer.wg.Done()
@@ -75,9 +137,9 @@ func (u *udpSocket) readLoop() {
 	pause := time.Duration(0)
 	for {
 		var failure unix.Errno
-		closed := u.raw.Read(func(fd uintptr) bool {
+		closed := u.gate.Read(func(uintptr) bool {
 			for {
-				n, errno := r.receive(fd)
+				n, errno := u.receive(r)
 				switch errno {
 				case 0:
 					pause = 0
@@ -96,6 +158,14 @@ func (u *udpSocket) readLoop() {
 		}
 		pause = u.failed(pause, failure)
 	}
+}
+
+// receive reads a burst from the socket; EBADF once that is closed.
+func (u *udpSocket) receive(r *reader) (n int, errno unix.Errno) {
+	if u.raw.Control(func(fd uintptr) { n, errno = r.receive(fd) }) != nil {
+		return 0, unix.EBADF
+	}
+	return n, errno
 }
 
 // take handles the first n datagrams of a burst.
@@ -134,16 +204,28 @@ func (s *sending) aim(to netip.AddrPort) {
 		return
 	}
 	s.to.Family, s.to.Addr, s.size = unix.AF_INET6, to.Addr().As16(), unix.SizeofSockaddrInet6
+	if zone := to.Addr().Zone(); zone != "" {
+		s.to.Scope_id = scope(zone)
+	}
+}
+
+// scope is the number of a zone: what came in has it as it is, a name is one of
+// the configuration. 0, which no link has, for one that is not there.
+func scope(zone string) uint32 {
+	if n, err := strconv.ParseUint(zone, 10, 32); err == nil {
+		return uint32(n)
+	}
+	link, err := net.InterfaceByName(zone)
+	if err != nil {
+		return 0
+	}
+	return uint32(link.Index)
 }
 
 // send writes one datagram without waiting. With IP_RECVERR the kernel reports
 // an earlier datagram's ICMP error on the next call, whatever its destination:
 // such an error is fetched and the send repeated.
 func (u *udpSocket) send(to netip.AddrPort, b []byte) error {
-	if to.Addr().Zone() != "" {
-		_, err := u.pc.WriteToUDPAddrPort(b, to)
-		return err
-	}
 	s := sendings.Get().(*sending)
 	defer sendings.Put(s)
 	s.aim(to)
