@@ -79,7 +79,7 @@ func (s *Server) reachable(f transport.Flow) bool {
 	if f.Conn == 0 {
 		return true
 	}
-	_, ok := s.cfg.Transport.Find(f, "")
+	_, ok := s.cfg.Transport.Find(f)
 	return ok
 }
 

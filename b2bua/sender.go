@@ -118,7 +118,7 @@ func (c *Call) flowTo(s side, d *dialog.Dialog) (txn.Target, bool) {
 func (c *Call) symmetric(d *dialog.Dialog) (txn.Target, bool) {
 	t, ok := symmetricTarget(d, d.Flow)
 	if ok && t.Conn != 0 {
-		_, ok = c.srv.cfg.Transport.Find(d.Flow, "")
+		_, ok = c.srv.cfg.Transport.Find(d.Flow)
 	}
 	return t, ok
 }

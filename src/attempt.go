@@ -110,7 +110,7 @@ func (a *attempt) send() {
 		a.fail(codeUnusable, reasonKeysInClear)
 		return
 	}
-	a.to = leaving(a.s.client.cfg.Transport, a.s.recorder.Socket, a.targets[0])
+	a.to = a.s.recorder.leaving(a.s.client.cfg.Transport, a.targets[0])
 	a.targets = a.targets[1:]
 	a.again()
 }
@@ -189,6 +189,7 @@ func (a *attempt) OnResponse(tx *txn.ClientTx, resp *sip.Message, flow transport
 
 // OnFail is told that no final response will come (txn.ClientHandler).
 func (a *attempt) OnFail(_ *txn.ClientTx, err error) {
+	a.s.client.noteCertificate(a.s.recorder, a.srs, err)
 	transport := !errors.Is(err, txn.ErrTimeout) && !errors.Is(err, txn.ErrTimerC)
 	if transport && len(a.targets) > 0 && !a.over {
 		a.send() // RFC 3263 §4.3

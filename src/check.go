@@ -67,7 +67,10 @@ func (c *check) OnResponse(_ *txn.ClientTx, resp *sip.Message, flow transport.Fl
 }
 
 // OnFail is told that no answer will come (txn.ClientHandler).
-func (c *check) OnFail(_ *txn.ClientTx, err error) { c.silent("OPTIONS: " + err.Error()) }
+func (c *check) OnFail(_ *txn.ClientTx, err error) {
+	c.s.client.noteCertificate(c.s.recorder, c.s.srs, err)
+	c.silent("OPTIONS: " + err.Error())
+}
 
 // silent takes the missing answer. Some recorders have never answered OPTIONS:
 // one of these is asked by re-INVITE, which none can ignore.

@@ -3,6 +3,7 @@ package src
 import (
 	"cmp"
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -84,6 +85,11 @@ type Recorder struct {
 	ToURI         string       // "": the URI of the SRS
 	Headers       []HeaderTemplate
 	Socket        string // URL of the listener the RS leaves from; "": chosen by the target
+
+	// TLS says whom its SRSs must be vouched for by and who we are, on TLS; a
+	// ServerName in it is the name that each of them must prove in the place of
+	// that in its URI. It is not changed. Nil: as Transport has it.
+	TLS *tls.Config
 
 	Network    string     // interface of the media engine that copies leave by; "": the first
 	Parameters Parameters // how the parameters of a recording go

@@ -262,8 +262,8 @@ func TestReload(t *testing.T) {
 	finish(t, d, second)
 }
 
-// metric is the sum of a metric over its labels.
-func (r *rig) metric(t *testing.T, name string) (sum float64) {
+// metric is the sum of a metric over its labels, or over those that have one of this name and value.
+func (r *rig) metric(t *testing.T, name string, label ...string) (sum float64) {
 	t.Helper()
 	families, err := r.registry.Gather()
 	if err != nil {
@@ -274,6 +274,13 @@ func (r *rig) metric(t *testing.T, name string) (sum float64) {
 			continue
 		}
 		for _, m := range f.GetMetric() {
+			counts := len(label) == 0
+			for _, l := range m.GetLabel() {
+				counts = counts || l.GetName() == label[0] && l.GetValue() == label[1]
+			}
+			if !counts {
+				continue
+			}
 			sum += m.GetCounter().GetValue() + m.GetGauge().GetValue() + float64(m.GetHistogram().GetSampleCount())
 		}
 	}

@@ -62,14 +62,15 @@ func (c *Client) contact(r *Recorder, to txn.Target) string {
 	return r.Dialect.contact(uri)
 }
 
-// leaving makes a target leave from a recorder's socket, where that speaks the
-// target's protocol.
-func leaving(t *transport.Layer, socket string, to txn.Target) txn.Target {
-	if socket == "" || t == nil {
+// leaving makes a target leave from the recorder's socket, where that speaks the
+// target's protocol, and with the recorder's own keys.
+func (r *Recorder) leaving(t *transport.Layer, to txn.Target) txn.Target {
+	to.TLS = r.TLS
+	if r.Socket == "" || t == nil {
 		return to
 	}
 	for _, l := range t.Listeners() {
-		if l.URL == socket && l.Proto == to.Proto {
+		if l.URL == r.Socket && l.Proto == to.Proto {
 			to.Listener = l
 		}
 	}

@@ -38,6 +38,7 @@ func (l *leg) route(done func(txn.Target, error)) {
 		switch {
 		case err == nil && len(found) > 0:
 			to := found[0]
+			to.TLS = l.target.TLS
 			if l.target.Listener != nil && l.target.Listener.Proto == to.Proto {
 				to.Listener = l.target.Listener
 			}

@@ -21,6 +21,7 @@ type metrics struct {
 	unanswered *prometheus.CounterVec
 	alarms     *prometheus.CounterVec
 	decisions  *prometheus.CounterVec
+	untrusted  *prometheus.CounterVec
 }
 
 // newMetrics registers them where reg is not nil.
@@ -47,11 +48,12 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 		unanswered: counter("sidetrack_recording_byes_unanswered_total", "Recording sessions whose BYE was never answered: the SRS may hold them still.", "recorder"),
 		alarms:     counter("sidetrack_recording_alarms_total", "Recording sessions that an SRS had and that look worthless: no-rtp, one-leg-silent, recorder-deaf.", "recorder", "alarm"),
 		decisions:  counter("sidetrack_decisions_total", "Questions to programs that decide about recordings: record, skip (they said no), error (no decision came).", "answer"),
+		untrusted:  counter("sidetrack_srs_certificates_refused_total", "TLS connections to an SRS that failed for a certificate, by why: expired, name, authority, invalid, or ours, which the SRS did not take.", "recorder", "srs", "reason"),
 	}
 	if reg == nil {
 		return m, nil
 	}
-	for _, c := range []prometheus.Collector{m.active, m.total, m.start, m.attempts, m.hedges, m.failovers, m.up, m.pauses, m.unanswered, m.alarms, m.decisions} {
+	for _, c := range []prometheus.Collector{m.active, m.total, m.start, m.attempts, m.hedges, m.failovers, m.up, m.pauses, m.unanswered, m.alarms, m.decisions, m.untrusted} {
 		if err := reg.Register(c); err != nil {
 			return nil, err
 		}
@@ -74,6 +76,11 @@ func (m *metrics) prepare(r *Recorder) {
 	}
 	for _, a := range alarms {
 		m.alarms.WithLabelValues(r.Name, string(a))
+	}
+	for _, srs := range r.SRS {
+		for _, reason := range certificateFaults {
+			m.untrusted.WithLabelValues(r.Name, srs, reason)
+		}
 	}
 	for _, c := range []cause{causeHold, causeOperator} {
 		m.pauses.WithLabelValues(r.Name, string(c))

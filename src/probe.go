@@ -80,7 +80,7 @@ func (p *prober) ask(r *Recorder, srs string) {
 		case err != nil || len(found) == 0:
 			a.done(codeTransport)
 		default:
-			a.to = leaving(p.c.cfg.Transport, r.Socket, found[0])
+			a.to = r.leaving(p.c.cfg.Transport, found[0])
 			a.send()
 		}
 	})
@@ -130,7 +130,10 @@ func (a *probe) OnResponse(_ *txn.ClientTx, resp *sip.Message, _ transport.Flow)
 }
 
 // OnFail is told that there is none (txn.ClientHandler).
-func (a *probe) OnFail(*txn.ClientTx, error) { a.done(codeTransport) }
+func (a *probe) OnFail(_ *txn.ClientTx, err error) {
+	a.p.c.noteCertificate(a.r, a.srs, err)
+	a.done(codeTransport)
+}
 
 func (a *probe) end() {
 	a.over = true

@@ -50,16 +50,21 @@ func newAuthority(t *testing.T) *authority {
 	return a
 }
 
-// issue makes a certificate for an address that is good until then.
-func (a *authority) issue(ip string, until time.Time) tls.Certificate {
+// issue makes a certificate for an address or a name that is good until then.
+func (a *authority) issue(host string, until time.Time) tls.Certificate {
 	a.t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		a.t.Fatal(err)
 	}
 	template := &x509.Certificate{
-		SerialNumber: big.NewInt(2), IPAddresses: []net.IP{net.ParseIP(ip)}, NotBefore: time.Now().Add(-time.Hour), NotAfter: until,
+		SerialNumber: big.NewInt(2), NotBefore: time.Now().Add(-time.Hour), NotAfter: until,
 		KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth},
+	}
+	if ip := net.ParseIP(host); ip != nil {
+		template.IPAddresses = []net.IP{ip}
+	} else {
+		template.DNSNames = []string{host}
 	}
 	der, err := x509.CreateCertificate(rand.Reader, template, a.cert, key.Public(), a.key)
 	if err != nil {
@@ -75,6 +80,7 @@ func behindTLS(t *testing.T, rec *peer.Recorder, cert tls.Certificate, clients *
 	cfg := &tls.Config{Certificates: []tls.Certificate{cert}}
 	if clients != nil {
 		cfg.ClientCAs, cfg.ClientAuth = clients.pool, tls.RequireAndVerifyClientCert
+		cfg.MaxVersion = tls.VersionTLS12 // by TLS 1.3 a client may not learn why it is refused
 	}
 	l, err := tls.Listen("tcp", srsHost+":0", cfg)
 	if err != nil {
@@ -162,19 +168,57 @@ func TestTLS(t *testing.T) {
 	}
 }
 
+// Two recorders at one address, each with its own authority, server name and certificate of ours: their sessions do not
+// meet on a connection, and what has to connect again in mid-dialog does so as it did at first. The layer's own
+// settings would be good for neither.
+func TestTLSPerRecorder(t *testing.T) {
+	t.Parallel()
+	one, other := newAuthority(t), newAuthority(t)
+	rec := newSRS(t, "srs", "tcp")
+	uri := behindTLS(t, rec, one.issue("srs.example.com", soon), other)
+	keys := func(ours tls.Certificate) *tls.Config {
+		return &tls.Config{RootCAs: one.pool, ServerName: "srs.example.com", Certificates: []tls.Certificate{ours}}
+	}
+	r := newRig(t, []string{uri}, trusting(other), func(s *setup) {
+		s.recorder.TLS = keys(other.issue("main", soon))
+		s.further = []src.Recorder{{Name: "second", SRS: []string{uri}, TLS: keys(one.issue("second", soon)), Timeout: time.Second}}
+		s.rule.Also = []string{"second"}
+		s.ports = 64
+	})
+	c := r.newCall()
+	c.talk()
+	c.begin()
+	contact := peer.With("Contact", "<sip:srs@"+srsHost+">;+sip.srs")
+	s := rec.AcceptInvite(rec.Expect("INVITE"), contact)
+	hears(t, c, s)
+	if v := c.of("second", metadata.StateEnded); v.Result != src.Failed {
+		t.Errorf("the recorder to which we show a certificate that nobody vouches for: %+v", v)
+	}
+	rec.DropConnections()
+	c.change(func(cs *metadata.Snapshot) { cs.Callee.Name = "Robert" })
+	s.ExpectUpdate().Reply(200, peer.WithSDP(s.Answer()), contact)
+	hears(t, c, s)
+	c.end()
+	s.End()
+	if v := c.of("main", metadata.StateEnded); v.Result != src.Complete || len(v.Attempts) != 1 {
+		t.Errorf("%+v", v)
+	}
+}
+
 // Certificates that are not to be believed: the session goes to nobody, and the log says why.
 func TestTLSRefusals(t *testing.T) {
 	for name, tt := range map[string]struct {
 		ip    string
 		until time.Time
 		other bool // of an authority that we do not know
-		bare  bool // we have no certificate of our own, and the SRS wants one
+		fault string
+		own   bool // the SRS wants a certificate of ours, and takes none of this authority
 		why   string
 	}{
-		"expired":      {ip: srsHost, until: time.Now().Add(-time.Minute), why: "expired"},
-		"another name": {ip: "127.0.0.77", until: soon, why: "certificate is valid for 127.0.0.77, not " + srsHost},
-		"another CA":   {ip: srsHost, until: soon, other: true, why: "unknown authority"},
-		"none of ours": {ip: srsHost, until: soon, bare: true, why: "certificate required"},
+		"expired":      {ip: srsHost, until: time.Now().Add(-time.Minute), fault: "expired", why: "expired"},
+		"another name": {ip: "127.0.0.77", until: soon, fault: "name", why: "certificate is valid for 127.0.0.77, not " + srsHost},
+		"another CA":   {ip: srsHost, until: soon, other: true, fault: "authority", why: "unknown authority"},
+		"our own":      {ip: srsHost, until: soon, own: true, fault: "ours", why: "unknown certificate authority"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -183,20 +227,29 @@ func TestTLSRefusals(t *testing.T) {
 				issuer = newAuthority(t)
 			}
 			var clients *authority
-			if tt.bare {
-				clients = ca
+			if tt.own {
+				clients = newAuthority(t)
 			}
 			rec := newSRS(t, "srs", "tcp")
-			r := newRig(t, []string{behindTLS(t, rec, issuer.issue(tt.ip, tt.until), clients)}, trusting(ca))
+			r := newRig(t, []string{behindTLS(t, rec, issuer.issue(tt.ip, tt.until), clients)}, trusting(ca, ca.issue(ourHost, soon)))
 			c := r.newCall()
 			c.talk()
 			c.begin()
 			v := c.ended(src.Failed)
-			if len(v.Attempts) != 1 || !strings.Contains(v.Attempts[0].Reason, tt.why) && !tt.bare {
+			if len(v.Attempts) != 1 || !strings.Contains(v.Attempts[0].Reason, tt.why) {
 				t.Errorf("attempts: %+v", v.Attempts)
 			}
-			if !tt.bare && !strings.Contains(r.log.String(), tt.why) {
-				t.Errorf("the log does not say %q", tt.why)
+			line := `msg="certificate of the SRS refused"`
+			if tt.own {
+				line = `msg="our certificate refused by the SRS"`
+			}
+			for _, want := range []string{tt.why, line, " fault=" + tt.fault + " "} {
+				if !strings.Contains(r.log.String(), want) {
+					t.Errorf("the log does not say %q", want)
+				}
+			}
+			if n := r.metric(t, "sidetrack_srs_certificates_refused_total", "reason", tt.fault); n != 1 {
+				t.Errorf("%v counted for %s", n, tt.fault)
 			}
 			if n := r.metric(t, "sidetrack_srs_attempts_total"); n != 1 {
 				t.Errorf("%v attempts counted", n)

@@ -170,6 +170,7 @@ func (u *update) OnResponse(_ *txn.ClientTx, resp *sip.Message, _ transport.Flow
 // the dialog as well as if it had said so (RFC 3261 §12.2.1.2).
 func (u *update) OnFail(_ *txn.ClientTx, err error) {
 	u.end(func() {
+		u.s.client.noteCertificate(u.s.recorder, u.s.srs, err)
 		u.s.client.metrics.reached(u.s.recorder.Name, u.s.srs, errors.Is(err, txn.ErrTimerC))
 		u.s.lose(loss{reason: fmt.Sprintf("the SRS did not answer an update: %v", err)})
 	})

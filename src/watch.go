@@ -142,6 +142,6 @@ func (s *Session) disconnected() bool {
 	if t == nil || flow.Conn == 0 || !s.leg.stays() {
 		return false
 	}
-	_, open := t.Find(flow, "")
+	_, open := t.Find(flow)
 	return !open
 }

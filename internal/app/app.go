@@ -81,6 +81,10 @@ func New(cfg *config.Config, opt Options) (*App, error) {
 	if err != nil {
 		return nil, err
 	}
+	all, err := recorders(cfg.Recorders)
+	if err != nil {
+		return nil, err
+	}
 	a.media, err = forker.New(forker.Config{
 		Listen: cfg.Media.Listen, Advertise: cfg.Media.Advertise,
 		PortMin: cfg.Media.PortMin, PortMax: cfg.Media.PortMax, DSCP: cfg.Media.DSCP, LatchAnywhere: cfg.Media.LatchAnywhere, Interfaces: interfaces(cfg.Media.Networks),
@@ -92,7 +96,7 @@ func New(cfg *config.Config, opt Options) (*App, error) {
 	a.buildSIP(tlsConfig)
 	a.decider = decide.New(a.userAgent())
 	a.recorder, err = src.New(src.Config{
-		Recorders: recorders(cfg.Recorders), UserAgent: a.userAgent(), MaxStreams: cfg.Media.MaxStreams, Layer: a.txn, Transport: a.transport,
+		Recorders: all, UserAgent: a.userAgent(), MaxStreams: cfg.Media.MaxStreams, Layer: a.txn, Transport: a.transport,
 		Policy: a.policy.Load, Decide: a.decider.Decide, Log: a.log, Registerer: a.registry, Now: time.Now, OnEvent: a.onRecordingEvent, OnVerdict: a.onVerdict,
 	})
 	if err != nil {

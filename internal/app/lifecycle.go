@@ -114,7 +114,11 @@ func (a *App) ready() error {
 // ones keep theirs. What cannot change without a restart is told in the log.
 func (a *App) Reload(cfg *config.Config) error {
 	engine := policy.New(cfg.Policy)
-	if err := a.recorder.Reload(recorders(cfg.Recorders)); err != nil {
+	all, err := recorders(cfg.Recorders)
+	if err == nil {
+		err = a.recorder.Reload(all)
+	}
+	if err != nil {
 		a.reloads.failed()
 		return err
 	}

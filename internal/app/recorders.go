@@ -14,8 +14,9 @@ import (
 	"sidetrack/src"
 )
 
-// recorders are the recorders of a configuration as the client takes them.
-func recorders(in []config.Recorder) []src.Recorder {
+// recorders are the recorders of a configuration as the client takes them. Files
+// of certificates are read anew.
+func recorders(in []config.Recorder) ([]src.Recorder, error) {
 	out := make([]src.Recorder, len(in))
 	for i, r := range in {
 		out[i] = src.Recorder{
@@ -29,6 +30,10 @@ func recorders(in []config.Recorder) []src.Recorder {
 			Group: r.Group, GroupExtension: r.GroupExtension, SessionExtension: r.SessionExtension,
 			Caller: r.Caller, Callee: r.Callee, Parameters: src.Parameters(r.Parameters), Network: r.Network,
 		}
+		var err error
+		if out[i].TLS, err = loadTLS("recorders."+r.Name+".tls", r.TLS); err != nil {
+			return nil, err
+		}
 		if r.Auth != nil {
 			out[i].Auth = &src.Auth{User: r.Auth.User, Password: r.Auth.Password}
 		}
@@ -39,7 +44,7 @@ func recorders(in []config.Recorder) []src.Recorder {
 			out[i].Headers = append(out[i].Headers, src.HeaderTemplate{Name: h.Name, Value: h.Value})
 		}
 	}
-	return out
+	return out, nil
 }
 
 var (
@@ -72,7 +77,7 @@ func loadTLS(key string, t *config.TLS) (*tls.Config, error) {
 	if t == nil {
 		return nil, nil
 	}
-	out := &tls.Config{MinVersion: tls.VersionTLS12}
+	out := &tls.Config{MinVersion: tls.VersionTLS12, ServerName: t.ServerName}
 	if t.Certificate != "" {
 		pair, err := tls.LoadX509KeyPair(t.Certificate, t.Key)
 		if err != nil {

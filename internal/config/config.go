@@ -86,6 +86,7 @@ type TLS struct {
 	Certificate, Key string // PEM; our own certificate chain and key
 	CA               string // PEM; whom we trust; "": the system's
 	VerifyClient     bool   // a client must show a certificate signed by CA
+	ServerName       string // that peers must prove; "": that of their URI
 }
 
 // Media is the RTP side.
@@ -140,6 +141,7 @@ type Recorder struct {
 	Network           string     // that copies leave by; "": the first
 	Parameters        Parameters // how name → value reaches it
 	Socket            string     // URL of a listener; "": chosen by the target
+	TLS               *TLS       // of connections to its SRSs; nil: SIP.TLS
 
 	// Nil when not given. The extensions, Caller and Callee are XML fragments
 	// whose values are escaped by the template itself.

@@ -276,6 +276,10 @@ func (c *Config) describeRecorders(t *table) {
 		if r.Socket != "" {
 			t.row("", "leaves by", r.Socket)
 		}
+		if tls := r.TLS; tls != nil {
+			t.row("", "over tls", "trusts "+or(tls.CA, "the system's authorities")+", shows "+or(tls.Certificate, "no certificate")+
+				", expects "+or(tls.ServerName, "the name of the URI"))
+		}
 		for _, h := range r.Headers {
 			value := h.Value.String()
 			if h.Secret {

@@ -81,6 +81,7 @@ func (d *decoder) recorder(name string, c cursor) {
 		{"to_uri", func(c cursor) { ownURI(c, "sip:rec@198.51.100.7", &r.ToURI) }},
 		{"headers", func(c cursor) { r.Headers = c.headerTemplates(true) }},
 		{"socket", func(c cursor) { d.socket(c, &r, &srs) }},
+		{"tls", func(c cursor) { d.tlsOf(c, &r, &srs) }},
 		{"network", func(c cursor) { d.networkRef(c, &r.Network) }},
 		{"parameters", func(c cursor) { choose(c, &r.Parameters, ParametersMetadata, ParametersHeaders) }},
 		{"group", func(c cursor) { r.Group = c.template() }},

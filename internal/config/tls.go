@@ -8,6 +8,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
+	"time"
 )
 
 // tls reads whom we are and whom we trust; it is put where into points.
@@ -42,6 +44,46 @@ func (d *decoder) readTLS(c cursor, into **TLS) {
 	}
 }
 
+// tlsOf reads how connections to the SRSs of a recorder are made. What it does
+// not say is as in sip.tls, which may come later in the file.
+func (d *decoder) tlsOf(c cursor, r *Recorder, srs *[]target) {
+	t := &TLS{}
+	var certificate, key, ca *cursor
+	ok := c.read(fields{
+		{"certificate", func(c cursor) { t.Certificate, certificate = d.fileName(c), &c }},
+		{"key", func(c cursor) { t.Key, key = d.fileName(c), &c }},
+		{"ca", func(c cursor) { t.CA, ca = d.fileName(c), &c }},
+		{"server_name", func(c cursor) {
+			if s, ok := c.text(`a host name, or "" for that of the SRS's URI`); ok {
+				t.ServerName = s
+			}
+		}},
+	})
+	if !ok || c.n.null() {
+		return
+	}
+	r.TLS = t
+	d.checkPair(c, t, certificate, key)
+	if t.CA != "" {
+		if err := checkAuthorities(t.CA); err != nil {
+			ca.failf("%v", err)
+		}
+	}
+	given := *t
+	d.later(func() {
+		if all := d.cfg.SIP.TLS; all != nil && certificate == nil && key == nil {
+			t.Certificate, t.Key = all.Certificate, all.Key
+		}
+		if all := d.cfg.SIP.TLS; all != nil && ca == nil {
+			t.CA = all.CA
+		}
+		plain := func(t target) bool { return t.transport != "tls" && (t.transport != "" || t.addr.IsValid()) }
+		if given != (TLS{}) && len(*srs) > 0 && !slices.ContainsFunc(*srs, func(t target) bool { return !plain(t) }) {
+			c.warnf("has no effect: no SRS of this recorder is reached by TLS; add ;transport=tls to it")
+		}
+	})
+}
+
 // checkPair reads certificate and key, so that a wrong file is found when the
 // configuration is checked and not when it is put to use.
 func (d *decoder) checkPair(c cursor, t *TLS, certificate, key *cursor) {
@@ -53,8 +95,13 @@ func (d *decoder) checkPair(c cursor, t *TLS, certificate, key *cursor) {
 		c.failf("a key without its certificate; add certificate: FILE")
 	case !readable(*certificate, t.Certificate) || !readable(*key, t.Key):
 	default:
-		if _, err := tls.LoadX509KeyPair(t.Certificate, t.Key); err != nil {
+		pair, err := tls.LoadX509KeyPair(t.Certificate, t.Key)
+		if err != nil {
 			certificate.failf("certificate and key cannot be used: %v; write PEM files that belong together", err)
+			return
+		}
+		if leaf := pair.Leaf; leaf != nil && time.Now().After(leaf.NotAfter) {
+			certificate.warnf("the certificate has expired on %s; peers will refuse it", leaf.NotAfter.UTC().Format(time.DateOnly))
 		}
 	}
 }

@@ -24,7 +24,6 @@ const (
 type conn struct {
 	layer   *Layer
 	flow    Flow
-	server  string // TLS server name we asked for
 	inbound bool
 	nc      net.Conn
 	ended   chan struct{} // closed by close

@@ -1,6 +1,7 @@
 package transport
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"net"
@@ -9,32 +10,24 @@ import (
 
 // dialKey is what two Dials must agree on to share one attempt.
 type dialKey struct {
-	pathKey
+	Flow
 	timeout time.Duration
 }
 
 // Find returns f with the connection number of an open connection to f.Remote
-// that f.Listener's requests may use. serverName counts for TLS only.
-func (t *Layer) Find(f Flow, serverName string) (Flow, bool) {
+// that f.Listener's requests may use.
+func (t *Layer) Find(f Flow) (Flow, bool) {
 	t.mu.RLock()
 	defer t.mu.RUnlock()
 	if f.Conn != 0 {
 		_, ok := t.conns[f.Conn]
 		return f, ok
 	}
-	c := t.reusable[keyOf(f, serverName)]
+	c := t.reusable[f.path()]
 	if c == nil {
 		return f, false
 	}
-	f.Conn = c.flow.Conn
-	return f, true
-}
-
-func keyOf(f Flow, serverName string) pathKey {
-	if f.Proto != "tls" {
-		serverName = ""
-	}
-	return pathKey{f.Proto, f.Remote, serverName, f.Listener}
+	return c.flow, true
 }
 
 // Dial connects to f.Remote in a worker, TLS handshake included, or takes a
@@ -42,12 +35,12 @@ func keyOf(f Flow, serverName string) pathKey {
 // attempt; their callers are called in the order in which they asked. done is
 // called once, from another goroutine, and must not block. timeout 0 means
 // Config.DialTimeout. f.Conn is ignored.
-func (t *Layer) Dial(f Flow, serverName string, timeout time.Duration, done func(Flow, error)) {
+func (t *Layer) Dial(f Flow, timeout time.Duration, done func(Flow, error)) {
 	if timeout <= 0 {
 		timeout = t.cfg.DialTimeout
 	}
-	f.Conn = 0
-	key := dialKey{keyOf(f, serverName), timeout}
+	f = f.path()
+	key := dialKey{f, timeout}
 	waiter := func(c *conn, err error) {
 		if err == nil {
 			f.Conn = c.flow.Conn
@@ -82,27 +75,23 @@ func (t *Layer) dialWorker(key dialKey) {
 
 func (t *Layer) connect(key dialKey) (*conn, error) {
 	t.mu.RLock()
-	open := t.reusable[key.pathKey]
+	open := t.reusable[key.Flow]
 	t.mu.RUnlock()
 	if open != nil {
 		return open, nil
 	}
 	ctx, cancel := context.WithTimeout(t.ctx, key.timeout)
 	defer cancel()
-	nc, err := dialer(key.pathKey).DialContext(ctx, network("tcp", key.remote.Addr()), key.remote.String())
+	nc, err := dialer(key.Flow).DialContext(ctx, network("tcp", key.Remote.Addr()), key.Remote.String())
 	if err != nil {
 		return nil, plain(err)
 	}
-	if key.proto == "tls" {
-		if nc, err = t.clientTLS(ctx, nc, key); err != nil {
+	if key.Proto == "tls" {
+		if nc, err = t.clientTLS(ctx, nc, key.Flow); err != nil {
 			return nil, err
 		}
 	}
-	c := &conn{
-		flow:   Flow{Proto: key.proto, Listener: key.listener, Remote: key.remote},
-		server: key.serverName,
-		nc:     nc,
-	}
+	c := &conn{flow: key.Flow, nc: nc}
 	if err := t.add(c); err != nil {
 		nc.Close()
 		return nil, err
@@ -110,15 +99,12 @@ func (t *Layer) connect(key dialKey) (*conn, error) {
 	return c, nil
 }
 
-func (t *Layer) clientTLS(ctx context.Context, nc net.Conn, key dialKey) (net.Conn, error) {
+func (t *Layer) clientTLS(ctx context.Context, nc net.Conn, f Flow) (net.Conn, error) {
 	cfg := &tls.Config{MinVersion: tls.VersionTLS12}
-	if t.cfg.TLS != nil {
-		cfg = t.cfg.TLS.Clone()
+	if base := cmp.Or(f.TLS, t.cfg.TLS); base != nil {
+		cfg = base.Clone()
 	}
-	cfg.ServerName = key.serverName
-	if cfg.ServerName == "" {
-		cfg.ServerName = key.remote.Addr().WithZone("").String()
-	}
+	cfg.ServerName = cmp.Or(cfg.ServerName, f.Server, f.Remote.Addr().WithZone("").String())
 	tc := tls.Client(nc, cfg)
 	if err := tc.HandshakeContext(ctx); err != nil {
 		nc.Close()
@@ -130,11 +116,11 @@ func (t *Layer) clientTLS(ctx context.Context, nc net.Conn, key dialKey) (net.Co
 // dialer leaves from the listener's address, never from its port (two peers
 // could then not be told apart), and from the routing table's choice where the
 // listener is a wildcard or could not reach the peer.
-func dialer(key pathKey) *net.Dialer {
+func dialer(f Flow) *net.Dialer {
 	d := &net.Dialer{KeepAliveConfig: keepAlive}
-	if l := key.listener; l != nil {
+	if l := f.Listener; l != nil {
 		from := l.Bound.Addr()
-		fits := from.Is4() == key.remote.Addr().Is4() && (!from.IsLoopback() || key.remote.Addr().IsLoopback())
+		fits := from.Is4() == f.Remote.Addr().Is4() && (!from.IsLoopback() || f.Remote.Addr().IsLoopback())
 		if fits && !from.IsUnspecified() {
 			d.LocalAddr = &net.TCPAddr{IP: from.AsSlice(), Zone: from.Zone()}
 		}

@@ -27,7 +27,8 @@ type dialResult struct {
 func dial(r *rig, f transport.Flow, name string, timeout time.Duration) dialResult {
 	r.t.Helper()
 	done := make(chan dialResult, 2)
-	r.Dial(f, name, timeout, func(f transport.Flow, err error) { done <- dialResult{f, err} })
+	f.Server = name
+	r.Dial(f, timeout, func(f transport.Flow, err error) { done <- dialResult{f, err} })
 	select {
 	case res := <-done:
 		return res
@@ -52,14 +53,14 @@ func TestDialSendAndReceive(t *testing.T) {
 	l := r.listen("tcp://127.0.0.1:0")
 	nl := peer(t)
 	want := transport.Flow{Proto: "tcp", Listener: l, Remote: addrPort(nl.Addr())}
-	if _, ok := r.Find(want, ""); ok {
+	if _, ok := r.Find(want); ok {
 		t.Error("found a connection before there is one")
 	}
 	res := dial(r, want, "", 0)
 	if res.err != nil {
 		t.Fatal(res.err)
 	}
-	if found, ok := r.Find(want, ""); !ok || found.Conn != res.flow.Conn || found.Listener != l {
+	if found, ok := r.Find(want); !ok || found.Conn != res.flow.Conn || found.Listener != l {
 		t.Errorf("Find: %+v, %v", found, ok)
 	}
 	if again := dial(r, want, "", time.Second); again.err != nil || again.flow.Conn != res.flow.Conn {
@@ -87,7 +88,7 @@ func TestDialSendAndReceive(t *testing.T) {
 	if f := r.failure(); f.Flow != res.flow {
 		t.Errorf("failure %+v", f)
 	}
-	if _, ok := r.Find(want, ""); ok {
+	if _, ok := r.Find(want); ok {
 		t.Error("found an ended connection")
 	}
 	c2 := dial(r, want, "", 0)
@@ -129,7 +130,7 @@ func TestDialsAreOne(t *testing.T) {
 	var conns []uint64
 	done := make(chan struct{})
 	for i := range n {
-		r.Dial(f, "", 0, func(f transport.Flow, err error) {
+		r.Dial(f, 0, func(f transport.Flow, err error) {
 			mu.Lock()
 			defer mu.Unlock()
 			order, conns = append(order, i), append(conns, f.Conn)
@@ -166,8 +167,18 @@ func TestTLS(t *testing.T) {
 	if res.err != nil {
 		t.Fatal(res.err)
 	}
-	if _, ok := client.Find(to, "other.example.com"); ok {
-		t.Error("a TLS connection is shared between server names")
+	for what, other := range map[string]transport.Flow{
+		"server names": {Proto: "tls", Remote: l.Bound, Server: "other.example.com"},
+		"settings":     {Proto: "tls", Remote: l.Bound, Server: "srs.example.com", TLS: &tls.Config{RootCAs: pool}},
+	} {
+		if _, ok := client.Find(other); ok {
+			t.Error("a TLS connection is shared between " + what)
+		}
+	}
+	again := res.flow
+	again.Conn = 0
+	if found, ok := client.Find(again); !ok || found != res.flow {
+		t.Errorf("found %+v", found)
 	}
 	if err := client.Send(res.flow, []byte(request("x", via, "secret"))); err != nil {
 		t.Fatal(err)

@@ -32,21 +32,12 @@ type Layer struct {
 	events    Events
 	listeners []*Listener
 	conns     map[uint64]*conn
-	reusable  map[pathKey]*conn // connections that may carry new requests
-	inbound   int               // accepted connections that are open
+	reusable  map[Flow]*conn // by path: connections that may carry new requests
+	inbound   int            // accepted connections that are open
 	sources   map[netip.Addr]int
 	dials     map[dialKey][]func(*conn, error)
 	lastConn  uint64
 	closed    bool
-}
-
-// pathKey is what two requests must agree on to share a connection. TLS
-// connections are never shared between server names.
-type pathKey struct {
-	proto      string
-	remote     netip.AddrPort
-	serverName string
-	listener   *Listener
 }
 
 // New returns a layer without sockets.
@@ -60,7 +51,7 @@ func New(cfg Config) *Layer {
 		cancel:   cancel,
 		answer:   limiter{rate: 100, burst: 100},
 		conns:    make(map[uint64]*conn),
-		reusable: make(map[pathKey]*conn),
+		reusable: make(map[Flow]*conn),
 		sources:  make(map[netip.Addr]int),
 		dials:    make(map[dialKey][]func(*conn, error)),
 	}
@@ -156,7 +147,7 @@ func (t *Layer) lookup(f Flow) *conn {
 	if f.Conn != 0 {
 		return t.conns[f.Conn]
 	}
-	return t.reusable[pathKey{f.Proto, f.Remote, "", f.Listener}]
+	return t.reusable[f.path()]
 }
 
 func (t *Layer) sendUDP(f Flow, b []byte) error {

@@ -81,11 +81,8 @@ func (t *Layer) add(c *conn) error {
 // path returns under which key new requests may use the connection. An
 // accepted TLS connection has no server name that we checked, so it only
 // carries what names it explicitly.
-func (c *conn) path() (pathKey, bool) {
-	if c.inbound && c.flow.Proto == "tls" {
-		return pathKey{}, false
-	}
-	return pathKey{c.flow.Proto, c.flow.Remote, c.server, c.flow.Listener}, true
+func (c *conn) path() (Flow, bool) {
+	return c.flow.path(), !c.inbound || c.flow.Proto != "tls"
 }
 
 func (t *Layer) remove(c *conn) {

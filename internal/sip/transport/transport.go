@@ -13,7 +13,7 @@ import (
 type Config struct {
 	Log *slog.Logger // nil: no logs
 	// TLS is the base for listeners (certificates, client CAs) and for
-	// outbound connections (root CAs). It is cloned, never changed. May be nil
+	// outbound connections (root CAs) whose Flow has none. It is cloned, never changed. May be nil
 	// when no tls listener is configured.
 	TLS *tls.Config
 
@@ -47,6 +47,22 @@ type Flow struct {
 	Listener *Listener      // whose identity (Via, Contact) we use on this path; may be nil
 	Remote   netip.AddrPort // the peer
 	Conn     uint64         // stream connection; 0 on UDP or when none is open yet
+
+	// Of a TLS connection that we make: the name that the peer must prove, "" is
+	// its address; and whom we trust and who we are, nil is Config.TLS. A
+	// ServerName in there stands for all peers.
+	Server string
+	TLS    *tls.Config
+}
+
+// path is what two requests must agree on to share a connection. TLS
+// connections are never shared between server names or settings.
+func (f Flow) path() Flow {
+	f.Conn = 0
+	if f.Proto != "tls" {
+		f.Server, f.TLS = "", nil
+	}
+	return f
 }
 
 // Failure tells that a path broke: an ICMP error for a UDP peer (Flow.Conn is

@@ -59,7 +59,7 @@ func (c *clientTx) sendCancel() {
 		k.departAs(c.flow)
 		return
 	}
-	l.connected(c.flow, c.hop.to.Host, 0, func(f transport.Flow, _ bool, err error) {
+	l.connected(c.flow, 0, func(f transport.Flow, _ bool, err error) {
 		switch {
 		case k.state != calling:
 		case err != nil:

@@ -43,8 +43,8 @@ type Config struct {
 // has it. See there for the contracts.
 type Transport interface {
 	Send(f transport.Flow, b []byte) error
-	Find(f transport.Flow, serverName string) (transport.Flow, bool)
-	Dial(f transport.Flow, serverName string, timeout time.Duration, done func(transport.Flow, error))
+	Find(f transport.Flow) (transport.Flow, bool)
+	Dial(f transport.Flow, timeout time.Duration, done func(transport.Flow, error))
 	Pick(proto string, remote netip.Addr) *transport.Listener
 	Watch(transport.Events)
 }

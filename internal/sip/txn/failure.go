@@ -47,7 +47,7 @@ func (c *clientTx) reconnect() {
 	f := c.flow
 	f.Conn = 0
 	c.again = true
-	c.lane.dial(f, c.hop.to.Host, 0, dialWaiter{func(f transport.Flow, err error) {
+	c.lane.dial(f, 0, dialWaiter{func(f transport.Flow, err error) {
 		switch {
 		case c.state != calling && c.state != proceeding:
 		case err != nil && c.hop.probe && c.state == calling:

@@ -23,10 +23,10 @@ type mirror struct {
 	ack      []byte // sent for each 200 to an INVITE; may be nil
 }
 
-func (m *mirror) Watch(transport.Events)                                 {}
-func (m *mirror) Pick(string, netip.Addr) *transport.Listener            { return m.listener }
-func (m *mirror) Find(f transport.Flow, _ string) (transport.Flow, bool) { return f, false }
-func (m *mirror) Dial(f transport.Flow, _ string, _ time.Duration, done func(transport.Flow, error)) {
+func (m *mirror) Watch(transport.Events)                       {}
+func (m *mirror) Pick(string, netip.Addr) *transport.Listener  { return m.listener }
+func (m *mirror) Find(f transport.Flow) (transport.Flow, bool) { return f, false }
+func (m *mirror) Dial(f transport.Flow, _ time.Duration, done func(transport.Flow, error)) {
 	done(f, transport.ErrClosed)
 }
 

@@ -74,8 +74,8 @@ func (h *hop) startStream(to Target, budget time.Duration) {
 		h.missed(errNoListener)
 		return
 	}
-	f := transport.Flow{Proto: to.Proto, Listener: l, Remote: to.Addr, Conn: to.Conn}
-	h.lane.connected(f, to.Host, budget, func(f transport.Flow, fresh bool, err error) {
+	f := transport.Flow{Proto: to.Proto, Listener: l, Remote: to.Addr, Conn: to.Conn, Server: to.Host, TLS: to.TLS}
+	h.lane.connected(f, budget, func(f transport.Flow, fresh bool, err error) {
 		if err != nil {
 			h.missed(err)
 			return
@@ -149,11 +149,8 @@ func pathOf(f transport.Flow) pathKey {
 
 // dialKey is what two hops must agree on to wait for the same connection.
 type dialKey struct {
-	proto      string
-	remote     netip.AddrPort
-	serverName string
-	listener   *transport.Listener
-	budget     time.Duration
+	flow   transport.Flow // without a connection
+	budget time.Duration
 }
 
 // dialWaiter is called on the lane when a connection is there or not.
@@ -164,34 +161,35 @@ type dialWaiter struct {
 // connected calls then with an open connection, at once if there is one. Hops
 // that wait for the same connection leave in the order in which they came: an
 // ACK must not be overtaken by its BYE.
-func (l *Lane) connected(f transport.Flow, serverName string, budget time.Duration,
+func (l *Lane) connected(f transport.Flow, budget time.Duration,
 	then func(f transport.Flow, fresh bool, err error)) {
 	if f.Conn != 0 {
-		if open, ok := l.layer.cfg.Transport.Find(f, serverName); ok {
+		if open, ok := l.layer.cfg.Transport.Find(f); ok {
 			then(open, false, nil)
 			return
 		}
 		f.Conn = 0
 	}
-	k := dialKey{f.Proto, f.Remote, serverName, f.Listener, budget}
+	k := dialKey{f, budget}
 	if _, dialing := l.dials[k]; !dialing {
-		if open, ok := l.layer.cfg.Transport.Find(f, serverName); ok {
+		if open, ok := l.layer.cfg.Transport.Find(f); ok {
 			then(open, false, nil)
 			return
 		}
 	}
-	l.dial(f, serverName, budget, dialWaiter{func(f transport.Flow, err error) { then(f, true, err) }})
+	l.dial(f, budget, dialWaiter{func(f transport.Flow, err error) { then(f, true, err) }})
 }
 
 // dial has a worker connect. budget 0 is the transport's default.
-func (l *Lane) dial(f transport.Flow, serverName string, budget time.Duration, w dialWaiter) {
-	k := dialKey{f.Proto, f.Remote, serverName, f.Listener, budget}
+// f has no connection.
+func (l *Lane) dial(f transport.Flow, budget time.Duration, w dialWaiter) {
+	k := dialKey{f, budget}
 	waiters, dialing := l.dials[k]
 	l.dials[k] = append(waiters, w)
 	if dialing {
 		return
 	}
-	l.layer.cfg.Transport.Dial(f, serverName, budget, func(f transport.Flow, err error) {
+	l.layer.cfg.Transport.Dial(f, budget, func(f transport.Flow, err error) {
 		l.Post(func() { l.dialed(k, f, err) })
 	})
 }

@@ -126,8 +126,8 @@ func (c *serverTx) send(b []byte, s slot) {
 		return
 	}
 	f := c.flow
-	f.Remote, f.Conn = c.back, 0
-	c.lane.dial(f, c.backHost, 0, dialWaiter{ready: func(f transport.Flow, err error) {
+	f.Remote, f.Conn, f.Server = c.back, 0, c.backHost
+	c.lane.dial(f, 0, dialWaiter{ready: func(f transport.Flow, err error) {
 		if err != nil {
 			c.lane.layer.log.Debug("response not delivered", "remote", c.back, "error", err)
 			return

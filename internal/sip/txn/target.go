@@ -1,6 +1,7 @@
 package txn
 
 import (
+	"crypto/tls"
 	"fmt"
 	"net/netip"
 
@@ -14,6 +15,7 @@ type Target struct {
 	Proto       string              // "udp", "tcp" or "tls"
 	Addr        netip.AddrPort      // the next hop
 	Host        string              // TLS server name
+	TLS         *tls.Config         // how TLS connections to it are made; nil: as the transport layer has it
 	Listener    *transport.Listener // to leave from; nil: picked by protocol and address family
 	Conn        uint64              // stream connection to use while it is open; 0: any to Addr
 	ExplicitUDP bool                // the URI says transport=udp: large requests go there without a try over TCP
@@ -21,7 +23,7 @@ type Target struct {
 
 // FlowTarget returns the target that leads back where a message came from.
 func FlowTarget(f transport.Flow) Target {
-	return Target{Proto: f.Proto, Addr: f.Remote, Listener: f.Listener, Conn: f.Conn}
+	return Target{Proto: f.Proto, Addr: f.Remote, Listener: f.Listener, Conn: f.Conn, Host: f.Server, TLS: f.TLS}
 }
 
 // Leaving returns the listener from which a request to that target leaves and

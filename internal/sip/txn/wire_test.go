@@ -81,7 +81,7 @@ func (w *wire) Send(f transport.Flow, b []byte) error {
 	return nil
 }
 
-func (w *wire) Find(f transport.Flow, _ string) (transport.Flow, bool) {
+func (w *wire) Find(f transport.Flow) (transport.Flow, bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if f.Conn != 0 {
@@ -97,7 +97,7 @@ func (w *wire) Find(f transport.Flow, _ string) (transport.Flow, bool) {
 	return f, false
 }
 
-func (w *wire) Dial(f transport.Flow, _ string, timeout time.Duration, done func(transport.Flow, error)) {
+func (w *wire) Dial(f transport.Flow, timeout time.Duration, done func(transport.Flow, error)) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.dials = append(w.dials, fmt.Sprintf("%s %s %v", f.Proto, f.Remote, timeout))
