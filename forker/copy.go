@@ -93,8 +93,12 @@ func (t *Tap) emit(b []byte, h *header, clock, at, now int64) {
 		t.drop(DropLate)
 		return
 	}
-	t.replay.push(b, &own, seq, ts, t.ssrc, now)
-	writeHeader(b, t.pt[own.pt], seq, ts, t.ssrc)
+	ssrc := t.nums.leaves(&own, t.ssrc)
+	if t.nums.kept != nil {
+		t.turn(now)
+	}
+	t.replay.push(b, &own, seq, ts, ssrc, now)
+	writeHeader(b, t.pt[own.pt], seq, ts, ssrc)
 	t.depart(b, &own, now)
 }
 

@@ -28,6 +28,7 @@ type numbering struct {
 	high    int64 // newest number given out, extended beyond 16 bits
 	cur     source
 	prev    source // the SSRC before, for its stragglers
+	kept    *kept  // numbers, clock and SSRC are the sources'; nil: one space of our own
 }
 
 // source is one SSRC as tracked, whether its packets are copied or not.
@@ -38,6 +39,7 @@ type source struct {
 	at    int64  // its arrival
 	clock int64  // its clock rate
 	shift uint32 // timestamp out minus timestamp in
+	out   uint32 // SSRC under which it leaves; only with numbering.kept
 
 	spans            [maxSpans]span // oldest first
 	n                int
@@ -51,7 +53,10 @@ type span struct{ from, to, off int64 }
 // start begins the space at the given, random, numbers.
 func (n *numbering) start(h *header, clock, now int64, seq uint16, ts uint32) {
 	n.started = true
-	n.cur = source{ssrc: h.ssrc, high: int64(h.seq), ts: h.ts, at: now, clock: clock, shift: ts - h.ts}
+	if n.kept != nil {
+		seq, ts = h.seq, h.ts
+	}
+	n.cur = source{ssrc: h.ssrc, high: int64(h.seq), ts: h.ts, at: now, clock: clock, shift: ts - h.ts, out: h.ssrc}
 	n.cur.open(span{from: math.MinInt64, to: math.MaxInt64, off: int64(seq) - int64(h.seq)})
 	n.high = int64(seq)
 }
@@ -62,10 +67,10 @@ func (n *numbering) next(h *header, clock, now int64) (seq uint16, ts uint32, ok
 	s, ext, fresh := n.track(h, clock, now)
 	switch {
 	case fresh && n.rejoin:
-		s.join(ext, n.high)
+		s.join(ext, n.high, n.kept == nil)
 		n.rejoin = false
 	case fresh && s.skipping:
-		s.close()
+		s.close(n.kept == nil)
 	case !fresh && (n.rejoin || s.skipping && ext >= s.skipFrom):
 		return 0, 0, false
 	}
@@ -73,7 +78,9 @@ func (n *numbering) next(h *header, clock, now int64) (seq uint16, ts uint32, ok
 	if !ok {
 		return 0, 0, false
 	}
-	n.high = max(n.high, ext+off)
+	if s == &n.cur {
+		n.high = max(n.high, ext+off)
+	}
 	return uint16(ext + off), h.ts + s.shift, true
 }
 
@@ -120,7 +127,7 @@ func (n *numbering) track(h *header, clock, now int64) (s *source, ext int64, fr
 		return s, s.high, true
 	case step <= 0:
 		return s, s.high + step, false
-	case slipped: // numbers go on, the clock does not
+	case slipped && n.kept == nil: // numbers go on, the clock does not
 		s.shift = n.timestampIn(clock, now) - h.ts
 	}
 	s.high += step
@@ -130,9 +137,14 @@ func (n *numbering) track(h *header, clock, now int64) (s *source, ext int64, fr
 
 // rebase makes h the first packet of a new source.
 func (n *numbering) rebase(h *header, clock, now int64) {
-	shift := n.timestampIn(clock, now) - h.ts
-	n.cur = source{ssrc: h.ssrc, high: int64(h.seq), ts: h.ts, at: now, clock: clock, shift: shift}
-	n.cur.open(span{from: n.cur.high, to: math.MaxInt64, off: n.high + 1 - n.cur.high})
+	out, next, shift := n.cur.out, n.high+1, n.timestampIn(clock, now)-h.ts
+	if n.kept != nil && h.ssrc != n.cur.ssrc {
+		n.kept.leave(&n.cur, n.high)
+		out, next, shift = n.kept.enter(h, clock, now)
+		n.high = next - 1
+	}
+	n.cur = source{ssrc: h.ssrc, high: int64(h.seq), ts: h.ts, at: now, clock: clock, shift: shift, out: out}
+	n.cur.open(span{from: n.cur.high, to: math.MaxInt64, off: next - n.cur.high})
 }
 
 // timestampIn is the outgoing timestamp of a new beginning: what has passed
@@ -172,19 +184,28 @@ func (s *source) open(sp span) {
 	s.n++
 }
 
-// close ends a run of skipped packets: what follows takes their numbers.
-func (s *source) close() {
+// close ends a run of skipped packets: what follows takes their numbers, or with
+// closeUp false its own.
+func (s *source) close(closeUp bool) {
 	last := &s.spans[s.n-1]
 	last.to = s.skipFrom - 1
-	s.open(span{from: s.skipTo + 1, to: math.MaxInt64, off: last.off - (s.skipTo + 1 - s.skipFrom)})
+	off := last.off
+	if closeUp {
+		off -= s.skipTo + 1 - s.skipFrom
+	}
+	s.open(span{from: s.skipTo + 1, to: math.MaxInt64, off: off})
 	s.skipping = false
 }
 
-// join makes ext follow number high directly.
-func (s *source) join(ext, high int64) {
+// join makes ext follow number high: directly, or with closeUp false under its own.
+func (s *source) join(ext, high int64, closeUp bool) {
 	last := &s.spans[s.n-1]
-	last.to = high - last.off
-	s.open(span{from: ext, to: math.MaxInt64, off: high + 1 - ext})
+	off := last.off
+	last.to = high - off
+	if closeUp {
+		off = high + 1 - ext
+	}
+	s.open(span{from: ext, to: math.MaxInt64, off: off})
 	s.skipping = false
 }
 

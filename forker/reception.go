@@ -93,7 +93,7 @@ func (t *Tap) report(b []byte, from netip.AddrPort, now int64) {
 	}
 	t.relay.watch.hears(t.pair, from, false, true, b)
 	t.relay.confirm(t.cfg.Recorder, now)
-	block, ok := findReport(b, t.ssrc)
+	block, ok := findReport(b, t.source())
 	if !ok {
 		return
 	}

@@ -20,6 +20,10 @@ type reports struct {
 	due      int64 // 0: no copy has left yet
 	reported uint64
 	sent     uint64
+
+	// With TapConfig.KeepSource: of which source they tell, and what had been counted when it began.
+	ssrc           uint32
+	since, payload uint64
 }
 
 // origin draws the random start of the copy's numbers (RFC 3550 §5.1). Who opens
@@ -55,26 +59,27 @@ func (t *Tap) sendBye(now int64) {
 	if t.reports.due == 0 || !t.rtcp.IsValid() {
 		return
 	}
-	t.sendRTCP(append(t.compound(now), &rtcp.Goodbye{Sources: []uint32{t.ssrc}}))
+	t.sendRTCP(append(t.compound(now), &rtcp.Goodbye{Sources: t.sources()}))
 }
 
 // compound is a sender report, or an empty receiver report when nothing was
 // sent since the last one (RFC 3550 §6.4), with the CNAME (§6.1).
 func (t *Tap) compound(now int64) []rtcp.Packet {
-	var first rtcp.Packet = &rtcp.ReceiverReport{SSRC: t.ssrc}
+	ssrc := t.source()
+	var first rtcp.Packet = &rtcp.ReceiverReport{SSRC: ssrc}
 	if t.counts.copied > t.reports.reported {
 		t.reports.reported = t.counts.copied
 		at := ntp(time.Now())
 		t.reception.ask(at)
 		first = &rtcp.SenderReport{
-			SSRC: t.ssrc, NTPTime: at, RTPTime: t.nums.timestamp(now),
-			PacketCount: uint32(t.counts.copied), OctetCount: uint32(t.counts.payload),
+			SSRC: ssrc, NTPTime: at, RTPTime: t.nums.timestamp(now),
+			PacketCount: uint32(t.counts.copied - t.reports.since), OctetCount: uint32(t.counts.payload - t.reports.payload),
 		}
 	}
 	if t.cfg.CNAME == "" {
 		return []rtcp.Packet{first}
 	}
-	return []rtcp.Packet{first, rtcp.NewCNAMESourceDescription(t.ssrc, t.cfg.CNAME)}
+	return []rtcp.Packet{first, rtcp.NewCNAMESourceDescription(ssrc, t.cfg.CNAME)}
 }
 
 func (t *Tap) sendRTCP(packets []rtcp.Packet) {

@@ -77,7 +77,7 @@ func (d Drops) Total() (n uint64) {
 // TapStats is a snapshot of a Tap. It stays readable after Close.
 type TapStats struct {
 	Label       string
-	SSRC        uint32 // of the copy
+	SSRC        uint32 // of the copy, the newest one
 	In          uint64 // packets of the flow seen by the tap
 	Copied      uint64 // packets that left towards a recorder, each counted once
 	Again       uint64 // packets that left once more, for another recorder (Tap.Rewind)

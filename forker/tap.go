@@ -34,6 +34,12 @@ type TapConfig struct {
 	// into G.711, where it has taken that: SendTo's pt then names a payload type of
 	// SetCodecs that is PCMU or PCMA, on the call or not.
 	Transcode bool
+
+	// KeepSource has the copy carry the source's SSRC, sequence numbers and
+	// timestamps in place of its own. What is left out is a hole in them then. Only
+	// a source that begins anew under an SSRC that has left already, and those beyond
+	// the eighth, are numbered anew, so that no two packets of the copy look like one.
+	KeepSource bool
 }
 
 // unmapped marks payload types that are not copied.
@@ -41,7 +47,8 @@ const unmapped = 0xff
 
 // Tap is the copy of one Flow, an RTP source of its own towards a recorder:
 // own ports, SSRC, sequence numbers and timestamps, continuous for the Tap's
-// whole life over pauses, changes of source and moves to another recorder.
+// whole life over pauses, changes of source and moves to another recorder,
+// unless TapConfig.KeepSource asks for those of the source.
 // Safe for concurrent use; its state is guarded by the relay's mutex.
 type Tap struct {
 	// set once
@@ -92,6 +99,9 @@ func newTap(r *Relay, cfg TapConfig, totals *recorderTotals) (*Tap, error) {
 		return nil, err
 	}
 	t := &Tap{relay: r, cfg: cfg, pair: pair, totals: totals, ssrc: rand.Uint32()}
+	if cfg.KeepSource {
+		t.nums.kept = &kept{own: t.ssrc}
+	}
 	if cfg.Transcode {
 		t.transcoder = &transcoder{pt: unmapped}
 	}
@@ -220,7 +230,7 @@ func (t *Tap) Stats() TapStats {
 	defer t.relay.mu.Unlock()
 	c, e, r := &t.counts, t.relay.engine, &t.reception
 	return TapStats{
-		Label: t.cfg.Label, SSRC: t.ssrc, In: c.in, Copied: c.copied - min(c.again, c.copied), Again: c.again, AtRisk: t.replay.forgone, Octets: c.octets, Dropped: c.dropped,
+		Label: t.cfg.Label, SSRC: t.source(), In: c.in, Copied: c.copied - min(c.again, c.copied), Again: c.again, AtRisk: t.replay.forgone, Octets: c.octets, Dropped: c.dropped,
 		Unreachable: c.unreachable, RTCPSent: t.reports.sent, RTCPIn: t.rtcpIn.Load(), Paused: t.paused,
 		Buffered: t.backlog.n + t.batch.n + t.replay.ahead,
 		First:    e.wall(c.first), Last: e.wall(c.last), Remote: t.rtp,

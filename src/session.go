@@ -214,7 +214,7 @@ func (s *Session) wait() {
 // tells nothing about it (RFC 7866 §8.3.1, RFC 7022).
 func (s *Session) fork() error {
 	r := s.recorder
-	cfg := forker.TapConfig{Recorder: r.Name, Interface: r.Network, Buffer: r.Buffer, Replay: max(r.Replay, 0), Linger: longestLinger, DTMF: r.DTMF, Pause: r.Pause, Transcode: r.Transcode.on()}
+	cfg := forker.TapConfig{Recorder: r.Name, Interface: r.Network, Buffer: r.Buffer, Replay: max(r.Replay, 0), Linger: longestLinger, DTMF: r.DTMF, Pause: r.Pause, Transcode: r.Transcode.on(), KeepSource: r.KeepSource}
 	err := s.streams.fork(s.call.relay, cfg, func(p metadata.PartyRole) string {
 		return string(p) + "-" + s.id + "@sidetrack"
 	})

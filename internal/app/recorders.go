@@ -24,7 +24,7 @@ func recorders(in []config.Recorder) ([]src.Recorder, error) {
 			MidCall: src.MidCall(r.MidCall), Check: r.Check, FollowRedirects: r.FollowRedirects,
 			Dialect: dialect(r.Dialect),
 			Probe:   src.Probe(r.Probe), Strategy: src.Strategy(r.Strategy), Weights: r.Weights,
-			Buffer: keep(r.Buffer), Replay: keep(r.Replay), Hedge: r.Hedge, RTCPTimeout: r.RTCPTimeout, DTMF: dtmfRules[r.DTMF], Pause: pauseModes[r.Pause], Mask: pauseModes[r.Mask], Transcode: src.Transcode(r.Transcode),
+			Buffer: keep(r.Buffer), Replay: keep(r.Replay), Hedge: r.Hedge, RTCPTimeout: r.RTCPTimeout, DTMF: dtmfRules[r.DTMF], Pause: pauseModes[r.Pause], Mask: pauseModes[r.Mask], Transcode: src.Transcode(r.Transcode), KeepSource: r.SSRC == config.SSRCSource,
 			FromURI: r.FromURI, ToURI: r.ToURI, Socket: r.Socket, PlainCopy: r.PlainCopy,
 			SRTP: src.SRTP(r.SRTP), SRTPOverPlain: r.SRTPOverPlain,
 			Group: r.Group, GroupExtension: r.GroupExtension, SessionExtension: r.SessionExtension,

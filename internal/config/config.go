@@ -125,6 +125,7 @@ type Recorder struct {
 	Pause             Pause          // what is sent during a pause
 	Mask              Pause          // what is sent in place of audio that is masked; never PauseStop
 	Transcode         Transcode
+	SSRC              SSRC     // whose numbers the copies carry
 	SRTP              SRTP     // whether the copies leave encrypted
 	Suites            []string // offered then; nil: the client's own choice
 	SRTPOverPlain     bool     // their keys may go where there is no TLS
@@ -174,6 +175,15 @@ const (
 	DTMFPass DTMF = "pass"
 	DTMFDrop DTMF = "drop"
 	DTMFMask DTMF = "mask"
+)
+
+// SSRC says whose SSRC, sequence numbers and timestamps the copies carry.
+type SSRC string
+
+// Those of the copy's own, one continuous space, or those of the source.
+const (
+	SSRCOwn    SSRC = "own"
+	SSRCSource SSRC = "source"
 )
 
 // Transcode says whether copies are turned into G.711.

@@ -241,6 +241,9 @@ func (c *Config) describeRecorders(t *table) {
 		case TranscodePCMA, TranscodePCMU:
 			t.row("", "copies", "are sent as "+strings.ToUpper(string(r.Transcode)))
 		}
+		if r.SSRC == SSRCSource {
+			t.row("", "copies", "carry the SSRC and the numbers of their source")
+		}
 		if r.Mask == PauseBeep {
 			t.row("", "masks", "are sent as beeps")
 		}

@@ -21,7 +21,7 @@ func (d *decoder) recorders(c cursor) {
 }
 
 func (d *decoder) recorder(name string, c cursor) {
-	r := Recorder{SRTP: SRTPOff, Name: name, Timeout: 4 * time.Second, Buffer: 10 * time.Second, MidCall: MidCallMove, Strategy: StrategyOrdered, Check: 10 * time.Second, DTMF: DTMFPass, Parameters: ParametersMetadata, Pause: PauseStop, Mask: PauseSilence, Transcode: TranscodeOff}
+	r := Recorder{SRTP: SRTPOff, Name: name, Timeout: 4 * time.Second, Buffer: 10 * time.Second, MidCall: MidCallMove, Strategy: StrategyOrdered, Check: 10 * time.Second, DTMF: DTMFPass, Parameters: ParametersMetadata, Pause: PauseStop, Mask: PauseSilence, Transcode: TranscodeOff, SSRC: SSRCOwn}
 	var srs []target
 	var speak dialect
 	ok := c.read(fields{
@@ -55,6 +55,7 @@ func (d *decoder) recorder(name string, c cursor) {
 		{"transcode", func(c cursor) {
 			choose(c, &r.Transcode, TranscodeOff, TranscodeFallback, TranscodePCMA, TranscodePCMU)
 		}},
+		{"ssrc", func(c cursor) { choose(c, &r.SSRC, SSRCOwn, SSRCSource) }},
 		{"mask", func(c cursor) { choose(c, &r.Mask, PauseSilence, PauseBeep) }},
 		{"srtp", func(c cursor) {
 			choose(c, &r.SRTP, SRTPOff, SRTPOptional, SRTPRequired)
