@@ -181,13 +181,21 @@ func (s *stage) call() (left, right *peer.Dialog) {
 	left, right = out.Dialog(ok), in.Dialog()
 	left.Ack(ok)
 	right.Expect("ACK")
-	s.eventually("the SRS has a session", func() bool { return s.sessions.Taken() > before })
-	// Its 200 has also arrived here: a call that ends before that was not recorded.
+	// The SRS has a session and its 200 has arrived here: a call that ends before that was not recorded.
 	s.eventually("the call is recorded", func() bool {
-		calls := s.items("/api/v1/recordings?state=active")
-		return len(calls) > before-s.sessions.Ended()
+		return s.sessions.Taken() > before && s.running() == s.sessions.Taken()-s.sessions.Ended()
 	})
 	return left, right
+}
+
+// running is how many recordings an SRS has taken and that go on.
+func (s *stage) running() (n int) {
+	for _, r := range s.items("/api/v1/recordings") {
+		if r["state"] == "recording" {
+			n++
+		}
+	}
+	return n
 }
 
 // lines is a log.
