@@ -21,8 +21,8 @@ type candidate struct {
 	login   *login // as whom we call it; nil: not for us to say
 }
 
-// candidates are the targets of a route for a request.
-func candidates(route *policy.Route, req *sip.Message) []candidate {
+// candidates are the targets of a route for a request, those that are down last.
+func (s *Server) candidates(route *policy.Route, req *sip.Message) []candidate {
 	if route.RequestURI {
 		return []candidate{{uri: req.RequestURI, login: newLogin(route.Auth)}}
 	}
@@ -35,7 +35,7 @@ func candidates(route *policy.Route, req *sip.Message) []candidate {
 		}
 		out[i] = candidate{uri: uri, headers: uriHeaders(query), own: t.Headers, login: newLogin(who)}
 	}
-	return out
+	return s.health.order(route, out)
 }
 
 // uriHeaders takes the headers of a URI apart (RFC 3261 §19.1.1).

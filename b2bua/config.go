@@ -62,7 +62,8 @@ type Config struct {
 
 	UserAgent  string // Server header of responses made here
 	Registerer prometheus.Registerer
-	OnEvent    func(Event) // call.start and call.stop; must not block
+	OnEvent    func(Event)       // call.start and call.stop; must not block
+	OnTarget   func(TargetEvent) // a target is down or up again; must not block
 	OnReject   func(reason string)
 }
 
@@ -81,6 +82,9 @@ func (c *Config) defaults() {
 	}
 	if c.OnEvent == nil {
 		c.OnEvent = func(Event) {}
+	}
+	if c.OnTarget == nil {
+		c.OnTarget = func(TargetEvent) {}
 	}
 	if c.OnReject == nil {
 		c.OnReject = func(string) {}

@@ -47,7 +47,7 @@ func (s *Server) relayAlong(p *passage) {
 		return
 	}
 	in.Route = route.Name
-	p.route, p.in, p.uris = route, in, candidates(route, tx.Request)
+	p.route, p.in, p.uris = route, in, s.candidates(route, tx.Request)
 	p.next(503)
 }
 

@@ -29,6 +29,7 @@ type Server struct {
 
 	bindings   *bindings   // phones that registered through us
 	penalties  penalties   // endpoints that did not answer
+	health     *health     // targets that do not answer probes
 	references *references // dialogs of one leg, by those of the other
 	links      *links      // which calls belong together
 
@@ -48,7 +49,7 @@ type dialogKey struct{ callID, localTag, remoteTag string }
 // NewServer returns a server that is ready to be given to txn.Layer.Start.
 func NewServer(cfg Config) *Server {
 	cfg.defaults()
-	s := &Server{cfg: cfg, lanes: make([]laneCalls, len(cfg.Txn.Lanes())), bindings: newBindings(cfg.Secret), references: newReferences(cfg.Identity), links: newLinks()}
+	s := &Server{cfg: cfg, lanes: make([]laneCalls, len(cfg.Txn.Lanes())), bindings: newBindings(cfg.Secret), references: newReferences(cfg.Identity), links: newLinks(), health: newHealth(cfg.Registerer)}
 	for i := range s.lanes {
 		s.lanes[i] = laneCalls{byToken: map[string]*Call{}, byDialog: map[dialogKey]*Call{}}
 	}

@@ -28,7 +28,7 @@ type hunt struct {
 // dial asks the first target of the call's route.
 func (c *Call) dial() {
 	x := c.initial
-	x.hunt = &hunt{uris: candidates(c.route, c.invite)}
+	x.hunt = &hunt{uris: c.srv.candidates(c.route, c.invite)}
 	if err := c.media.request(c, x, c.invite); err != nil {
 		c.refuseOffer(x.server, err)
 		x.finish()

@@ -59,6 +59,15 @@ type Route struct {
 	Network         string        // of the media towards the target; "": the first
 	Auth            *Credentials  // shown to targets without their own that ask calls for them; nil: the caller is asked
 	SRTP            *SRTP         // where SRTP ends; nil: it passes
+	Probe           Probe         // how its targets are asked whether they are there
+}
+
+// Probe says how the targets of a route are asked by OPTIONS whether they are
+// there, calls or not.
+type Probe struct {
+	Interval time.Duration  // 0: they are not asked
+	Timeout  time.Duration  // for an answer; 0: 4 s
+	Codes    *regexp.Regexp // final codes of one that is there; nil: all but 408 and 5xx
 }
 
 // Target is one of those a route leads to.

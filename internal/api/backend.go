@@ -64,7 +64,8 @@ type Backend struct {
 	Events *Broker
 	// Ladder is what was said about a call, live or ended lately; redact blackens
 	// numbers and names.
-	Ladder func(ctx context.Context, id string, redact bool) (Ladder, error)
+	Ladder  func(ctx context.Context, id string, redact bool) (Ladder, error)
+	Targets func(ctx context.Context) ([]Item, error) // of routes
 	// Recorders, Rules and Config are the configuration in force; secrets are hidden.
 	Recorders func(ctx context.Context) ([]Item, error)
 	Rules     func(ctx context.Context) ([]Item, error)

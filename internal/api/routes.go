@@ -52,6 +52,7 @@ func (s *Server) operations() []operation {
 		{"drainSRS", post, "/api/v1/srs/{recorder}/{index}/drain", RoleAdmin, b.drain(true)},
 		{"enableSRS", post, "/api/v1/srs/{recorder}/{index}/enable", RoleAdmin, b.drain(false)},
 		{"listRecorders", get, "/api/v1/recorders", RoleRead, list(b.Recorders)},
+		{"listTargets", get, "/api/v1/targets", RoleRead, list(b.Targets)},
 		{"listRules", get, "/api/v1/rules", RoleRead, list(b.Rules)},
 		{"getConfig", get, "/api/v1/config", RoleAdmin, whole(b.Config)},
 		{"reloadConfig", post, "/api/v1/reload", RoleAdmin, whole(b.Reload)},

@@ -108,7 +108,7 @@ func New(cfg *config.Config, opt Options) (*App, error) {
 		Trusted: cfg.SIP.Trusted, MaxCalls: cfg.SIP.MaxCalls, Identity: b2bua.Identity(cfg.SIP.Identity),
 		SessionExpires: int(cfg.SIP.SessionExpires / time.Second), Asserted: b2bua.IdentitySource(cfg.SIP.Asserted),
 		Register: b2bua.RegisterMode(cfg.SIP.Register), Secret: machineSecret("/etc/machine-id"),
-		UserAgent: a.userAgent(), Registerer: a.registry, OnEvent: a.onCallEvent, OnReject: a.txn.Rejected,
+		UserAgent: a.userAgent(), Registerer: a.registry, OnEvent: a.onCallEvent, OnTarget: a.onTargetEvent, OnReject: a.txn.Rejected,
 	})
 	return a, nil
 }
@@ -148,6 +148,7 @@ func (a *App) Start() error {
 			a.log.Info("listening", "listener", url)
 		}
 	}
+	a.calls.Probe(a.cfg.Policy.Routes)
 	a.reloads.succeeded()
 	a.watch.Start(watchEvery)
 	a.serving.Store(true)

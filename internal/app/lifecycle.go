@@ -123,6 +123,7 @@ func (a *App) Reload(cfg *config.Config) error {
 		return err
 	}
 	a.policy.Store(engine)
+	a.calls.Probe(cfg.Policy.Routes)
 	a.inForce.Store(&inForce{cfg, time.Now()})
 	a.watch.Follow(cfg.Numbers)
 	for _, key := range a.needRestart(cfg) {

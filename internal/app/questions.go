@@ -100,6 +100,15 @@ func (a *App) listSRSs(context.Context) ([]api.Item, error) {
 	return items, nil
 }
 
+func (a *App) listTargets(context.Context) ([]api.Item, error) {
+	views := a.calls.Targets()
+	items := make([]api.Item, len(views))
+	for i, v := range views {
+		items[i] = api.Item{ID: fmt.Sprintf("%s/%d", v.Route, v.Index), Key: fmt.Sprintf("%06d", i), Value: v}
+	}
+	return items, nil
+}
+
 func (a *App) drain(ctx context.Context, recorder string, index int, on bool) (any, error) {
 	v, err := a.recorder.Drain(ctx, recorder, index, on)
 	return v, apiError(err)
@@ -156,6 +165,20 @@ func (a *App) onCallEvent(e b2bua.Event) {
 		a.past.add(e.Call)
 	}
 	a.events.Publish(e.Type, callEvent{e.Type, e.Time.UTC(), e.Call.ID, e.Call.SIPCallID, e.Call.From, e.Call.To, e.Reason, e.Status})
+}
+
+// targetEvent tells of a target of a route.
+type targetEvent struct {
+	Type   string    `json:"type"`
+	Time   time.Time `json:"time"`
+	Route  string    `json:"route"`
+	Target string    `json:"target"`
+	Code   int       `json:"code"`
+}
+
+func (a *App) onTargetEvent(e b2bua.TargetEvent) {
+	kind := "target." + string(e.Target.State)
+	a.events.Publish(kind, targetEvent{kind, e.Time, e.Target.Route, e.Target.Target, e.Target.Code})
 }
 
 func (a *App) onRecordingEvent(e src.Event) { a.events.Publish(e.Type, e) }

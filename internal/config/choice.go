@@ -3,6 +3,8 @@ package config
 import (
 	"regexp"
 	"time"
+
+	"sidetrack/policy"
 )
 
 // Strategy says which SRS of a recorder is asked first.
@@ -23,8 +25,9 @@ type Probe struct {
 	Codes    *regexp.Regexp // of one that is there; nil: all but 408 and 5xx
 }
 
-func (c cursor) probe() (p Probe) {
-	c.read(fields{
+// probe reads it; further keys are those of one kind of peer.
+func (c cursor) probe(further ...field) (p Probe) {
+	c.read(append(fields{
 		{"interval", func(c cursor) {
 			if v, ok := c.duration(0, time.Hour, "30s"); ok {
 				if v > 0 && v < time.Second {
@@ -34,7 +37,17 @@ func (c cursor) probe() (p Probe) {
 			}
 		}},
 		{"codes", func(c cursor) { p.Codes = c.regex("(?i)") }},
-	})
+	}, further...))
+	return p
+}
+
+// routeProbe reads how the targets of a route are asked.
+func (c cursor) routeProbe() (p policy.Probe) {
+	own := c.probe(field{"timeout", func(c cursor) { p.Timeout, _ = c.duration(100*time.Millisecond, time.Minute, "4s") }})
+	p.Interval, p.Codes = own.Interval, own.Codes
+	if p.Timeout > p.Interval && p.Interval > 0 {
+		c.warnf("timeout is longer than interval (%s): a target that is silent is asked less often", short(p.Interval))
+	}
 	return p
 }
 

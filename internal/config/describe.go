@@ -154,6 +154,9 @@ func routeExtras(r policy.Route) string {
 	if legs := describeLegs(r.SRTP); legs != "" {
 		s += ", " + legs
 	}
+	if r.Probe.Interval > 0 {
+		s += ", asked every " + short(r.Probe.Interval)
+	}
 	for i, h := range r.Headers {
 		if i == 0 {
 			s += ", with"

@@ -49,12 +49,16 @@ func (d *decoder) route(c cursor, i int) {
 		{"network", func(c cursor) { d.networkRef(c, &r.Network) }},
 		{"auth", func(c cursor) { r.Auth = c.credentials() }},
 		{"srtp", func(c cursor) { r.SRTP = c.legs() }},
+		{"probe", func(c cursor) { r.Probe = c.routeProbe() }},
 	})
 	if !ok {
 		return
 	}
 	if c.n.get("to") == nil {
 		c.failf("has no target; add to: sip:HOST:PORT, or to: %s", requestURI)
+	}
+	if r.RequestURI && r.Probe.Interval > 0 {
+		c.warnf("probe has no effect: who is asked is in each request")
 	}
 	if r.Parallel && len(r.Targets) > maxParallel {
 		c.failf("rings %d targets together; name at most %d", len(r.Targets), maxParallel)
