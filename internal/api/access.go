@@ -98,7 +98,7 @@ func (h hashed) find(secret string) (name string, role Role, ok bool) {
 }
 
 // identify says who asks; wrong is what is wrong with his credentials.
-func (s *Server) identify(r *http.Request) (c Caller, wrong string) {
+func (t *terms) identify(r *http.Request) (c Caller, wrong string) {
 	if c, ok := r.Context().Value(socketKey{}).(Caller); ok {
 		return c, ""
 	}
@@ -109,7 +109,7 @@ func (s *Server) identify(r *http.Request) (c Caller, wrong string) {
 		if !ok {
 			return c, "credentials are Authorization: Bearer TOKEN, or Basic with the token as password"
 		}
-		name, role, ok := s.tokens.find(secret)
+		name, role, ok := t.tokens.find(secret)
 		if !ok {
 			return c, "the token is not known"
 		}
@@ -122,7 +122,7 @@ func (s *Server) identify(r *http.Request) (c Caller, wrong string) {
 	if !ownName(r.Host) {
 		return c, "without a token this host is asked by its address or as localhost, not as " + r.Host
 	}
-	c.Name, c.Role = "local", s.access.Local
+	c.Name, c.Role = "local", t.access.Local
 	return c, ""
 }
 

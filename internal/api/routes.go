@@ -22,6 +22,9 @@ type operation struct {
 
 func (op operation) changes() bool { return op.method != http.MethodGet }
 
+// lasting tells whether an answer goes on for as long as the asker may have it.
+func (op operation) lasting() bool { return op.id == "followEvents" }
+
 // operations is the whole interface.
 func (s *Server) operations() []operation {
 	b := s.backend
@@ -66,10 +69,10 @@ func (s *Server) operations() []operation {
 	return ops
 }
 
-func (s *Server) routes() *http.ServeMux {
+func (s *Server) routes(t *terms) *http.ServeMux {
 	mux := http.NewServeMux()
 	for _, op := range s.operations() {
-		if op.path == "/metrics" && s.access.PublicMetrics {
+		if op.path == "/metrics" && t.access.PublicMetrics {
 			op.role = RoleNone
 		}
 		mux.HandleFunc(op.method+" "+op.path, s.operate(op))
@@ -78,29 +81,29 @@ func (s *Server) routes() *http.ServeMux {
 }
 
 // open are the paths that anybody may ask for.
-func (s *Server) open(path string) bool {
-	return path == "/healthz" || path == "/readyz" || path == "/metrics" && s.access.PublicMetrics
+func (t *terms) open(path string) bool {
+	return path == "/healthz" || path == "/readyz" || path == "/metrics" && t.access.PublicMetrics
 }
 
 // guard lets pass who may ask at all, and tells the operations who it is. A web
 // page from elsewhere cannot use the browser of somebody who may, to change
 // anything.
-func (s *Server) guard(mux *http.ServeMux) http.Handler {
+func (s *Server) guard(t *terms) http.Handler {
 	origin := http.NewCrossOriginProtection()
 	origin.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		s.metrics.refused.WithLabelValues(refusedOrigin).Inc()
 		problem(w, http.StatusForbidden, "a page of another origin may not do this")
 	}))
-	inner := origin.Handler(problems(mux))
+	inner := origin.Handler(problems(s.routes(t)))
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("X-Content-Type-Options", "nosniff")
 		w.Header().Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
-		if s.open(r.URL.Path) {
+		if t.open(r.URL.Path) {
 			inner.ServeHTTP(w, r)
 			return
 		}
-		c, wrong := s.identify(r)
-		if c.Source != "socket" && !s.sources.allow(source(r)) {
+		c, wrong := t.identify(r)
+		if c.Source != "socket" && !t.sources.allow(source(r)) {
 			s.metrics.refused.WithLabelValues(refusedRate).Inc()
 			w.Header().Set("Retry-After", "1")
 			problem(w, http.StatusTooManyRequests, "too many requests from this address")
@@ -121,10 +124,11 @@ func (s *Server) guard(mux *http.ServeMux) http.Handler {
 func (s *Server) audit(a Action) {
 	s.log.Info("control", "action", a.Action, "target", a.Target, "body", string(a.Body), "who", a.Who, "role", a.Role,
 		"remote", a.Source, "status", a.Status, "reason", a.Detail)
-	if s.trail == nil {
+	trail := s.terms.Load().trail
+	if trail == nil {
 		return
 	}
-	if err := s.trail.Write(a); err != nil {
+	if err := trail.Write(a); err != nil {
 		s.metrics.unaudited.Inc()
 		s.log.Error("control action not in the audit file", "error", err)
 	}

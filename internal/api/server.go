@@ -7,14 +7,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"log/slog"
-	"net"
 	"net/http"
-	"net/netip"
-	"os"
-	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -33,18 +29,14 @@ type Config struct {
 // Server is the HTTP server.
 type Server struct {
 	backend Backend
-	access  Access
-	tokens  hashed
 	log     *slog.Logger
-	trail   *Audit
-	tls     *tls.Config
 	metrics *metrics
-	sources *limiter
-	handler http.Handler
 	http    *http.Server
-	addr    net.Addr
-	socket  string // file to remove
 	wg      sync.WaitGroup
+	terms   atomic.Pointer[terms]
+
+	mu          sync.Mutex
+	tcp, socket *place // nil: none
 }
 
 const (
@@ -54,13 +46,10 @@ const (
 
 // New returns a server that listens nowhere yet.
 func New(cfg Config) *Server {
-	s := &Server{
-		backend: cfg.Backend, access: cfg.Access, tokens: hash(cfg.Access.Tokens), log: cfg.Log, trail: cfg.Audit, tls: cfg.TLS,
-		metrics: newMetrics(cfg.Registerer), sources: newLimiter(cfg.Access.Rate),
-	}
-	s.handler = s.guard(s.routes())
+	s := &Server{backend: cfg.Backend, log: cfg.Log, metrics: newMetrics(cfg.Registerer)}
+	s.agree(Settings{Access: cfg.Access, TLS: cfg.TLS, Audit: cfg.Audit})
 	s.http = &http.Server{
-		Handler:           s.handler,
+		Handler:           s,
 		ConnContext:       connContext,
 		ReadHeaderTimeout: 5 * time.Second,
 		ReadTimeout:       15 * time.Second,
@@ -72,94 +61,10 @@ func New(cfg Config) *Server {
 	return s
 }
 
-// Listen binds addr and serves on it until Close. The error is one line that
-// names addr.
-func (s *Server) Listen(addr string) error {
-	ln, err := net.Listen("tcp", addr)
-	if err != nil {
-		return fmt.Errorf("listening on %s: %w", addr, reason(err))
-	}
-	s.addr = ln.Addr()
-	s.serve(ln, s.tls)
-	return nil
-}
-
-// ListenSocket serves on a unix socket that only its owner, and root, may open.
-// What an ended process has left there is replaced.
-func (s *Server) ListenSocket(file string) error {
-	if c, err := net.Dial("unix", file); err == nil {
-		c.Close()
-		return fmt.Errorf("listening on %s: address already in use", file)
-	}
-	// Made where nobody else can see it, it never is more open than it should be.
-	dir, err := os.MkdirTemp(filepath.Dir(file), ".sidetrack-")
-	if err != nil {
-		return fmt.Errorf("listening on %s: %w", file, reason(err))
-	}
-	defer os.RemoveAll(dir)
-	hidden := filepath.Join(dir, "socket")
-	ln, err := net.Listen("unix", hidden)
-	if err == nil {
-		ln.(*net.UnixListener).SetUnlinkOnClose(false)
-		if err = errors.Join(os.Chmod(hidden, 0o600), os.Rename(hidden, file)); err != nil {
-			ln.Close()
-		}
-	}
-	if err != nil {
-		return fmt.Errorf("listening on %s: %w", file, reason(err))
-	}
-	s.socket = file
-	s.serve(ln, nil)
-	return nil
-}
-
-func (s *Server) serve(ln net.Listener, config *tls.Config) {
-	ln = &bounded{Listener: ln, sources: map[netip.Addr]int{}}
-	if config != nil {
-		ln = tls.NewListener(ln, config)
-	}
-	s.wg.Go(func() {
-		if err := s.http.Serve(ln); !errors.Is(err, http.ErrServerClosed) {
-			s.log.Error("HTTP server ended", "error", err)
-		}
-	})
-}
-
-// reason is the system's own word for why a socket or file cannot be opened, the
-// address around it left out.
-func reason(err error) error {
-	var sys *os.SyscallError
-	if errors.As(err, &sys) {
-		return sys.Err
-	}
-	var path *fs.PathError
-	if errors.As(err, &path) {
-		return path.Err
-	}
-	return err
-}
-
-// Addr is where the server listens; nil when it has no address.
-func (s *Server) Addr() net.Addr { return s.addr }
-
-// URLs are where the server listens, for the log.
-func (s *Server) URLs() []string {
-	var urls []string
-	if s.addr != nil {
-		scheme := "http://"
-		if s.tls != nil {
-			scheme = "https://"
-		}
-		urls = append(urls, scheme+s.addr.String())
-	}
-	if s.socket != "" {
-		urls = append(urls, "unix://"+s.socket)
-	}
-	return urls
-}
-
 // ServeHTTP answers one request as the sockets do.
-func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.handler.ServeHTTP(w, r) }
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	s.terms.Load().handler.ServeHTTP(w, r)
+}
 
 // Close lets running requests finish until ctx ends, then cuts them off.
 // Event streams are cut at once, by closing their Broker first.
@@ -169,10 +74,9 @@ func (s *Server) Close(ctx context.Context) error {
 		err = s.http.Close()
 	}
 	s.wg.Wait()
-	if s.socket != "" {
-		err = errors.Join(err, os.Remove(s.socket))
-	}
-	return err
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return errors.Join(err, s.socket.remove())
 }
 
 func plain(w http.ResponseWriter, status int, text string) {

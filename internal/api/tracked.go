@@ -2,6 +2,7 @@ package api
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"io"
@@ -91,6 +92,11 @@ func (s *Server) operate(op operation) http.HandlerFunc {
 		}
 		if op.changes() {
 			r.Body = body
+		}
+		if op.lasting() {
+			var end context.CancelFunc
+			r, end = s.whileAllowed(r, op.role)
+			defer end()
 		}
 		op.serve(w, r)
 	}
