@@ -62,13 +62,16 @@ func (m *metrics) Describe(ch chan<- *prometheus.Desc) {
 }
 
 func (m *metrics) Collect(ch chan<- prometheus.Metric) {
-	for _, c := range m.sender.couriers {
-		ch <- prometheus.MustNewConstMetric(m.depth, prometheus.GaugeValue, float64(c.spool.depth()), c.hook.Name)
+	m.sender.mu.RLock()
+	couriers := m.sender.couriers
+	m.sender.mu.RUnlock()
+	for _, c := range couriers {
+		ch <- prometheus.MustNewConstMetric(m.depth, prometheus.GaugeValue, float64(c.spool.depth()), c.name)
 		age := 0.0
 		if at := c.oldest.Load(); at != 0 {
 			age = max(0, time.Since(time.Unix(0, at)).Seconds())
 		}
-		ch <- prometheus.MustNewConstMetric(m.age, prometheus.GaugeValue, age, c.hook.Name)
+		ch <- prometheus.MustNewConstMetric(m.age, prometheus.GaugeValue, age, c.name)
 	}
 	m.drops.Collect(ch)
 	m.posted.Collect(ch)

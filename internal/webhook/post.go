@@ -19,7 +19,6 @@ type post struct {
 	hook   Hook
 	agent  string
 	client *http.Client
-	stop   context.CancelFunc
 }
 
 func newPost(h Hook, agent string) *post {

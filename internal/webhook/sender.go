@@ -4,11 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
-	"io/fs"
 	"log/slog"
 	"math/rand/v2"
-	"path/filepath"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -34,20 +31,27 @@ const backlog = 4096 // events of a hook on their way to the disk
 
 // Sender delivers events to all hooks. Its methods are safe for concurrent use.
 type Sender struct {
+	cfg     Config
+	metrics *metrics
+
+	mu       sync.RWMutex
 	couriers []*courier
+	leaving  sync.WaitGroup // of hooks that are no more
 }
 
 // courier serves one hook: a writer and a postman, each a goroutine.
 type courier struct {
-	hook    Hook
-	cfg     *Config
+	name    string
+	post    atomic.Pointer[post] // who the hook is now
+	backoff func(n int) time.Duration
 	log     *slog.Logger
 	spool   *spool
-	post    *post
 	metrics *metrics
 
 	in      chan record
 	written chan struct{} // capacity 1: there is something on disk
+	changed chan struct{} // capacity 1: the hook has, try at once
+	stop    context.CancelFunc
 	lost    atomic.Uint64 // numbers to leave out: events that found in full
 	oldest  atomic.Int64  // time of the record at hand, in Unix nanoseconds; 0: none
 	failing atomic.Bool
@@ -61,29 +65,15 @@ func Open(cfg Config) (*Sender, error) {
 	if cfg.Backoff == nil {
 		cfg.Backoff = backoff
 	}
-	s := &Sender{}
-	m := newMetrics(s)
-	for _, h := range cfg.Hooks {
-		dir := filepath.Join(cfg.Dir, h.Name)
-		sp, err := openSpool(dir, cfg.MaxSize)
-		if err != nil {
-			s.Close(context.Background())
-			var pe *fs.PathError
-			if errors.As(err, &pe) {
-				err = pe.Err
-			}
-			return nil, fmt.Errorf("%s cannot be used: %w", dir, err)
-		}
-		c := &courier{
-			hook: h, cfg: &cfg, log: cfg.Log.With("webhook", h.Name), spool: sp, post: newPost(h, cfg.UserAgent), metrics: m,
-			in: make(chan record, backlog), written: make(chan struct{}, 1),
-		}
-		m.prepare(h.Name)
-		s.couriers = append(s.couriers, c)
-		c.start()
+	s := &Sender{cfg: cfg}
+	s.metrics = newMetrics(s)
+	swap, _, err := s.Prepare(cfg.Hooks, cfg.Dir, cfg.MaxSize)
+	if err != nil {
+		return nil, err
 	}
+	swap()
 	if cfg.Registerer != nil {
-		cfg.Registerer.MustRegister(m)
+		cfg.Registerer.MustRegister(s.metrics)
 	}
 	return s, nil
 }
@@ -96,15 +86,17 @@ func backoff(n int) time.Duration {
 // Publish gives an event to the hooks that want it. It never waits; data is kept.
 func (s *Sender) Publish(id uint64, kind string, data []byte) {
 	rec := record{ID: id, Type: kind, Time: time.Now().UTC(), Data: json.RawMessage(data)}
+	s.mu.RLock()
+	defer s.mu.RUnlock()
 	for _, c := range s.couriers {
-		if !c.hook.wants(kind) {
+		if !c.post.Load().hook.wants(kind) {
 			continue
 		}
 		select {
 		case c.in <- rec:
 		default:
 			c.lost.Add(1)
-			c.metrics.dropped(c.hook.Name, droppedBacklog)
+			c.metrics.dropped(c.name, droppedBacklog)
 		}
 	}
 }
@@ -113,27 +105,31 @@ func (s *Sender) Publish(id uint64, kind string, data []byte) {
 // all is delivered, a receiver fails, or ctx ends. What is left is delivered
 // after the next Open. Publish must not be called any more.
 func (s *Sender) Close(ctx context.Context) error {
+	s.mu.Lock()
+	couriers := s.couriers
+	s.couriers = nil
+	s.mu.Unlock()
 	var err error
-	for _, c := range s.couriers {
+	for _, c := range couriers {
 		close(c.in)
 	}
-	for _, c := range s.couriers {
-		c.writer.Wait()
-		c.finish(ctx)
-		err = errors.Join(err, c.spool.close())
+	for _, c := range couriers {
+		err = errors.Join(err, c.finish(ctx))
 	}
+	s.leaving.Wait()
 	return err
 }
 
 func (c *courier) start() {
 	c.writer.Go(c.write)
 	ctx, cancel := context.WithCancel(context.Background())
-	c.post.stop = cancel
+	c.stop = cancel
 	c.wg.Go(func() { c.deliver(ctx) })
 }
 
-// finish ends the postman.
-func (c *courier) finish(ctx context.Context) {
+// finish ends a courier whose in is closed.
+func (c *courier) finish(ctx context.Context) error {
+	c.writer.Wait()
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
 	for c.spool.depth() > 0 && !c.failing.Load() && ctx.Err() == nil {
@@ -142,9 +138,10 @@ func (c *courier) finish(ctx context.Context) {
 		case <-ctx.Done():
 		}
 	}
-	c.post.stop()
+	c.stop()
 	c.wg.Wait()
-	c.post.client.CloseIdleConnections()
+	c.post.Load().client.CloseIdleConnections()
+	return c.spool.close()
 }
 
 // write puts events on disk.
@@ -162,9 +159,9 @@ func (c *courier) write() {
 			default:
 			}
 		case errors.Is(err, errFull):
-			c.metrics.dropped(c.hook.Name, droppedFull)
+			c.metrics.dropped(c.name, droppedFull)
 		default:
-			c.metrics.dropped(c.hook.Name, droppedDisk)
+			c.metrics.dropped(c.name, droppedDisk)
 			if !trouble {
 				c.log.Error("events cannot be kept on disk", "error", err)
 			}
@@ -180,7 +177,7 @@ func (c *courier) deliver(ctx context.Context) {
 		switch {
 		case err != nil:
 			c.log.Error("events cannot be read from disk", "error", err)
-			if !pause(ctx, c.cfg.Backoff(1)) {
+			if !c.pause(ctx, c.backoff(1)) {
 				return
 			}
 			continue
@@ -207,47 +204,51 @@ func (c *courier) deliver(ctx context.Context) {
 // before.
 func (c *courier) insist(ctx context.Context, rec record) bool {
 	for n := 1; ; n++ {
+		p := c.post.Load()
 		// Its age counts when it cannot be delivered, not before it was tried.
-		err := c.post.send(ctx, rec)
+		err := p.send(ctx, rec)
 		var re *refused
 		switch {
 		case err == nil:
 			if c.failing.Swap(false) {
 				c.log.Info("webhook delivers again", "tries", n)
 			}
-			c.metrics.sent(c.hook.Name, sentDelivered)
+			c.metrics.sent(c.name, sentDelivered)
 			return true
 		case ctx.Err() != nil:
 			return false
 		case errors.As(err, &re) && re.final():
 			c.log.Warn("webhook has refused an event", "id", rec.ID, "type", rec.Type, "status", re.status)
-			c.metrics.sent(c.hook.Name, sentFailed)
-			c.metrics.dropped(c.hook.Name, droppedRefused)
+			c.metrics.sent(c.name, sentFailed)
+			c.metrics.dropped(c.name, droppedRefused)
 			return true
 		}
-		c.metrics.sent(c.hook.Name, sentFailed)
+		c.metrics.sent(c.name, sentFailed)
 		if !c.failing.Swap(true) {
 			c.log.Warn("webhook does not deliver; tried again until it does", "error", err)
 		}
-		if time.Since(rec.Time) > c.hook.GiveUp {
-			c.metrics.dropped(c.hook.Name, droppedOld)
+		if time.Since(rec.Time) > p.hook.GiveUp {
+			c.metrics.dropped(c.name, droppedOld)
 			return true
 		}
-		wait := c.cfg.Backoff(n)
+		wait := c.backoff(n)
 		if re != nil {
 			wait = max(wait, re.after)
 		}
-		if !pause(ctx, wait) {
+		if !c.pause(ctx, wait) {
 			return false
 		}
 	}
 }
 
-func pause(ctx context.Context, d time.Duration) bool {
+// pause waits; less when the hook changes. It is false when ctx has ended.
+func (c *courier) pause(ctx context.Context, d time.Duration) bool {
 	t := time.NewTimer(d)
 	defer t.Stop()
 	select {
 	case <-t.C:
+		return true
+	case <-c.changed:
 		return true
 	case <-ctx.Done():
 		return false

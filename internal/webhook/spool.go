@@ -253,6 +253,13 @@ func (s *spool) done(rec record) error {
 	return err
 }
 
+// bound sets how many bytes may wait.
+func (s *spool) bound(max int64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.max = max
+}
+
 func (s *spool) depth() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
