@@ -35,6 +35,9 @@ type Options struct {
 	// T1 shortens all SIP timers (RFC 3261 §17.1.1.1); 0: 500 ms.
 	T1 time.Duration
 
+	// Portable has media moved by the driver that every platform has (forker.Config.Portable).
+	Portable bool
+
 	// Reload loads the configuration file again, for the API, and calls Reload
 	// with it. Its error is a BadFile where the file has mistakes. Nil: there is
 	// no file.
@@ -88,7 +91,7 @@ func New(cfg *config.Config, opt Options) (*App, error) {
 	a.media, err = forker.New(forker.Config{
 		Listen: cfg.Media.Listen, Advertise: cfg.Media.Advertise,
 		PortMin: cfg.Media.PortMin, PortMax: cfg.Media.PortMax, DSCP: cfg.Media.DSCP, LatchAnywhere: cfg.Media.LatchAnywhere, Interfaces: interfaces(cfg.Media.Networks),
-		Timeout: cfg.Media.Timeout, Batch: batch(cfg.Media.Batch), Log: a.log, Registerer: a.registry,
+		Timeout: cfg.Media.Timeout, Batch: batch(cfg.Media.Batch), Portable: opt.Portable, Log: a.log, Registerer: a.registry,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("media: %w", err)

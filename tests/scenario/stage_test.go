@@ -7,11 +7,13 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"text/template"
 
 	"go.uber.org/goleak"
 
+	"sidetrack/internal/app"
 	"sidetrack/tests/peer"
 )
 
@@ -54,6 +56,7 @@ type setup struct {
 	journal      string // file of the journal; none when empty
 	to           string // replaces the route's target; %s is the callee's address
 	mediaTimeout string // 60s when empty
+	portable     bool   // media by the driver that every platform has
 	ports        string // media ports; 22000-23999 when empty, clear of what the kernel gives to port 0
 }
 
@@ -127,9 +130,15 @@ func newStageWith(t *testing.T, s setup, change func(*stage, *setup)) *stage {
 		st.srss = append(st.srss, peer.NewRecorder(t, st.ladder, fmt.Sprintf("srs%d", i+1), srsAddr(i), s.srsNets...))
 	}
 	change(st, &s)
-	st.sys = Start(t, st.ladder, st.yaml(s))
+	st.sys = startWith(t, st.ladder, st.yaml(s), app.Options{Portable: s.portable})
 	t.Cleanup(st.finish)
 	return st
+}
+
+// bothEngines runs a scenario with either way of moving packets.
+func bothEngines(t *testing.T, scenario func(t *testing.T, portable bool)) {
+	t.Run("native", func(t *testing.T) { scenario(t, false) })
+	t.Run("portable", func(t *testing.T) { scenario(t, true) })
 }
 
 // openSockets is how many sockets this process has open; 0 where the system does not tell.
@@ -189,15 +198,18 @@ func (st *stage) yaml(s setup) string {
 	return b.String()
 }
 
+// nextPort is where freePort looks: below what the kernel gives to port 0, so that nobody takes it before it is bound.
+var nextPort atomic.Int32
+
 // freePort is an address whose port is free for UDP and TCP now. Nothing else binds on these loopback addresses.
 func freePort(t *testing.T, ip string) string {
 	t.Helper()
 	for range 50 {
-		tcp, err := net.Listen("tcp", ip+":0")
+		at := fmt.Sprintf("%s:%d", ip, 5000+nextPort.Add(1)%10000)
+		tcp, err := net.Listen("tcp", at)
 		if err != nil {
-			t.Fatalf("looking for a free port: %v", err)
+			continue
 		}
-		at := tcp.Addr().String()
 		udp, err := net.ListenPacket("udp", at)
 		tcp.Close()
 		if err == nil {

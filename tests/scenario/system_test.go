@@ -38,10 +38,11 @@ type System struct {
 // Start runs the system with that configuration and stops it at the end of the test.
 func Start(t *testing.T, ladder *peer.Ladder, yaml string) *System {
 	t.Helper()
-	return startWith(t, ladder, yaml, shortT1)
+	return startWith(t, ladder, yaml, app.Options{})
 }
 
-func startWith(t *testing.T, ladder *peer.Ladder, yaml string, t1 time.Duration) *System {
+// startWith has options that a configuration does not hold; T1 is short unless given.
+func startWith(t *testing.T, ladder *peer.Ladder, yaml string, opt app.Options) *System {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "sidetrack.yaml")
 	if err := os.WriteFile(file, []byte(yaml), 0o600); err != nil {
@@ -60,9 +61,8 @@ func startWith(t *testing.T, ladder *peer.Ladder, yaml string, t1 time.Duration)
 			t.Logf("the system's log:\n%s", logged.tail(120))
 		}
 	})
-	system, err := app.New(cfg, app.Options{
-		Log: slog.New(slog.NewTextHandler(logged, &slog.HandlerOptions{Level: slog.LevelDebug})), Version: "test", T1: t1,
-	})
+	opt.Log, opt.Version, opt.T1 = slog.New(slog.NewTextHandler(logged, &slog.HandlerOptions{Level: slog.LevelDebug})), "test", or(opt.T1, shortT1)
+	system, err := app.New(cfg, opt)
 	if err != nil {
 		t.Fatalf("building the system: %v", err)
 	}
