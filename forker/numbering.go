@@ -13,6 +13,7 @@ const (
 	maxPauseSlip = 500 * time.Millisecond
 	maxStraggle  = 2 * time.Second // packets of the source before may still trickle in
 	maxSpans     = 4
+	maxBehind    = 5 // packets in a row, each the next of the one before, that are not late any more: the numbers began anew
 	defaultClock = 8000
 )
 
@@ -39,6 +40,8 @@ type source struct {
 	at    int64  // its arrival
 	clock int64  // its clock rate
 	shift uint32 // timestamp out minus timestamp in
+	run   int    // packets in a row that were behind the newest
+	next  uint16 // that would go on with them
 	out   uint32 // SSRC under which it leaves; only with numbering.kept
 
 	spans            [maxSpans]span // oldest first
@@ -125,13 +128,16 @@ func (n *numbering) track(h *header, clock, now int64) (s *source, ext int64, fr
 	case step < -maxLate, step <= 0 && (slipped || n.rejoin && now-s.at > int64(maxTimeSlip)):
 		n.rebase(h, clock, now)
 		return s, s.high, true
+	case step <= 0 && s.behind(h.seq) >= maxBehind:
+		n.rebase(h, clock, now)
+		return s, s.high, true
 	case step <= 0:
 		return s, s.high + step, false
 	case slipped && n.kept == nil: // numbers go on, the clock does not
 		s.shift = n.timestampIn(clock, now) - h.ts
 	}
 	s.high += step
-	s.ts, s.at, s.clock = h.ts, now, clock
+	s.ts, s.at, s.clock, s.run = h.ts, now, clock, 0
 	return s, s.high, true
 }
 
@@ -158,6 +164,16 @@ func (n *numbering) slip() time.Duration {
 		return maxPauseSlip
 	}
 	return maxTimeSlip
+}
+
+// behind counts the packets that have come in a row behind the newest one.
+func (s *source) behind(seq uint16) int {
+	if seq != s.next {
+		s.run = 0
+	}
+	s.next = seq + 1
+	s.run++
+	return s.run
 }
 
 // slipped tells whether the timestamp moved on otherwise than the time did.

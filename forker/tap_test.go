@@ -254,8 +254,10 @@ func TestRecorderFloodsBack(t *testing.T) {
 		stop.Store(true)
 		flood.Wait()
 		report := []byte{0x80, 201, 0, 1, 0, 0, 0, 1}
-		srs.send(toRTCP, report)
-		eventually(t, "report counted", func() bool { return tap.Stats().RTCPIn == 1 })
+		eventually(t, "report counted", func() bool {
+			srs.send(toRTCP, report) // the flood may still fill the socket
+			return tap.Stats().RTCPIn > 0
+		})
 		c.caller.silent()
 		c.callee.silent()
 	})

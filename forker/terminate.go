@@ -64,6 +64,7 @@ func (e *ending) sealer(k *srtp.Key) *srtp.Sealer {
 	if err != nil {
 		return nil
 	}
+	s.Renumber = true
 	e.sealers = append(e.sealers, ownSealer{k, s})
 	return s
 }

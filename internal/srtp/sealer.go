@@ -14,14 +14,20 @@ import (
 // their RTCP. A packet index is never used twice, for two packets under one
 // index give both away (RFC 3711 §9.1, RFC 7714 §8.4).
 type Sealer struct {
+	// Renumber has a source that begins its sequence numbers anew under its SSRC go
+	// on after its newest one: who opens SRTP would take it for a replay. Without it
+	// nothing of it is sealed until it has caught up.
+	Renumber bool
+
 	ctx     *srtp.Context
-	sources map[uint32]*replays
+	sources map[uint32]*sealed
 	reports map[uint32]struct{} // SSRCs of RTCP
-	last    *replays            // of the source sealed last
+	last    *sealed             // of the source sealed last
 	ssrc    uint32
 	header  rtp.Header
 	control rtcp.Header
 	buf     []byte
+	own     []byte // a packet with another number
 }
 
 // NewSealer makes the state of a key; its rollover counters begin at 0.
@@ -30,7 +36,7 @@ func NewSealer(k *Key) (*Sealer, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Sealer{ctx: ctx, sources: map[uint32]*replays{}, reports: map[uint32]struct{}{}}, nil
+	return &Sealer{ctx: ctx, sources: map[uint32]*sealed{}, reports: map[uint32]struct{}{}}, nil
 }
 
 // Errors of Sealer.
@@ -50,10 +56,22 @@ func (s *Sealer) RTP(b []byte) ([]byte, error) {
 	if s.last == nil || s.ssrc != ssrc {
 		s.last, s.ssrc = s.sources[ssrc], ssrc
 	}
-	if s.last != nil {
-		index = guess(s.last.top, seq)
-		if index < 0 || s.last.used(index) {
+	if l := s.last; l != nil {
+		index = guess(l.top, seq+l.shift)
+		used := index < 0 || l.used(index)
+		switch {
+		case !used && (!s.Renumber || l.top-index < tooLate):
+			l.run = 0
+		case s.Renumber && l.restarted(seq, l.top-index):
+			index = l.top + 1
+			l.shift = uint16(index) - seq
+		default:
 			return nil, ErrUsed
+		}
+		if l.shift != 0 {
+			s.own = append(s.own[:0], b...)
+			binary.BigEndian.PutUint16(s.own[2:], uint16(index))
+			b = s.own
 		}
 	}
 	if index >= 1<<48 || s.last == nil && len(s.sources) >= maxStreams {
@@ -65,12 +83,44 @@ func (s *Sealer) RTP(b []byte) ([]byte, error) {
 		return nil, fmt.Errorf("sealing RTP: %w", err)
 	}
 	if s.last == nil {
-		s.last = newReplays(index)
+		s.last = &sealed{replays: *newReplays(index)}
 		s.sources[ssrc] = s.last
 	} else {
 		s.last.use(index)
 	}
 	return out, nil
+}
+
+// sealed is one source under a key.
+type sealed struct {
+	replays
+	shift uint16 // sequence number that leaves minus the one that came
+	run   int    // packets in a row that have no index, each the next of the one before
+	next  uint16 // that would go on with the run
+}
+
+// When a source has begun anew rather than that its packets are late or come twice
+// (RFC 3550 appendix A.1): after so many in a row, fewer where no packet is so late.
+const (
+	tooLate    = 64 // packets behind the newest that nobody need take (RFC 3711 §3.3.2)
+	misorder   = 100
+	restartFar = 2
+	restart    = 5
+)
+
+// restarted takes a packet that is too late, or whose index, so far behind the
+// newest, is used up, and tells whether its source has begun anew.
+func (s *sealed) restarted(seq uint16, behind int64) bool {
+	if s.run == 0 || seq != s.next {
+		s.run = 0
+	}
+	s.run++
+	s.next = seq + 1
+	if s.run < restartFar || behind <= misorder && s.run < restart {
+		return false
+	}
+	s.run = 0
+	return true
 }
 
 // RTCP seals a compound packet as SRTCP (RFC 3711 §3.4), under the same terms.

@@ -269,3 +269,11 @@ func takesSRTPBy(t *testing.T, rec *peer.Recorder, suite string, by func(*sdes, 
 		line.Extra = []string{strings.TrimSuffix(newSDES(t, theirs.tag, suite).attribute(), "|2^31")}
 	}
 }
+
+// Holds, new keys and numbers that begin anew, opened by libsrtp.
+func TestLibsrtpOverACallsLife(t *testing.T) {
+	needLibsrtp(t)
+	right := ends{suite: gcm256, asked: "RTP/SAVP", by: libsrtp}
+	t.Run("plain to SRTP", func(t *testing.T) { srtpLife(t, ends{}, right) })
+	t.Run("SRTP to SRTP", func(t *testing.T) { srtpLife(t, ends{suite: cm80, by: libsrtp}, right) })
+}
