@@ -145,6 +145,7 @@ func newCall(s *Server, tx *txn.ServerTx, in *policy.Invite, route *policy.Route
 		b.callID = c.lane.NewCallID("")
 		a.localTag, b.localTag = sip.NewTag(), sip.NewTag()
 	}
+	s.cfg.made(c)
 	c.chooseInterfaces()
 	c.initial = &exchange{call: c, from: sideA, method: req.Method, server: tx, cseqIn: req.CSeq().Num}
 	c.open = append(c.open, c.initial)

@@ -65,6 +65,12 @@ type Config struct {
 	OnEvent    func(Event)       // call.start and call.stop; must not block
 	OnTarget   func(TargetEvent) // a target is down or up again; must not block
 	OnReject   func(reason string)
+
+	// OnMedia is told of each call's media before its first packet, and OnDialog
+	// of the Call-ID of a leg that has one of its own before its first message.
+	// Both name the call by its Call-ID, must not block and may be nil.
+	OnMedia  func(call string, media *forker.Relay)
+	OnDialog func(dialog, call string)
 }
 
 func (c *Config) defaults() {
@@ -109,3 +115,14 @@ const (
 	EventStop      = "call.stop"
 	EventFailed    = "call.failed"
 )
+
+// made tells of a call who wants to know.
+func (c *Config) made(call *Call) {
+	a, b := call.legs[sideA].callID, call.legs[sideB].callID
+	if c.OnMedia != nil {
+		c.OnMedia(a, call.relay)
+	}
+	if c.OnDialog != nil && b != a {
+		c.OnDialog(b, a)
+	}
+}

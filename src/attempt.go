@@ -84,6 +84,9 @@ func (a *attempt) onResolved(found []txn.Target, err error) {
 	a.offer, a.doc = a.s.newOffer(), a.s.document()
 	a.keep()
 	a.s.sipCallID = a.callID
+	if tell := a.s.client.cfg.OnDialog; tell != nil {
+		tell(a.callID, a.s.call.invite.CallID)
+	}
 	a.s.publish()
 	a.s.lane.Bind(a.callID, a.tag, a)
 	a.send()

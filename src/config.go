@@ -47,6 +47,11 @@ type Config struct {
 	// recordings. It is called on a lane and must not block. May be nil.
 	OnEvent func(Event)
 
+	// OnDialog is told the Call-ID of each dialog with an SRS, and that of the call
+	// for which it is, before its first message. It is called on a lane and must
+	// not block. May be nil.
+	OnDialog func(dialog, call string)
+
 	// OnVerdict is told the story of each recording when it begins, when an SRS
 	// takes it, and when it has ended; also of one that was wanted and never
 	// began. It is called on a lane or by the caller of Begin and must not

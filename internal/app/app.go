@@ -17,6 +17,7 @@ import (
 	"sidetrack/internal/api"
 	"sidetrack/internal/config"
 	"sidetrack/internal/decide"
+	"sidetrack/internal/hep"
 	"sidetrack/internal/sip/resolve"
 	"sidetrack/internal/sip/transport"
 	"sidetrack/internal/sip/txn"
@@ -65,6 +66,7 @@ type App struct {
 	watch     *watch
 	decider   *decide.Client
 	tracer    *trace.Tracer // keeps nothing unless the configuration wants it
+	mirror    *hep.Mirror   // nil: nothing is mirrored
 	past      past
 	inForce   atomic.Pointer[inForce]
 	serving   atomic.Bool
@@ -99,6 +101,7 @@ func New(cfg *config.Config, opt Options) (*App, error) {
 	a.buildSIP(tlsConfig)
 	a.decider = decide.New(a.userAgent())
 	a.recorder, err = src.New(src.Config{
+		OnDialog:  a.onDialog(),
 		Recorders: all, UserAgent: a.userAgent(), MaxStreams: cfg.Media.MaxStreams, Layer: a.txn, Transport: a.transport,
 		Policy: a.policy.Load, Decide: a.decider.Decide, Log: a.log, Registerer: a.registry, Now: time.Now, OnEvent: a.onRecordingEvent, OnVerdict: a.onVerdict,
 	})
@@ -112,6 +115,7 @@ func New(cfg *config.Config, opt Options) (*App, error) {
 		SessionExpires: int(cfg.SIP.SessionExpires / time.Second), Asserted: b2bua.IdentitySource(cfg.SIP.Asserted),
 		Register: b2bua.RegisterMode(cfg.SIP.Register), Secret: machineSecret("/etc/machine-id"),
 		UserAgent: a.userAgent(), Registerer: a.registry, OnEvent: a.onCallEvent, OnTarget: a.onTargetEvent, OnReject: a.txn.Rejected,
+		OnMedia: a.onMedia(), OnDialog: a.onDialog(),
 	})
 	return a, nil
 }
@@ -164,6 +168,9 @@ func (a *App) bind() error {
 		return err
 	}
 	if err := a.openHooks(); err != nil {
+		return err
+	}
+	if err := a.openMirror(); err != nil {
 		return err
 	}
 	for _, l := range a.cfg.SIP.Listeners {

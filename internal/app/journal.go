@@ -46,6 +46,7 @@ func (a *App) onVerdict(v src.Verdict) {
 		a.journal.Add(row)
 	}
 	if row.Result != store.Running {
+		a.mirrorVerdict(v, row)
 		a.events.Publish(eventVerdict, verdictEvent{
 			eventVerdict, time.Now().UTC(), row.CallID, row.Call.SIPCallID, row.SIPCallID, row.ID, row.SRS, row.Name, row.Recorder, row.Reason, row,
 		})

@@ -3,37 +3,14 @@ package app
 import (
 	"context"
 	"fmt"
-	"net/netip"
 	"slices"
 	"sync"
 
 	"sidetrack/b2bua"
 	"sidetrack/internal/api"
-	"sidetrack/internal/sip/transport"
 	"sidetrack/internal/trace"
 	"sidetrack/src"
 )
-
-// tracing is the observer of the sockets; nil when nothing is to be kept.
-func (a *App) tracing() func(transport.Flow, bool, []byte) {
-	if a.cfg.SIP.Trace == 0 {
-		return nil
-	}
-	return a.observe
-}
-
-// observe gives the messages that pass the sockets to the tracer.
-func (a *App) observe(f transport.Flow, received bool, raw []byte) {
-	var local netip.AddrPort
-	if l := f.Listener; l != nil {
-		if local = l.Bound; local.Addr().IsUnspecified() {
-			if addr, err := netip.ParseAddr(l.Advertise); err == nil {
-				local = netip.AddrPortFrom(addr, local.Port())
-			}
-		}
-	}
-	a.tracer.Observe(f.Proto, local, f.Remote, received, raw)
-}
 
 // pastCalls is how many ended calls are remembered by our id.
 const pastCalls = 4096

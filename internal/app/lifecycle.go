@@ -94,7 +94,9 @@ func (a *App) shut() error {
 	}
 	err = errors.Join(err, a.transport.Close())
 	a.txn.Close()
-	return errors.Join(err, a.media.Close(), a.closeHooks(), a.closeJournal()) // the last verdicts have been told
+	err = errors.Join(err, a.media.Close(), a.closeHooks(), a.closeJournal()) // the last verdicts have been told
+	a.closeMirror()
+	return err
 }
 
 // ready is nil while new calls are taken.

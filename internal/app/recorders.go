@@ -124,7 +124,10 @@ func (a *App) needRestart(cfg *config.Config) []string {
 		{"journal", a.cfg.Journal, cfg.Journal},
 		{"http", a.cfg.HTTP, cfg.HTTP},
 		{"webhooks", a.cfg.Webhooks, cfg.Webhooks},
+		{"hep", a.cfg.HEP, cfg.HEP},
+		{"tracing", a.cfg.Tracing, cfg.Tracing},
 		{"log.format", a.cfg.Log.Format, cfg.Log.Format},
+		{"log.redact", a.cfg.Log.Redact, cfg.Log.Redact},
 	} {
 		if !reflect.DeepEqual(k.was, k.now) {
 			keys = append(keys, k.name)

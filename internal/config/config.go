@@ -21,6 +21,8 @@ type Config struct {
 	Journal   Journal
 	HTTP      HTTP
 	Webhooks  Webhooks
+	HEP       HEP
+	Tracing   Tracing
 	Log       Log
 
 	// Warnings are no mistakes, but the operator should read them: each names
@@ -218,4 +220,5 @@ type HeaderTemplate struct {
 type Log struct {
 	Level  slog.Level
 	Format string // text or json
+	Redact bool   // numbers of people are masked
 }

@@ -35,7 +35,7 @@ func newDecoder(file string, opt Options) *decoder {
 		SIP:     defaultSIP(),
 		Media:   defaultMedia(),
 		Journal: defaultJournal(),
-		HTTP:    defaultHTTP(), Webhooks: defaultWebhooks(),
+		HTTP:    defaultHTTP(), Webhooks: defaultWebhooks(), HEP: defaultHEP(), Tracing: defaultTracing(),
 		Log: Log{Level: slog.LevelInfo, Format: "text"},
 	}}
 }
@@ -74,6 +74,8 @@ func (d *decoder) root(c cursor) {
 		{"journal", d.journal},
 		{"http", d.http},
 		{"webhooks", d.webhooks},
+		{"hep", d.hep},
+		{"tracing", d.tracing},
 		{"log", d.log},
 	})
 	if !ok {
@@ -114,6 +116,11 @@ func (d *decoder) log(c cursor) {
 		{"format", func(c cursor) {
 			if s, ok := c.oneOf("text", "json"); ok {
 				d.cfg.Log.Format = s
+			}
+		}},
+		{"redact", func(c cursor) {
+			if s, ok := c.oneOf("none", "numbers"); ok {
+				d.cfg.Log.Redact = s == "numbers"
 			}
 		}},
 	})

@@ -25,8 +25,18 @@ func (c *Config) Describe(w io.Writer) {
 	c.Journal.describe(t)
 	c.HTTP.describe(t)
 	c.Webhooks.describe(t)
-	t.row("log", strings.ToLower(c.Log.Level.String())+", "+c.Log.Format)
+	c.HEP.describe(t)
+	c.Tracing.describe(t)
+	c.Log.describe(t)
 	_ = t.tw.Flush() // the writer's affair
+}
+
+func (l Log) describe(t *table) {
+	redacted := ""
+	if l.Redact {
+		redacted = ", numbers of people masked"
+	}
+	t.row("log", strings.ToLower(l.Level.String())+", "+l.Format+redacted)
 }
 
 // table is a tabwriter with titles and rows.

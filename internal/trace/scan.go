@@ -16,6 +16,12 @@ const (
 	bye
 )
 
+// CallID is the Call-ID of a message, a part of raw; nil when it has none.
+func CallID(raw []byte) []byte {
+	id, _ := scan(raw)
+	return id
+}
+
 // scan finds the Call-ID of a message and what it means, without reading more
 // than its header.
 func scan(raw []byte) (callID []byte, k kind) {

@@ -54,6 +54,7 @@ type setup struct {
 	route        string // more keys of the route, such as "srtp: pass"
 	recorder     string // more keys of the recorder, each line indented by four
 	journal      string // file of the journal; none when empty
+	more         string // more sections
 	to           string // replaces the route's target; %s is the callee's address
 	mediaTimeout string // 60s when empty
 	portable     bool   // media by the driver that every platform has
@@ -98,7 +99,8 @@ recorders:
   listen: {{.http}}
   rate: 0
 {{if .s.journal}}journal: {file: "{{.s.journal}}"}
-{{end}}log: {level: debug, format: text}
+{{end}}{{.s.more}}
+log: {level: debug, format: text}
 `
 
 // newStage opens the peers and starts the system between them. finish runs at the end of the test.
@@ -188,7 +190,7 @@ func (st *stage) yaml(s setup) string {
 		"listen": freePort(st.t, systemIP), "http": freePort(st.t, apiIP), "ip": systemIP, "to": to, "srs": s.srsURIs,
 		"s": map[string]any{
 			"identity": s.identity, "drain": s.drain, "timeout": s.timeout, "skip": s.skip, "rule": s.rule,
-			"noPolicy": s.noPolicy, "sip": s.sip, "ports": s.ports, "route": s.route, "recorder": s.recorder, "journal": s.journal, "mediaTimeout": s.mediaTimeout,
+			"noPolicy": s.noPolicy, "sip": s.sip, "ports": s.ports, "route": s.route, "recorder": s.recorder, "journal": s.journal, "more": s.more, "mediaTimeout": s.mediaTimeout,
 		},
 	}
 	var b bytes.Buffer

@@ -1,0 +1,141 @@
+package app
+
+import (
+	"context"
+	"encoding/json"
+	"net/netip"
+	"time"
+
+	"sidetrack/b2bua"
+	"sidetrack/forker"
+	"sidetrack/internal/config"
+	"sidetrack/internal/hep"
+	"sidetrack/internal/sip/transport"
+	"sidetrack/internal/store"
+	"sidetrack/internal/trace"
+	"sidetrack/src"
+)
+
+// mirrorTime is how long the last packets may take to leave.
+const mirrorTime = time.Second
+
+// openMirror begins to mirror by HEP where the configuration wants it.
+func (a *App) openMirror() error {
+	h := a.cfg.HEP
+	if h.Proto == "" {
+		return nil
+	}
+	cfg := hep.Config{
+		Proto: h.Proto, Address: h.Address, ID: h.CaptureID, Node: h.Node, Password: h.Password,
+		Clean: trace.Clean, Log: a.log, Registerer: a.registry,
+	}
+	if h.CA != "" {
+		t, err := loadTLS("hep", &config.TLS{CA: h.CA})
+		if err != nil {
+			return err
+		}
+		cfg.TLS = t
+	}
+	a.mirror = hep.Open(cfg)
+	return nil
+}
+
+// closeMirror is called when nothing passes any more.
+func (a *App) closeMirror() {
+	if a.mirror == nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), mirrorTime)
+	defer cancel()
+	a.mirror.Close(ctx)
+}
+
+// tracing is the observer of the sockets; nil when nothing is to be kept or mirrored.
+func (a *App) tracing() func(transport.Flow, bool, []byte) {
+	if a.cfg.SIP.Trace == 0 && (a.cfg.HEP.Proto == "" || !a.cfg.HEP.SIP) {
+		return nil
+	}
+	return a.observe
+}
+
+// observe gives the messages that pass the sockets to the tracer and the mirror.
+func (a *App) observe(f transport.Flow, received bool, raw []byte) {
+	local := localOf(f)
+	if a.cfg.SIP.Trace > 0 {
+		a.tracer.Observe(f.Proto, local, f.Remote, received, raw)
+	}
+	if a.mirror == nil || !a.cfg.HEP.SIP {
+		return
+	}
+	from, to := local, f.Remote
+	if received {
+		from, to = to, from
+	}
+	a.mirror.SIP(from, to, f.Proto != "udp", trace.CallID(raw), raw)
+}
+
+// localOf is our end of a flow, as far as it is known.
+func localOf(f transport.Flow) netip.AddrPort {
+	l := f.Listener
+	if l == nil {
+		return netip.AddrPort{}
+	}
+	if l.Bound.Addr().IsUnspecified() {
+		if addr, err := netip.ParseAddr(l.Advertise); err == nil {
+			return netip.AddrPortFrom(addr, l.Bound.Port())
+		}
+	}
+	return l.Bound
+}
+
+// onMedia has the RTCP of a call mirrored; nil when it is not to be.
+func (a *App) onMedia() func(call string, media *forker.Relay) {
+	if a.cfg.HEP.Proto == "" || !a.cfg.HEP.RTCP {
+		return nil
+	}
+	return func(call string, media *forker.Relay) {
+		media.Watch(forker.Watcher{Control: func(d forker.Datagram) {
+			a.mirror.Send(hep.Packet{Kind: hep.RTCP, At: d.At, From: d.From, To: d.To, CallID: call, Payload: d.Data})
+		}})
+	}
+}
+
+// onDialog tells the mirror of dialogs that belong to a call; nil without one.
+func (a *App) onDialog() func(dialog, call string) {
+	if a.cfg.HEP.Proto == "" {
+		return nil
+	}
+	return func(dialog, call string) { a.mirror.Relate(dialog, call) }
+}
+
+// mirrorVerdict tells what became of a recording, and that its dialogs have ended.
+func (a *App) mirrorVerdict(v src.Verdict, row store.Verdict) {
+	if a.mirror == nil {
+		return
+	}
+	for _, t := range v.View.Attempts {
+		a.mirror.Forget(t.SIPCallID)
+	}
+	if !a.cfg.HEP.Verdict {
+		return
+	}
+	text, err := json.Marshal(row)
+	if err != nil {
+		return // a value that is no JSON is a fault of its type
+	}
+	var us netip.AddrPort
+	if all := a.transport.Listeners(); len(all) > 0 {
+		us = localOf(transport.Flow{Listener: all[0]})
+	}
+	a.mirror.Send(hep.Packet{Kind: hep.Log, At: time.Now(), From: us, To: us, CallID: row.Call.SIPCallID, Payload: text})
+}
+
+// mirrorEnd tells the mirror that the legs of a call have ended.
+func (a *App) mirrorEnd(v b2bua.View) {
+	if a.mirror == nil {
+		return
+	}
+	for _, id := range callIDs(v)[1:] {
+		a.mirror.Forget(id)
+	}
+}
