@@ -84,6 +84,7 @@ func serve(args []string, std stdio) error {
 		return err
 	}
 	warn(cfg, log)
+	defer collecting()()
 	return supervise(a, path, level, log, signals, asked)
 }
 

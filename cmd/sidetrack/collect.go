@@ -1,0 +1,75 @@
+package main
+
+import (
+	"os"
+	"runtime/debug"
+	"runtime/metrics"
+	"time"
+)
+
+// paceEach is how often the pace of garbage collection is looked at.
+const paceEach = time.Second
+
+// pace is how much the heap may grow between two collections, in percent of
+// what is in use, for a process that allocates rate bytes a second.
+//
+// What a collection costs grows with the heap, how often it comes with rate
+// over heap and percent: together rate/percent, whatever the heap. Calls that
+// only talk allocate nothing, and hundreds of them need not keep as much garbage
+// as they hold; a flood of new ones gets room, so that the collector has
+// about a fiftieth of a processor in both cases.
+func pace(rate float64) int {
+	const mb = 1 << 20
+	switch {
+	case rate < 8*mb:
+		return 25
+	case rate < 16*mb:
+		return 50
+	case rate < 48*mb:
+		return 100
+	}
+	return 200
+}
+
+// collecting keeps the pace until its end is called, which waits for that.
+// Whoever sets GOGC or GOMEMLIMIT has said better.
+func collecting() (end func()) {
+	if os.Getenv("GOGC") != "" || os.Getenv("GOMEMLIMIT") != "" {
+		return func() {}
+	}
+	stop, done := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(done)
+		collect(stop)
+	}()
+	return func() {
+		close(stop)
+		<-done
+	}
+}
+
+func collect(stop <-chan struct{}) {
+	now := pace(0)
+	before := debug.SetGCPercent(now)
+	defer debug.SetGCPercent(before)
+	tick := time.NewTicker(paceEach)
+	defer tick.Stop()
+	sample := []metrics.Sample{{Name: "/gc/heap/allocs:bytes"}}
+	metrics.Read(sample)
+	allocated, at := sample[0].Value.Uint64(), time.Now()
+	for {
+		select {
+		case <-stop:
+			return
+		case <-tick.C:
+		}
+		metrics.Read(sample)
+		newest, moment := sample[0].Value.Uint64(), time.Now()
+		percent := pace(float64(newest-allocated) / moment.Sub(at).Seconds())
+		allocated, at = newest, moment
+		if percent != now { // a change stops the world for a moment
+			debug.SetGCPercent(percent)
+			now = percent
+		}
+	}
+}
