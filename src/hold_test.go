@@ -157,7 +157,7 @@ func TestResumptionNotConfirmed(t *testing.T) {
 		finish(t, c, s)
 	})
 	t.Run("slow", func(t *testing.T) {
-		_, c, _, s := recording(t, timeout(300*time.Millisecond))
+		_, c, _, s := recording(t, timeout(2*time.Second))
 		c.hold(true)
 		s.Update()
 		c.hold(false)

@@ -32,7 +32,7 @@ func serve(t testing.TB, change func(*recorder.Config)) (*recorder.Server, chan 
 	ended := make(chan recorder.Summary, 1000)
 	cfg := recorder.Config{
 		Listen: []string{"udp://127.0.0.1:0", "tcp://127.0.0.1:0"}, Out: filepath.Join(t.TempDir(), "out"),
-		PortMin: 20000, PortMax: 23899, T1: 20 * time.Millisecond, Linger: 100 * time.Millisecond,
+		PortMin: 20000, PortMax: 23899, T1: 100 * time.Millisecond, Linger: 100 * time.Millisecond,
 		OnSession: func(s recorder.Summary) { ended <- s },
 	}
 	if change != nil {

@@ -137,6 +137,7 @@ type scenario struct {
 	refs    []string
 	tag     string
 	lossy   bool
+	hurried bool // the step follows an ACK of the same end, which may have been lost
 	sending bool // the last step was to send
 }
 
@@ -149,7 +150,8 @@ func (f flow) render(caller bool) string {
 	s := &scenario{caller: caller, lossy: f.lossy}
 	fmt.Fprintf(&s.out, "<?xml version=\"1.0\" encoding=\"ISO-8859-1\" ?>\n<!DOCTYPE scenario SYSTEM \"sipp.dtd\">\n<!-- %s -->\n<scenario name=\"%s, %s\">\n",
 		f.rfc, f.name, side)
-	for _, st := range f.steps {
+	for i, st := range f.steps {
+		s.hurried = f.lossy && i > 0 && f.steps[i-1].what == "ACK" && f.steps[i-1].fromA == st.fromA
 		switch {
 		case st.at != "" && st.at != side:
 		case st.what == "pause":
@@ -212,7 +214,10 @@ func (s *scenario) send(st step) {
 	} else {
 		head = s.request(st)
 	}
-	if s.sending && st.what != "BYE" {
+	switch {
+	case s.hurried: // SIPp repeats its ACK for a repeated 200 until its next request is out: .5, 1.5 and 3.5 s
+		s.out.WriteString("  <pause milliseconds=\"4000\"/>\n")
+	case s.sending && st.what != "BYE":
 		s.out.WriteString("  <pause milliseconds=\"50\"/>\n") // the other end must come to its own turn
 	}
 	s.sending = true

@@ -65,6 +65,7 @@ type Outgoing struct {
 	Peer *Peer
 	Sent *Message
 	to   dest
+	rung map[string]bool // provisional responses that came, as they read
 }
 
 // Send sends a request as it is; Via, with a new branch, goes on top.
@@ -102,8 +103,22 @@ func (o *Outgoing) Next(wait time.Duration) *Message {
 	return m
 }
 
-// Expect is the next response, which must have that status. 100 is passed over unless asked for. A failure of an
-// INVITE is acknowledged.
+// repeated tells of a provisional response that it came before, to the byte: a callee repeats it for an INVITE that was
+// sent twice, as happens on a machine that is busy.
+func (o *Outgoing) repeated(m *Message) bool {
+	if m.Status() >= 200 {
+		return false
+	}
+	if o.rung == nil {
+		o.rung = map[string]bool{}
+	}
+	before := o.rung[string(m.Raw)]
+	o.rung[string(m.Raw)] = true
+	return before
+}
+
+// Expect is the next response, which must have that status. 100 is passed over unless asked for, and so is a repeated
+// provisional one. A failure of an INVITE is acknowledged.
 func (o *Outgoing) Expect(status int) *Message {
 	o.Peer.t.Helper()
 	if status == 100 {
@@ -113,6 +128,9 @@ func (o *Outgoing) Expect(status int) *Message {
 		o.Peer.t.Fatalf("%s: no 100 for %s", o.Peer.Name, o.Sent.Start)
 	}
 	m := o.Next(Patience)
+	for m != nil && o.repeated(m) && m.Status() != status {
+		m = o.Next(Patience)
+	}
 	if m == nil {
 		o.Peer.t.Fatalf("%s: wanted %d for %s, got nothing", o.Peer.Name, status, o.Sent.Start)
 	}
