@@ -71,6 +71,9 @@ func (c *Call) onBye(s side, tx *txn.ServerTx) {
 // cross relays a request of side s, and its responses, to the other side.
 func (c *Call) cross(s side, tx *txn.ServerTx, b *branch) {
 	req := tx.Request
+	if x := c.legs[s].unacked; x != nil && req.Method == "INVITE" && x.counter == nil {
+		c.acknowledged(s, nil) // its ACK was lost or overtaken (RFC 5407 §3.1.4); no answer was in it
+	}
 	if status := c.glare(s, req); status != 0 {
 		c.srv.reply(tx, status, "", retryAfter(status)...)
 		return
@@ -175,6 +178,13 @@ func (c *Call) onAck(s side, ack *sip.Message, flow transport.Flow) {
 		return // repeated
 	}
 	c.legs[s].flow, x.branch.dialogs[s].Flow = flow, flow
+	c.acknowledged(s, ack)
+}
+
+// acknowledged notes that side s has had our 2xx: it has sent its ACK, or, when
+// ack is nil, something that says as much.
+func (c *Call) acknowledged(s side, ack *sip.Message) {
+	x := c.legs[s].unacked
 	x.server.Acked()
 	c.legs[s].unacked = nil
 	x.acknowledge(ack)

@@ -152,6 +152,46 @@ func TestByeBeforeTheAckOfAReinvite(t *testing.T) {
 	s.quiet()
 }
 
+// An INVITE behind an ACK that was lost: who sends it has had our 200, and so the other side is acknowledged and asked
+// (RFC 5407 §3.1.4). The ACK that comes late after all goes nowhere. With the answer in that ACK, it has to wait.
+func TestReinviteBehindALostAck(t *testing.T) {
+	for _, fromCallee := range []bool{false, true} {
+		s := newStage(t, setup{})
+		c := s.establish()
+		here, there := c.left, c.right
+		if fromCallee {
+			here, there = there, here
+		}
+		out := here.Send("INVITE", peer.WithSDP(c.sdpA(2)))
+		there.Expect("INVITE").Reply(200, peer.WithSDP(c.sdpB(2)))
+		ok := out.Expect(200)
+		again := here.Send("INVITE", peer.WithSDP(c.sdpA(3)))
+		there.Expect("ACK")
+		in := there.Expect("INVITE")
+		here.Last = out
+		here.Ack(ok)
+		in.Reply(200, peer.WithSDP(c.sdpB(3)))
+		ok = again.Expect(200)
+		here.Last = again
+		here.Ack(ok)
+		there.Expect("ACK")
+
+		out = here.Send("INVITE")
+		there.Expect("INVITE").Reply(200, peer.WithSDP(c.sdpB(4)))
+		ok = out.Expect(200)
+		if got := here.Send("INVITE", peer.WithSDP(c.sdpA(5))).Expect(500); got.Get("Retry-After") == "" {
+			t.Error("500 without Retry-After")
+		}
+		here.Last = out
+		here.Ack(ok, peer.WithSDP(c.sdpA(4)))
+		if got := there.Expect("ACK"); len(got.Body) == 0 {
+			t.Error("the answer is lost")
+		}
+		c.hangUp()
+		s.quiet()
+	}
+}
+
 // SDP in what negotiates nothing passes as it is and does not get in the way of an offer.
 func TestSDPThatIsNoOffer(t *testing.T) {
 	s := newStage(t, setup{})
