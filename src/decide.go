@@ -97,6 +97,9 @@ func (c *Client) beginAsking(timeout time.Duration) (ctx context.Context, done f
 	}, nil
 }
 
+// Asking is how many programs are thinking about a call.
+func (c *Client) Asking() int { return len(c.questions) }
+
 func (k *call) question(q *inquiry) Question {
 	in := k.invite
 	out := Question{

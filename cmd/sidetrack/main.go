@@ -26,7 +26,7 @@ var errShown = errors.New("")
 func commands() []command {
 	return []command{
 		{"serve", "[--config FILE]", "run the proxy", serve},
-		{"check", "[--config FILE]", "validate a configuration and tell what it would do", check},
+		{"check", "[--config FILE] [--invite FILE]", "validate a configuration and tell what it would do, also with an INVITE", check},
 		{"demo", "[--out DIR] [--calls N] [--seconds N] [--json]", "record calls in a whole system on loopback", runDemo},
 		{"recorder", "[--listen URL]… [--out DIR]", "run the embedded SRS alone", runRecorder},
 		{"top", "[--every 2s] [--rows N] [--search TEXT]", "show calls, recordings and SRSs as they are, again and again", top},

@@ -42,7 +42,12 @@ func load(file string, std stdio) (*config.Config, error) {
 func check(args []string, std stdio) error {
 	fs := flags("check")
 	file := fs.String("config", "", configHelp)
+	var try rehearsal
+	try.register(fs)
 	if err := options(fs, args, std); err != nil {
+		return err
+	}
+	if err := try.alone(); err != nil {
 		return err
 	}
 	cfg, err := load(configFile(*file), std)
@@ -51,6 +56,9 @@ func check(args []string, std stdio) error {
 	}
 	for _, w := range cfg.Warnings {
 		fmt.Fprintln(std.err, "warning:", w)
+	}
+	if try.file != "" {
+		return try.run(cfg, std)
 	}
 	cfg.Describe(std.out)
 	return nil

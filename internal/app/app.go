@@ -43,6 +43,8 @@ type Options struct {
 	// with it. Its error is a BadFile where the file has mistakes. Nil: there is
 	// no file.
 	Reload func(ctx context.Context) error
+
+	pretend *pretend // nil: the proxy is real
 }
 
 // App is one proxy. Its methods may be called from any goroutine; New, Start
@@ -103,7 +105,7 @@ func New(cfg *config.Config, opt Options) (*App, error) {
 	a.recorder, err = src.New(src.Config{
 		OnDialog:  a.onDialog(),
 		Recorders: all, UserAgent: a.userAgent(), MaxStreams: cfg.Media.MaxStreams, Layer: a.txn, Transport: a.transport,
-		Policy: a.policy.Load, Decide: a.decider.Decide, Log: a.log, Registerer: a.registry, Now: time.Now, OnEvent: a.onRecordingEvent, OnVerdict: a.onVerdict,
+		Policy: a.policy.Load, Decide: a.decides(), Log: a.log, Registerer: a.registry, Now: a.clock(), OnEvent: a.onRecordingEvent, OnVerdict: a.onVerdict,
 	})
 	if err != nil {
 		a.media.Close()
@@ -128,14 +130,18 @@ func (a *App) userAgent() string {
 }
 
 func (a *App) buildSIP(tlsConfig *tls.Config) {
-	a.transport = transport.New(transport.Config{
+	t := transport.Config{
 		Log: a.log, TLS: tlsConfig,
 		OnMessage: func(in transport.Inbound) { a.txn.Receive(in) }, Trace: a.tracing(),
-	})
+	}
+	if a.opt.pretend != nil {
+		t.Pretend = a.opt.pretend.send
+	}
+	a.transport = transport.New(t)
 	a.txn = txn.New(txn.Config{
-		Log: a.log, T1: a.opt.T1, Transport: a.transport,
+		Log: a.log, T1: a.opt.T1, Transport: a.transport, Now: a.clock(),
 		Rates:    txn.Rates{PerSource: a.cfg.SIP.Rate.PerSource, Total: a.cfg.SIP.Rate.Total},
-		Resolver: resolve.New(resolve.Config{Log: a.log}), Registerer: a.registry, UserAgent: a.userAgent(),
+		Resolver: resolve.New(resolve.Config{Log: a.log, Pretend: t.Pretend != nil}), Registerer: a.registry, UserAgent: a.userAgent(),
 	})
 }
 

@@ -115,30 +115,13 @@ func newItem(raw []byte, proto string, first int, where string) Item {
 	it := Item{Name: where, First: first, raw: raw, proto: proto}
 	whole := raw
 	if !bytes.Contains(raw, []byte("\r\n")) {
-		whole = bytes.ReplaceAll(raw, []byte("\n"), []byte("\r\n"))
-		whole = withoutLength(whole)
+		whole = sip.Mend(raw)
 	}
 	it.msg, it.err = sip.Parse(whole)
 	if it.msg != nil {
 		it.Name = it.msg.Method + " " + it.msg.RequestURI + " (" + where + ")"
 	}
 	return it
-}
-
-// withoutLength takes Content-Length out of the head of a message.
-func withoutLength(raw []byte) []byte {
-	head, body, ok := bytes.Cut(raw, []byte("\r\n\r\n"))
-	if !ok {
-		return raw
-	}
-	var kept [][]byte
-	for _, l := range bytes.Split(head, []byte("\r\n")) {
-		name, _, _ := bytes.Cut(l, []byte(":"))
-		if n := strings.ToLower(strings.TrimSpace(string(name))); n != "content-length" && n != "l" {
-			kept = append(kept, l)
-		}
-	}
-	return append(append(bytes.Join(kept, []byte("\r\n")), "\r\n\r\n"...), body...)
 }
 
 // Judge gives what is wrong with the item, the worst first within its order in the message.

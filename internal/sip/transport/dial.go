@@ -17,6 +17,9 @@ type dialKey struct {
 // Find returns f with the connection number of an open connection to f.Remote
 // that f.Listener's requests may use.
 func (t *Layer) Find(f Flow) (Flow, bool) {
+	if t.cfg.Pretend != nil {
+		return f, true
+	}
 	t.mu.RLock()
 	defer t.mu.RUnlock()
 	if f.Conn != 0 {

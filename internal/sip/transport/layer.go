@@ -128,6 +128,9 @@ func (t *Layer) Pick(proto string, remote netip.Addr) *Listener {
 // there is none. A nil error does not mean that the peer has it. The layer
 // keeps b until it is written: it must not be changed afterwards.
 func (t *Layer) Send(f Flow, b []byte) error {
+	if t.cfg.Pretend != nil {
+		return t.pretendSend(f, b)
+	}
 	if f.Proto == "udp" {
 		return t.sendUDP(f, b)
 	}

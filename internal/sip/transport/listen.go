@@ -19,6 +19,9 @@ import (
 // for a wildcard the address from which this machine reaches others. The error
 // is one line that names url.
 func (t *Layer) Listen(url, advertise string) (*Listener, error) {
+	if t.cfg.Pretend != nil {
+		return t.pretendListen(url, advertise)
+	}
 	l, err := t.open(url, advertise)
 	if err != nil {
 		return nil, fmt.Errorf("listening on %s: %w", url, plain(err))
@@ -55,12 +58,17 @@ func (t *Layer) open(url, advertise string) (*Listener, error) {
 	if err != nil {
 		return nil, err
 	}
+	l.known(advertise)
+	return l, nil
+}
+
+// known sets under which host and port peers know a bound listener.
+func (l *Listener) known(advertise string) {
 	l.Port = int(l.Bound.Port())
 	l.Advertise = strings.Trim(advertise, "[]")
 	if l.Advertise == "" {
 		l.Advertise = ownAddr(l.Bound.Addr()).String()
 	}
-	return l, nil
 }
 
 func (t *Layer) openStream(l *Listener, bind netip.AddrPort) error {

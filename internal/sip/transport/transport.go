@@ -32,6 +32,10 @@ type Config struct {
 	// Trace hears of every message that is well-formed or of our making, before
 	// it is handled or sent. It must neither block nor keep raw. Nil: no trace.
 	Trace func(f Flow, received bool, raw []byte)
+	// Pretend keeps the layer off the network: Listen opens nothing, every peer is
+	// connected, and what would be sent to it comes here, to be kept but not
+	// changed. It must not block. Nil: the layer is real.
+	Pretend func(f Flow, raw []byte)
 }
 
 // Inbound is one message and where it came from.
