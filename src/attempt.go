@@ -32,7 +32,8 @@ type attempt struct {
 	auth        *authority
 	uri         string // the Request-URI: srs, or where it has redirected us to
 	redirects   redirects
-	signed      bool // a challenge has been answered
+	signed      bool         // a challenge has been answered
+	session     sessionTimer // what is asked for: only its least counts
 	tx          *txn.ClientTx
 	timer       *txn.Timer
 	heard       bool // a response has come
@@ -180,7 +181,7 @@ func (a *attempt) OnResponse(tx *txn.ClientTx, resp *sip.Message, flow transport
 	case resp.Status < 200:
 	case resp.Status < 300:
 		a.onSuccess(tx, resp, flow)
-	case a.challenge(resp), a.moved(resp):
+	case a.challenge(resp), a.lengthen(resp), a.moved(resp):
 	default:
 		if wait := retryAfter(resp); resp.Status == codeTransport && wait > 0 {
 			a.s.client.health.busy(a.s.recorder.Name, a.srs, wait)
@@ -234,8 +235,19 @@ func (a *attempt) onSuccess(tx *txn.ClientTx, resp *sip.Message, flow transport.
 	a.release()
 	a.s.win(a)
 	a.s.note(a, resp.Status, "")
+	a.s.timer = a.session
 	a.s.timer.fromResponse(a.s, resp)
 	a.s.onUp(a, answers)
+}
+
+// lengthen answers a 422 by asking for the session timer that the SRS wants (RFC
+// 4028 §7.3).
+func (a *attempt) lengthen(resp *sip.Message) bool {
+	if a.over || a.s.recorder.Session.Expires == 0 || !a.session.lengthen(resp) {
+		return false
+	}
+	a.again()
+	return true
 }
 
 // read reads the answer of a 2xx; why says what is wrong with it.

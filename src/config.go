@@ -84,6 +84,7 @@ type Recorder struct {
 	PlainCopy     bool         // calls that the parties encrypt may be copied in clear (RFC 7866 §12)
 	Dialect       Dialect      // how it is spoken to where that is not as the RFCs say
 	Probe         Probe        // questions outside of calls
+	Session       SessionTimer // how long a session lives without a refresh
 	Strategy      Strategy     // in which order they are asked; "": StrategyOrdered
 	Weights       []int        // for StrategyWeighted, by place in SRS; a missing one is 1
 	Auth          *Auth        // what an SRS that asks is told; nil: nothing

@@ -85,6 +85,7 @@ func TestPartialUpdates(t *testing.T) {
 		t.Fatalf("the first document is %s", state.Mode())
 	}
 	known := state
+	hears(t, c, s)
 	told := func(want metadata.DataMode) *metadata.Recording {
 		t.Helper()
 		s.Update()

@@ -31,6 +31,7 @@ func (a *attempt) invite(to txn.Target) (*sip.Message, error) {
 	req.Add("CSeq", sip.CSeq{Num: a.cseq, Method: "INVITE"}.String())
 	req.Add("Contact", s.client.contact(r, to))
 	s.dress(req)
+	a.session.propose(r, req)
 	return req, r.Dialect.fill(req, a.offer.body, a.doc)
 }
 

@@ -99,14 +99,15 @@ type Session struct {
 	taken        bool                 // an SRS has taken it, now or before
 	takenAt      time.Time
 	// recorded is how long it has been in the state recording, up to since.
-	recorded time.Duration
-	streams  streams
-	origin   origin
-	version  uint64 // of our newest description
-	paused   bool   // by the operator
-	masks    masks  // whose voice is hidden
-	sealed   bool   // the SRS of the moment is offered SRTP, and nothing else
-	plain    bool   // the next one is not
+	recorded  time.Duration
+	streams   streams
+	origin    origin
+	version   uint64 // of our newest description
+	described []byte // our description that is in force
+	paused    bool   // by the operator
+	masks     masks  // whose voice is hidden
+	sealed    bool   // the SRS of the moment is offered SRTP, and nothing else
+	plain     bool   // the next one is not
 
 	plan      []int // indexes in recorder.SRS still to be asked
 	target    int   // index of the one asked last
@@ -278,7 +279,7 @@ func (s *Session) steerTaps() {
 // onUp takes the session into being: an SRS has accepted it.
 func (s *Session) onUp(a *attempt, answers []answered) {
 	s.leg = a.leg
-	s.agreed = &agreement{offer: a.offer, doc: a.doc}
+	s.agreed, s.described = &agreement{offer: a.offer, doc: a.doc}, a.offer.body
 	s.log = s.logger.With("srs", s.srs, "sip_call_id", s.sipCallID)
 	s.apply(a.offer, answers)
 	s.steerTaps()

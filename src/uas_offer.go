@@ -1,6 +1,8 @@
 package src
 
 import (
+	"bytes"
+
 	"sidetrack/internal/sdp"
 	"sidetrack/internal/sip"
 	"sidetrack/internal/sip/body"
@@ -35,6 +37,10 @@ func (s *Session) onInvite(tx *txn.ServerTx) {
 		return
 	}
 	req := tx.Request
+	if refused := s.tooShort(req); refused != nil {
+		tx.Respond(refused)
+		return
+	}
 	resp := s.response(req, 200)
 	var open *offer
 	if carriesDescription(req) {
@@ -67,7 +73,7 @@ func (s *Session) onAck(ack *sip.Message) {
 	if in.offer != nil {
 		if description := descriptionOf(ack); description != nil {
 			answers, _, _ := in.offer.match(description)
-			s.agreed.offer = *in.offer
+			s.agreed.offer, s.described = *in.offer, in.offer.body
 			s.apply(*in.offer, answers)
 			s.steer()
 		}
@@ -90,6 +96,10 @@ func (s *Session) onNoAck(tx *txn.ServerTx) {
 // a snapshot, which has no description and so can cross an offer of ours.
 func (s *Session) onUpdate(tx *txn.ServerTx) {
 	req := tx.Request
+	if refused := s.tooShort(req); refused != nil {
+		tx.Respond(refused)
+		return
+	}
 	resp := s.response(req, 200)
 	if carriesDescription(req) {
 		if s.busy() {
@@ -129,8 +139,13 @@ func (s *Session) answerOffer(req, resp *sip.Message) bool {
 	for i, st := range s.streams.all {
 		st.agree(said[i], ours.numbers[i], true)
 	}
-	s.version = ours.version
-	resp.SetBody(sdpType, s.origin.describe(s.version, media))
+	answer := s.origin.describe(s.version, media)
+	if !bytes.Equal(answer, s.described) {
+		s.version++
+		answer = s.origin.describe(s.version, media)
+	}
+	s.described = answer
+	resp.SetBody(sdpType, answer)
 	return true
 }
 

@@ -100,7 +100,7 @@ func TestOffersOfSRS(t *testing.T) {
 		t.Helper()
 		return s.Dialog.Send("UPDATE", peer.WithSDP(peer.BuildSDP(int(s.Dialog.CSeq), lines...))).Expect(200)
 	}
-	versions := []uint64{s.Offer().Version}
+	versions := []uint64{s.Offer().Version} // RFC 3264 §8: they rise where our side of the description changes
 	for _, send := range []func(...peer.Line) *peer.Message{reinvite, update} {
 		// moved ports
 		s.Streams["1"] = peer.NewMedia(t, srsHost, "", "moved")
@@ -124,7 +124,7 @@ func TestOffersOfSRS(t *testing.T) {
 		versions = append(versions, got.Version)
 		hears(t, c, s)
 	}
-	if !slices.IsSorted(versions) || len(slices.Compact(versions)) != len(versions) {
+	if !slices.Equal(versions, []uint64{1, 2, 7, 8, 13}) {
 		t.Errorf("o= versions %v", versions)
 	}
 	// Nothing that can be sent: nothing changes.
@@ -200,6 +200,9 @@ func TestSessionTimer(t *testing.T) {
 		if got := in.Get("Session-Expires"); got != "2;refresher=uac" {
 			t.Errorf("Session-Expires: %q", got)
 		}
+		if first, now := s.Offers[0], s.Offer(); now.Version != first.Version { // RFC 3264 §8: nothing has changed
+			t.Errorf("o= version %d after %d", now.Version, first.Version)
+		}
 		in.Reply(200, peer.WithSDP(s.Answer()))
 		in.ExpectOther("ACK")
 		hears(t, c, s)
@@ -207,7 +210,12 @@ func TestSessionTimer(t *testing.T) {
 	})
 	t.Run("the SRS's, kept", func(t *testing.T) {
 		t.Parallel()
-		_, c, _, s := recording(t)
+		rec := newSRS(t, "srs")
+		r := newRig(t, []string{rec.URI("")}, func(s *setup) { s.recorder.Session.Min = time.Second })
+		c := r.newCall()
+		c.talk()
+		c.begin()
+		s := rec.Accept()
 		for range 3 {
 			resp := s.Dialog.Send("UPDATE", peer.With("Session-Expires", "2;refresher=uac"), peer.With("Supported", "timer")).Expect(200)
 			if got := resp.Get("Session-Expires") + "/" + resp.Get("Require"); got != "2;refresher=uac/timer" {
@@ -217,6 +225,35 @@ func TestSessionTimer(t *testing.T) {
 			<-silent.C
 		}
 		finish(t, c, s)
+	})
+	t.Run("asked for", func(t *testing.T) { // RFC 4028 §7.1, §7.3
+		t.Parallel()
+		rec := newSRS(t, "srs")
+		r := newRig(t, []string{rec.URI("")}, func(s *setup) {
+			s.recorder.Session = src.SessionTimer{Expires: 30 * time.Minute, Refresher: src.RefresherSRS}
+		})
+		c := r.newCall()
+		c.talk()
+		c.begin()
+		in := rec.Expect("INVITE")
+		callID := in.CallID()
+		if got := in.Get("Session-Expires") + "/" + in.Get("Min-SE"); got != "1800;refresher=uas/" {
+			t.Errorf("Session-Expires/Min-SE: %s", got)
+		}
+		for _, least := range []string{"2000", "3600"} { // of a proxy, and of the SRS behind it
+			in.Reply(422, peer.With("Min-SE", least))
+			in.ExpectOther("ACK")
+			in = rec.Expect("INVITE")
+			if got := in.Get("Session-Expires") + "/" + in.Get("Min-SE"); got != least+";refresher=uas/"+least || in.CallID() != callID {
+				t.Errorf("Session-Expires/Min-SE: %s", got)
+			}
+		}
+		s := rec.AcceptInvite(in, peer.With("Session-Expires", "3600;refresher=uac"))
+		hears(t, c, s)
+		finish(t, c, s)
+		if v := c.view(); len(v.Attempts) != 1 {
+			t.Errorf("attempts: %+v", v.Attempts)
+		}
 	})
 	t.Run("the SRS's, forgotten", func(t *testing.T) {
 		t.Parallel()

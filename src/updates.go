@@ -1,6 +1,7 @@
 package src
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"time"
@@ -87,11 +88,13 @@ func (s *Session) flush() {
 	u.pending.send()
 }
 
-// nextOffer describes the streams as they are to be, one version on: RFC 3264
-// §8 wants the version raised with each change, and recorders take a repeated
-// one for a retransmission.
+// nextOffer describes the streams as they are to be. The version rises with each
+// change, and stays where there is none (RFC 3264 §8).
 func (s *Session) nextOffer() offer {
 	s.equip()
+	if o := makeOffer(s.origin, s.version, s.streams.all, s.sends); bytes.Equal(o.body, s.described) {
+		return o
+	}
 	return makeOffer(s.origin, s.version+1, s.streams.all, s.sends)
 }
 
@@ -188,7 +191,7 @@ func (u *update) end(then func()) {
 
 // onUpdated takes the acceptance of an update.
 func (s *Session) onUpdated(u *update, resp *sip.Message) {
-	s.agreed = &agreement{offer: u.offer, doc: u.doc}
+	s.agreed, s.described = &agreement{offer: u.offer, doc: u.doc}, u.offer.body
 	s.updates.tries, s.updates.whole = 0, false
 	s.timer.fromResponse(s, resp)
 	answers := s.unchanged(u.offer)
@@ -213,6 +216,10 @@ func (s *Session) unchanged(o offer) []answered {
 // onRefused takes a refusal: what was agreed before stays in force (RFC 3261
 // §14.1), and the next update will be complete again.
 func (s *Session) onRefused(u *update, resp *sip.Message) {
+	if s.timer.interval > 0 && s.timer.lengthen(resp) {
+		s.demand()
+		return
+	}
 	switch resp.Status {
 	case 491:
 		s.updates.must = true

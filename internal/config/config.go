@@ -135,6 +135,7 @@ type Recorder struct {
 	FollowRedirects   bool     // the Contacts of a 3xx are asked
 	Dialect           Dialect
 	Probe             Probe
+	Session           SessionTimer
 	Strategy          Strategy
 	Weights           []int  // by place in SRS; empty: all the same
 	Auth              *Auth  // nil: none

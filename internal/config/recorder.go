@@ -21,7 +21,7 @@ func (d *decoder) recorders(c cursor) {
 }
 
 func (d *decoder) recorder(name string, c cursor) {
-	r := Recorder{SRTP: SRTPOff, Name: name, Timeout: 4 * time.Second, Buffer: 10 * time.Second, MidCall: MidCallMove, Strategy: StrategyOrdered, Check: 10 * time.Second, DTMF: DTMFPass, Parameters: ParametersMetadata, Pause: PauseStop, Mask: PauseSilence, Transcode: TranscodeOff, SSRC: SSRCOwn}
+	r := Recorder{SRTP: SRTPOff, Name: name, Timeout: 4 * time.Second, Buffer: 10 * time.Second, MidCall: MidCallMove, Strategy: StrategyOrdered, Check: 10 * time.Second, DTMF: DTMFPass, Parameters: ParametersMetadata, Pause: PauseStop, Mask: PauseSilence, Transcode: TranscodeOff, SSRC: SSRCOwn, Session: SessionTimer{Min: leastSession}}
 	var srs []target
 	var speak dialect
 	ok := c.read(fields{
@@ -73,6 +73,7 @@ func (d *decoder) recorder(name string, c cursor) {
 		{"updates", speak.updates},
 		{"dialect", speak.read},
 		{"probe", func(c cursor) { r.Probe = c.probe() }},
+		{"session_timer", func(c cursor) { c.sessionTimer(&r.Session) }},
 		{"strategy", func(c cursor) {
 			choose(c, &r.Strategy, StrategyOrdered, StrategyRoundRobin, StrategyWeighted, StrategyLeastSessions, StrategyHash)
 		}},

@@ -2,6 +2,7 @@ package peer
 
 import (
 	"fmt"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -105,8 +106,11 @@ func (r *Recorder) Take(in *Incoming) *Session {
 func (s *Session) note(in *Incoming) {
 	s.Recorder.t.Helper()
 	sdp, doc, problems := Problems(in.Message)
-	if n := len(s.Offers); n > 0 && sdp.Version <= s.Offers[n-1].Version {
-		problems = append(problems, fmt.Sprintf("o= version %d after %d", sdp.Version, s.Offers[n-1].Version))
+	if n := len(s.Offers); n > 0 { // RFC 3264 §8: it rises with each change
+		before := s.Offers[n-1]
+		if sdp.Version < before.Version || sdp.Version == before.Version && !reflect.DeepEqual(sdp, before) {
+			problems = append(problems, fmt.Sprintf("o= version %d after %d", sdp.Version, before.Version))
+		}
 	}
 	for _, p := range problems {
 		s.Recorder.t.Errorf("%s: %s of the recording session: %s", s.Recorder.Name, in.Method(), p)
