@@ -27,7 +27,7 @@ type Config struct {
 	Resolver  *resolve.Resolver // nil: one with the system's settings
 	// MailboxLimit is how many received messages may wait on one lane. Above
 	// it requests that begin something get 503 with Retry-After, as they do when
-	// they have waited for 400 ms and others did so before; above four times of it all are dropped.
+	// such requests have waited too long for a second; above four times of it all are dropped.
 	// Default 10000.
 	MailboxLimit int
 	// Registerer takes sidetrack_sip_messages_total and

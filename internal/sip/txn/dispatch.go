@@ -28,7 +28,7 @@ func (l *Lane) onResponse(resp *sip.Message, flow transport.Flow) {
 
 func (l *Lane) onRequest(ev *event) {
 	req, flow := ev.msg, ev.flow
-	k, late := l.layer.serverKey(req), l.late(ev)
+	k := l.layer.serverKey(req)
 	switch tx := l.servers[k]; {
 	case req.Method == "ACK":
 		l.onAck(req, flow, tx)
@@ -38,7 +38,7 @@ func (l *Lane) onRequest(ev *event) {
 		l.onCancel(req, flow, k)
 	case ev.over: // counted when it came
 		l.shedRequest(req, flow, k)
-	case late:
+	case l.late(ev):
 		l.layer.metrics.reject(rejectOverload)
 		l.shedRequest(req, flow, k)
 	case canWait(req) && l.shed.has(k):

@@ -43,6 +43,7 @@ type Lane struct {
 	binds   map[bindKey]DialogHandler
 	shed    shedSet
 	wait    pressure
+	room    int // as the mailbox knows it
 }
 
 type bindKey struct{ callID, tag string }

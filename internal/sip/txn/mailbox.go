@@ -18,18 +18,32 @@ type event struct {
 	over bool          // came above its rate
 }
 
+// Where many messages wait, requests that begin something stand back for those
+// that do not, and are taken a few at a time.
+const (
+	crowd    = 32 // messages that wait or are being handled
+	someNews = 4
+)
+
 // mailbox is a lane's queue, in order of arrival, and the lane's turn: whoever
 // has the turn is the only one to touch the lane. Writers append under the lock,
 // who has the turn takes all at once, so that neither waits for the other's work.
+//
+// Under load it is two queues: what belongs to a running call is handled before
+// what begins one. Late answers make peers repeat what they have said, so that
+// there is more to do just when there is no time for it; and a call that runs has
+// more to lose.
 type mailbox struct {
 	limit int
 	wake  chan struct{} // capacity 1: for the lane's goroutine
 
 	mu       sync.Mutex
 	events   []event
-	messages int  // received messages that wait or are being handled
-	taken    bool // somebody has the turn
-	asked    bool // the lane's goroutine wants it next
+	news     []event // requests that begin something, behind events
+	room     int     // of news, beyond which they are to be refused; 0: no limit
+	messages int     // received messages that wait or are being handled
+	taken    bool    // somebody has the turn
+	asked    bool    // the lane's goroutine wants it next
 	closed   bool
 }
 
@@ -50,14 +64,21 @@ func (b *mailbox) post(f func()) {
 
 // put appends a received message; ok is false when four times the limit wait. With
 // here, the caller would rather handle it himself: he has the turn if the lane was
-// idle.
+// idle. What is to be refused does not wait: that costs less than to keep it.
 func (b *mailbox) put(in transport.Inbound, at time.Duration, over, here bool) (ok, turn bool) {
+	begins := begins(in.Msg)
 	b.mu.Lock()
 	if b.closed || b.messages >= 4*b.limit {
 		defer b.mu.Unlock()
 		return b.closed, false
 	}
-	b.events = append(b.events, event{msg: in.Msg, flow: in.Flow, at: at, shed: b.messages >= b.limit, over: over})
+	full := b.room > 0 && len(b.news) >= b.room
+	ev := event{msg: in.Msg, flow: in.Flow, at: at, shed: full || b.messages >= b.limit, over: over}
+	if begins && (len(b.news) > 0 || b.messages >= crowd) && !(ev.shed && canWait(in.Msg)) {
+		b.news = append(b.news, ev)
+	} else {
+		b.events = append(b.events, ev)
+	}
 	b.messages++
 	idle := !b.taken
 	turn = idle && here
@@ -87,17 +108,35 @@ func (b *mailbox) turn() bool {
 }
 
 // next exchanges the filled queue for spare, whose handled messages no longer
-// count. When it is empty the turn is given back. Only who has the turn calls it.
+// count; where it is empty, some requests that begin something are next. When
+// there are none the turn is given back. Only who has the turn calls it.
 func (b *mailbox) next(spare []event, handled int) (events []event, more bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.messages -= handled
-	if len(b.events) == 0 || b.closed {
+	switch {
+	case b.closed || len(b.events)+len(b.news) == 0:
 		b.release()
 		return spare, false
+	case len(b.events) > 0:
+		events, b.events = b.events, spare[:0]
+		return events, true
 	}
-	events, b.events = b.events, spare[:0]
+	n := min(len(b.news), someNews)
+	events = append(spare[:0], b.news[:n]...)
+	left := copy(b.news, b.news[n:])
+	clear(b.news[left:])
+	if b.news = b.news[:left]; left == 0 && cap(b.news) > keepBatch {
+		b.news = nil
+	}
 	return events, true
+}
+
+// keep bounds how many requests that begin something may wait; 0: as many as may.
+func (b *mailbox) keep(room int) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.room = room
 }
 
 // yield gives the turn back to the lane's goroutine, whatever waits.

@@ -16,28 +16,50 @@ const (
 
 // Overload. What a lane cannot handle waits, and what has waited for long its
 // sender repeats: work would grow where it cannot be done, and in the end nothing
-// is in time. So it is the wait that is bounded: when it stays too long, a request that
-// begins something and has waited for shedWait is refused, for a parse and a send, and
-// the lane spends its time on those that come in time and on what belongs to
-// running calls, which is never refused.
+// is in time. So requests that begin something wait behind all others, and for a
+// bounded time: when that wait stays too long, no more of them are let in than are
+// handled in shedTarget. The rest is refused at once, for a parse and a send, and the
+// lane spends its time on calls that it can answer before their callers repeat
+// themselves. What belongs to running calls is never refused.
 
 const (
 	shedWait     = 400 * time.Millisecond // leaves time to answer before the sender repeats the request (T1)
 	shedPatience = time.Second            // a processor that was away for a moment is no overload
+	shedMemory   = 10 * time.Second       // … unless there was one just before
+	shedTarget   = 100 * time.Millisecond // how long who is let in waits during an overload
+	shedRoom     = 4                      // let in at least
 )
 
 // pressure tells overload from a hiccup: the wait has been too long all the time.
+// It is over when somebody did not have to wait at all, however many were refused:
+// calls that come in bursts leave a lane idle in between, calls that are too many
+// do not. All times are on the lane's clock.
 type pressure struct {
-	since, last time.Duration // on the lane's clock; since is 0 while the wait is short
+	since, last time.Duration // since is 0 while the wait is short
 	shedding    bool
+	ended       time.Duration // when the last overload was over; 0: there was none
+
+	window   time.Duration // when counting began
+	taken    int           // since then
+	rate     int           // taken in the second before
+	shortest time.Duration // wait since window
 }
 
-// late notes how long a message has waited, and tells whether it is one to refuse.
+// late notes how long a request that begins something has waited, and tells
+// whether it is one to refuse.
 func (p *pressure) late(wait, now time.Duration) bool {
-	if now-p.last > 2*shedPatience || wait < shedWait/2 {
-		*p = pressure{}
+	if now-p.last > 2*shedPatience {
+		p.since, p.shedding, p.window, p.taken, p.shortest = 0, false, now, 0, wait
 	}
 	p.last = now
+	p.shortest = min(p.shortest, wait)
+	if age := now - p.window; age >= shedPatience {
+		if p.shedding && p.shortest < shedTarget/4 {
+			p.shedding, p.ended = false, now
+		}
+		p.rate = int(float64(p.taken) / age.Seconds())
+		p.window, p.taken, p.shortest = now, 0, wait
+	}
 	switch {
 	case wait <= shedWait:
 		p.since = 0
@@ -45,21 +67,46 @@ func (p *pressure) late(wait, now time.Duration) bool {
 	case p.since == 0:
 		p.since = now
 	}
-	p.shedding = p.shedding || now-p.since >= shedPatience
+	relapse := p.ended > 0 && now-p.ended < shedMemory
+	p.shedding = p.shedding || relapse || now-p.since >= shedPatience
 	return p.shedding
+}
+
+// room is how many requests that begin something may wait; 0: there is no overload.
+func (p *pressure) room() int {
+	if !p.shedding {
+		return 0
+	}
+	return max(shedRoom, int(float64(max(p.rate, p.taken))*shedTarget.Seconds()))
 }
 
 // late tells whether a request has come too late, or to too long a queue.
 func (l *Lane) late(ev *event) bool {
+	if !canWait(ev.msg) || ev.shed {
+		return ev.shed && canWait(ev.msg)
+	}
 	now := time.Since(l.epoch)
 	late := l.wait.late(now-ev.at, now)
-	return (late || ev.shed) && canWait(ev.msg)
+	if !late {
+		l.wait.taken++
+	}
+	if room := l.wait.room(); room != l.room {
+		l.room = room
+		l.box.keep(room)
+	}
+	return late
+}
+
+// begins tells whether a message is a request that begins something, or is about
+// one that does: a CANCEL must not come before its INVITE.
+func begins(m *sip.Message) bool {
+	return m.IsRequest() && m.Method != "ACK" && m.ToTag() == ""
 }
 
 // canWait tells whether a request begins something that can as well begin later. An
 // OPTIONS asks whether we are alive.
 func canWait(req *sip.Message) bool {
-	return req.Method != "OPTIONS" && req.ToTag() == ""
+	return begins(req) && req.Method != "OPTIONS" && req.Method != "CANCEL"
 }
 
 // shedSet remembers for 32 to 64 s which requests were refused under load, so

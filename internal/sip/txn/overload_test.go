@@ -78,3 +78,46 @@ func TestHiccupIsNoOverload(t *testing.T) {
 		}
 	})
 }
+
+// When an overload is over, calls that come in bursts are taken again, all of them: they wait for each other, but not
+// for long.
+func TestOverloadEnds(t *testing.T) {
+	play(t, func(b *bed) {
+		synctest.Wait()
+		b.answer = func(tx *txn.ServerTx) {
+			time.Sleep(2 * time.Millisecond)
+			tx.Reply(486, "")
+		}
+		n := 0
+		bring := func() {
+			n++
+			m, err := sip.Parse(incoming("INVITE", "bKone", fmt.Sprintf("bK%d", n), "ID: in", fmt.Sprintf("ID: %d", n)))
+			if err != nil {
+				t.Fatal(err)
+			}
+			b.layer.Receive(transport.Inbound{Msg: m, Flow: transport.Flow{Proto: "udp", Listener: b.wire.listeners[0], Remote: peer}, More: true})
+		}
+		refused := func() float64 { return b.counter("sidetrack_sip_rejected_total", "reason", "overload") }
+		for range 5000 { // twice what it can
+			bring()
+			time.Sleep(time.Millisecond)
+		}
+		if refused() == 0 {
+			t.Error("nobody was refused while it was too much")
+		}
+		bursts := func(seconds int) {
+			for range 2 * seconds {
+				for range 150 {
+					bring()
+				}
+				time.Sleep(time.Second / 2)
+			}
+		}
+		bursts(3)
+		before, taken := refused(), len(b.requests)
+		bursts(5)
+		if refused() != before || len(b.requests)-taken != 10*150 {
+			t.Errorf("%v of 1500 were refused after the overload, %d taken", refused()-before, len(b.requests)-taken)
+		}
+	})
+}

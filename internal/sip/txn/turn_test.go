@@ -2,6 +2,8 @@ package txn_test
 
 import (
 	"fmt"
+	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -101,6 +103,44 @@ func TestVisitsAreShort(t *testing.T) {
 		synctest.Wait()
 		if n < 100_000 {
 			t.Errorf("%d", n)
+		}
+	})
+}
+
+// In a crowd what belongs to a running call comes before what begins one; a CANCEL stays behind its INVITE.
+func TestRunningCallsComeFirst(t *testing.T) {
+	play(t, func(b *bed) {
+		synctest.Wait()
+		b.lane.Post(func() { time.Sleep(time.Millisecond) })
+		time.Sleep(time.Microsecond) // it has begun
+		bring := func(method string, n int, edits ...string) {
+			m, err := sip.Parse(incoming(method, append([]string{"bKone", fmt.Sprintf("bK%d", n), "ID: in", fmt.Sprintf("ID: %d", n), "CSeq: 3", fmt.Sprintf("CSeq: %d", n)}, edits...)...))
+			if err != nil {
+				t.Fatal(err)
+			}
+			b.layer.Receive(transport.Inbound{Msg: m, Flow: transport.Flow{Proto: "udp", Listener: b.wire.listeners[0], Remote: peer}, More: true})
+		}
+		for n := range 50 {
+			bring("INVITE", n)
+		}
+		bring("CANCEL", 49)
+		bring("BYE", 50, "us@example.com>", "us@example.com>;tag=x")
+		b.pass(time.Second)
+		var order []string
+		for _, tx := range b.requests {
+			order = append(order, fmt.Sprintf("%s %d", tx.Request.Method, tx.Request.CSeq().Num))
+		}
+		for n := range 50 {
+			want := fmt.Sprintf("INVITE %d", n)
+			if i := slices.Index(order, want); i != n && i != n+1 {
+				t.Errorf("%s is number %d", want, i)
+			}
+		}
+		if i := slices.Index(order, "BYE 50"); i < 0 || i >= 49 {
+			t.Errorf("the BYE is number %d of %d", i, len(order))
+		}
+		if last := b.heard[len(b.heard)-1]; !strings.HasSuffix(last, "OnCancel") {
+			t.Errorf("the CANCEL did not find its INVITE: %s", last)
 		}
 	})
 }
