@@ -57,6 +57,7 @@ type Call struct {
 	invite  *sip.Message // leg A's INVITE as received
 	relay   *forker.Relay
 	started time.Time
+	set     *Settings // those of its beginning
 
 	state    State
 	answered time.Time
@@ -124,7 +125,7 @@ func newCall(s *Server, tx *txn.ServerTx, in *policy.Invite, route *policy.Route
 	req := tx.Request
 	c := &Call{
 		id: newTokenOn(tx.Lane, s.cfg.Txn), srv: s, lane: tx.Lane, in: in, route: route, callee: to, invite: req,
-		started: received, state: StateTrying, relay: s.cfg.Media.Open(),
+		started: received, state: StateTrying, relay: s.cfg.Media.Open(), set: s.settings.Load(),
 		pending: map[any]struct{}{}, security: newSecurity(route.SRTP, s.identity),
 	}
 	c.log = s.cfg.Log.With("call", c.id, "sip_call_id", req.CallID())

@@ -35,13 +35,13 @@ type who struct {
 
 // believes tells whether side s may say who it is.
 func (c *Call) believes(s side) bool {
-	switch c.srv.cfg.Asserted {
+	switch c.set.Asserted {
 	case AssertedAlways:
 		return true
 	case AssertedNever:
 		return false
 	}
-	return len(c.srv.cfg.Trusted) > 0 || s == sideB && c.callee == nil
+	return len(c.set.Trusted) > 0 || s == sideB && c.callee == nil
 }
 
 // introduce takes the parties from the INVITE. Who is called is in the

@@ -9,7 +9,7 @@ import (
 // call by the socket that it came by, towards the target as the route says, and
 // towards a phone that registered through us by the socket of its registration.
 func (c *Call) chooseInterfaces() {
-	of := c.srv.cfg.Interface
+	of := c.set.Interface
 	if of == nil {
 		return
 	}

@@ -20,12 +20,13 @@ const allowed = "INVITE, ACK, CANCEL, BYE, OPTIONS, UPDATE, PRACK, INFO, REFER, 
 // Server is the near side of the proxy: it takes requests from the transaction
 // layer (it is its txn.Handler) and hands them to calls.
 type Server struct {
-	cfg     Config
-	lanes   []laneCalls  // by lane index; each owned by its lane
-	active  atomic.Int64 // calls, until nothing of them is under way
-	live    atomic.Int64 // those that have not ended; sip.max_calls bounds these
-	drained atomic.Bool
-	metrics *metrics
+	cfg      Config
+	lanes    []laneCalls  // by lane index; each owned by its lane
+	active   atomic.Int64 // calls, until nothing of them is under way
+	live     atomic.Int64 // those that have not ended; sip.max_calls bounds these
+	drained  atomic.Bool
+	settings atomic.Pointer[Settings]
+	metrics  *metrics
 
 	bindings   *bindings   // phones that registered through us
 	penalties  penalties   // endpoints that did not answer
@@ -50,6 +51,7 @@ type dialogKey struct{ callID, localTag, remoteTag string }
 func NewServer(cfg Config) *Server {
 	cfg.defaults()
 	s := &Server{cfg: cfg, lanes: make([]laneCalls, len(cfg.Txn.Lanes())), bindings: newBindings(cfg.Secret), references: newReferences(cfg.Identity), links: newLinks(), health: newHealth(cfg.Registerer)}
+	s.settings.Store(cfg.settings())
 	for i := range s.lanes {
 		s.lanes[i] = laneCalls{byToken: map[string]*Call{}, byDialog: map[dialogKey]*Call{}}
 	}
@@ -73,6 +75,11 @@ func (s *Server) OnRequest(tx *txn.ServerTx) {
 	}
 	if maxForwards(req) == 0 {
 		s.onHopLimit(tx)
+		return
+	}
+	if l := tx.Flow.Listener; l != nil && l.Retiring() && req.ToTag() == "" {
+		s.cfg.OnReject("retiring")
+		s.overload(tx)
 		return
 	}
 	if !s.trusted(tx.Flow.Remote.Addr()) {
@@ -169,11 +176,12 @@ func (s *Server) find(lane *txn.Lane, req *sip.Message) (*Call, side) {
 
 // trusted tells whether addr may start a dialog.
 func (s *Server) trusted(addr netip.Addr) bool {
-	if len(s.cfg.Trusted) == 0 {
+	trusted := s.settings.Load().Trusted
+	if len(trusted) == 0 {
 		return true
 	}
 	addr = addr.Unmap()
-	for _, p := range s.cfg.Trusted {
+	for _, p := range trusted {
 		if p.Contains(addr) {
 			return true
 		}
@@ -277,7 +285,8 @@ func (s *Server) admit() bool {
 	if s.drained.Load() {
 		return false
 	}
-	if n := s.live.Add(1); s.cfg.MaxCalls > 0 && int(n) > s.cfg.MaxCalls {
+	limit := s.settings.Load().MaxCalls
+	if n := s.live.Add(1); limit > 0 && int(n) > limit {
 		s.live.Add(-1)
 		return false
 	}

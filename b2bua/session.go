@@ -66,7 +66,7 @@ func expiry(m *sip.Message, field string) (seconds int, refresher string) {
 // asks for none.
 func (s *session) ask(c *Call, out *sip.Message) {
 	s.sides[sideA].learn(c.invite)
-	if s.seconds = c.srv.cfg.SessionExpires; s.seconds == 0 || out.Has("Session-Expires") {
+	if s.seconds = c.set.SessionExpires; s.seconds == 0 || out.Has("Session-Expires") {
 		return
 	}
 	demand(out, s.seconds)
@@ -86,7 +86,7 @@ func demand(out *sip.Message, seconds int) {
 func (x *exchange) demanded(tx *txn.ClientTx, resp *sip.Message, cseq uint32) *sip.Message {
 	c := x.call
 	own := x == c.initial && x.timed < 2 && !c.invite.Has("Session-Expires")
-	seconds := max(c.srv.cfg.SessionExpires, minSession)
+	seconds := max(c.set.SessionExpires, minSession)
 	switch {
 	case own && resp.Status == 421 && resp.HasToken("Require", "timer") && !c.session.sides[sideA].timer:
 		if seconds == minSession {
@@ -130,8 +130,8 @@ func (s *session) agree(x *exchange, resp, out *sip.Message) {
 		dropToken(out, "Require", "timer")
 	case seconds > 0:
 		s.ours = false
-	case s.ours && s.seconds > 0 || c.srv.cfg.SessionExpires > 0:
-		s.ours, seconds = true, max(s.seconds, c.srv.cfg.SessionExpires)
+	case s.ours && s.seconds > 0 || c.set.SessionExpires > 0:
+		s.ours, seconds = true, max(s.seconds, c.set.SessionExpires)
 		if s.sides[asker].timer && x.server.Request.Has("Session-Expires") {
 			out.Set("Session-Expires", strconv.Itoa(seconds)+";refresher=uas")
 		}
@@ -174,7 +174,7 @@ func (s *session) onDue(c *Call) {
 	s.ours = true
 	asked := false
 	for _, sd := range []side{sideA, sideB} {
-		if s.sides[sd].timer || c.srv.cfg.SessionExpires > 0 {
+		if s.sides[sd].timer || c.set.SessionExpires > 0 {
 			asked = true
 			c.refresh(sd)
 		}

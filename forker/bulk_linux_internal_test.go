@@ -18,7 +18,7 @@ func TestReleasedPortsComeBackInBulk(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer e.Close()
-	d, ok := e.ports.driver.(*epollDriver)
+	d, ok := e.ports.Load().first.driver.(*epollDriver)
 	if !ok {
 		t.Skip("only the epoll driver has workers that can be busy")
 	}
@@ -36,7 +36,7 @@ func TestReleasedPortsComeBackInBulk(t *testing.T) {
 	r.Close()
 	swept := make(chan struct{})
 	go func() { // every pair is ripe: the sweep must not wait for the worker
-		e.ports.sweep(e.now() + int64(maxDrain))
+		e.ports.Load().first.sweep(e.now() + int64(maxDrain))
 		close(swept)
 	}()
 	select {

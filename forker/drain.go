@@ -74,7 +74,13 @@ func (p *portPool) ripe(now int64) (ripe []*drainingPair) {
 func (p *portPool) free(d *drainingPair, now int64) {
 	i := p.index(d.pair)
 	p.mu.Lock()
-	defer p.mu.Unlock()
+	heirs, shunned := p.heirs, netip.AddrPort{}
+	defer func() {
+		p.mu.Unlock()
+		for _, h := range heirs {
+			h.inherit(d.pair.port, shunned)
+		}
+	}()
 	p.states[i] = portFree
 	for k, other := range p.draining {
 		if other == d {
@@ -84,7 +90,7 @@ func (p *portPool) free(d *drainingPair, now int64) {
 		}
 	}
 	if last, from := d.quiet.get(); now-last < p.drain {
-		p.shunned[i] = from
+		p.shunned[i], shunned = from, from
 	}
 }
 

@@ -13,8 +13,9 @@ type Engine struct {
 	// set once
 	cfg      Config
 	driver   driver
-	ports    *portPool
-	others   map[string]*portPool // of Config.Interfaces
+	ports    atomic.Pointer[portSets]
+	timeout  atomic.Int64 // Config.Timeout, in nanoseconds
+	anywhere atomic.Bool  // Config.LatchAnywhere
 	totals   totals
 	store    store
 	base     time.Time // zero of the engine's monotonic clock
@@ -53,10 +54,7 @@ func New(cfg Config) (*Engine, error) {
 		return nil, fmt.Errorf("starting media workers: %w", err)
 	}
 	e.driver = d
-	e.ports, e.others = newPortPool(d, cfg.first(), &e.cfg, e.now), map[string]*portPool{}
-	for name, i := range cfg.Interfaces {
-		e.others[name] = newPortPool(d, i, &e.cfg, e.now)
-	}
+	e.put(&cfg)
 	if cfg.Registerer != nil {
 		if err := cfg.Registerer.Register(collector{e}); err != nil {
 			return nil, errors.Join(fmt.Errorf("registering media metrics: %w", err), d.stop())

@@ -53,20 +53,3 @@ func (r *Relay) Use(side Side, name string) {
 	defer r.mu.Unlock()
 	r.via[side] = name
 }
-
-// pool gives the ports of an interface.
-func (e *Engine) pool(name string) *portPool {
-	if p := e.others[name]; p != nil {
-		return p
-	}
-	return e.ports
-}
-
-// pools are those of all interfaces.
-func (e *Engine) pools() []*portPool {
-	all := []*portPool{e.ports}
-	for _, p := range e.others {
-		all = append(all, p)
-	}
-	return all
-}

@@ -64,6 +64,9 @@ type portPool struct {
 	cursor   int
 	used     int
 	draining []*drainingPair
+	held     int         // of foreign: pairs of a pool before this one
+	heirs    []*portPool // told of pairs that this one gives up; nil: it is in use
+	gone     bool        // no pair is taken from it any more
 }
 
 func newPortPool(d driver, i Interface, cfg *Config, now func() int64) *portPool {
@@ -104,6 +107,9 @@ func (p *portPool) take(worker int, deaf bool) (*portPair, error) {
 func (p *portPool) reserve() (int, bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if p.gone {
+		return 0, false
+	}
 	now := p.now()
 	for range p.states {
 		i := p.cursor
@@ -166,5 +172,9 @@ func (p *portPool) stats() PortStats {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	d := len(p.draining)
-	return PortStats{Free: 2 * (len(p.states) - p.used - d), Used: 2 * p.used, Draining: 2 * d}
+	stats := PortStats{Used: 2 * p.used, Draining: 2 * d}
+	if p.heirs == nil && !p.gone { // else the free ones are the heirs'
+		stats.Free = 2 * (len(p.states) - p.used - d - p.held)
+	}
+	return stats
 }

@@ -110,11 +110,11 @@ func (r *Relay) SetStreams(n int) error {
 }
 
 func (r *Relay) openStream() (*stream, error) {
-	a, err := r.engine.pool(r.via[SideA]).take(r.worker, false)
+	a, err := r.engine.take(r.via[SideA], r.worker, false)
 	if err != nil {
 		return nil, err
 	}
-	b, err := r.engine.pool(r.via[SideB]).take(r.worker, false)
+	b, err := r.engine.take(r.via[SideB], r.worker, false)
 	if err != nil {
 		a.release()
 		return nil, err

@@ -18,7 +18,7 @@ func newStream(r *Relay, pairs [2]*portPair) (*stream, error) {
 		s.legs[side] = leg{side: Side(side), pair: pairs[side]}
 		s.legs[side].media.shunned = pairs[side].shunned
 		s.legs[side].control.shunned = pairs[side].shunned
-		s.legs[side].media.anywhere = r.engine.cfg.LatchAnywhere
+		s.legs[side].media.anywhere = r.engine.anywhere.Load()
 	}
 	for side := range s.legs {
 		media := &route{relay: r, from: &s.legs[side], to: &s.legs[1-side], flow: &s.flows[side]}

@@ -19,7 +19,6 @@ func (e *Engine) sweep() {
 	defer tick.Stop()
 	var relays []*Relay
 	var load load
-	pools := e.pools()
 	for {
 		select {
 		case <-e.stop:
@@ -28,9 +27,10 @@ func (e *Engine) sweep() {
 		}
 		now := e.now()
 		e.hasty.Store(catchUpShare * int64(e.cfg.Workers))
-		for _, p := range pools {
+		for _, p := range e.pools() {
 			p.sweep(now)
 		}
+		e.forgetPools()
 		e.adapt(&load, now)
 		e.mu.Lock()
 		relays = e.list(relays[:0])
@@ -79,7 +79,7 @@ func (r *Relay) sweep(now int64) {
 // timedOut gives the function to call when no party that should send has done
 // so for the configured time; once.
 func (r *Relay) timedOut(now int64) (f func()) {
-	limit := int64(r.engine.cfg.Timeout)
+	limit := r.engine.timeout.Load()
 	if limit == 0 || r.onTimeout == nil {
 		return nil
 	}

@@ -94,7 +94,7 @@ type tapCounters struct {
 }
 
 func newTap(r *Relay, cfg TapConfig, totals *recorderTotals) (*Tap, error) {
-	pair, err := r.engine.pool(cfg.Interface).take(r.worker, true)
+	pair, err := r.engine.take(cfg.Interface, r.worker, true)
 	if err != nil {
 		return nil, err
 	}

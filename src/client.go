@@ -149,21 +149,31 @@ func (c *Client) recorder(name string) *Recorder {
 	return c.recorders[name]
 }
 
-// Reload replaces the recorders. Sessions that run keep what they began with.
-// On error nothing has changed.
-func (c *Client) Reload(recorders []Recorder) error {
+// Prepare checks recorders; swap puts them in force. Sessions that run keep what
+// they began with.
+func (c *Client) Prepare(recorders []Recorder) (swap func(), err error) {
 	byName, err := c.cfg.index(recorders)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	for _, r := range byName {
-		c.metrics.prepare(r)
+	return func() {
+		for _, r := range byName {
+			c.metrics.prepare(r)
+		}
+		c.mu.Lock()
+		c.recorders = byName
+		c.mu.Unlock()
+		c.startProbes(byName)
+	}, nil
+}
+
+// Reload replaces the recorders. On error nothing has changed.
+func (c *Client) Reload(recorders []Recorder) error {
+	swap, err := c.Prepare(recorders)
+	if err == nil {
+		swap()
 	}
-	c.mu.Lock()
-	c.recorders = byName
-	c.mu.Unlock()
-	c.startProbes(byName)
-	return nil
+	return err
 }
 
 // Recordings returns the live sessions and those that ended lately, in the

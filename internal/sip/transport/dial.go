@@ -104,7 +104,7 @@ func (t *Layer) connect(key dialKey) (*conn, error) {
 
 func (t *Layer) clientTLS(ctx context.Context, nc net.Conn, f Flow) (net.Conn, error) {
 	cfg := &tls.Config{MinVersion: tls.VersionTLS12}
-	if base := cmp.Or(f.TLS, t.cfg.TLS); base != nil {
+	if base := cmp.Or(f.TLS, t.tls.Load()); base != nil {
 		cfg = base.Clone()
 	}
 	cfg.ServerName = cmp.Or(cfg.ServerName, f.Server, f.Remote.Addr().WithZone("").String())

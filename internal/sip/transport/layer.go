@@ -2,10 +2,13 @@ package transport
 
 import (
 	"context"
+	"crypto/tls"
 	"io"
 	"log/slog"
 	"net/netip"
+	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -27,10 +30,12 @@ type Layer struct {
 	cancel context.CancelFunc
 	wg     sync.WaitGroup // every goroutine of the layer
 	answer limiter        // stateless answers
+	tls    atomic.Pointer[tls.Config]
 
 	mu        sync.RWMutex
 	events    Events
-	listeners []*Listener
+	listeners []*Listener // that new dialogs may use
+	retiring  []*Listener // see Replace
 	conns     map[uint64]*conn
 	reusable  map[Flow]*conn // by path: connections that may carry new requests
 	inbound   int            // accepted connections that are open
@@ -44,7 +49,7 @@ type Layer struct {
 func New(cfg Config) *Layer {
 	cfg = withDefaults(cfg)
 	ctx, cancel := context.WithCancel(context.Background())
-	return &Layer{
+	t := &Layer{
 		cfg:      cfg,
 		log:      cfg.Log,
 		ctx:      ctx,
@@ -55,6 +60,8 @@ func New(cfg Config) *Layer {
 		sources:  make(map[netip.Addr]int),
 		dials:    make(map[dialKey][]func(*conn, error)),
 	}
+	t.tls.Store(cfg.TLS)
+	return t
 }
 
 func withDefaults(cfg Config) Config {
@@ -93,7 +100,8 @@ func (t *Layer) Watch(ev Events) {
 	t.events = ev
 }
 
-// Listeners returns the open listeners in the order in which they were opened.
+// Listeners returns the listeners that new dialogs may use, in the order in which
+// they were opened or put.
 func (t *Layer) Listeners() []*Listener {
 	t.mu.RLock()
 	defer t.mu.RUnlock()
@@ -155,7 +163,7 @@ func (t *Layer) lookup(f Flow) *conn {
 
 func (t *Layer) sendUDP(f Flow, b []byte) error {
 	l := f.Listener
-	if l == nil || l.udp == nil {
+	if l == nil || l.udp == nil || l.gone.Load() {
 		if l = t.Pick("udp", f.Remote.Addr()); l == nil {
 			return ErrNoSocket
 		}
@@ -172,8 +180,8 @@ func (t *Layer) sendUDP(f Flow, b []byte) error {
 func (t *Layer) Close() error {
 	t.mu.Lock()
 	t.closed = true
-	listeners := t.listeners
-	t.listeners = nil
+	listeners := slices.Concat(t.listeners, t.retiring)
+	t.listeners, t.retiring = nil, nil
 	conns := make([]*conn, 0, len(t.conns))
 	for _, c := range t.conns {
 		conns = append(conns, c)

@@ -22,26 +22,39 @@ func (t *Layer) Listen(url, advertise string) (*Listener, error) {
 	if t.cfg.Pretend != nil {
 		return t.pretendListen(url, advertise)
 	}
+	l, err := t.Bind(url, advertise)
+	if err != nil {
+		return nil, err
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.closed {
+		l.Abandon()
+		return nil, fmt.Errorf("listening on %s: %w", url, ErrClosed)
+	}
+	t.listeners = append(t.listeners, l)
+	t.run(l)
+	return l, nil
+}
+
+// Bind opens a socket as Listen does, for Replace: until then nothing is read.
+func (t *Layer) Bind(url, advertise string) (*Listener, error) {
 	l, err := t.open(url, advertise)
 	if err != nil {
 		return nil, fmt.Errorf("listening on %s: %w", url, plain(err))
 	}
-	t.mu.Lock()
-	if t.closed {
-		t.mu.Unlock()
-		l.closer.Close()
-		return nil, fmt.Errorf("listening on %s: %w", url, ErrClosed)
-	}
-	t.listeners = append(t.listeners, l)
-	t.wg.Add(1)
-	t.mu.Unlock()
+	l.current.Store(l)
+	return l, nil
+}
 
+// run begins to read; the caller holds mu.
+func (t *Layer) run(l *Listener) {
+	t.wg.Add(1)
 	if l.udp != nil {
 		go l.udp.readLoop()
 	} else {
 		go t.acceptLoop(l, l.closer.(net.Listener))
 	}
-	return l, nil
 }
 
 func (t *Layer) open(url, advertise string) (*Listener, error) {
@@ -49,7 +62,7 @@ func (t *Layer) open(url, advertise string) (*Listener, error) {
 	if err != nil {
 		return nil, err
 	}
-	l := &Listener{URL: url, Proto: proto}
+	l := &Listener{URL: url, Proto: proto, socket: &socket{}}
 	if proto == "udp" {
 		err = t.openUDP(l, bind)
 	} else {
@@ -72,7 +85,7 @@ func (l *Listener) known(advertise string) {
 }
 
 func (t *Layer) openStream(l *Listener, bind netip.AddrPort) error {
-	if l.Proto == "tls" && !canServeTLS(t.cfg.TLS) {
+	if l.Proto == "tls" && !canServeTLS(t.tls.Load()) {
 		return errors.New("tls needs a certificate and a key")
 	}
 	lc := net.ListenConfig{KeepAliveConfig: keepAlive}

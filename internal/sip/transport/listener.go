@@ -3,12 +3,13 @@ package transport
 import (
 	"io"
 	"net/netip"
+	"sync/atomic"
 
 	"sidetrack/internal/sip"
 )
 
 // Listener is one socket that takes messages, and the identity under which we
-// are reached through it. Read-only after Listen.
+// are reached through it. Its fields are read-only; only Retiring changes.
 type Listener struct {
 	URL       string         // as configured
 	Proto     string         // "udp", "tcp" or "tls"
@@ -16,9 +17,21 @@ type Listener struct {
 	Advertise string         // host put into Via and Contact, IPv6 without brackets
 	Port      int            // port put into Via and Contact
 
-	udp    *udpSocket // nil on streams
-	closer io.Closer
+	*socket
+	retiring atomic.Bool
 }
+
+// socket is what listeners share that differ in nothing but what they advertise.
+type socket struct {
+	udp     *udpSocket // nil on streams
+	closer  io.Closer
+	current atomic.Pointer[Listener] // what messages come in by
+	gone    atomic.Bool              // closed for good
+}
+
+// Retiring tells that the configuration has this socket no more: it serves what
+// runs, and is closed when that has ended.
+func (l *Listener) Retiring() bool { return l.retiring.Load() }
 
 // SentBy returns host:port for a Via header field.
 func (l *Listener) SentBy() string { return sip.FormatHostPort(l.Advertise, l.Port) }

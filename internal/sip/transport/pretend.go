@@ -19,8 +19,9 @@ func (t *Layer) pretendListen(url, advertise string) (*Listener, error) {
 	if err != nil {
 		return nil, fmt.Errorf("listening on %s: %w", url, err)
 	}
-	l := &Listener{URL: url, Proto: proto, Bound: bind, closer: noSocket{}}
+	l := &Listener{URL: url, Proto: proto, Bound: bind, socket: &socket{closer: noSocket{}}}
 	l.known(advertise)
+	l.current.Store(l)
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.listeners = append(t.listeners, l)

@@ -29,14 +29,14 @@ func (t *Layer) acceptLoop(l *Listener, nl net.Listener) {
 			continue
 		}
 		pause = 0
-		t.accepted(l, nc)
+		t.accepted(l.current.Load(), nc)
 	}
 }
 
 func (t *Layer) accepted(l *Listener, nc net.Conn) {
 	remote := unmap(nc.RemoteAddr().(*net.TCPAddr).AddrPort())
 	if l.Proto == "tls" {
-		nc = tls.Server(nc, t.cfg.TLS)
+		nc = tls.Server(nc, t.tls.Load())
 	}
 	c := &conn{flow: Flow{Proto: l.Proto, Listener: l, Remote: remote}, nc: nc, inbound: true}
 	if err := t.add(c); err != nil {

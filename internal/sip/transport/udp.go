@@ -52,7 +52,7 @@ func (u *udpSocket) handle(b []byte, from netip.AddrPort, more bool) {
 		return
 	}
 	if b = withoutKeepAlive(b); len(b) > 0 {
-		u.layer.deliver(Flow{Proto: "udp", Listener: u.listener, Remote: unmap(from)}, b, more)
+		u.layer.deliver(Flow{Proto: "udp", Listener: u.listener.current.Load(), Remote: unmap(from)}, b, more)
 	}
 }
 

@@ -60,7 +60,7 @@ func (u *udpSocket) drainErrors() int {
 		}
 		n++
 		if peer.IsValid() && cause != nil {
-			f := Flow{Proto: "udp", Listener: u.listener, Remote: unmap(peer)}
+			f := Flow{Proto: "udp", Listener: u.listener.current.Load(), Remote: unmap(peer)}
 			u.layer.failed(f, cause)
 		}
 	}

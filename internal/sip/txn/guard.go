@@ -4,6 +4,7 @@ import (
 	"net/netip"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"sidetrack/internal/sip"
@@ -17,6 +18,9 @@ type Rates struct {
 	PerSource int // from one address (IPv6: one /64); 0: no limit
 	Total     int // from all together; 0: no limit
 }
+
+// SetRates replaces Config.Rates from the next message on.
+func (l *Layer) SetRates(r Rates) { l.guard.rates.Store(&r) }
 
 // sentence is what happens to a received message.
 type sentence int
@@ -41,7 +45,7 @@ var scanners = []string{"friendly-scanner", "friendly-request", "sipvicious", "s
 // transport's readers; what it remembers of sources is two generations of
 // bounded size, so that forged addresses cost no more memory than true ones.
 type guard struct {
-	rates Rates
+	rates atomic.Pointer[Rates]
 
 	mu          sync.Mutex
 	now, before map[netip.Addr]*source
@@ -81,12 +85,13 @@ func (g *guard) judge(m *sip.Message, from transport.Flow, now time.Time) (s sen
 	if begins && isScanner(m) {
 		return drop, rejectScanner
 	}
-	if g.rates == (Rates{}) {
+	rates := g.rates.Load()
+	if rates == nil || *rates == (Rates{}) {
 		return admit, ""
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if rate := float64(g.rates.PerSource); rate > 0 {
+	if rate := float64(rates.PerSource); rate > 0 {
 		who := g.source(from.Remote.Addr(), now)
 		b := &who.begins
 		if !begins {
@@ -99,7 +104,7 @@ func (g *guard) judge(m *sip.Message, from transport.Flow, now time.Time) (s sen
 			return refuse, rejectSourceRate
 		}
 	}
-	if rate := float64(g.rates.Total); rate > 0 && begins && g.total.take(rate, now) < 0 {
+	if rate := float64(rates.Total); rate > 0 && begins && g.total.take(rate, now) < 0 {
 		return refuse, rejectTotalRate
 	}
 	return admit, ""

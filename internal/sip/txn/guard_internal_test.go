@@ -28,7 +28,7 @@ func asking(method, toTag, agent string) *sip.Message {
 
 // A source has its rate, then 503, then silence; it is forgiven; others are not touched.
 func TestGuardPerSource(t *testing.T) {
-	g := &guard{rates: Rates{PerSource: 10}}
+	g := guarding(Rates{PerSource: 10})
 	now := time.Unix(1000, 0)
 	count := map[sentence]int{}
 	for range 100 {
@@ -56,7 +56,7 @@ func TestGuardPerSource(t *testing.T) {
 
 // The total spares what belongs to running calls, and one source cannot use it up.
 func TestGuardTotal(t *testing.T) {
-	g := &guard{rates: Rates{PerSource: 5, Total: 20}}
+	g := guarding(Rates{PerSource: 5, Total: 20})
 	now := time.Unix(1000, 0)
 	for range 1000 {
 		g.judge(asking("INVITE", "", ""), flowFrom("192.0.2.1"), now)
@@ -83,7 +83,7 @@ func TestGuardTotal(t *testing.T) {
 
 // A million forged sources leave no more behind than two generations, and one /64 is one source.
 func TestGuardIsBounded(t *testing.T) {
-	g := &guard{rates: Rates{PerSource: 1}}
+	g := guarding(Rates{PerSource: 1})
 	now := time.Unix(1000, 0)
 	for i := range 1_000_000 {
 		var a [4]byte
@@ -109,10 +109,16 @@ func TestGuardDropsScanners(t *testing.T) {
 
 func BenchmarkGuard(b *testing.B) {
 	b.ReportAllocs()
-	g := &guard{rates: Rates{PerSource: 1000, Total: 1 << 20}}
+	g := guarding(Rates{PerSource: 1000, Total: 1 << 20})
 	m, f, now := asking("INVITE", "", "Phone (1.0)"), flowFrom("192.0.2.1"), time.Unix(1000, 0)
 	for b.Loop() {
 		now = now.Add(time.Millisecond)
 		g.judge(m, f, now)
 	}
+}
+
+func guarding(r Rates) *guard {
+	g := &guard{}
+	g.rates.Store(&r)
+	return g
 }

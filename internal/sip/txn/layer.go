@@ -36,7 +36,8 @@ type Layer struct {
 // registers itself as the transport's watcher.
 func New(cfg Config) *Layer {
 	cfg = cfg.withDefaults()
-	l := &Layer{cfg: cfg, log: cfg.Log, metrics: newMetrics(cfg.Registerer), guard: guard{rates: cfg.Rates}, seed: maphash.MakeSeed()}
+	l := &Layer{cfg: cfg, log: cfg.Log, metrics: newMetrics(cfg.Registerer), seed: maphash.MakeSeed()}
+	l.SetRates(cfg.Rates)
 	l.ctx, l.cancel = context.WithCancel(context.Background())
 	for i := range cfg.Lanes {
 		l.lanes = append(l.lanes, newLane(l, i))

@@ -1,0 +1,86 @@
+package transport
+
+import (
+	"crypto/tls"
+	"slices"
+)
+
+// SetTLS has new connections made and taken by cfg; those that are open go on as
+// they are.
+func (t *Layer) SetTLS(cfg *tls.Config) { t.tls.Store(cfg) }
+
+// Advertised is l with another host to advertise, for Replace: the same socket.
+// Dialogs go on with what they have begun with.
+func (l *Listener) Advertised(host string) *Listener {
+	return &Listener{URL: l.URL, Proto: l.Proto, Bound: l.Bound, Advertise: host, Port: l.Port, socket: l.socket}
+}
+
+// Abandon closes a bound socket that was never put to use.
+func (l *Listener) Abandon() {
+	l.gone.Store(true)
+	_ = l.closer.Close() // nothing was read or sent
+}
+
+// Replace puts these listeners, bound by Bind or in use already, in the place of
+// those that new dialogs use. A socket that is not among them retires: it goes on
+// reading and sending until Drop.
+func (t *Layer) Replace(listeners []*Listener) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.closed {
+		for _, l := range listeners {
+			l.Abandon()
+		}
+		return
+	}
+	known := slices.Concat(t.listeners, t.retiring)
+	var retiring []*Listener
+	for _, old := range known {
+		if !slices.ContainsFunc(listeners, old.Shares) {
+			old.retiring.Store(true)
+			retiring = append(retiring, old)
+		}
+	}
+	for _, l := range listeners {
+		l.retiring.Store(false)
+		l.current.Store(l)
+		if !slices.ContainsFunc(known, l.Shares) {
+			t.run(l)
+		}
+	}
+	t.listeners, t.retiring = slices.Clone(listeners), retiring
+}
+
+// Shares tells whether both are the same socket; none is that of nil.
+func (l *Listener) Shares(other *Listener) bool { return other != nil && l.socket == other.socket }
+
+// Retiring returns the sockets that Replace has taken out of use.
+func (t *Layer) Retiring() []*Listener {
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	return slices.Clone(t.retiring)
+}
+
+// Drop closes a retiring socket and the connections that it has. What is still
+// sent by it leaves by another of its kind, where there is one.
+func (t *Layer) Drop(l *Listener) {
+	t.mu.Lock()
+	i := slices.Index(t.retiring, l)
+	if i < 0 { // back in use, or closed
+		t.mu.Unlock()
+		return
+	}
+	t.retiring = slices.Delete(t.retiring, i, i+1)
+	var conns []*conn
+	for _, c := range t.conns {
+		if l.Shares(c.flow.Listener) {
+			conns = append(conns, c)
+		}
+	}
+	l.gone.Store(true)
+	t.mu.Unlock()
+	_ = l.closer.Close() // its loop sees the end
+	for _, c := range conns {
+		c.close(ErrClosed)
+	}
+}
