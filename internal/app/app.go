@@ -18,6 +18,7 @@ import (
 	"sidetrack/internal/config"
 	"sidetrack/internal/decide"
 	"sidetrack/internal/hep"
+	"sidetrack/internal/redact"
 	"sidetrack/internal/sip/resolve"
 	"sidetrack/internal/sip/transport"
 	"sidetrack/internal/sip/txn"
@@ -77,6 +78,9 @@ type App struct {
 // New builds a proxy that serves cfg. Nothing is bound yet.
 func New(cfg *config.Config, opt Options) (*App, error) {
 	a := &App{cfg: cfg, opt: opt, log: opt.Log, registry: prometheus.NewRegistry(), events: api.NewBroker(), tracer: trace.New(cfg.SIP.Trace)}
+	if cfg.Log.Redact {
+		a.log = slog.New(redact.NewHandler(opt.Log.Handler()))
+	}
 	a.registry.MustRegister(collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), buildInfo(opt))
 	a.reloads = newReloads(a.registry)

@@ -55,6 +55,7 @@ type setup struct {
 	recorder     string // more keys of the recorder, each line indented by four
 	journal      string // file of the journal; none when empty
 	more         string // more sections
+	redact       string // none when empty
 	to           string // replaces the route's target; %s is the callee's address
 	mediaTimeout string // 60s when empty
 	portable     bool   // media by the driver that every platform has
@@ -100,7 +101,7 @@ recorders:
   rate: 0
 {{if .s.journal}}journal: {file: "{{.s.journal}}"}
 {{end}}{{.s.more}}
-log: {level: debug, format: text}
+log: {level: debug, format: text, redact: {{.s.redact}}}
 `
 
 // newStage opens the peers and starts the system between them. finish runs at the end of the test.
@@ -162,7 +163,7 @@ func srsAddr(i int) string { return home(4 + i) }
 
 func (st *stage) yaml(s setup) string {
 	for field, value := range map[*string]string{
-		&s.identity: "preserve", &s.drain: "5s", &s.timeout: "1s", &s.ports: "22000-23999", &s.mediaTimeout: "60s",
+		&s.identity: "preserve", &s.drain: "5s", &s.timeout: "1s", &s.ports: "22000-23999", &s.mediaTimeout: "60s", &s.redact: "none",
 	} {
 		if *field == "" {
 			*field = value
@@ -190,7 +191,7 @@ func (st *stage) yaml(s setup) string {
 		"listen": freePort(st.t, systemIP), "http": freePort(st.t, apiIP), "ip": systemIP, "to": to, "srs": s.srsURIs,
 		"s": map[string]any{
 			"identity": s.identity, "drain": s.drain, "timeout": s.timeout, "skip": s.skip, "rule": s.rule,
-			"noPolicy": s.noPolicy, "sip": s.sip, "ports": s.ports, "route": s.route, "recorder": s.recorder, "journal": s.journal, "more": s.more, "mediaTimeout": s.mediaTimeout,
+			"noPolicy": s.noPolicy, "sip": s.sip, "ports": s.ports, "route": s.route, "recorder": s.recorder, "journal": s.journal, "more": s.more, "redact": s.redact, "mediaTimeout": s.mediaTimeout,
 		},
 	}
 	var b bytes.Buffer
