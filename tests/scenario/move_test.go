@@ -63,9 +63,7 @@ func TestMoveLosesNothing(t *testing.T) {
 	inOrder(t, next.Streams["1"])
 	c.hangUp()
 	next.End()
-	if r := st.sys.recordings()[0]; r.str("result") != "complete" {
-		t.Errorf("%v", r)
-	}
+	st.result("complete")
 	c.whole(c.a, c.b)
 	c.whole(c.b, c.a)
 }
@@ -96,9 +94,7 @@ func TestKilledSRS(t *testing.T) {
 	c.all(c.a, "1", rs, next)
 	c.all(c.b, "2", rs, next)
 	inOrder(t, next.Streams["1"])
-	if r := st.sys.recordings()[0]; r.str("result") != "complete" {
-		t.Errorf("%v", r)
-	}
+	st.result("complete")
 }
 
 // An operator empties an SRS: the recording goes on at the next one, without loss.
@@ -119,9 +115,7 @@ func TestOperatorMovesARecording(t *testing.T) {
 	c.all(c.b, "2", rs, next)
 	c.hangUp()
 	next.End()
-	if r := st.sys.recordings()[0]; r.str("result") != "complete" {
-		t.Errorf("%v", r)
-	}
+	st.result("complete")
 }
 
 // With midcall: stop the loss of the SRS is the end of the recording.
@@ -131,9 +125,7 @@ func TestMidCallStop(t *testing.T) {
 	rs := st.srss[0].Accept()
 	c.recorded(rs, 20)
 	rs.Dialog.Bye()
-	if !peer.Eventually(func() bool { return st.sys.recordings()[0].str("result") == "partial" }) {
-		t.Errorf("%v", st.sys.recordings()[0])
-	}
+	st.result("partial")
 	if in := st.srss[1].Maybe("INVITE", 0); in != nil {
 		t.Error("the second SRS was asked")
 	}

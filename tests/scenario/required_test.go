@@ -92,9 +92,7 @@ func TestHangUpUnrecorded(t *testing.T) {
 		in.ExpectOther("ACK")
 	}
 	c.hungUp("not recorded")
-	if r := st.sys.recordings()[0]; r.str("result") != "failed" {
-		t.Errorf("%v", r)
-	}
+	st.result("failed")
 }
 
 // The same in mid-call: the SRS is lost, and no other takes the session in time.
@@ -110,9 +108,7 @@ func TestHangUpWhenTheRecordingIsLost(t *testing.T) {
 	st.srs().AutoReply("INVITE", 503)
 	st.srs().Auto("ACK", func(*peer.Incoming) bool { return true })
 	c.hungUp("ended by the SRS")
-	if !peer.Eventually(func() bool { return st.sys.recordings()[0].str("result") == "partial" }) {
-		t.Errorf("%v", st.sys.recordings()[0])
-	}
+	st.result("partial")
 }
 
 // hungUp checks that both parties get BYE with a Reason that says so.

@@ -108,7 +108,5 @@ func srtpLife(t *testing.T, left, right ends) {
 	}
 	c.hangUp()
 	rs.End()
-	if !peer.Eventually(func() bool { return st.sys.recordings()[0].str("result") == "complete" }) {
-		t.Errorf("%v", st.sys.recordings()[0])
-	}
+	st.result("complete")
 }

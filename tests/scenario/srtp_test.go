@@ -169,8 +169,7 @@ func TestSRTPIsRefusedByDefault(t *testing.T) {
 	c, _, _ := secureCall(st, "AES_CM_128_HMAC_SHA1_80")
 	c.heard(10)
 	c.quiet()
-	r := st.sys.recordings()[0]
-	if r.str("result") != "refused" || !strings.Contains(r.str("reason"), "plain_copy") {
+	if r := st.result("refused"); !strings.Contains(r.str("reason"), "plain_copy") {
 		t.Errorf("recording %v", r)
 	}
 	c.hangUp()
