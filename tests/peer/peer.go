@@ -238,13 +238,16 @@ func (p *Peer) take(wait time.Duration, fits func(*Message) bool) *Message {
 	}
 }
 
-// Unexpected is the start lines of what arrived and nobody expected.
+// Unexpected is the start lines of what arrived and nobody expected. A 100 is never one of them: it says that the other
+// took its time.
 func (p *Peer) Unexpected() []string {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	var lines []string
 	for _, m := range p.inbox {
-		lines = append(lines, m.Start)
+		if m.Request() || m.Status() != 100 {
+			lines = append(lines, m.Start)
+		}
 	}
 	return append(lines, p.broken...)
 }
