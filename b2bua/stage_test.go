@@ -106,18 +106,23 @@ func newStage(t *testing.T, with setup) *stage {
 func (s *stage) listen(url string, udpOnly bool) {
 	s.t.Helper()
 	for range 50 {
-		l, err := s.transport.Listen(url, "127.0.0.1")
+		l, err := s.transport.Bind(url, "127.0.0.1")
 		if err != nil {
 			s.t.Fatal(err)
 		}
 		s.proxy = l.Bound
-		if udpOnly {
-			return
+		both := []*transport.Listener{l}
+		if !udpOnly {
+			tcp, err := s.transport.Bind("tcp://"+l.Bound.String(), "127.0.0.1")
+			if err != nil {
+				l.Abandon()
+				continue
+			}
+			both = append(both, tcp)
 		}
-		if _, err = s.transport.Listen("tcp://"+l.Bound.String(), "127.0.0.1"); err == nil {
-			s.ladder.Name(s.proxy, "proxy")
-			return
-		}
+		s.transport.Replace(both)
+		s.ladder.Name(s.proxy, "proxy")
+		return
 	}
 	s.t.Fatal("no port is free for both UDP and TCP")
 }
