@@ -1,13 +1,14 @@
 # One entry point for people and CI. `make help` lists the targets.
 #
 # Knobs: GO, OUT (demo), CALLS and CPS (load-sipp), MINUTES (soak), RTPLOAD (load), MEDIA (bench-media), ENGINES (bench-engines),
-# FUZZTIME (fuzz-short).
+# FUZZTIME (fuzz-short), EXECS and PARALLEL (fuzz).
 
 GO       ?= go
 BIN      ?= ./sidetrack
 OUT      ?= demo-out
 IMAGE    ?= sidetrack
 FUZZTIME ?= 10s
+EXECS    ?= 270000
 CALLS    ?= 2000
 MINUTES  ?= 10
 CPS      ?= 50
@@ -22,7 +23,7 @@ LDFLAGS  := -s -w -X main.release=$(VERSION) -X main.commit=$(COMMIT)
 GOFILES   = $(shell git ls-files --cached --others --exclude-standard '*.go')
 
 .DEFAULT_GOAL := help
-.PHONY: help build test race scenario interop conformance lint fuzz-short bench bench-media bench-engines demo image load bench-cps overload load-sipp restart soak clean
+.PHONY: help build test race scenario interop conformance lint fuzz-short fuzz bench bench-media bench-engines demo image load bench-cps overload load-sipp restart soak clean
 
 help: ## show this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -55,7 +56,10 @@ lint: ## gofmt, go vet, staticcheck
 	$(GO) tool staticcheck -tags interop ./tests/...
 
 fuzz-short: ## each fuzz target for FUZZTIME (10s)
-	@GO='$(GO)' FUZZTIME='$(FUZZTIME)' tests/tools/fuzz-short
+	@GO='$(GO)' FUZZTIME='$(FUZZTIME)' tests/tools/fuzz
+
+fuzz: ## each fuzz target EXECS (270000) times, ten million in all, PARALLEL processes at low priority: a night
+	@GO='$(GO)' FUZZTIME='$(EXECS)x' PARALLEL='$(PARALLEL)' nice -n 19 tests/tools/fuzz
 
 bench: ## every benchmark once, with allocations
 	$(GO) test -run '^$$' -bench . -benchmem ./...
