@@ -18,6 +18,7 @@ import (
 	"sidetrack/internal/config"
 	"sidetrack/internal/decide"
 	"sidetrack/internal/hep"
+	"sidetrack/internal/otlp"
 	"sidetrack/internal/redact"
 	"sidetrack/internal/sip/resolve"
 	"sidetrack/internal/sip/transport"
@@ -68,8 +69,9 @@ type App struct {
 	reloads   *reloads
 	watch     *watch
 	decider   *decide.Client
-	tracer    *trace.Tracer // keeps nothing unless the configuration wants it
-	mirror    *hep.Mirror   // nil: nothing is mirrored
+	tracer    *trace.Tracer  // keeps nothing unless the configuration wants it
+	mirror    *hep.Mirror    // nil: nothing is mirrored
+	spans     *otlp.Exporter // nil: calls are not traced
 	past      past
 	inForce   atomic.Pointer[inForce]
 	serving   atomic.Bool
@@ -181,6 +183,9 @@ func (a *App) bind() error {
 		return err
 	}
 	if err := a.openMirror(); err != nil {
+		return err
+	}
+	if err := a.openSpans(); err != nil {
 		return err
 	}
 	for _, l := range a.cfg.SIP.Listeners {

@@ -47,6 +47,7 @@ func (a *App) onVerdict(v src.Verdict) {
 	}
 	if row.Result != store.Running {
 		a.mirrorVerdict(v, row)
+		a.recordingSpans(v)
 		a.events.Publish(eventVerdict, verdictEvent{
 			eventVerdict, time.Now().UTC(), row.CallID, row.Call.SIPCallID, row.SIPCallID, row.ID, row.SRS, row.Name, row.Recorder, row.Reason, row,
 		})

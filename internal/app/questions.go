@@ -164,6 +164,7 @@ func (a *App) onCallEvent(e b2bua.Event) {
 	if e.Type == b2bua.EventStop || e.Type == b2bua.EventFailed {
 		a.past.add(e.Call)
 		a.mirrorEnd(e.Call)
+		a.callSpan(e)
 	}
 	a.events.Publish(e.Type, callEvent{e.Type, e.Time.UTC(), e.Call.ID, e.Call.SIPCallID, e.Call.From, e.Call.To, e.Reason, e.Status})
 }

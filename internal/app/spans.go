@@ -1,0 +1,131 @@
+package app
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"strconv"
+	"time"
+
+	"sidetrack/b2bua"
+	"sidetrack/internal/config"
+	"sidetrack/internal/otlp"
+	"sidetrack/internal/redact"
+	"sidetrack/src"
+)
+
+// spansTime is how long the last spans may take to leave.
+const spansTime = time.Second
+
+// openSpans begins to trace calls where the configuration wants it.
+func (a *App) openSpans() error {
+	t := a.cfg.Tracing
+	if t.URL == "" {
+		return nil
+	}
+	cfg := otlp.Config{
+		URL: t.URL, Headers: t.Headers, Version: a.opt.Version, Log: a.log, Registerer: a.registry,
+		Resource: []otlp.Attr{{Key: "service.name", Value: t.Service}, {Key: "service.version", Value: a.opt.Version}},
+	}
+	if host, err := os.Hostname(); err == nil {
+		cfg.Resource = append(cfg.Resource, otlp.Attr{Key: "host.name", Value: host})
+	}
+	if t.CA != "" {
+		var err error
+		if cfg.TLS, err = loadTLS("tracing", &config.TLS{CA: t.CA}); err != nil {
+			return err
+		}
+	}
+	a.spans = otlp.Open(cfg)
+	return nil
+}
+
+// closeSpans is called when nothing ends any more.
+func (a *App) closeSpans() {
+	if a.spans == nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), spansTime)
+	defer cancel()
+	a.spans.Close(ctx)
+}
+
+// sampled is the trace of a call, and whether it is to have one.
+func (a *App) sampled(callID string) (id [16]byte, ok bool) {
+	if a.spans == nil {
+		return id, false
+	}
+	id = otlp.TraceID(callID)
+	return id, otlp.Sampled(id, a.cfg.Tracing.Sample)
+}
+
+// private is a text that may tell a number, as the log would.
+func (a *App) private(s string) string {
+	if a.cfg.Log.Redact {
+		return redact.Text(s)
+	}
+	return s
+}
+
+// callSpan tells of a call that has ended.
+func (a *App) callSpan(e b2bua.Event) {
+	trace, ok := a.sampled(e.Call.SIPCallID)
+	if !ok {
+		return
+	}
+	s := otlp.Span{
+		Trace: trace, ID: otlp.SpanID("call", e.Call.ID), Name: "call", Start: e.Call.Since, End: e.Time,
+		Attrs: []otlp.Attr{
+			{Key: "sidetrack.call", Value: e.Call.ID}, {Key: "sip.call_id", Value: e.Call.SIPCallID},
+			{Key: "sip.from", Value: a.private(e.Call.From)}, {Key: "sip.to", Value: a.private(e.Call.To)}, {Key: "sidetrack.route", Value: e.Call.Route},
+			{Key: "sidetrack.reason", Value: a.private(e.Reason)}, {Key: "sidetrack.answered", Value: e.Call.Answered != nil},
+		},
+	}
+	if e.Call.Answered != nil {
+		s.Events = append(s.Events, otlp.Event{At: *e.Call.Answered, Name: "answered"})
+	}
+	if e.Type == b2bua.EventFailed && e.Status > 0 {
+		s.Attrs = append(s.Attrs, otlp.Attr{Key: "sip.status", Value: e.Status})
+		s.Failed = fmt.Sprintf("%d %s", e.Status, a.private(e.Reason))
+	}
+	a.spans.Send(s)
+}
+
+// failures are the results of a recording that somebody has to look at.
+var failures = map[src.Result]bool{src.Failed: true, src.Partial: true, src.Missed: true, src.Refused: true}
+
+// recordingSpans tells of a recording that has ended, and of each SRS asked.
+func (a *App) recordingSpans(v src.Verdict) {
+	r := v.View
+	trace, ok := a.sampled(r.Call.SIPCallID)
+	if !ok {
+		return
+	}
+	s := otlp.Span{
+		Trace: trace, ID: otlp.SpanID("recording", r.ID), Parent: otlp.SpanID("call", r.CallID), Name: "recording " + r.Name,
+		Start: r.Started, End: r.Ended,
+		Attrs: []otlp.Attr{
+			{Key: "sidetrack.recording", Value: r.ID}, {Key: "sidetrack.recorder", Value: r.Recorder}, {Key: "sidetrack.rule", Value: r.Rule},
+			{Key: "sidetrack.srs", Value: a.private(r.SRS)}, {Key: "sidetrack.result", Value: string(r.Result)}, {Key: "sidetrack.reason", Value: a.private(r.Reason)},
+			{Key: "sidetrack.moves", Value: v.Moves}, {Key: "sidetrack.recorded_seconds", Value: v.Recorded.Seconds()}, {Key: "sip.call_id", Value: r.SIPCallID},
+		},
+	}
+	if !v.Taken.IsZero() {
+		s.Events = append(s.Events, otlp.Event{At: v.Taken, Name: "taken by an SRS"})
+	}
+	if failures[r.Result] {
+		s.Failed = string(r.Result) + ": " + a.private(r.Reason)
+	}
+	a.spans.Send(s)
+	for i, t := range r.Attempts {
+		child := otlp.Span{
+			Trace: trace, ID: otlp.SpanID("attempt", r.ID+" "+strconv.Itoa(i)), Parent: s.ID, Name: "INVITE " + r.Recorder, Client: true,
+			Start: t.At, End: t.At.Add(time.Duration(t.Took)),
+			Attrs: []otlp.Attr{{Key: "sidetrack.srs", Value: a.private(t.SRS)}, {Key: "sip.status", Value: t.Code}, {Key: "sip.call_id", Value: t.SIPCallID}},
+		}
+		if t.Code >= 300 {
+			child.Failed = fmt.Sprintf("%d %s", t.Code, a.private(t.Reason))
+		}
+		a.spans.Send(child)
+	}
+}
