@@ -130,7 +130,7 @@ func (s *Server) question(r *policy.Route, t *policy.Target, v *TargetView) *pro
 		req.Add("User-Agent", s.cfg.UserAgent)
 	}
 	codes := r.Probe.Codes
-	q.Answered = func(code int) {
+	q.Answered = func(code int, _ error) {
 		alive := code != probe.CodeTimeout && code < 500 || code >= 600
 		if codes != nil {
 			alive = codes.MatchString(strconv.Itoa(code))

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"sidetrack/forker"
+	"sidetrack/internal/sip/probe"
 	"sidetrack/metadata"
 	"sidetrack/policy"
 )
@@ -31,7 +32,7 @@ type Client struct {
 	metrics *metrics
 	trouble *limiter
 	health  *health
-	prober  *prober              // guarded by mu
+	prober  *probe.Prober        // guarded by mu
 	backoff func() time.Duration // wait after 491 (RFC 3261 §14.1)
 	people  metadata.UUID        // the namespace of the identifiers of persons
 
@@ -268,7 +269,7 @@ func (c *Client) Close(ctx context.Context) error {
 	c.mu.Unlock()
 	if first {
 		c.hush()
-		c.probes().stop()
+		c.probes().Stop()
 		for _, s := range live {
 			s.lane.Post(func() { s.stop(reasonShutdown) })
 		}
@@ -281,7 +282,7 @@ func (c *Client) Close(ctx context.Context) error {
 	}
 }
 
-func (c *Client) probes() *prober {
+func (c *Client) probes() *probe.Prober {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.prober

@@ -16,9 +16,10 @@ const (
 	CodeTransport = 503 // the peer could not be reached, or its name does not resolve
 )
 
-// Question is what one peer is asked. Everything but Login is required.
+// Question is what one peer is asked. Everything but Host and Login is required.
 type Question struct {
 	URI      string        // of the peer
+	Host     string        // right of the @ of Call-IDs; may be empty
 	Interval time.Duration // from one question to the next
 	Timeout  time.Duration // for an answer
 	Login    *digest.Credentials
@@ -29,9 +30,9 @@ type Question struct {
 	// Dress sets From without a tag, Contact and what else the request is to
 	// bear; To, Call-ID, CSeq and Max-Forwards are set.
 	Dress func(req *sip.Message, to txn.Target)
-	// Answered hears of each final code, silence and failure included. It is
-	// called on the prober's lane.
-	Answered func(code int)
+	// Answered hears of each final code, silence and failure included, whose
+	// cause is err, where there is one. It is called on the prober's lane.
+	Answered func(code int, err error)
 }
 
 // Prober puts questions until it is stopped. The zero value is not of use.
@@ -79,14 +80,14 @@ func (p *Prober) ask(q *Question) {
 	if p.asking[q] != nil {
 		return
 	}
-	a := &asking{p: p, q: q, callID: p.lane.NewCallID(""), tag: sip.NewTag()}
+	a := &asking{p: p, q: q, callID: p.lane.NewCallID(q.Host), tag: sip.NewTag()}
 	p.asking[q] = a
-	a.timer = p.lane.After(q.Timeout, func() { a.done(CodeTimeout) })
+	a.timer = p.lane.After(q.Timeout, func() { a.done(CodeTimeout, nil) })
 	p.lane.Resolve(q.URI, func(found []txn.Target, err error) {
 		switch {
 		case a.over:
 		case err != nil || len(found) == 0:
-			a.done(CodeTransport)
+			a.done(CodeTransport, err)
 		default:
 			a.to = q.Leave(found[0])
 			a.send()
@@ -129,7 +130,7 @@ func (a *asking) OnResponse(_ *txn.ClientTx, resp *sip.Message, _ transport.Flow
 	case a.cseq == 1 && a.challenged(resp):
 		a.send()
 	default:
-		a.done(resp.Status)
+		a.done(resp.Status, nil)
 	}
 }
 
@@ -144,10 +145,10 @@ func (a *asking) challenged(resp *sip.Message) (ok bool) {
 // OnFail is told that there is none (txn.ClientHandler).
 func (a *asking) OnFail(_ *txn.ClientTx, err error) {
 	if errors.Is(err, txn.ErrTimeout) {
-		a.done(CodeTimeout)
+		a.done(CodeTimeout, err)
 		return
 	}
-	a.done(CodeTransport)
+	a.done(CodeTransport, err)
 }
 
 func (a *asking) end() {
@@ -155,11 +156,11 @@ func (a *asking) end() {
 	a.timer.Stop()
 }
 
-func (a *asking) done(code int) {
+func (a *asking) done(code int, err error) {
 	if a.over {
 		return
 	}
 	a.end()
 	delete(a.p.asking, a.q)
-	a.q.Answered(code)
+	a.q.Answered(code, err)
 }
