@@ -27,6 +27,24 @@ type reception struct {
 	trip     time.Duration // 0: not known yet
 
 	asked [2]uint32 // middle of the NTP times of our newest sender reports
+
+	sender  uint32 // whose RTCP comes
+	met     bool   // sender is known
+	strange uint64 // RTCP datagrams of another sender, or that cannot be opened
+}
+
+// knows tells whether RTCP comes from who has sent it since the recorder was
+// agreed with. A recorder that was restarted, and gives our ports to others,
+// draws another SSRC (RFC 3550 §8): what it sends is no sign that it has us.
+func (r *reception) knows(b []byte) bool {
+	if len(b) < 8 {
+		return true
+	}
+	sender := binary.BigEndian.Uint32(b[4:])
+	if !r.met {
+		r.sender, r.met = sender, true
+	}
+	return sender == r.sender
 }
 
 // reportBlock is a report block of RFC 3550 §6.4.1.
@@ -83,14 +101,15 @@ func (t *Tap) report(b []byte, from netip.AddrPort, now int64) {
 	if host := t.rtcpAddress.Load(); host == nil || *host != from.Addr() || !isRTCP(b) {
 		return
 	}
-	t.rtcpIn.Add(1)
 	t.relay.mu.Lock()
 	defer t.relay.unlock()
 	t.relay.watch.sees(t.pair, from, false, true, true, b)
 	b, ok := t.seal.open(b)
-	if !ok {
+	if !ok || !t.reception.knows(b) {
+		t.reception.strange++
 		return
 	}
+	t.rtcpIn.Add(1)
 	t.relay.watch.hears(t.pair, from, false, true, b)
 	t.relay.confirm(t.cfg.Recorder, now)
 	block, ok := findReport(b, t.source())

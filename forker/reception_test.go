@@ -32,11 +32,20 @@ func TestReceiverReports(t *testing.T) {
 		evil.send(to, report(ssrc, 99))
 		srs.send(to, report(ssrc+1, 98))
 		srs.send(to, report(ssrc, 2))
+		stranger, err := pionrtcp.Marshal([]pionrtcp.Packet{&pionrtcp.ReceiverReport{SSRC: 6, Reports: []pionrtcp.ReceptionReport{{SSRC: ssrc, TotalLost: 97}}}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		srs.send(to, stranger) // of whoever has the recorder's ports now
 		eventually(t, "report taken", func() bool { return tap.Stats().RRs == 1 })
 		s := tap.Stats()
 		if s.FractionLost != 0.25 || s.CumulativeLost != 2 || s.Jitter != 5*time.Millisecond || s.RTT != 0 ||
 			time.Since(s.LastRR).Abs() > patience || s.RTCPIn != 2 {
 			t.Errorf("%+v", s)
 		}
+		eventually(t, "the stranger", func() bool { return tap.Stats().RTCPOther == 1 })
+		tap.SendTo(srs.addr(), srs.addr(), pcmu) // agreed anew: whoever speaks first is the recorder
+		srs.send(to, stranger)
+		eventually(t, "report of the recorder of now", func() bool { return tap.Stats().RRs == 2 && tap.Stats().RTCPOther == 1 })
 	})
 }

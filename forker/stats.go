@@ -88,6 +88,7 @@ type TapStats struct {
 	Unreachable uint64 // ICMP unreachable received for copies sent
 	RTCPSent    uint64
 	RTCPIn      uint64 // RTCP datagrams that came back from the recorder
+	RTCPOther   uint64 // … from its host, but of another sender than since SendTo, or that cannot be opened
 	Paused      bool
 	First, Last time.Time      // departure of the first and newest copy; zero: none
 	Remote      netip.AddrPort // where copies go

@@ -168,6 +168,7 @@ func (t *Tap) SendTo(rtp, rtcp netip.AddrPort, pt map[uint8]uint8) {
 	t.aimTranscoder()
 	t.moveTo(sendable(rtp))
 	t.rtcp = sendable(rtcp)
+	t.reception.met = false // an exchange may have renewed the receiver
 	host := t.rtcp.Addr()
 	t.rtcpAddress.Store(&host)
 	t.catchUp(catchUpPace, t.relay.engine.now())
@@ -231,7 +232,7 @@ func (t *Tap) Stats() TapStats {
 	c, e, r := &t.counts, t.relay.engine, &t.reception
 	return TapStats{
 		Label: t.cfg.Label, SSRC: t.source(), In: c.in, Copied: c.copied - min(c.again, c.copied), Again: c.again, AtRisk: t.replay.forgone, Octets: c.octets, Dropped: c.dropped,
-		Unreachable: c.unreachable, RTCPSent: t.reports.sent, RTCPIn: t.rtcpIn.Load(), Paused: t.paused,
+		Unreachable: c.unreachable, RTCPSent: t.reports.sent, RTCPIn: t.rtcpIn.Load(), RTCPOther: r.strange, Paused: t.paused,
 		Buffered: t.backlog.n + t.batch.n + t.replay.ahead,
 		First:    e.wall(c.first), Last: e.wall(c.last), Remote: t.rtp,
 		RRs: r.reports, LastRR: e.wall(r.at), FractionLost: float64(r.fraction) / 256, CumulativeLost: r.lost,

@@ -25,7 +25,8 @@ type BuilderConfig struct {
 
 // Builder owns the identifiers and times of one recording session: a thing
 // keeps its id and its associate-time over all documents, also when the session
-// moves to another recorder. It is not for concurrent use.
+// moves to another recorder, but for the tie to that: see Moved. It is not for
+// concurrent use.
 type Builder struct {
 	cfg   BuilderConfig
 	state State
@@ -66,11 +67,34 @@ func CallGroupID(name string) UUID {
 // Option changes one document.
 type Option func(*options)
 
-type options struct{ leaving bool }
+type options struct {
+	leaving bool
+	gaps    []Gap
+}
 
 // RecordingEnds marks the last document of a recording that ends before its
 // call: the session leaves the recording session, but does not stop.
 func RecordingEnds() Option { return func(o *options) { o.leaving = true } }
+
+// WithGaps has the document tell when a stream was not recorded: as an extension
+// of the session, in our namespace.
+func WithGaps(all []Gap) Option { return func(o *options) { o.gaps = all } }
+
+// Gap is a time of which a recording misses packets of a stream. RFC 7865 has no
+// element for that: the times of an association are those of the call.
+type Gap struct {
+	Label    string
+	From, To time.Time
+	Packets  uint64 // how many; 0: not known
+	Cause    string
+}
+
+// Moved notes that the session goes on in another recording session, which has
+// the call from that time on: the associate-time of their tie (RFC 7865 §6.4.1).
+// All else keeps its id and its times.
+func (b *Builder) Moved(from time.Time) {
+	b.state.Associated, b.state.Disassociated = later(instant(from), b.state.Start), time.Time{}
+}
 
 // Complete returns the complete snapshot of s, seen at the time at. Each
 // direction in streams is a stream element with its label; streams must hold
@@ -97,6 +121,9 @@ func (b *Builder) Complete(s Snapshot, streams []LabeledStream, at time.Time, op
 	b.addSession(r, s)
 	b.addParticipants(r)
 	b.addStreams(r, streams)
+	if len(o.gaps) > 0 {
+		r.Sessions[0].Extensions = append(r.Sessions[0].Extensions, b.gaps(o.gaps))
+	}
 	return r
 }
 

@@ -82,6 +82,9 @@ func (a *attempt) onResolved(found []txn.Target, err error) {
 	a.targets = found
 	a.callID, a.tag = a.s.lane.NewCallID(a.s.client.host()), sip.NewTag()
 	a.s.load(a)
+	if a.s.taken {
+		a.s.builder.Moved(a.s.holdsFrom())
+	}
 	a.offer, a.doc = a.s.newOffer(), a.s.document()
 	a.keep()
 	a.s.sipCallID = a.callID

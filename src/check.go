@@ -11,20 +11,33 @@ import (
 
 // check is one OPTIONS within the dialog. Any answer is a sign of life but 481,
 // which denies the dialog, 408 and 503, which speak for somebody behind.
+//
+// Many recorders answer OPTIONS without looking for the dialog. Where the SRS
+// may have been restarted that would not do: then a second OPTIONS follows, of a
+// dialog that has never been. Who denies that one knows ours; who does not is
+// asked by re-INVITE.
 type check struct {
 	s         *Session
 	leg       *leg
 	limit     time.Duration
 	suspicion bool // there is another sign of death: no answer is proof enough
+	sham      bool // of a dialog that has never been
 	timer     *txn.Timer
 	over      bool
 }
 
 func (s *Session) check(limit time.Duration, suspicion bool) {
-	c := &check{s: s, leg: s.leg, limit: limit, suspicion: suspicion}
+	(&check{s: s, leg: s.leg, limit: limit, suspicion: suspicion}).send()
+}
+
+func (c *check) send() {
+	s := c.s
 	s.watch.check, s.watch.asked = c, s.now()
-	c.timer = s.lane.After(limit, func() { c.silent(fmt.Sprintf("no answer to OPTIONS within %v", limit)) })
-	req := s.leg.dialog.Request("OPTIONS")
+	c.timer = s.lane.After(c.limit, func() { c.silent(fmt.Sprintf("no answer to OPTIONS within %v", c.limit)) })
+	req := c.leg.dialog.Request("OPTIONS")
+	if c.sham {
+		req.Set("To", sip.WithTag(req.Get("To"), sip.NewTag()))
+	}
 	req.Add("Contact", s.leg.contact)
 	req.Add("Accept", accept)
 	s.sign(req)
@@ -52,18 +65,47 @@ func (c *check) OnResponse(_ *txn.ClientTx, resp *sip.Message, flow transport.Fl
 	if resp.Status < 200 || !c.done() {
 		return
 	}
-	switch resp.Status {
-	case 481:
+	switch w := &c.s.watch; {
+	case c.sham && resp.Status == 481:
+		w.aware = true
+		c.alive(flow)
+	case c.sham:
+		c.prove()
+	case resp.Status == 481:
 		c.s.lose(loss{reason: "the SRS does not know the session any more", gone: true})
-	case codeTimeout, codeTransport:
+	case resp.Status == codeTimeout, resp.Status == codeTransport:
 		c.s.lose(loss{reason: fmt.Sprintf("the SRS answered OPTIONS with %d", resp.Status)})
+	case w.doubt && !w.aware:
+		(&check{s: c.s, leg: c.leg, limit: c.limit, sham: true}).send()
 	default:
-		c.s.heard()
-		c.s.watch.answers = true
-		if c.leg.dialog.Flow.Conn != 0 {
-			c.leg.dialog.Flow = flow // the connection may be a new one
-		}
+		c.alive(flow)
 	}
+}
+
+// alive takes the answer for a sign of life, and who sends RTCP now for the one
+// that does so rightly.
+func (c *check) alive(flow transport.Flow) {
+	w := &c.s.watch
+	w.answers = true
+	c.s.heard()
+	if c.leg.dialog.Flow.Conn != 0 {
+		c.leg.dialog.Flow = flow // the connection may be a new one
+	}
+	if w.doubt {
+		w.doubt = false
+		for _, st := range c.s.streams.all {
+			st.fresh = st.open
+		}
+		c.s.steerTaps()
+	}
+}
+
+// prove asks by re-INVITE, which no SRS can answer that does not have the
+// session.
+func (c *check) prove() {
+	c.s.watch.doubt = false
+	c.s.updates.proof = true
+	c.s.demand()
 }
 
 // OnFail is told that no answer will come (txn.ClientHandler).
@@ -78,10 +120,9 @@ func (c *check) silent(reason string) {
 	if !c.done() {
 		return
 	}
-	if c.suspicion || c.s.watch.answers {
+	if !c.sham && (c.suspicion || c.s.watch.answers) {
 		c.s.lose(loss{reason: "the SRS is gone: " + reason})
 		return
 	}
-	c.s.updates.proof = true
-	c.s.demand()
+	c.prove()
 }

@@ -77,7 +77,7 @@ func (s *Session) document(opts ...metadata.Option) *metadata.Recording {
 	if s.recorder.Dialect.Streams == StreamsTwo && cs.Group.Name == "" { // the two sessions of a call belong together
 		cs.Group = metadata.Related{Name: cs.ID, Since: cs.Started}
 	}
-	return s.recorder.Dialect.colour(s.builder.Complete(cs, s.streams.labeled(), s.now(), opts...), cs.SIPCallID)
+	return s.recorder.Dialect.colour(s.builder.Complete(cs, s.streams.labeled(), s.now(), append(opts, metadata.WithGaps(s.losses()))...), cs.SIPCallID)
 }
 
 func (s *Session) now() time.Time { return s.client.cfg.Now() }

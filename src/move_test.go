@@ -3,6 +3,7 @@ package src_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -11,102 +12,6 @@ import (
 	"sidetrack/src"
 	"sidetrack/tests/peer"
 )
-
-// moved is a call that is recorded by the first of several SRSs, over one network.
-type moved struct {
-	r    *rig
-	c    *call
-	recs []*peer.Recorder
-	s    *peer.Session
-}
-
-func midCall(t *testing.T, network string, n int, opts ...func(*setup)) *moved {
-	t.Helper()
-	m := &moved{}
-	var uris []string
-	for range n {
-		rec := newSRS(t, "srs"+string(rune('1'+len(m.recs))), network)
-		m.recs = append(m.recs, rec)
-		uris = append(uris, rec.URI(";transport="+network))
-	}
-	m.r = newRig(t, uris, opts...)
-	m.c = m.r.newCall()
-	m.c.talk()
-	m.c.begin()
-	m.s = m.recs[0].Accept()
-	hears(t, m.c, m.s)
-	m.c.await(metadata.StateRecording)
-	return m
-}
-
-// arrives checks that the session has come to another SRS as the same one, and is heard there.
-func (m *moved) arrives(t *testing.T, to *peer.Recorder) *peer.Session {
-	t.Helper()
-	s := to.Accept()
-	if s.Invite.CallID() == m.s.Invite.CallID() || s.Invite.FromTag() == m.s.Invite.FromTag() {
-		t.Error("the new dialog has the identity of the old one")
-	}
-	was, is := m.s.Doc(), s.Doc()
-	if is.DataMode != "complete" || is.Sessions[0].ID != was.Sessions[0].ID ||
-		is.Participants[0].ID != was.Participants[0].ID || is.Participants[1].ID != was.Participants[1].ID ||
-		is.Streams[0].ID != was.Streams[0].ID || is.Streams[1].ID != was.Streams[1].ID {
-		t.Errorf("the ids have changed: %+v, %+v", was, is)
-	}
-	if s.Offer().Version <= m.s.Offer().Version || strings.Fields(s.Offer().Origin)[1] != strings.Fields(m.s.Offer().Origin)[1] {
-		t.Errorf("origins: %s, %s", m.s.Offer().Origin, s.Offer().Origin)
-	}
-	hears(t, m.c, s)
-	m.c.await(metadata.StateRecording)
-	return s
-}
-
-// numbers are those of the party's packets that a stream has received.
-func numbers(s *peer.Session, label string) map[int]bool {
-	got := map[int]bool{}
-	for _, p := range s.Streams[label].Packets() {
-		got[p.Number] = true
-	}
-	return got
-}
-
-// quiet has both parties fall silent, when all that they have said has gone through the relay.
-func (c *call) quiet() {
-	c.caller.Quiet()
-	c.callee.Quiet()
-	c.hushed = true
-	if !peer.Eventually(func() bool { return c.relayed(0) == c.caller.Sent() && c.relayed(1) == c.callee.Sent() }) {
-		c.r.t.Errorf("%d and %d packets relayed of %d and %d", c.relayed(0), c.relayed(1), c.caller.Sent(), c.callee.Sent())
-	}
-}
-
-func (c *call) relayed(flow int) int { return int(c.relay.Stats().Streams[0].Flows[flow].Packets) }
-
-// together checks that both sessions together have every packet from the first on.
-func together(t *testing.T, c *call, a, b *peer.Session) {
-	t.Helper()
-	for label, party := range map[string]*peer.Media{"1": c.caller, "2": c.callee} {
-		missing := func() (n int) {
-			one, two := numbers(a, label), numbers(b, label)
-			first := 1
-			for !one[first] { // said before the recording began
-				first++
-			}
-			last := party.Sent()
-			if !c.hushed {
-				last -= 5
-			}
-			for i := first; i <= last; i++ {
-				if !one[i] && !two[i] {
-					n++
-				}
-			}
-			return n
-		}
-		if !peer.Eventually(func() bool { return missing() == 0 }) {
-			t.Errorf("%d packets of label %s are in neither recording", missing(), label)
-		}
-	}
-}
 
 // Each way in which the loss of the SRS shows: the session goes on at the next one, the same one.
 func TestMoves(t *testing.T) {
@@ -207,6 +112,13 @@ func TestKilled(t *testing.T) {
 					t.Errorf("%+v", st)
 				}
 			}
+			if doc := string(to.Doc().Raw); strings.Contains(doc, "<gaps") {
+				t.Errorf("nothing is missing, and yet:\n%s", doc)
+			}
+			// RFC 7865 §6.4.1: this recording session has the call from the overlap on.
+			if from := associated(t, to); from.After(died) || !from.After(associated(t, m.s)) {
+				t.Errorf("the call is tied to the second SRS from %v, to the first from %v; that died at %v", from, associated(t, m.s), died)
+			}
 			if len(last.Alarms) != 0 {
 				t.Errorf("alarms: %v", last.Alarms)
 			}
@@ -220,30 +132,32 @@ func TestKilledWithoutReplay(t *testing.T) {
 	m := midCall(t, "udp", 2, forgets)
 	m.kill()
 	to := m.recs[1].Accept()
+	told := string(to.Doc().Raw)
 	hears(t, m.c, to)
 	m.c.end()
 	to.End()
 	v := m.c.ended(src.Partial)
-	for _, st := range m.r.last(v.ID).Streams {
-		if st.AtRisk == 0 || st.Lost > st.AtRisk || len(st.Gaps) == 0 || st.Gaps[0].Cause != "lost" || st.Gaps[0].To.IsZero() {
+	for i, st := range m.r.last(v.ID).Streams {
+		if st.AtRisk == 0 || st.Lost > st.AtRisk || len(st.Gaps) == 0 || st.Gaps[0].Cause != "lost" || st.Gaps[0].To.IsZero() ||
+			st.Gaps[0].Packets != st.AtRisk {
 			t.Errorf("%+v", st)
+			continue
+		}
+		gap := fmt.Sprintf(`<gap stream_id="%s" cause="lost" from="%s"`, to.Doc().Streams[i].ID, st.Gaps[0].From.UTC().Format("2006-01-02T15:04:05.000Z"))
+		if !strings.Contains(told, gap) || !strings.Contains(told, fmt.Sprintf(`packets="%d"/>`, st.AtRisk)) {
+			t.Errorf("no %s with %d packets in\n%s", gap, st.AtRisk, told)
 		}
 	}
 }
 
-// A connection that the SRS closes in mid-dialog is no loss when it answers on the next.
-func TestConnectionDropIsNoLoss(t *testing.T) {
-	t.Parallel()
-	m := midCall(t, "tcp", 2)
-	m.c.spoken(75) // past the quiet time after the start
-	m.recs[0].DropConnections()
-	m.recs[0].Expect("OPTIONS").Reply(200)
-	hears(t, m.c, m.s)
-	m.c.spoken(75)
-	if in := m.recs[0].Maybe("OPTIONS", 0); in != nil {
-		t.Error("asked again although nothing has happened")
+// associated is when the SRS's recording session began to have the call.
+func associated(t *testing.T, s *peer.Session) time.Time {
+	t.Helper()
+	at, err := time.Parse(time.RFC3339, s.Doc().SessionRec[0].Associated)
+	if err != nil {
+		t.Fatal(err)
 	}
-	finish(t, m.c, m.s)
+	return at
 }
 
 // Nobody takes the session for a while: the list is gone round again and again, the lost SRS last, and what was said

@@ -10,7 +10,14 @@ import (
 // report has the SRS send a receiver report for a stream.
 func (m *moved) report(t *testing.T, label string) {
 	t.Helper()
-	b, err := rtcp.Marshal([]rtcp.Packet{&rtcp.ReceiverReport{SSRC: 1}})
+	m.reportAs(t, label, 1)
+}
+
+// reportAs does so under that SSRC.
+func (m *moved) reportAs(t *testing.T, label string, ssrc uint32) {
+	t.Helper()
+	about := rtcp.ReceptionReport{SSRC: m.s.Streams[label].Packets()[0].SSRC}
+	b, err := rtcp.Marshal([]rtcp.Packet{&rtcp.ReceiverReport{SSRC: ssrc, Reports: []rtcp.ReceptionReport{about}}})
 	if err != nil {
 		t.Fatal(err)
 	}

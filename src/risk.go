@@ -1,5 +1,11 @@
 package src
 
+import (
+	"time"
+
+	"sidetrack/metadata"
+)
+
 // Whether a packet that was sent has been recorded, nobody tells. What was sent
 // before an SRS last gave a sign of life counts as recorded. What was sent after
 // that to an SRS that was then lost is at risk: the taps keep it
@@ -40,8 +46,8 @@ func (s *Session) noteRisk(l loss) {
 func (s *Session) noteLost() {
 	for _, st := range s.streams.all {
 		if n := st.numbers().AtRisk; n > st.risk {
+			st.gaps.add(Gap{From: s.aliveAt, To: s.now(), Cause: string(causeLost), Packets: n - st.risk})
 			st.risk = n
-			st.gaps.add(Gap{From: s.aliveAt, To: s.now(), Cause: string(causeLost)})
 		}
 	}
 }
@@ -49,8 +55,43 @@ func (s *Session) noteLost() {
 // noteOverflow tells the gap of a move that took longer than what is kept.
 func (s *Session) noteOverflow() {
 	for _, st := range s.streams.all {
-		if lost(st.numbers().Dropped) > st.lostBefore {
-			st.gaps.add(Gap{From: s.moving.at, To: s.now(), Cause: string(causeLost)})
+		if n := lost(st.numbers().Dropped); n > st.lostBefore {
+			st.gaps.add(Gap{From: s.moving.at, To: s.now(), Cause: string(causeLost), Packets: n - st.lostBefore})
 		}
 	}
+}
+
+// replayed is how much from before an SRS's last sign of life the next one gets
+// again (forker.Tap.Rewind).
+const replayed = 2 * time.Second
+
+// holdsFrom is the time from which on the next SRS gets the call, as near as
+// that can be told before it has it.
+func (s *Session) holdsFrom() time.Time {
+	switch r := s.recorder; {
+	case r.Replay > 0:
+		from := s.aliveAt.Add(-replayed)
+		if oldest := s.moving.at.Add(-r.Replay); from.Before(oldest) {
+			from = oldest
+		}
+		if from.Before(s.takenAt) {
+			from = s.takenAt
+		}
+		return from
+	case r.Buffer >= 0:
+		return s.moving.at
+	}
+	return s.now()
+}
+
+// losses is what was lost with an SRS, and no other has, as the document tells it.
+func (s *Session) losses() (all []metadata.Gap) {
+	for _, st := range s.streams.all {
+		for _, g := range st.gaps.all {
+			if g.Cause == string(causeLost) {
+				all = append(all, metadata.Gap{Label: st.label, From: g.From, To: g.To, Packets: g.Packets, Cause: g.Cause})
+			}
+		}
+	}
+	return all
 }

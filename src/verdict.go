@@ -40,6 +40,8 @@ type StreamVerdict struct {
 type Gap struct {
 	From, To time.Time
 	Cause    string // hold, operator, mask (silence or beeps were copied), srs (by its answer or its own wish), lost (with the SRS)
+
+	Packets uint64 // that are missing for it; 0: not known
 }
 
 // maxGaps bounds what is kept of a stream that is paused without end.
@@ -105,6 +107,7 @@ func sum(a, b forker.TapStats) forker.TapStats {
 	a.AtRisk += b.AtRisk
 	a.Unreachable += b.Unreachable
 	a.RTCPIn += b.RTCPIn
+	a.RTCPOther += b.RTCPOther
 	a.RRs += b.RRs
 	a.CumulativeLost += b.CumulativeLost
 	if b.RRs > 0 {

@@ -60,7 +60,7 @@ func TestGapsAreBounded(t *testing.T) {
 	g.note("operator", at(3))
 	g.note("", at(4))
 	g.note("", at(5))
-	want := []Gap{{at(1), at(3), "hold"}, {at(3), at(4), "operator"}}
+	want := []Gap{{From: at(1), To: at(3), Cause: "hold"}, {From: at(3), To: at(4), Cause: "operator"}}
 	if !slices.Equal(g.all, want) {
 		t.Errorf("%+v", g.all)
 	}

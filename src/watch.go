@@ -9,17 +9,25 @@ import (
 
 // watch looks after the SRS that has the session. Signs of its death are looked
 // for twice a second: ICMP for the copies, the end of the connection, reports
-// that stay away (reports.go), the loss of another session. Such a sign is followed by a question, OPTIONS within the dialog; so is a time
-// without any sign (Recorder.Check). Only the answer decides, except where ICMP
-// goes on although the SRS answers: then its media are dead.
+// that stay away (reports.go), reports of somebody else, the loss of another
+// session. Such a sign is followed by a question, OPTIONS within the dialog; so
+// is a time without any sign (Recorder.Check). Only the answer decides, except
+// where ICMP goes on although the SRS answers: then its media are dead.
+//
+// An SRS that was restarted answers again, and may give our ports to others. So
+// where a connection has ended, another session was lost or reports come from
+// somebody else, an answer is no sign of life by itself: see check.
 type watch struct {
 	timer *txn.Timer
 	check *check    // the question under way
 	asked time.Time // when the last one was put
 
 	answers bool // it has answered OPTIONS in this dialog
+	aware   bool // and denied one that has never been: its answers tell of dialogs
+	doubt   bool // it may have been restarted
 	reports reports
 	rtcp    uint64
+	other   uint64
 	icmp    uint64
 	deaf    time.Time // since when ICMP has come again and again; zero: it has not
 	lately  time.Time // when it came last
@@ -43,7 +51,7 @@ const (
 func (w *watch) start(s *Session) {
 	w.stop()
 	w.asked = s.now()
-	w.rtcp, w.icmp = s.counted()
+	w.rtcp, w.other, w.icmp = s.counted()
 	w.reports.last = w.asked
 	w.timer = s.lane.After(watchEvery, func() { w.tick(s) })
 }
@@ -58,14 +66,16 @@ func (w *watch) stop() {
 
 func (w *watch) tick(s *Session) {
 	w.timer = s.lane.After(watchEvery, func() { w.tick(s) })
-	rtcp, icmp := s.counted()
-	if rtcp > w.rtcp {
-		s.heard()
+	rtcp, other, icmp := s.counted()
+	if rtcp > w.rtcp { // since the last look; the taps know when
+		s.aliveAt = s.now().Add(-watchEvery)
 	}
 	w.reports.look(rtcp > w.rtcp, s.copied(), s.now())
 	suspect := icmp > w.icmp
 	w.noteICMP(s, suspect)
-	w.rtcp, w.icmp = rtcp, icmp
+	gone := s.disconnected()
+	w.doubt = w.doubt || other > w.other || gone || s.stricken()
+	w.rtcp, w.other, w.icmp = rtcp, other, icmp
 	every, reported := s.recorder.Check, s.recorder.RTCPTimeout
 	switch since := s.now().Sub(w.asked); {
 	case w.deafened(s):
@@ -73,11 +83,11 @@ func (w *watch) tick(s *Session) {
 	case w.reports.deaf(reported, s.now()):
 		s.lose(loss{reason: fmt.Sprintf("no RTCP from the SRS for %v", 2*reported)})
 	case w.check != nil:
-	case (suspect || s.disconnected()) && since >= quickCheck:
+	case (suspect || gone) && since >= quickCheck:
 		s.check(min(quickCheck, s.recorder.Timeout), true)
 	case (every > 0 || reported > 0) && w.reports.overdue(reported, s.now()):
 		s.check(s.recorder.Timeout, false)
-	case s.stricken() && since >= quickCheck, every > 0 && since >= every:
+	case w.doubt && since >= quickCheck, every > 0 && since >= every:
 		s.check(s.recorder.Timeout, false)
 	}
 }
@@ -119,14 +129,16 @@ func (w *watch) deafened(s *Session) bool {
 	return dead
 }
 
-// counted is the RTCP and the ICMP that have come from the SRS's host.
-func (s *Session) counted() (rtcp, icmp uint64) {
+// counted is what has come from the SRS's host: RTCP of its own, RTCP of
+// somebody else, and ICMP.
+func (s *Session) counted() (rtcp, other, icmp uint64) {
 	for _, st := range s.streams.all {
 		n := st.numbers()
 		rtcp += n.RTCPIn
+		other += n.RTCPOther
 		icmp += n.Unreachable
 	}
-	return rtcp, icmp
+	return rtcp, other, icmp
 }
 
 // stricken tells whether another session was lost with this SRS since it was

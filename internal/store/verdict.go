@@ -70,6 +70,8 @@ type Gap struct {
 	From  time.Time `json:"from"`
 	To    time.Time `json:"to,omitzero"` // zero: it lasts
 	Cause string    `json:"cause"`
+
+	Packets uint64 `json:"packets,omitempty"` // that are missing for it; 0: not known
 }
 
 // Result is how a recording ended.

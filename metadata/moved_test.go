@@ -1,0 +1,42 @@
+package metadata_test
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"sidetrack/metadata"
+)
+
+// TestMoved: a session that another recording session goes on with keeps everything, but is tied to that one from then
+// on (RFC 7865 §6.4.1), and says what neither of them has.
+func TestMoved(t *testing.T) {
+	b := metadata.NewBuilder(metadata.BuilderConfig{})
+	before := b.Complete(call(), both(), after(time.Second))
+	b.Moved(after(8 * time.Second))
+	now := b.Complete(call(), both(), after(12*time.Second), metadata.WithGaps([]metadata.Gap{
+		{Label: "1", From: after(7 * time.Second), To: after(8 * time.Second), Packets: 50, Cause: "lost"},
+		{Label: "2", From: after(9 * time.Second), Cause: "<lost>"},
+	}))
+	d := metadata.Diff(before, now)
+	if len(d.SessionRecordingAssocs) != 1 || !d.SessionRecordingAssocs[0].Associated.Equal(t0.Add(8*time.Second)) || len(d.Sessions) != 1 ||
+		len(d.Participants)+len(d.Streams)+len(d.ParticipantSessionAssocs)+len(d.ParticipantStreamAssocs) != 0 {
+		t.Errorf("changed: %+v", d)
+	}
+	for _, p := range now.Verify([]string{"1", "2"}) {
+		t.Error(p)
+	}
+	doc, err := now.XML()
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := `<gaps xmlns="urn:sidetrack:metadata:1">` +
+		`<gap stream_id="` + string(now.Streams[0].ID) + `" cause="lost" from="2026-03-02T09:15:07.250Z" to="2026-03-02T09:15:08.250Z" packets="50"/>` +
+		`<gap stream_id="` + string(now.Streams[1].ID) + `" cause="&lt;lost>" from="2026-03-02T09:15:09.250Z"/></gaps>`
+	if flat := strings.NewReplacer("\n", "", "  ", "").Replace(string(doc)); !strings.Contains(flat, want) {
+		t.Errorf("no %s in\n%s", want, doc)
+	}
+	if err := xmllint(t)(doc); err != nil {
+		t.Error(err)
+	}
+}

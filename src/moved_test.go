@@ -1,0 +1,105 @@
+package src_test
+
+import (
+	"strings"
+	"testing"
+
+	"sidetrack/metadata"
+	"sidetrack/tests/peer"
+)
+
+// moved is a call that is recorded by the first of several SRSs, over one network.
+type moved struct {
+	r    *rig
+	c    *call
+	recs []*peer.Recorder
+	s    *peer.Session
+}
+
+func midCall(t *testing.T, network string, n int, opts ...func(*setup)) *moved {
+	t.Helper()
+	m := &moved{}
+	var uris []string
+	for range n {
+		rec := newSRS(t, "srs"+string(rune('1'+len(m.recs))), network)
+		m.recs = append(m.recs, rec)
+		uris = append(uris, rec.URI(";transport="+network))
+	}
+	m.r = newRig(t, uris, opts...)
+	m.c = m.r.newCall()
+	m.c.talk()
+	m.c.begin()
+	m.s = m.recs[0].Accept()
+	hears(t, m.c, m.s)
+	m.c.await(metadata.StateRecording)
+	return m
+}
+
+// arrives checks that the session has come to another SRS as the same one, and is heard there.
+func (m *moved) arrives(t *testing.T, to *peer.Recorder) *peer.Session {
+	t.Helper()
+	s := to.Accept()
+	if s.Invite.CallID() == m.s.Invite.CallID() || s.Invite.FromTag() == m.s.Invite.FromTag() {
+		t.Error("the new dialog has the identity of the old one")
+	}
+	was, is := m.s.Doc(), s.Doc()
+	if is.DataMode != "complete" || is.Sessions[0].ID != was.Sessions[0].ID ||
+		is.Participants[0].ID != was.Participants[0].ID || is.Participants[1].ID != was.Participants[1].ID ||
+		is.Streams[0].ID != was.Streams[0].ID || is.Streams[1].ID != was.Streams[1].ID {
+		t.Errorf("the ids have changed: %+v, %+v", was, is)
+	}
+	if s.Offer().Version <= m.s.Offer().Version || strings.Fields(s.Offer().Origin)[1] != strings.Fields(m.s.Offer().Origin)[1] {
+		t.Errorf("origins: %s, %s", m.s.Offer().Origin, s.Offer().Origin)
+	}
+	hears(t, m.c, s)
+	m.c.await(metadata.StateRecording)
+	return s
+}
+
+// numbers are those of the party's packets that a stream has received.
+func numbers(s *peer.Session, label string) map[int]bool {
+	got := map[int]bool{}
+	for _, p := range s.Streams[label].Packets() {
+		got[p.Number] = true
+	}
+	return got
+}
+
+// quiet has both parties fall silent, when all that they have said has gone through the relay.
+func (c *call) quiet() {
+	c.caller.Quiet()
+	c.callee.Quiet()
+	c.hushed = true
+	if !peer.Eventually(func() bool { return c.relayed(0) == c.caller.Sent() && c.relayed(1) == c.callee.Sent() }) {
+		c.r.t.Errorf("%d and %d packets relayed of %d and %d", c.relayed(0), c.relayed(1), c.caller.Sent(), c.callee.Sent())
+	}
+}
+
+func (c *call) relayed(flow int) int { return int(c.relay.Stats().Streams[0].Flows[flow].Packets) }
+
+// together checks that both sessions together have every packet from the first on.
+func together(t *testing.T, c *call, a, b *peer.Session) {
+	t.Helper()
+	for label, party := range map[string]*peer.Media{"1": c.caller, "2": c.callee} {
+		missing := func() (n int) {
+			one, two := numbers(a, label), numbers(b, label)
+			first := 1
+			for !one[first] { // said before the recording began
+				first++
+			}
+			last := party.Sent()
+			if !c.hushed {
+				last -= 5
+			}
+			for i := first; i <= last; i++ {
+				if !one[i] && !two[i] {
+					n++
+				}
+			}
+			return n
+		}
+		if !peer.Eventually(func() bool { return missing() == 0 }) {
+			t.Errorf("%d packets of label %s are in neither recording", missing(), label)
+		}
+	}
+}
