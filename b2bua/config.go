@@ -38,11 +38,14 @@ type Config struct {
 	Recorder  Recorder                     // nil: nothing is recorded
 	Log       *slog.Logger
 
-	Trusted  []netip.Prefix // who may start a dialog; empty: everyone
-	Asserted IdentitySource // "": AssertedTrusted
-	MaxCalls int            // 0: no limit
-	Identity Identity       // "": IdentityPreserve
-	Register RegisterMode   // "": RegisterContact
+	Trusted []netip.Prefix // who may start a dialog; empty: everyone
+	// TrustedBy is Trusted for what comes by the listener with that URL; those
+	// that are not in it go by Trusted.
+	TrustedBy map[string][]netip.Prefix
+	Asserted  IdentitySource // "": AssertedTrusted
+	MaxCalls  int            // 0: no limit
+	Identity  Identity       // "": IdentityPreserve
+	Register  RegisterMode   // "": RegisterContact
 
 	// SessionExpires is the session timer, in seconds, of calls whose parties
 	// ask for none (RFC 4028); we keep it. 0: such calls have none.

@@ -41,7 +41,7 @@ func (c *Call) believes(s side) bool {
 	case AssertedNever:
 		return false
 	}
-	return len(c.set.Trusted) > 0 || s == sideB && c.callee == nil
+	return len(c.set.trusted(c.legs[sideA].listener)) > 0 || s == sideB && c.callee == nil
 }
 
 // introduce takes the parties from the INVITE. Who is called is in the

@@ -1,7 +1,6 @@
 package b2bua
 
 import (
-	"net/netip"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -82,7 +81,7 @@ func (s *Server) OnRequest(tx *txn.ServerTx) {
 		s.overload(tx)
 		return
 	}
-	if !s.trusted(tx.Flow.Remote.Addr()) {
+	if !s.trusted(tx.Flow) {
 		s.reject(tx, 403, "Forbidden", "untrusted")
 		return
 	}
@@ -174,13 +173,13 @@ func (s *Server) find(lane *txn.Lane, req *sip.Message) (*Call, side) {
 	return nil, sideA
 }
 
-// trusted tells whether addr may start a dialog.
-func (s *Server) trusted(addr netip.Addr) bool {
-	trusted := s.settings.Load().Trusted
+// trusted tells whether who sent by that flow may start a dialog.
+func (s *Server) trusted(f transport.Flow) bool {
+	trusted := s.settings.Load().trusted(f.Listener)
 	if len(trusted) == 0 {
 		return true
 	}
-	addr = addr.Unmap()
+	addr := f.Remote.Addr().Unmap()
 	for _, p := range trusted {
 		if p.Contains(addr) {
 			return true

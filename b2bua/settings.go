@@ -10,6 +10,7 @@ import (
 // Settings are what may change while calls run. A call keeps those it began with.
 type Settings struct {
 	Trusted        []netip.Prefix               // as in Config, and so the others
+	TrustedBy      map[string][]netip.Prefix    //
 	Asserted       IdentitySource               //
 	MaxCalls       int                          //
 	SessionExpires int                          // seconds
@@ -18,11 +19,21 @@ type Settings struct {
 
 // settings are those of a Config.
 func (c *Config) settings() *Settings {
-	return &Settings{Trusted: c.Trusted, Asserted: c.Asserted, MaxCalls: c.MaxCalls, SessionExpires: c.SessionExpires, Interface: c.Interface}
+	return &Settings{Trusted: c.Trusted, TrustedBy: c.TrustedBy, Asserted: c.Asserted, MaxCalls: c.MaxCalls, SessionExpires: c.SessionExpires, Interface: c.Interface}
 }
 
 // Set puts settings in force for what begins from now on.
 func (s *Server) Set(to Settings) { s.settings.Store(&to) }
+
+// trusted is who may start a dialog by a listener; empty: everyone.
+func (s *Settings) trusted(l *transport.Listener) []netip.Prefix {
+	if l != nil {
+		if own, ok := s.TrustedBy[l.URL]; ok {
+			return own
+		}
+	}
+	return s.Trusted
+}
 
 // Using counts the calls that have a leg by the socket of l. It asks each lane in
 // turn and gives up with ctx.

@@ -112,6 +112,7 @@ func (a *App) needRestart(cfg *config.Config) []string {
 		was, now any
 	}{
 		{"sip.listen", a.cfg.SIP.Listeners, cfg.SIP.Listeners},
+		{"sip.dscp", a.cfg.SIP.DSCP, cfg.SIP.DSCP},
 		{"sip.tls", a.cfg.SIP.TLS, cfg.SIP.TLS},
 		{"sip.trusted", a.cfg.SIP.Trusted, cfg.SIP.Trusted},
 		{"sip.asserted_identity", a.cfg.SIP.Asserted, cfg.SIP.Asserted},

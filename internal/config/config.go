@@ -45,6 +45,7 @@ type SIP struct {
 	Asserted  string         // AssertedTrusted, AssertedAlways or AssertedNever
 	Register  string         // RegisterContact or RegisterPath
 	Rate      Rate           // of requests that begin something
+	DSCP      int            // of what leaves; 0: the system's own
 
 	SessionExpires time.Duration // timer of calls whose parties ask for none; 0: they have none
 	Trace          int64         // bytes of SIP messages kept of calls; 0: none
@@ -62,6 +63,9 @@ type Listener struct {
 	Proto     string         // udp, tcp or tls
 	Addr      netip.AddrPort // where it binds; the address may be unspecified
 	Advertise string         // host for Via, Contact and Record-Route; never empty, IPv6 without brackets
+	Trusted   []netip.Prefix // who may start a dialog by it; nil: as SIP.Trusted says, empty: everyone
+
+	own bool // Advertise was written for it
 }
 
 // The values of SIP.Identity.

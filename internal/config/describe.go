@@ -84,7 +84,14 @@ func or(s, otherwise string) string {
 func (c *Config) describeSIP(t *table) {
 	t.title("Listeners")
 	for _, l := range c.SIP.Listeners {
-		t.row(l.URL, "known to peers as "+l.Advertise)
+		words := "known to peers as " + l.Advertise
+		switch {
+		case l.Trusted != nil && len(l.Trusted) == 0:
+			words += ", everyone may start calls by it"
+		case l.Trusted != nil:
+			words += ", for calls of " + prefixes(l.Trusted)
+		}
+		t.row(l.URL, words)
 	}
 	t.title("Calls")
 	who := "everyone"
@@ -99,6 +106,9 @@ func (c *Config) describeSIP(t *table) {
 	t.row("at most", most)
 	if r := c.SIP.Rate; r != (Rate{}) {
 		t.row("taken per second", "from one source "+perSecond(r.PerSource)+", in all "+perSecond(r.Total)+", then 503 or silence")
+	}
+	if c.SIP.DSCP > 0 {
+		t.row("marked", fmt.Sprintf("DSCP %d", c.SIP.DSCP))
 	}
 	identity := "the same Call-ID and tags on both legs"
 	if c.SIP.Identity == IdentityRewrite {

@@ -2,6 +2,7 @@ package config
 
 import (
 	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -17,7 +18,8 @@ func (d *decoder) sip(c cursor) {
 	s := &d.cfg.SIP
 	c.read(fields{
 		{"listen", d.listen},
-		{"advertise", d.advertise},
+		{"advertise", func(c cursor) { s.Advertise, _ = c.advertised() }},
+		{"dscp", func(c cursor) { s.DSCP, _ = c.dscp() }},
 		{"tls", d.tls(&s.TLS)},
 		{"trusted", func(c cursor) { s.Trusted = c.cidrs() }},
 		{"max_calls", func(c cursor) {
@@ -97,105 +99,6 @@ func (c cursor) perSecond(into *int) {
 	*into = int(n)
 }
 
-const wantListener = "udp://ADDRESS:PORT (or tcp, tls), such as udp://0.0.0.0:5060"
-
-func (d *decoder) listen(c cursor) {
-	if c.n.kind == scalar && !c.n.null() {
-		c.failf("is a single value; write a list: [%s]", c.n.raw)
-		return
-	}
-	for _, item := range c.items("sockets such as udp://0.0.0.0:5060") {
-		l, ok := item.listener()
-		if !ok {
-			continue
-		}
-		if by := d.conflict(l); by != "" {
-			item.failf("%s is taken by %s above; keep one, or choose another port", l.URL, by)
-			continue
-		}
-		d.cfg.SIP.Listen = append(d.cfg.SIP.Listen, l.URL)
-		d.cfg.SIP.Listeners = append(d.cfg.SIP.Listeners, l)
-		if l.Proto == "tls" {
-			d.later(func() { d.needCertificate(item) })
-		}
-	}
-}
-
-// listener reads one socket and puts its URL into canonical form.
-func (c cursor) listener() (Listener, bool) {
-	s, ok := c.word(wantListener)
-	if !ok {
-		return Listener{}, false
-	}
-	proto, rest, ok := strings.Cut(s, "://")
-	proto = strings.ToLower(proto)
-	if !ok || proto != "udp" && proto != "tcp" && proto != "tls" {
-		c.failf("%s is no socket; write %s", c.show(), wantListener)
-		return Listener{}, false
-	}
-	addr, err := netip.ParseAddrPort(rest)
-	if err != nil {
-		addr, err = withDefaultPort(proto, rest)
-	}
-	if err != nil || addr.Addr().Is4In6() {
-		c.failf("%s has no address of this host; write %s, IPv6 in brackets, port up to 65535", c.show(), wantListener)
-		return Listener{}, false
-	}
-	if addr.Addr().IsMulticast() {
-		c.failf("%s is a multicast address; write one of this host", c.show())
-		return Listener{}, false
-	}
-	return Listener{URL: proto + "://" + addr.String(), Proto: proto, Addr: addr}, true
-}
-
-// defaultPort is that of RFC 3261 §19.1.2.
-func defaultPort(proto string) int {
-	if proto == "tls" {
-		return 5061
-	}
-	return 5060
-}
-
-// withDefaultPort takes an address without a port.
-func withDefaultPort(proto, s string) (netip.AddrPort, error) {
-	if strings.HasPrefix(s, "[") && strings.HasSuffix(s, "]") {
-		s = s[1 : len(s)-1]
-	}
-	a, err := netip.ParseAddr(s)
-	return netip.AddrPortFrom(a, uint16(defaultPort(proto))), err
-}
-
-// conflict finds the socket that already has the port of l. TCP and TLS share
-// the port space.
-func (d *decoder) conflict(l Listener) string {
-	for _, o := range d.cfg.SIP.Listeners {
-		sameAddr := o.Addr.Addr() == l.Addr.Addr() ||
-			o.Addr.Addr().Is4() == l.Addr.Addr().Is4() && (o.Addr.Addr().IsUnspecified() || l.Addr.Addr().IsUnspecified())
-		if sameAddr && o.Addr.Port() == l.Addr.Port() && l.Addr.Port() != 0 && (o.Proto == "udp") == (l.Proto == "udp") {
-			return o.URL
-		}
-	}
-	return ""
-}
-
-func (d *decoder) advertise(c cursor) {
-	const want = "a host name or an address, such as 203.0.113.10"
-	s, ok := c.word(want)
-	if !ok {
-		return
-	}
-	s = strings.TrimSuffix(strings.TrimPrefix(s, "["), "]")
-	a, err := netip.ParseAddr(s)
-	switch {
-	case err == nil && (a.IsUnspecified() || a.IsMulticast() || a.Zone() != ""):
-		c.failf("%s is no address that others can reach; write %s", c.show(), want)
-	case err != nil && (!validHost(s) || numeric(s)):
-		c.failf("%s is no host; write %s, without scheme and port", c.show(), want)
-	default:
-		d.cfg.SIP.Advertise = s
-	}
-}
-
 // finishSIP fills in what depends on more than one key.
 func (d *decoder) finishSIP(root cursor) {
 	s := &d.cfg.SIP
@@ -206,16 +109,21 @@ func (d *decoder) finishSIP(root cursor) {
 	} else if v := sip.get("listen"); v != nil && (v.null() || v.kind == list && len(v.items) == 0) {
 		d.addf(v.line, "sip.listen", "names no socket; write listen: [udp://0.0.0.0:5060]")
 	}
+	open := slices.ContainsFunc(s.Listeners, func(l Listener) bool { return l.Trusted == nil })
 	if sip == nil || sip.kind != mapping || sip.get("trusted") == nil {
-		d.warnf(line, "sip.trusted", "is not set: everyone who reaches this proxy may start calls through it; list your networks")
+		if open || len(s.Listeners) == 0 {
+			d.warnf(line, "sip.trusted", "is not set: everyone who reaches this proxy may start calls through it; list your networks")
+		}
 	} else if v := sip.get("trusted"); v.kind == list && len(v.items) == 0 {
 		d.warnf(v.line, "sip.trusted", "is empty: everyone who reaches this proxy may start calls through it; list your networks")
 	}
 	wildcard := false
 	for i := range s.Listeners {
 		l := &s.Listeners[i]
-		l.Advertise = d.hostFor(l.Addr.Addr())
-		wildcard = wildcard || l.Addr.Addr().IsUnspecified()
+		if l.Advertise == "" {
+			l.Advertise = d.hostFor(l.Addr.Addr())
+			wildcard = wildcard || l.Addr.Addr().IsUnspecified()
+		}
 	}
 	if v := sip; wildcard && s.Advertise == "" && v != nil {
 		d.warnGuess(v.get("listen"))
@@ -241,7 +149,7 @@ func (d *decoder) warnGuess(at *node) {
 	told := map[bool]bool{}
 	for _, l := range d.cfg.SIP.Listeners {
 		addr := l.Addr.Addr()
-		if !addr.IsUnspecified() || told[addr.Is4()] {
+		if !addr.IsUnspecified() || told[addr.Is4()] || l.own {
 			continue
 		}
 		told[addr.Is4()] = true

@@ -85,7 +85,9 @@ func (t *Layer) connect(key dialKey) (*conn, error) {
 	}
 	ctx, cancel := context.WithTimeout(t.ctx, key.timeout)
 	defer cancel()
-	nc, err := dialer(key.Flow).DialContext(ctx, network("tcp", key.Remote.Addr()), key.Remote.String())
+	d := dialer(key.Flow)
+	d.Control = t.mark
+	nc, err := d.DialContext(ctx, network("tcp", key.Remote.Addr()), key.Remote.String())
 	if err != nil {
 		return nil, plain(err)
 	}

@@ -30,6 +30,7 @@ type Layer struct {
 	cancel context.CancelFunc
 	wg     sync.WaitGroup // every goroutine of the layer
 	answer limiter        // stateless answers
+	routes sources        // by which address the system reaches others
 	tls    atomic.Pointer[tls.Config]
 
 	mu        sync.RWMutex
@@ -106,29 +107,6 @@ func (t *Layer) Listeners() []*Listener {
 	t.mu.RLock()
 	defer t.mu.RUnlock()
 	return append([]*Listener(nil), t.listeners...)
-}
-
-// Pick returns the listener from which a request to remote leaves: of that
-// protocol ("" for any) and address family. Among several, one on loopback
-// serves loopback peers and no others where there is a choice; else the first
-// one opened. Nil when there is none.
-func (t *Layer) Pick(proto string, remote netip.Addr) *Listener {
-	remote = remote.Unmap()
-	t.mu.RLock()
-	defer t.mu.RUnlock()
-	var fallback *Listener
-	for _, l := range t.listeners {
-		if (proto != "" && l.Proto != proto) || l.Bound.Addr().Is4() != remote.Is4() {
-			continue
-		}
-		if l.Bound.Addr().IsUnspecified() || l.Bound.Addr().IsLoopback() == remote.IsLoopback() {
-			return l
-		}
-		if fallback == nil {
-			fallback = l
-		}
-	}
-	return fallback
 }
 
 // Send writes b to f and never blocks. On a stream it goes to connection

@@ -88,7 +88,7 @@ func (t *Layer) openStream(l *Listener, bind netip.AddrPort) error {
 	if l.Proto == "tls" && !canServeTLS(t.tls.Load()) {
 		return errors.New("tls needs a certificate and a key")
 	}
-	lc := net.ListenConfig{KeepAliveConfig: keepAlive}
+	lc := net.ListenConfig{KeepAliveConfig: keepAlive, Control: t.mark} // connections taken are marked as the socket is
 	nl, err := lc.Listen(context.Background(), network("tcp", bind.Addr()), bind.String())
 	if err != nil {
 		return err
@@ -140,16 +140,14 @@ func ownAddr(bound netip.Addr) netip.Addr {
 	if !bound.IsUnspecified() {
 		return bound.WithZone("")
 	}
-	probe, loopback := "192.0.2.1:9", netip.AddrFrom4([4]byte{127, 0, 0, 1})
+	elsewhere, loopback := netip.AddrFrom4([4]byte{192, 0, 2, 1}), netip.AddrFrom4([4]byte{127, 0, 0, 1})
 	if bound.Is6() {
-		probe, loopback = "[2001:db8::1]:9", netip.IPv6Loopback()
+		elsewhere, loopback = netip.MustParseAddr("2001:db8::1"), netip.IPv6Loopback()
 	}
-	c, err := net.Dial(network("udp", bound), probe)
-	if err != nil {
-		return loopback
+	if own := sourceFor(elsewhere); own.IsValid() {
+		return own
 	}
-	defer c.Close()
-	return c.LocalAddr().(*net.UDPAddr).AddrPort().Addr().Unmap()
+	return loopback
 }
 
 // plain strips the layers of package net, whose texts repeat the address.

@@ -17,6 +17,7 @@ type Config struct {
 	// when no tls listener is configured.
 	TLS *tls.Config
 
+	DSCP              int           // how what leaves is marked (RFC 2474), 1 to 63; 0: as the system does
 	UDPReadBuffer     int           // bytes asked of the kernel per UDP socket; default 4 MiB
 	MaxConns          int           // inbound stream connections in all; default 4096
 	MaxConnsPerSource int           // inbound stream connections of one address; default 1024

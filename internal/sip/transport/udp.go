@@ -3,6 +3,7 @@ package transport
 import (
 	"bytes"
 	"context"
+	"errors"
 	"net"
 	"net/netip"
 	"syscall"
@@ -21,7 +22,9 @@ type udpSocket struct {
 }
 
 func (t *Layer) openUDP(l *Listener, bind netip.AddrPort) error {
-	lc := net.ListenConfig{Control: controlUDP}
+	lc := net.ListenConfig{Control: func(network, address string, c syscall.RawConn) error {
+		return errors.Join(controlUDP(network, address, c), t.mark(network, address, c))
+	}}
 	pc, err := lc.ListenPacket(context.Background(), network("udp", bind.Addr()), bind.String())
 	if err != nil {
 		return err
