@@ -195,13 +195,24 @@ func (w *epollWorker) read(s *epollSocket) {
 		limit = burst
 	}
 	s.round = w.round
-	for range limit {
-		n, errno := w.from.receive(s.fd, w.buf)
-		if errno != 0 {
-			return // EAGAIN, or an ICMP error that the read has cleared
-		}
-		s.route.Load().handle(w.buf[:n], w.from.addr(), w.now())
+	if s.elder != nil {
+		w.catchUp(s)
 	}
+	for range limit {
+		if !w.readOne(s) {
+			return
+		}
+	}
+}
+
+// readOne reads and handles one datagram, if there is any.
+func (w *epollWorker) readOne(s *epollSocket) bool {
+	n, errno := w.from.receive(s.fd, w.buf)
+	if errno != 0 {
+		return false // EAGAIN, or an ICMP error that the read has cleared
+	}
+	s.route.Load().handle(w.buf[:n], w.from.addr(), w.now())
+	return true
 }
 
 // post has f run on the worker, and does not wait for it. It is dropped when
@@ -263,6 +274,7 @@ type epollSocket struct {
 	twin   *epollSocket   // connected to the party (twin_linux.go); guarded likewise
 	single bool           // there is to be none
 	peer   netip.AddrPort // of a twin
+	elder  *epollSocket   // of a twin: the first socket, until it has been read; the worker's
 }
 
 func (s *epollSocket) attach(r *route) error {

@@ -13,7 +13,9 @@ import (
 // where the party is: sending from it costs the kernel no look at its routes. The
 // kernel gives it the party's datagrams, and everybody else's to the first one,
 // so that strangers are seen and counted as before. Both have the same route,
-// which asks the latch of each datagram whatever socket it came by.
+// which asks the latch of each datagram whatever socket it came by. What the party
+// has sent before the twin was connected waits at the first one; it is read before
+// anything at the twin, so that the order stays.
 
 // follow gives the twin that is connected to the peer, made or connected anew if
 // need be; nil when there cannot be one. It runs on the worker, under the lock
@@ -34,9 +36,25 @@ func (s *epollSocket) follow(peer netip.AddrPort) *epollSocket {
 			t.peer = netip.AddrPort{}
 			return nil
 		}
-		t.peer = peer
+		t.peer, t.elder = peer, s
 	}
 	return t
+}
+
+// maxQueued is how many datagrams are read of one socket before its twin's, at
+// most: as many of a party's as its buffer holds.
+const maxQueued = mediaBuffer / 512
+
+// catchUp reads what the first socket holds, when the twin is read for the first
+// time since it was connected.
+func (w *epollWorker) catchUp(twin *epollSocket) {
+	first := twin.elder
+	twin.elder = nil
+	for range maxQueued {
+		if !w.readOne(first) {
+			return
+		}
+	}
 }
 
 // rebind opens another socket on the port. It can be shared for that moment only:

@@ -168,3 +168,36 @@ func TestTwinSharesWithNobody(t *testing.T) {
 		t.Errorf("the port is held by a twin: %v", err)
 	}
 }
+
+// What the party has sent before its twin was connected goes on before what it sends afterwards.
+func TestTwinKeepsTheOrder(t *testing.T) {
+	w := newTwinned(t, 19260)
+	w.pass(w.callee, w.toB, w.caller)
+	const early, all = 20, 25
+	done := make(chan struct{})
+	w.engine.driver.(*epollDriver).workers[w.relay.worker].post(func() { // while nothing is read
+		defer close(done)
+		w.relay.mu.Mutex.Lock()
+		defer w.relay.mu.Mutex.Unlock()
+		s := w.towardsCallee()
+		s.follow(netip.MustParseAddrPort("127.0.0.5:9"))
+		for n := range byte(all) {
+			if n == early {
+				s.follow(addrOf(w.callee))
+			}
+			if _, err := w.callee.WriteToUDPAddrPort([]byte{0x80, 0, 1, n, 0, 0, 0, n, 0, 0, 0, 1, n}, w.toB); err != nil {
+				t.Error(err)
+			}
+		}
+	})
+	<-done
+	b := make([]byte, 100)
+	if err := w.caller.SetReadDeadline(time.Now().Add(5 * time.Second)); err != nil {
+		t.Fatal(err)
+	}
+	for n := range byte(all) {
+		if size, err := w.caller.Read(b); err != nil || b[size-1] != n {
+			t.Fatalf("number %d came as %v, %v", n, b[:size], err)
+		}
+	}
+}
