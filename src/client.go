@@ -19,7 +19,7 @@ import (
 // What the control methods can say.
 var (
 	ErrNotFound = errors.New("no such call or recording")
-	ErrRequest  = errors.New("no such recorder, or tracks that are none")
+	ErrRequest  = errors.New("this cannot be asked for")
 	ErrState    = errors.New("not possible in this state")
 )
 

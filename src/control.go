@@ -84,13 +84,13 @@ func (c *Client) wish(req StartRequest) (wish, error) {
 		return wish{}, err
 	}
 	if w.recorder == nil {
-		return wish{}, fmt.Errorf("recorder %q: %w", req.Recorder, ErrRequest)
+		return wish{}, fmt.Errorf("there is no recorder %q: %w", req.Recorder, ErrRequest)
 	}
 	switch w.tracks {
 	case policy.TracksBoth, policy.TracksCaller, policy.TracksCallee:
 		return w, nil
 	}
-	return wish{}, fmt.Errorf("tracks %q: %w", req.Tracks, ErrRequest)
+	return wish{}, fmt.Errorf("tracks are both, caller or callee, not %q: %w", req.Tracks, ErrRequest)
 }
 
 // copies is how many streams of a call with one m-line the recording copies.

@@ -30,7 +30,7 @@ func (c *Client) setMask(ctx context.Context, id, tracks string, on bool) (View,
 		t = policy.TracksBoth
 	case policy.TracksBoth, policy.TracksCaller, policy.TracksCallee:
 	default:
-		return View{}, fmt.Errorf("tracks %q: %w", tracks, ErrRequest)
+		return View{}, fmt.Errorf("tracks are both, caller or callee, not %q: %w", tracks, ErrRequest)
 	}
 	return c.control(ctx, id, func(s *Session) error { return s.mask(t, on) })
 }

@@ -14,11 +14,11 @@ import (
 const (
 	rejectParse     = "parse"       // not a SIP message, or one with a fatal fault
 	rejectFraming   = "framing"     // a stream on which message borders are lost
-	rejectTooLarge  = "too_large"   // a stream message above the limits
-	rejectConnLimit = "conn_limit"  // connection refused by a cap
+	rejectTooLarge  = "too-large"   // a stream message above the limits
+	rejectConnLimit = "conn-limit"  // connection refused by a cap
 	rejectIdle      = "idle"        // connection closed for silence
 	rejectRate      = "rate"        // stateless answer suppressed by the rate limit
-	rejectSendFull  = "send_buffer" // datagram dropped, kernel buffer full
+	rejectSendFull  = "send-buffer" // datagram dropped, kernel buffer full
 )
 
 // deliver parses one message and hands it on. raw may be used again after it;

@@ -95,7 +95,7 @@ func TestConnectionCaps(t *testing.T) {
 	if _, err := third.Read(make([]byte, 1)); err == nil {
 		t.Error("the third connection of one source lives")
 	}
-	r.awaitRejected("conn_limit", 1)
+	r.awaitRejected("conn-limit", 1)
 }
 
 func TestIdleConnectionsEnd(t *testing.T) {

@@ -17,8 +17,8 @@ const (
 	rejectStray      = "stray"       // response without transaction
 	rejectPanic      = "panic"       // fault in a handler
 	rejectScanner    = "scanner"     // a tool that looks for open PBXs; not answered
-	rejectSourceRate = "source_rate" // above Rates.PerSource
-	rejectTotalRate  = "total_rate"  // above Rates.Total
+	rejectSourceRate = "source-rate" // above Rates.PerSource
+	rejectTotalRate  = "total-rate"  // above Rates.Total
 	rejectUnanswered = "unanswered"  // a request that its handler never answered
 )
 
