@@ -89,7 +89,7 @@ func movesOn(t *testing.T, network string, first trouble) {
 	uri := first.make(t, network)
 	second, third := newSRS(t, "second", network), newSRS(t, "third", network)
 	r := newRig(t, []string{uri, second.URI(";transport=" + network), third.URI(";transport=" + network)},
-		skip("999"), timeout(400*time.Millisecond))
+		skip("999"), timeout(1500*time.Millisecond))
 	c := r.newCall()
 	c.talk()
 	c.begin()
@@ -111,7 +111,7 @@ func skips(t *testing.T, network string, first trouble) {
 	uri := first.make(t, network)
 	second := newSRS(t, "second", network)
 	r := newRig(t, []string{uri, second.URI(";transport=" + network)},
-		skip("404|"+strconv.Itoa(first.code)), timeout(400*time.Millisecond), required)
+		skip("404|"+strconv.Itoa(first.code)), timeout(1500*time.Millisecond), required)
 	c := r.newCall()
 	if !c.begin() {
 		t.Error("recording is not required")
@@ -133,7 +133,7 @@ func skips(t *testing.T, network string, first trouble) {
 // goes up (SRC-16). The loser is cancelled.
 func TestAttempts(t *testing.T) {
 	first, second := newSRS(t, "first"), newSRS(t, "second")
-	r := newRig(t, []string{first.URI(""), second.URI("")}, timeout(300*time.Millisecond))
+	r := newRig(t, []string{first.URI(""), second.URI("")}, timeout(time.Second))
 	c := r.newCall()
 	c.talk()
 	c.begin()
@@ -172,7 +172,7 @@ func TestAttempts(t *testing.T) {
 func TestDeadRecorders(t *testing.T) {
 	last := newSRS(t, "last")
 	silent := answering(0)(t, "udp")
-	r := newRig(t, []string{"sip:nowhere.invalid", silent, last.URI("")}, timeout(300*time.Millisecond))
+	r := newRig(t, []string{"sip:nowhere.invalid", silent, last.URI("")}, timeout(time.Second))
 	c := r.newCall()
 	c.talk()
 	c.begin()
@@ -204,7 +204,7 @@ func TestDeadRecorders(t *testing.T) {
 // A timeout that no 1xx extends: the next SRS is asked when it has passed.
 func TestTimeoutIsOne(t *testing.T) {
 	first, second := newSRS(t, "first"), newSRS(t, "second")
-	r := newRig(t, []string{first.URI(""), second.URI("")}, timeout(500*time.Millisecond))
+	r := newRig(t, []string{first.URI(""), second.URI("")}, timeout(time.Second))
 	c := r.newCall()
 	began := time.Now()
 	c.begin()

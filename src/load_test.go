@@ -12,7 +12,7 @@ import (
 // Many calls at once: each keeps its own copies, and nothing is left of any.
 func TestManyCalls(t *testing.T) {
 	rec := newSRS(t, "srs")
-	r := newRig(t, []string{rec.URI("")}, func(s *setup) { s.ports = 400 })
+	r := newRig(t, []string{rec.URI("")}, func(s *setup) { s.ports = 400 }, timeout(10*time.Second))
 	const n = 40
 	calls, sessions := make([]*call, n), make([]*peer.Session, n)
 	byID := map[string]*call{}

@@ -131,7 +131,7 @@ func TestMetadataTemplates(t *testing.T) {
 // A recorder that answers the INVITE with garbage is one that does not answer.
 func TestGarbage(t *testing.T) {
 	first, second := newSRS(t, "first"), newSRS(t, "second")
-	r := newRig(t, []string{first.URI(";transport=udp"), second.URI("")}, timeout(300*time.Millisecond))
+	r := newRig(t, []string{first.URI(";transport=udp"), second.URI("")}, timeout(time.Second))
 	c := r.newCall()
 	c.begin()
 	in := first.Expect("INVITE")
