@@ -105,6 +105,7 @@ func (t *Tap) leave(now int64) {
 		t.shut()
 		return
 	}
+	t.duet.end() // nobody speaks any more
 	t.until = now + int64(t.cfg.Linger)
 }
 

@@ -29,7 +29,8 @@
 // instead and leave later through step 4, as if they had just come (backlog.go,
 // catchup.go). By rule telephone-events, or all audio of a pause or a mask, leave
 // as the codec's silence, or beeps, on a running clock (mask.go). What a recorder
-// does not take is turned into G.711 (transcode.go). Copies may be collected and
+// does not take is turned into G.711 (transcode.go), and a tap may have both parties
+// in one, mixed by a goroutine of its own (duet.go, voice.go). Copies may be collected and
 // leave a few at a time (batch.go).
 //
 // Where a rule asks for it, and only there, a flow has an alteration (alter.go)

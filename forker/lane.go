@@ -209,6 +209,8 @@ func (r *route) plain(h *header, from netip.AddrPort) bool {
 		return false
 	case len(r.relay.watch.wire) > 0:
 		return false
+	case len(f.voices) > 0:
+		return false
 	case !r.from.media.locked, r.from.media.remote != from, r.relay.hosts[r.from.side] != from.Addr():
 		return false
 	case f.alter != nil && !f.alter.plain(f.coding(h.pt)):

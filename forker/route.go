@@ -34,6 +34,7 @@ type flow struct {
 	counts  flowCounters
 	lastRTP int64 // arrival of the newest accepted media datagram; 0: none
 	taps    []*Tap
+	voices  []*voice // mixes that have it
 	secrecy secrecy
 	codecs  *codingTable // what SetCodecs has told; nil: nothing
 	alter   *alteration  // nil: what came goes on as it is
@@ -138,7 +139,7 @@ func (f *flow) read(b []byte) (header, bool) {
 func (r *route) copy(b []byte, h *header, now int64) {
 	f := r.flow
 	if f.secrecy.sealed {
-		clear, own := f.secrecy.open(b, h, len(f.taps) > 0 || f.alter != nil)
+		clear, own := f.secrecy.open(b, h, len(f.taps)+len(f.voices) > 0 || f.alter != nil)
 		if clear == nil {
 			for _, t := range f.taps {
 				t.refuse(h)
@@ -152,6 +153,9 @@ func (r *route) copy(b []byte, h *header, now int64) {
 	}
 	for _, t := range f.taps {
 		t.copy(b, h, now)
+	}
+	for _, v := range f.voices {
+		v.take(b, h, now)
 	}
 }
 

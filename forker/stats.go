@@ -90,6 +90,7 @@ type TapStats struct {
 	RTCPIn      uint64 // RTCP datagrams that came back from the recorder
 	RTCPOther   uint64 // … from its host, but of another sender than since SendTo, or that cannot be opened
 	Paused      bool
+	Heard       [2]uint64      // by Flow: packets of the parties that a mix has taken in (Relay.ForkMixed)
 	First, Last time.Time      // departure of the first and newest copy; zero: none
 	Remote      netip.AddrPort // where copies go
 

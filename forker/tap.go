@@ -79,6 +79,7 @@ type Tap struct {
 	reports     reports
 	reception   reception
 	masking     masking
+	duet        *duet // what it copies is a mix; nil: a flow
 	seal        seal
 	rtcpIn      atomic.Uint64
 	rtcpAddress atomic.Pointer[netip.Addr]
@@ -232,7 +233,7 @@ func (t *Tap) Stats() TapStats {
 	c, e, r := &t.counts, t.relay.engine, &t.reception
 	return TapStats{
 		Label: t.cfg.Label, SSRC: t.source(), In: c.in, Copied: c.copied - min(c.again, c.copied), Again: c.again, AtRisk: t.replay.forgone, Octets: c.octets, Dropped: c.dropped,
-		Unreachable: c.unreachable, RTCPSent: t.reports.sent, RTCPIn: t.rtcpIn.Load(), RTCPOther: r.strange, Paused: t.paused,
+		Unreachable: c.unreachable, RTCPSent: t.reports.sent, RTCPIn: t.rtcpIn.Load(), RTCPOther: r.strange, Paused: t.paused, Heard: t.duet.heard(),
 		Buffered: t.backlog.n + t.batch.n + t.replay.ahead,
 		First:    e.wall(c.first), Last: e.wall(c.last), Remote: t.rtp,
 		RRs: r.reports, LastRR: e.wall(r.at), FractionLost: float64(r.fraction) / 256, CumulativeLost: r.lost,
@@ -257,6 +258,7 @@ func (t *Tap) shut() {
 	t.flush(now)
 	t.sendBye(now)
 	t.closed = true
+	t.duet.end()
 	t.relay.engine.due.remove(t)
 	t.discard()
 	t.relay.drop(t)

@@ -185,7 +185,8 @@ func (b *Builder) addParticipants(r *Recording) {
 
 // addStreams adds the streams and, per participant, what it sends and receives:
 // a stream is sent by its owner and received by the other side, while it is
-// sent at all (RFC 7865 §6.8.1; hold by RFC 8068 §3.2.2).
+// sent at all (RFC 7865 §6.8.1; hold by RFC 8068 §3.2.2). A mix is sent, and
+// received, by all (RFC 8068 §3.3).
 func (b *Builder) addStreams(r *Recording, streams []LabeledStream) {
 	for _, l := range streams {
 		t := b.track(l.Label)
@@ -195,11 +196,17 @@ func (b *Builder) addStreams(r *Recording, streams []LabeledStream) {
 		a := ParticipantStreamAssoc{ParticipantID: m.ID, Associated: m.Joined, Disassociated: b.left(m)}
 		for _, l := range streams {
 			t := b.track(l.Label)
-			switch {
-			case !t.Sends || !m.Left.IsZero():
-			case t.Role == m.Role:
+			if !m.Left.IsZero() {
+				continue
+			}
+			other := Caller
+			if m.Role == Caller {
+				other = Callee
+			}
+			if t.by(m.Role) {
 				a.Send = append(a.Send, t.ID)
-			default:
+			}
+			if t.by(other) {
 				a.Recv = append(a.Recv, t.ID)
 			}
 		}

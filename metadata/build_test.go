@@ -90,6 +90,11 @@ func scenarios(t testing.TB) []scenario {
 			s.Caller.AOR = "sip:other@example.com"
 			s.Callee.Name = "Robert"
 		}}, ended}},
+		{name: "mixed", streams: []metadata.LabeledStream{{Label: "1", Party: metadata.Both, Active: true}}, steps: []step{start, held,
+			{name: "held by both", at: 15 * time.Second, change: hold(false, false)}, resumed,
+			{name: "to carol", at: 25 * time.Second, change: func(s *metadata.Snapshot) {
+				s.Callee = metadata.Party{AOR: "sip:carol@example.org", Name: "Carol"}
+			}}, ended}},
 		{name: "recording-stopped", streams: both(), steps: []step{start,
 			{name: "stopped", at: 10 * time.Second, opts: []metadata.Option{metadata.RecordingEnds()}}}},
 		{name: "video-added", streams: both(), steps: []step{start,

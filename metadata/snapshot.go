@@ -109,10 +109,14 @@ type PartyRole string
 const (
 	Caller PartyRole = "caller"
 	Callee PartyRole = "callee"
+
+	// Both is said of a stream only, of one that has both parties mixed.
+	Both PartyRole = "both"
 )
 
 // LabeledStream is one recorded direction: the m-line of the recording
-// session with this a=label carries what Party sends on m-line Index.
+// session with this a=label carries what Party sends on m-line Index. Party Both
+// is a mix of what both send (RFC 8068 §3.3).
 //
 // Active is false when the direction is not there any more (its m-line was
 // disabled with port 0). A pause of the recording alone does not make it false:

@@ -34,6 +34,17 @@ type Track struct {
 	Role  PartyRole
 	Owner ID // the participant whose voice it is
 	Sends bool
+
+	// Of a mix (Role Both) each side by itself; Sends is either.
+	CallerSends, CalleeSends bool
+}
+
+// by reports whether a side of the call sends the stream.
+func (t *Track) by(role PartyRole) bool {
+	if t.Role == Both {
+		return role == Caller && t.CallerSends || role == Callee && t.CalleeSends
+	}
+	return t.Sends && t.Role == role
 }
 
 // State returns a copy of what the Builder remembers.
@@ -176,12 +187,25 @@ func (b *Builder) assign(s Snapshot, streams []LabeledStream) {
 			t = &b.state.Tracks[len(b.state.Tracks)-1]
 		}
 		if t.ID == "" || t.Owner != owner.ID {
-			*t = Track{Label: l.Label, ID: b.cfg.IDs().ID(), Role: l.Party, Owner: owner.ID, Sends: l.sends(s)}
+			*t = Track{Label: l.Label, ID: b.cfg.IDs().ID(), Role: l.Party, Owner: owner.ID}
+			t.send(l, s)
 			continue
 		}
 		if s.State != CallEnded {
-			t.Sends = l.sends(s)
+			t.send(l, s)
 		}
+	}
+}
+
+// send notes who sends now.
+func (t *Track) send(l LabeledStream, s Snapshot) {
+	t.Sends = l.sends(s)
+	if l.Party == Both {
+		one := l
+		one.Party = Caller
+		t.CallerSends = one.sends(s)
+		one.Party = Callee
+		t.CalleeSends = one.sends(s)
 	}
 }
 
@@ -202,7 +226,8 @@ func (l LabeledStream) sends(s Snapshot) bool {
 	}
 	for _, m := range s.Streams {
 		if m.Index == l.Index {
-			return l.Party == Caller && m.Caller.Sends || l.Party == Callee && m.Callee.Sends
+			both := l.Party == Both
+			return (both || l.Party == Caller) && m.Caller.Sends || (both || l.Party == Callee) && m.Callee.Sends
 		}
 	}
 	return false

@@ -13,6 +13,7 @@ type Style struct {
 	Root      string // name of the root element; "": recording
 	DataMode  string // name of that element; "": datamode
 	Nested    bool   // as the drafts had it: id and session attributes, no association elements
+	Mixed     bool   // the drafts' mode of a stream: mixed, not separate
 	Times     TimeStyle
 	IDs       IDStyle
 }
@@ -92,7 +93,11 @@ func (r *Recording) nest(root node) {
 		if s.Label != "" {
 			n.text("label", s.Label)
 		}
-		n.text("mode", "separate")
+		if root.w.style.Mixed {
+			n.text("mode", "mixed")
+		} else {
+			n.text("mode", "separate")
+		}
 		n.extensions(s.Extensions)
 		n.close()
 	}

@@ -54,7 +54,12 @@ func (v *Verdict) judge(result Result) (Result, string) {
 		lost += s.Lost + s.DroppedBy[unmapped]
 		unreachable += s.Unreachable
 		atRisk += s.AtRisk + s.Lost
-		by[s.Party] += s.PacketsIn
+		if s.Party == metadata.Both {
+			by[metadata.Caller] += s.Heard[forker.AB]
+			by[metadata.Callee] += s.Heard[forker.BA]
+		} else {
+			by[s.Party] += s.PacketsIn
+		}
 		kept = kept || slices.ContainsFunc(s.Gaps, func(g Gap) bool { return g.Cause == string(causeSRS) })
 	}
 	missed := in > 0 && copied == 0 && (lost > 0 || kept)

@@ -199,6 +199,7 @@ func (r *Recorder) normalize(advertise netip.Addr) error {
 		r.FromURI = "sip:anonymous.invalid" // RFC 3261 §8.1.1.3
 	}
 	r.Replay = r.replay()
+	r.Dialect.Style.Mixed = r.Dialect.Streams == StreamsMixed
 	var errs []error
 	if r.Name == "" || len(r.SRS) == 0 {
 		errs = append(errs, errors.New("a name and at least one SRS are needed"))

@@ -74,6 +74,7 @@ type StreamMode string
 const (
 	StreamsSeparate StreamMode = ""             // one session with an m-line for each (RFC 7866 §8.3)
 	StreamsTwo      StreamMode = "two-sessions" // a session for each party, with one m-line
+	StreamsMixed    StreamMode = "mixed"        // one session with one m-line that has both, as G.711 (RFC 7866 §8.2.2)
 )
 
 func (d *Dialect) metadataType() string { return cmp.Or(d.MetadataType, metadata.ContentType) }

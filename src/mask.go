@@ -39,6 +39,9 @@ func (c *Client) setMask(ctx context.Context, id, tracks string, on bool) (View,
 type masks struct{ caller, callee bool }
 
 func (m masks) of(party metadata.PartyRole) bool {
+	if party == metadata.Both {
+		return m.caller && m.callee
+	}
 	return party == metadata.Caller && m.caller || party == metadata.Callee && m.callee
 }
 
@@ -66,6 +69,14 @@ func (s *Session) mask(tracks policy.Tracks, on bool) error {
 	s.tell(kind, string(tracks))
 	s.log.Info("recording "+map[bool]string{true: "masked", false: "unmasked"}[on], "tracks", tracks)
 	return nil
+}
+
+// mute has a mix hear nothing of the one party that is hidden.
+func (st *stream) mute(m masks) {
+	if st.tap != nil && st.party == metadata.Both {
+		st.tap.Mute(forker.AB, m.caller)
+		st.tap.Mute(forker.BA, m.callee)
+	}
 }
 
 // hide makes the tap follow: of what is said after it has returned nothing is

@@ -270,6 +270,7 @@ func (s *Session) steer() {
 
 func (s *Session) steerTaps() {
 	for _, st := range s.streams.all {
+		st.mute(s.masks)
 		st.hide(s.masks.of(st.party), s.recorder.Mask)
 		st.steer(s.wanted(st))
 	}

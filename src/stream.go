@@ -23,6 +23,7 @@ type stream struct {
 	// What the call does.
 	payloads
 	ptime string
+	voice [2]map[uint8]forker.Codec // of a mix: the parties' payload types, by forker.Flow
 	gone  bool // the call has no such direction now, or encrypts it
 	held  bool // the m-line was put on hold
 
@@ -57,14 +58,44 @@ type stream struct {
 // fork makes the tap.
 func (st *stream) fork(relay *forker.Relay, cfg forker.TapConfig) error {
 	cfg.Label = st.label
-	tap, err := relay.Fork(st.index, st.flow, cfg)
+	tap, err := st.tapOf(relay, cfg)
 	if err != nil {
 		return fmt.Errorf("copying m-line %d of the %s: %w", st.index+1, st.party, err)
 	}
 	st.tap, st.paused, st.masked, st.open = tap, false, false, false
 	st.from, st.fromRTCP = tap.Local()
 	tap.SetCodecs(st.codecs())
+	st.introduce()
 	return nil
+}
+
+func (st *stream) tapOf(relay *forker.Relay, cfg forker.TapConfig) (*forker.Tap, error) {
+	if st.party == metadata.Both {
+		return relay.ForkMixed(st.index, cfg)
+	}
+	return relay.Fork(st.index, st.flow, cfg)
+}
+
+// listen takes what the parties of a mix speak now. What is offered does not change
+// with it.
+func (st *stream) listen(m metadata.MediaStream) {
+	for flow, f := range map[forker.Flow]metadata.Flow{forker.AB: m.Caller, forker.BA: m.Callee} {
+		st.voice[flow] = map[uint8]forker.Codec{}
+		for _, c := range f.Formats {
+			if c.Name != "" && c.Clock > 0 && c.PT <= 127 {
+				st.voice[flow][c.PT] = forker.Codec{Name: c.Name, Clock: c.Clock, Channels: c.Channels}
+			}
+		}
+	}
+	st.introduce()
+}
+
+// introduce tells the tap of a mix who speaks what.
+func (st *stream) introduce() {
+	if st.tap != nil && st.party == metadata.Both {
+		st.tap.SetVoice(forker.AB, st.voice[forker.AB])
+		st.tap.SetVoice(forker.BA, st.voice[forker.BA])
+	}
 }
 
 // forget takes back all that an SRS agreed to, for it has been lost: what comes

@@ -39,6 +39,10 @@ func (l *streams) follow(cs metadata.Snapshot) {
 		both := m.Caller.Sends && m.Callee.Sends
 		line.twoWay = line.twoWay || both
 		held := line.twoWay && !both
+		if l.mixed() {
+			l.mix(ordinal, m, held)
+			continue
+		}
 		if l.dialect.CalleeFirst && l.tracks.Callee() {
 			l.take(metadata.Callee, ordinal, m, m.Callee, held)
 		}
@@ -86,8 +90,33 @@ func (l *streams) take(party metadata.PartyRole, ordinal int, m metadata.MediaSt
 	}
 }
 
+// mixed tells whether both parties are to be in one stream. A single one's is sent
+// as with any recorder.
+func (l *streams) mixed() bool {
+	return l.dialect.Streams == StreamsMixed && l.tracks.Caller() && l.tracks.Callee()
+}
+
+// mix is take for an m-line whose directions go as one.
+func (l *streams) mix(ordinal int, m metadata.MediaStream, held bool) {
+	st := l.find(metadata.Both, m.Index)
+	usable := (!m.Secure || m.Keyed && l.secure) && (decodables(m.Caller.Formats) || decodables(m.Callee.Formats))
+	if st == nil {
+		if !usable {
+			return
+		}
+		st = &stream{label: l.dialect.label(metadata.Caller, ordinal), party: metadata.Both, kind: m.Kind, index: m.Index}
+		st.follow(l.transcode.mixes(m.Caller.Formats))
+		l.all = append(l.all, st)
+	}
+	st.gone, st.held = !usable, held
+	st.listen(m)
+}
+
 // unrendered tells an m-line of which no recording is made for its codecs.
 func (l *streams) unrendered(m metadata.MediaStream) bool {
+	if l.mixed() {
+		return m.Kind == kindAudio && describable(m.Caller.Formats) && !decodables(m.Caller.Formats)
+	}
 	return m.Kind == "audio" && describable(m.Caller.Formats) && !l.transcode.renders(m.Caller.Formats)
 }
 
@@ -116,7 +145,7 @@ func (l *streams) copied(all []metadata.MediaStream) (out []metadata.MediaStream
 		}
 	}
 	for _, m := range all {
-		if m.Kind != kindAudio && slices.Contains(l.media, m.Kind) {
+		if m.Kind != kindAudio && slices.Contains(l.media, m.Kind) && !l.mixed() {
 			out = append(out, m)
 		}
 	}

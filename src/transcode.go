@@ -45,6 +45,30 @@ func (x Transcode) renders(formats []metadata.Format) bool {
 	})
 }
 
+// mixes are the formats of a stream that has both parties in it: G.711, that of the
+// call first, and no more than the recorder is to be offered.
+func (x Transcode) mixes(call []metadata.Format) []metadata.Format {
+	ulaw := false
+	for _, f := range call {
+		if ulaw = f.PT == g711[1].PT; ulaw || f.PT == g711[0].PT {
+			break
+		}
+	}
+	var out []metadata.Format
+	target, always := x.target()
+	for _, g := range g711 {
+		if !always || sameCodec(g, target) {
+			out = append(out, metadata.Format{PT: g.PT, Name: g.Name, Clock: g.Clock})
+		}
+	}
+	if ulaw {
+		slices.Reverse(out)
+	}
+	return out
+}
+
+func decodables(formats []metadata.Format) bool { return slices.ContainsFunc(formats, decodable) }
+
 func decodable(f metadata.Format) bool {
 	return forker.Decodable(forker.Codec{Name: f.Name, Clock: f.Clock, Channels: f.Channels})
 }

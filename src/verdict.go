@@ -25,6 +25,7 @@ type Verdict struct {
 
 // StreamVerdict is the evidence about one stream.
 type StreamVerdict struct {
+	Heard [2]uint64 // of a mix: packets of the caller and of the callee in it
 	StreamView
 	DroppedBy   map[string]uint64 // packets not copied, by forker.DropReason; what is 0 is left out
 	Lost        uint64            // of these, the ones that should have been copied
@@ -76,7 +77,7 @@ func (st *stream) verdict() StreamVerdict {
 		view.add(st.tap.Stats())
 	}
 	v := StreamVerdict{
-		StreamView: view, Unreachable: t.Unreachable, RTCPIn: t.RTCPIn, First: t.First, Last: t.Last,
+		Heard: t.Heard, StreamView: view, Unreachable: t.Unreachable, RTCPIn: t.RTCPIn, First: t.First, Last: t.Last,
 		AtRisk: t.AtRisk, Lost: lost(t.Dropped),
 		Gaps: append([]Gap(nil), st.gaps.all...), MoreGaps: st.gaps.more,
 	}
@@ -106,6 +107,8 @@ func sum(a, b forker.TapStats) forker.TapStats {
 	a.Again += b.Again
 	a.AtRisk += b.AtRisk
 	a.Unreachable += b.Unreachable
+	a.Heard[forker.AB] += b.Heard[forker.AB]
+	a.Heard[forker.BA] += b.Heard[forker.BA]
 	a.RTCPIn += b.RTCPIn
 	a.RTCPOther += b.RTCPOther
 	a.RRs += b.RRs

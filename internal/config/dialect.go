@@ -47,7 +47,7 @@ type Dialect struct {
 	Carrier string // CarrierUpdate or CarrierNone
 	Last    string // LastInUpdate or LastNowhere
 	Hold    string // HoldZero or HoldNone
-	Streams string // StreamsTwo
+	Streams string // StreamsTwo or StreamsMixed
 }
 
 // The values of Dialect that are not the RFCs'.
@@ -59,6 +59,7 @@ const (
 	HoldZero      = "zero"
 	HoldNone      = "none"
 	StreamsTwo    = "two-sessions"
+	StreamsMixed  = "mixed"
 )
 
 // The namespace of the drafts of RFC 7865, and that of the ones before.
@@ -80,7 +81,7 @@ var profiles = map[Profile]Dialect{
 		Last: LastNowhere},
 	ProfileBroadWorks: {Style: metadata.Style{Namespace: firstNamespace, Root: "recording_metadata", Nested: true, DataMode: "dataMode", IDs: metadata.IDsURN},
 		ContactTag: "src", NoRequire: true, Hold: HoldZero, Last: LastNowhere},
-	ProfileMetaswitch: {Style: draft, MetadataType: oldMetadataType, Last: LastNowhere},
+	ProfileMetaswitch: {Style: draft, MetadataType: oldMetadataType, Last: LastNowhere, Streams: StreamsMixed},
 	ProfileAudioCodes: {Style: metadata.Style{Namespace: draftNamespace, Nested: true, IDs: metadata.IDsUUID}, MetadataType: oldMetadataType,
 		ContactTag: "src", Last: LastNowhere},
 	ProfileAvaya: {Style: metadata.Style{DataMode: "dataMode", Times: metadata.TimesLocal}, LabelShift: 9, LabelStep: 10, TagInside: true,
@@ -172,7 +173,7 @@ func (s *dialect) read(c cursor) {
 		{"updates_by", s.texts(func(d *Dialect) *string { return &d.Carrier }, "invite", CarrierUpdate, CarrierNone)},
 		{"last_document", s.texts(func(d *Dialect) *string { return &d.Last }, "bye", LastInUpdate, LastNowhere)},
 		{"hold", s.texts(func(d *Dialect) *string { return &d.Hold }, "inactive", HoldZero, HoldNone)},
-		{"streams", s.texts(func(d *Dialect) *string { return &d.Streams }, "separate", StreamsTwo)},
+		{"streams", s.texts(func(d *Dialect) *string { return &d.Streams }, "separate", StreamsTwo, StreamsMixed)},
 	})
 }
 
@@ -231,6 +232,7 @@ func (d Dialect) words() string {
 		{d.Hold == HoldZero, "pauses as c=0.0.0.0"},
 		{d.Hold == HoldNone, "pauses are not told"},
 		{d.Streams == StreamsTwo, "a session for each party"},
+		{d.Streams == StreamsMixed, "both parties mixed in one stream"},
 	} {
 		if p.on {
 			parts = append(parts, p.what)
