@@ -130,25 +130,37 @@ func (s *Server) Calls(ctx context.Context) ([]View, error) {
 }
 
 // Call returns one call by its id.
-func (s *Server) Call(ctx context.Context, id string) (View, bool, error) {
+func (s *Server) Call(ctx context.Context, id string) (v View, found bool, err error) {
+	found, err = s.ask(ctx, id, func(c *Call) { v = c.view() })
+	return v, found, err
+}
+
+// Media returns the media of a call; nil when there is no such call.
+func (s *Server) Media(ctx context.Context, id string) (media *forker.Relay, err error) {
+	_, err = s.ask(ctx, id, func(c *Call) { media = c.relay })
+	return media, err
+}
+
+// ask has look see a call on its lane; false when there is no such call. What look
+// has set may be read when the error is nil.
+func (s *Server) ask(ctx context.Context, id string, look func(*Call)) (found bool, err error) {
 	for i, lane := range s.cfg.Txn.Lanes() {
-		got := make(chan *View, 1)
+		seen := make(chan bool, 1)
 		lane.Post(func() {
-			if c := s.lanes[i].byToken[id]; c != nil {
-				v := c.view()
-				got <- &v
-				return
+			c := s.lanes[i].byToken[id]
+			if c != nil {
+				look(c)
 			}
-			got <- nil
+			seen <- c != nil
 		})
 		select {
-		case v := <-got:
-			if v != nil {
-				return *v, true, nil
+		case found := <-seen:
+			if found {
+				return true, nil
 			}
 		case <-ctx.Done():
-			return View{}, false, ctx.Err()
+			return false, ctx.Err()
 		}
 	}
-	return View{}, false, nil
+	return false, nil
 }

@@ -254,6 +254,7 @@ func (r *Relay) end(atOnce bool) {
 		r.releaseStream(s)
 	}
 	r.onTimeout = nil
+	r.watch.ends()
 	if len(r.taps) == 0 {
 		r.engine.forget(r)
 	}

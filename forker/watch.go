@@ -23,11 +23,13 @@ type Watcher struct {
 	// Control sees RTCP in clear: what the parties send, what we tell recorders
 	// and what they answer. SRTCP that only passes is not shown.
 	Control func(Datagram)
+	// End is called once when the relay is closed; at once where it is already.
+	End func()
 }
 
 // watching is the watchers of a relay, guarded by its mutex.
 type watching struct {
-	wire, control []*Watcher
+	wire, control, end []*Watcher
 }
 
 // Watch has w look at the datagrams from now on, until stop. Stop may be called
@@ -41,12 +43,20 @@ func (r *Relay) Watch(w Watcher) (stop func()) {
 	if w.Control != nil {
 		r.watch.control = append(r.watch.control, &w)
 	}
+	switch {
+	case w.End == nil:
+	case r.closed:
+		w.End()
+	default:
+		r.watch.end = append(r.watch.end, &w)
+	}
 	return func() {
 		r.mu.Lock()
 		defer r.mu.Unlock()
 		is := func(o *Watcher) bool { return o == &w }
 		r.watch.wire = slices.DeleteFunc(r.watch.wire, is)
 		r.watch.control = slices.DeleteFunc(r.watch.control, is)
+		r.watch.end = slices.DeleteFunc(r.watch.end, is)
 	}
 }
 
@@ -59,6 +69,14 @@ func (w *watching) sees(pair *portPair, peer netip.AddrPort, sent, onControl, co
 	for _, o := range w.wire {
 		o.Wire(d)
 	}
+}
+
+// ends tells that the relay is closed.
+func (w *watching) ends() {
+	for _, o := range w.end {
+		o.End()
+	}
+	w.end = nil
 }
 
 // hears shows RTCP in clear.

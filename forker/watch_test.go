@@ -83,6 +83,16 @@ func TestWatch(t *testing.T) {
 		if got := control.lines(toTap); !slices.Equal(got, []string{report}) {
 			t.Errorf("control: %q", got)
 		}
+		ended := 0
+		c.relay.Watch(forker.Watcher{End: func() { ended++ }})
+		unwatch := c.relay.Watch(forker.Watcher{End: func() { t.Error("nobody waits for the end any more") }})
+		unwatch()
+		c.relay.Close()
+		c.relay.Close()
+		c.relay.Watch(forker.Watcher{End: func() { ended++ }})
+		if ended != 2 {
+			t.Errorf("%d ends of 2", ended)
+		}
 		if n := c.flow(forker.AB).Packets; n != 10 {
 			t.Errorf("%d packets of 10 counted", n)
 		}

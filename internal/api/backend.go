@@ -66,6 +66,8 @@ type Backend struct {
 	// numbers and names.
 	Ladder  func(ctx context.Context, id string, redact bool) (Ladder, error)
 	Targets func(ctx context.Context) ([]Item, error) // of routes
+	// Capture takes the packets of a live call from now on.
+	Capture func(ctx context.Context, id string, limits CaptureLimits) (Capturing, error)
 	// Recorders, Rules and Config are the configuration in force; secrets are hidden.
 	Recorders func(ctx context.Context) ([]Item, error)
 	Rules     func(ctx context.Context) ([]Item, error)

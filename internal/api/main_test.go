@@ -65,6 +65,16 @@ func double() api.Backend {
 			}
 			return v, err
 		},
+		Capture: func(ctx context.Context, id string, limits api.CaptureLimits) (api.Capturing, error) {
+			if _, err := one("c1")(ctx, id); err != nil {
+				return nil, err
+			}
+			return func(_ context.Context, w io.Writer) error {
+				fmt.Fprint(w, "packets of ", limits.Time)
+				_, err := fmt.Fprint(w, " in ", limits.Bytes)
+				return err
+			}, nil
+		},
 		Recorders: list("main"), Rules: list("rule-1"),
 		Config: func(context.Context) (any, error) { return map[string]string{"file": "f"}, nil },
 		Reload: func(context.Context) (any, error) { return nil, api.Mistakes{"f:1: wrong", "f:2: wrong too"} },

@@ -41,6 +41,7 @@ func (s *Server) operations() []operation {
 		{"getCall", get, "/api/v1/calls/{id}", RoleRead, one(b.Call)},
 		{"getLadder", get, "/api/v1/calls/{id}/ladder", RoleRead, b.ladder(false)},
 		{"getCapture", get, "/api/v1/calls/{id}/pcap", RoleRead, b.ladder(true)},
+		{"captureMedia", post, "/api/v1/calls/{id}/pcap", RoleAdmin, b.capture},
 		{"startRecording", post, "/api/v1/calls/{id}/recordings", RoleControl, b.start},
 		{"listRecordings", get, "/api/v1/recordings", RoleRead, list(b.Recordings)},
 		{"getRecording", get, "/api/v1/recordings/{id}", RoleRead, one(b.Recording)},

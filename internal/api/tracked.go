@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"runtime/debug"
 	"strconv"
+	"sync"
 	"time"
 )
 
@@ -18,6 +19,7 @@ type tracked struct {
 	status int
 	detail string // of a problem
 	cause  error  // of a 500: for the log, not for the asker
+	audit  func() // writes the action down; once
 }
 
 func (w *tracked) WriteHeader(n int) {
@@ -70,8 +72,14 @@ func (s *Server) operate(op operation) http.HandlerFunc {
 		w := &tracked{ResponseWriter: rw}
 		body := &heard{ReadCloser: r.Body}
 		c := callerOf(r.Context())
+		w.audit = sync.OnceFunc(func() {
+			if op.changes() {
+				s.audit(Action{time.Now().UTC(), c.Name, c.Role.String(), c.Source, op.id, r.URL.Path, body.json(), w.status, w.detail})
+			}
+		})
 		defer func() {
-			if p := recover(); p != nil && p != http.ErrAbortHandler {
+			p := recover()
+			if p != nil && p != http.ErrAbortHandler {
 				s.log.Error("an HTTP request failed", "operation", op.id, "error", p, "stack", string(debug.Stack()))
 				if w.status == 0 {
 					problem(w, http.StatusInternalServerError, internalError)
@@ -81,8 +89,9 @@ func (s *Server) operate(op operation) http.HandlerFunc {
 				s.log.Error("an HTTP request failed", "operation", op.id, "error", w.cause)
 			}
 			s.metrics.requests.WithLabelValues(op.id, strconv.Itoa(w.status)).Inc()
-			if op.changes() {
-				s.audit(Action{time.Now().UTC(), c.Name, c.Role.String(), c.Source, op.id, r.URL.Path, body.json(), w.status, w.detail})
+			w.audit()
+			if p == http.ErrAbortHandler {
+				panic(p) // the server cuts the answer off
 			}
 		}()
 		if c.Role < op.role {
@@ -106,16 +115,27 @@ const internalError = "the proxy could not answer; its log tells why"
 
 // note leaves with the writer what the audit log and the log want to know.
 func note(w http.ResponseWriter, detail string, cause error) {
-	var t *tracked
-	for t == nil {
+	if t := trackedOf(w); t != nil {
+		t.detail, t.cause = detail, errors.Join(t.cause, cause)
+	}
+}
+
+// declare has an action written down before it is over.
+func declare(w http.ResponseWriter) {
+	if t := trackedOf(w); t != nil {
+		t.audit()
+	}
+}
+
+func trackedOf(w http.ResponseWriter) *tracked {
+	for {
 		switch v := w.(type) {
 		case *tracked:
-			t = v
+			return v
 		case interface{ Unwrap() http.ResponseWriter }:
 			w = v.Unwrap()
 		default:
-			return
+			return nil
 		}
 	}
-	t.detail, t.cause = detail, errors.Join(t.cause, cause)
 }

@@ -73,6 +73,7 @@ type App struct {
 	mirror    *hep.Mirror    // nil: nothing is mirrored
 	spans     *otlp.Exporter // nil: calls are not traced
 	past      past
+	captures  *captures
 	inForce   atomic.Pointer[inForce]
 	serving   atomic.Bool
 }
@@ -86,6 +87,7 @@ func New(cfg *config.Config, opt Options) (*App, error) {
 	a.registry.MustRegister(collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), buildInfo(opt))
 	a.reloads = newReloads(a.registry)
+	a.captures = newCaptures(a.registry)
 	a.watch = newWatch(a.log, a.registry)
 	a.watch.Follow(cfg.Numbers)
 	a.policy.Store(policy.New(cfg.Policy))

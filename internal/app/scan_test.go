@@ -59,7 +59,7 @@ func attempts(doc *openapi3.T, right map[string]string) []attempt {
 	for path, item := range doc.Paths.Map() {
 		plain := fill(path, "", "")
 		for _, method := range []string{"GET", "POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "HEAD", "BREW"} {
-			if op := item.GetOperation(method); op != nil && op.OperationID == "followEvents" || path == "/api/v1/events" && method == "HEAD" {
+			if op := item.GetOperation(method); op != nil && (op.OperationID == "followEvents" || op.OperationID == "captureMedia") || path == "/api/v1/events" && method == "HEAD" {
 				continue // lasts
 			}
 			all = append(all, attempt{method: method, path: plain})
@@ -90,12 +90,20 @@ func attempts(doc *openapi3.T, right map[string]string) []attempt {
 				continue
 			}
 			bodies := []string{"", "null", "[]", "1", "\"x\"", "{", "{}{}", "{\"\":1}", "\xff", strings.Repeat("[", 30_000), strings.Repeat(" ", 70_000), `{"recorder":"main","recorder":"x"}`}
+			if op.OperationID == "captureMedia" {
+				bodies = bodies[2:] // the first ones have it last
+			}
 			if op.RequestBody != nil {
 				for name := range op.RequestBody.Value.Content["application/json"].Schema.Value.Properties {
 					for _, v := range values() {
 						body := map[string]any{"recorder": "main", name: v}
-						if op.OperationID == "moveRecording" {
+						switch op.OperationID {
+						case "moveRecording":
 							delete(body, "recorder")
+						case "captureMedia":
+							if body = map[string]any{"limit": "1ms", name: v}; body["limit"] == nil {
+								continue // lasts
+							}
 						}
 						b, _ := json.Marshal(body)
 						bodies = append(bodies, string(b))

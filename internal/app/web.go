@@ -68,7 +68,7 @@ func (a *App) backend() api.Backend {
 		Calls:   a.listCalls, Call: a.oneCall, Overview: a.showOverview,
 		Recordings: a.listRecordings, Recording: a.oneRecording,
 		Control: a.control, Move: a.moveRecording, Pause: a.pauseRecording, Mask: a.maskRecording, SRSs: a.listSRSs, Drain: a.drain, Start: a.startRecording,
-		Recorders: a.listRecorders, Targets: a.listTargets, Ladder: a.ladder, Rules: a.listRules, Config: a.showConfig, Reload: a.reloadFile,
+		Recorders: a.listRecorders, Targets: a.listTargets, Ladder: a.ladder, Capture: a.capture, Rules: a.listRules, Config: a.showConfig, Reload: a.reloadFile,
 	}
 }
 

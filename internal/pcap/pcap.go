@@ -15,6 +15,9 @@ const (
 	headerIPv4 = 20
 	headerIPv6 = 40
 	headerUDP  = 8
+
+	// MaxOverhead is what a datagram needs in a capture beyond its payload, at most.
+	MaxOverhead = 16 + headerIPv6 + headerUDP
 )
 
 // Writer writes one capture. The first error stays, and ends it.
