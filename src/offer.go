@@ -13,7 +13,7 @@ import (
 // the answer to it.
 type offer struct {
 	media   []sdp.OfferMedia
-	numbers []offered // by m-line
+	numbers []carried // by m-line
 	version uint64
 	body    []byte
 }
@@ -34,7 +34,7 @@ func makeOffer(o origin, version uint64, all []*stream, wanted func(*stream) boo
 	out := offer{version: version}
 	for _, st := range all {
 		out.media = append(out.media, st.section(wanted(st)))
-		out.numbers = append(out.numbers, st.snapshot())
+		out.numbers = append(out.numbers, st.carried)
 	}
 	out.body = o.describe(version, out.media)
 	return out

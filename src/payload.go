@@ -13,12 +13,39 @@ import (
 // keeps its codec for as long as the m-line exists (RFC 3264 §8.3.2), even if
 // the call gives that number to another codec later.
 type payloads struct {
-	used      map[uint8]sdp.Format // every number ever offered on this m-line
+	used      []sdp.Format // every number ever offered on this m-line
 	transcode Transcode
 
-	formats []sdp.Format         // to be offered now, in the call's order
-	pt      map[uint8]uint8      // the call's payload type → ours
-	codec   map[uint8]sdp.Format // the call's payload type → its codec
+	formats []sdp.Format // to be offered now, in the call's order
+	carried carried      // what the call carries, and our numbers for it
+}
+
+// carried are the call's payload types in one direction.
+type carried []payload
+
+// payload is a payload type of the call.
+type payload struct {
+	codec   sdp.Format // with the call's number
+	ours    uint8      // our number
+	offered bool       // or there is none: it is not for the SRS
+}
+
+func (c carried) of(pt uint8) *payload {
+	for i := range c {
+		if c[i].codec.PT == pt {
+			return &c[i]
+		}
+	}
+	return nil
+}
+
+// put adds a payload type, or changes what is known of it.
+func (c *carried) put(p payload) {
+	if had := c.of(p.codec.PT); had != nil {
+		*had = p
+		return
+	}
+	*c = append(*c, p)
 }
 
 // follow takes what the call carries now in this direction. Formats that
@@ -26,31 +53,30 @@ type payloads struct {
 // whether the offer has changed.
 func (p *payloads) follow(formats []metadata.Format) (changed bool) {
 	before := p.formats
-	p.formats, p.pt, p.codec = nil, map[uint8]uint8{}, map[uint8]sdp.Format{}
-	taken := map[uint8]bool{}
+	p.formats, p.carried = nil, make(carried, 0, len(formats)) // the former may be an offer's
 	for _, f := range formats {
 		if f.Name == "" || f.Clock <= 0 || f.PT > 127 {
 			continue
 		}
 		codec := sdp.Format{PT: f.PT, Name: f.Name, Clock: f.Clock, Channels: max(f.Channels, 1), Fmtp: f.Fmtp}
-		p.codec[f.PT] = codec
 		if !p.transcode.offers(codec) {
+			p.carried.put(payload{codec: codec})
 			continue
 		}
-		codec.PT = p.number(codec, taken)
-		taken[codec.PT] = true
-		p.pt[f.PT] = codec.PT
-		p.formats = append(p.formats, codec)
+		p.formats = append(p.formats, p.carry(codec))
 	}
 	for _, codec := range p.transcode.added(formats) {
-		from := codec.PT
-		p.codec[from] = codec
-		codec.PT = p.number(codec, taken)
-		taken[codec.PT] = true
-		p.pt[from] = codec.PT
-		p.formats = slices.Insert(p.formats, p.audio(), codec)
+		p.formats = slices.Insert(p.formats, p.audio(), p.carry(codec))
 	}
 	return !sameFormats(before, p.formats)
+}
+
+// carry numbers a codec of the call, and gives what is offered for it.
+func (p *payloads) carry(codec sdp.Format) sdp.Format {
+	ours := p.number(codec)
+	p.carried.put(payload{codec: codec, ours: ours, offered: true})
+	codec.PT = ours
+	return codec
 }
 
 // audio is how many codecs come before what goes beside them.
@@ -64,39 +90,48 @@ func (p *payloads) audio() int {
 }
 
 // number finds the payload type for a codec: the one it had, the call's own,
-// or a free dynamic one (RFC 3551 §3).
-func (p *payloads) number(codec sdp.Format, taken map[uint8]bool) uint8 {
-	if p.used == nil {
-		p.used = map[uint8]sdp.Format{}
-	}
-	had := func(pt uint8) bool {
-		was, ok := p.used[pt]
-		return ok && !taken[pt] && sameCodec(was, codec)
-	}
-	if had(codec.PT) {
-		return codec.PT
-	}
+// or a free dynamic one (RFC 3551 §3), that is not in this offer yet.
+func (p *payloads) number(codec sdp.Format) uint8 {
+	taken := func(pt uint8) bool { return formatOf(p.formats, pt) != nil }
 	lowest := -1
-	for pt := range p.used {
-		if had(pt) && (lowest < 0 || int(pt) < lowest) {
-			lowest = int(pt)
+	for i := range p.used {
+		had := &p.used[i]
+		if taken(had.PT) || !sameCodec(*had, codec) {
+			continue
+		}
+		if had.PT == codec.PT {
+			return codec.PT
+		}
+		if lowest < 0 || int(had.PT) < lowest {
+			lowest = int(had.PT)
 		}
 	}
 	if lowest >= 0 {
 		return uint8(lowest)
 	}
-	free := func(pt uint8) bool {
-		_, ok := p.used[pt]
-		return !ok && !taken[pt]
-	}
+	free := func(pt uint8) bool { return formatOf(p.used, pt) == nil && !taken(pt) }
 	pt := codec.PT
 	for try := uint8(127); !free(pt) && try >= 96; try-- {
 		if free(try) {
 			pt = try
 		}
 	}
-	p.used[pt] = codec
+	codec.PT = pt
+	if had := formatOf(p.used, pt); had != nil { // all are used
+		*had = codec
+	} else {
+		p.used = append(p.used, codec)
+	}
 	return pt
+}
+
+func formatOf(formats []sdp.Format, pt uint8) *sdp.Format {
+	for i := range formats {
+		if formats[i].PT == pt {
+			return &formats[i]
+		}
+	}
+	return nil
 }
 
 // first is the call's payload type of its first codec.
@@ -104,9 +139,9 @@ func (p *payloads) first() (uint8, bool) {
 	if len(p.formats) == 0 {
 		return 0, false
 	}
-	for cs, ours := range p.pt {
-		if ours == p.formats[0].PT {
-			return cs, true
+	for i := range p.carried {
+		if c := &p.carried[i]; c.offered && c.ours == p.formats[0].PT {
+			return c.codec.PT, true
 		}
 	}
 	return 0, false
@@ -114,33 +149,25 @@ func (p *payloads) first() (uint8, bool) {
 
 // codecs gives the codec of each payload type of the call.
 func (p *payloads) codecs() map[uint8]forker.Codec {
-	out := make(map[uint8]forker.Codec, len(p.codec))
-	for pt, f := range p.codec {
-		out[pt] = forker.Codec{Name: f.Name, Clock: f.Clock, Channels: f.Channels}
+	out := make(map[uint8]forker.Codec, len(p.carried))
+	for i := range p.carried {
+		f := &p.carried[i].codec
+		out[f.PT] = forker.Codec{Name: f.Name, Clock: f.Clock, Channels: f.Channels}
 	}
 	return out
 }
 
-// offered is the numbering at the moment of an offer: the answer must be read
-// with it, whatever the call has changed since.
-type offered struct {
-	pt    map[uint8]uint8
-	codec map[uint8]sdp.Format
-}
-
-func (p *payloads) snapshot() offered {
-	return offered{pt: p.pt, codec: p.codec} // follow makes new ones
-}
-
-// live composes the call's payload types with those of an answer. What has
+// live composes the call's payload types with those of the answer to an offer.
+// The offer's numbering counts, whatever the call has changed since. What has
 // another codec now than when it was offered is left out until the next offer
 // has told the SRS (RFC 3264 §8.3.2).
-func (p *payloads) live(o offered, answer map[uint8]uint8) map[uint8]uint8 {
-	out := make(map[uint8]uint8, len(o.pt))
-	for cs, ours := range o.pt {
-		theirs, ok := answer[ours]
-		if now, still := p.codec[cs]; ok && (!still || sameCodec(now, o.codec[cs])) {
-			out[cs] = theirs
+func (p *payloads) live(o carried, answer map[uint8]uint8) map[uint8]uint8 {
+	out := make(map[uint8]uint8, len(o))
+	for i := range o {
+		c := &o[i]
+		theirs, ok := answer[c.ours]
+		if now := p.carried.of(c.codec.PT); ok && c.offered && (now == nil || sameCodec(now.codec, c.codec)) {
+			out[c.codec.PT] = theirs
 		}
 	}
 	return out

@@ -35,7 +35,7 @@ type stream struct {
 	rtp      netip.AddrPort
 	rtcp     netip.AddrPort
 	answered map[uint8]uint8 // the call's payload type → the SRS's; what the tap works by
-	asked    offered         // with what answered was composed
+	asked    carried         // with what answered was composed
 	theirs   map[uint8]uint8 // payload type of our description → the SRS's
 	crypt    crypt
 
@@ -145,7 +145,7 @@ func (st *stream) section(sending bool) sdp.OfferMedia {
 
 // agree takes what the SRS says of the m-line: in an answer to our offer o, or
 // in an offer of its own. wanted tells whether we asked to send.
-func (st *stream) agree(a sdp.AnswerMedia, o offered, wanted bool) {
+func (st *stream) agree(a sdp.AnswerMedia, o carried, wanted bool) {
 	st.forced, st.unsettled = false, false
 	if !a.Accepted {
 		st.refused, st.agreed = true, false
@@ -228,7 +228,8 @@ func (st *stream) steer(wanted bool) {
 // sent, but kept until it has been told (RFC 3264 §8.3.2).
 func (st *stream) unsettle() {
 	for pt := range st.answered {
-		if now, ok := st.codec[pt]; ok && !sameCodec(now, st.asked.codec[pt]) {
+		now, then := st.carried.of(pt), st.asked.of(pt)
+		if now != nil && (then == nil || !sameCodec(now.codec, then.codec)) {
 			delete(st.answered, pt)
 			st.fresh = true
 		}
