@@ -14,13 +14,14 @@ import (
 // an operator may ask for a recording in the middle of it.
 type call struct {
 	// Set once.
-	client   *Client
-	lane     *txn.Lane
-	invite   *policy.Invite // with the headers of the answer, once there is one
-	relay    *forker.Relay
-	notify   func(metadata.RecordingState, string)
-	decision policy.Decision
-	signs    []string // by which other calls of the same conversation are known
+	client    *Client
+	lane      *txn.Lane
+	invite    *policy.Invite // with the headers of the answer, once there is one
+	relay     *forker.Relay
+	notify    func(metadata.RecordingState, string)
+	decision  policy.Decision
+	recorders map[string]*Recorder // those of the decision
+	signs     []string             // by which other calls of the same conversation are known
 
 	// Owned by the lane.
 	cs        metadata.Snapshot // the newest
@@ -92,7 +93,7 @@ func (k *call) plan() {
 
 func (k *call) wish(d *policy.Wanted) wish {
 	return wish{
-		recorder: k.client.recorder(d.Recorder), recorderName: d.Recorder, name: d.Recorder, rule: d.Rule,
+		recorder: k.recorders[d.Recorder], recorderName: d.Recorder, name: d.Recorder, rule: d.Rule,
 		tracks: d.Tracks, media: d.Media, onHold: d.OnHold, required: d.Required, start: d.Start,
 		guard: guard{on: d.HangUp, limit: d.After}, tone: d.Tone, announcement: d.Announce,
 	}

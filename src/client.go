@@ -5,9 +5,11 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"maps"
 	"math/rand/v2"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"sidetrack/forker"
@@ -35,6 +37,8 @@ type Client struct {
 	prober  *probe.Prober        // guarded by mu
 	backoff func() time.Duration // wait after 491 (RFC 3261 §14.1)
 	people  metadata.UUID        // the namespace of the identifiers of persons
+
+	maxStreams atomic.Int64 // Config.MaxStreams
 
 	mu        sync.Mutex
 	recorders map[string]*Recorder
@@ -68,6 +72,7 @@ func New(cfg Config) (*Client, error) {
 		cfg: cfg, log: cfg.Log, metrics: m, trouble: newLimiter(cfg.Now), health: newHealth(cfg.Now), backoff: glareWait,
 		recorders: byName, calls: map[string]*call{}, passing: conversations{}, questions: make(chan struct{}, maxQuestions), live: map[string]*Session{}, people: metadata.NewV4(),
 	}
+	c.maxStreams.Store(int64(cfg.MaxStreams))
 	c.asking, c.hush = context.WithCancel(context.Background())
 	for _, r := range byName {
 		m.prepare(r)
@@ -96,6 +101,7 @@ func (c *Client) Begin(cs metadata.Snapshot, in *policy.Invite, relay *forker.Re
 		client: c, lane: c.cfg.Layer.LaneFor(cs.ID), invite: in, relay: relay, notify: notify,
 		decision: c.cfg.Policy().Decide(in), cs: cs,
 	}
+	k.decision, k.recorders = c.decide(in)
 	c.mu.Lock()
 	refuse := c.closing
 	if !refuse {
@@ -150,31 +156,50 @@ func (c *Client) recorder(name string) *Recorder {
 	return c.recorders[name]
 }
 
-// Prepare checks recorders; swap puts them in force. Sessions that run keep what
-// they began with.
-func (c *Client) Prepare(recorders []Recorder) (swap func(), err error) {
+// Prepare checks recorders; swap puts them in force, and calls rules to do so with
+// the rules that name them. Calls that run keep the rules and recorders that they
+// began with; maxStreams counts for them, too.
+func (c *Client) Prepare(recorders []Recorder, maxStreams int) (swap func(rules func()), err error) {
 	byName, err := c.cfg.index(recorders)
 	if err != nil {
 		return nil, err
 	}
-	return func() {
+	return func(rules func()) {
 		for _, r := range byName {
 			c.metrics.prepare(r)
 		}
-		c.mu.Lock()
-		c.recorders = byName
-		c.mu.Unlock()
+		c.maxStreams.Store(int64(maxStreams))
+		both := maps.Clone(c.inUse())
+		maps.Copy(both, byName)
+		c.know(both) // so that every call finds what its rules name
+		rules()
+		c.know(byName)
 		c.startProbes(byName)
 	}, nil
 }
 
-// Reload replaces the recorders. On error nothing has changed.
-func (c *Client) Reload(recorders []Recorder) error {
-	swap, err := c.Prepare(recorders)
-	if err == nil {
-		swap()
+func (c *Client) inUse() map[string]*Recorder {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.recorders
+}
+
+func (c *Client) know(recorders map[string]*Recorder) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.recorders = recorders
+}
+
+// decide asks the rules about a call, and gives the recorders that they name,
+// though others may be put in force meanwhile.
+func (c *Client) decide(in *policy.Invite) (policy.Decision, map[string]*Recorder) {
+	for {
+		rules := c.cfg.Policy()
+		recorders := c.inUse()
+		if c.cfg.Policy() == rules {
+			return rules.Decide(in), recorders
+		}
 	}
-	return err
 }
 
 // Recordings returns the live sessions and those that ended lately, in the

@@ -66,7 +66,7 @@ func (c *Client) Start(ctx context.Context, callID string, req StartRequest) (Vi
 		if k.named(w.name) != nil {
 			return View{}, fmt.Errorf("recording %q of the call runs: %w", w.name, ErrState)
 		}
-		if most := c.cfg.MaxStreams; most > 0 && k.copies()+w.copies() > most {
+		if most := int(c.maxStreams.Load()); most > 0 && k.copies()+w.copies() > most {
 			return View{}, fmt.Errorf("more than %d streams of the call would be copied: %w", most, ErrState)
 		}
 		return k.records(w).View(), nil

@@ -166,7 +166,7 @@ func (k *call) revise(wishes []wish, a Answer) []wish {
 		at := slices.IndexFunc(wishes, func(w wish) bool { return w.recorderName == name })
 		w := wishes[max(at, 0)]
 		if at < 0 { // a recorder that the rule does not name: like its first one, but nobody waits for it
-			w.recorder, w.recorderName, w.name, w.required, w.notify = k.client.recorder(name), name, name, false, nil
+			w.recorder, w.recorderName, w.name, w.required, w.notify = k.recorders[name], name, name, false, nil
 		}
 		if a.Tracks != "" {
 			w.tracks = a.Tracks

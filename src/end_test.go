@@ -245,14 +245,14 @@ func TestReload(t *testing.T) {
 		{{Name: "main", SRS: []string{"sip:a"}}, {Name: "main", SRS: []string{"sip:b"}}},
 		{{Name: "main", SRS: []string{"sip:a"}, Headers: []src.HeaderTemplate{{Name: "f"}}}},
 	} {
-		if err := r.client.Reload(wrong); err == nil {
+		if err := reload(r.client, wrong); err == nil {
 			t.Errorf("taken: %+v", wrong)
 		}
 	}
 	c := r.newCall()
 	c.begin()
 	first := old.Accept()
-	if err := r.client.Reload([]src.Recorder{{Name: "main", SRS: []string{fresh.URI("")}}}); err != nil {
+	if err := reload(r.client, []src.Recorder{{Name: "main", SRS: []string{fresh.URI("")}}}); err != nil {
 		t.Fatal(err)
 	}
 	d := r.newCall()
@@ -313,4 +313,12 @@ func TestMetrics(t *testing.T) {
 	if a, n := r.metric(t, "sidetrack_recordings_active"), r.metric(t, "sidetrack_recordings_total"); a != 0 || n != 1 {
 		t.Errorf("after the end: %v active, %v ended", a, n)
 	}
+}
+
+func reload(c *src.Client, recorders []src.Recorder) error {
+	swap, err := c.Prepare(recorders, 0)
+	if err == nil {
+		swap(func() {})
+	}
+	return err
 }

@@ -43,7 +43,7 @@ func TestProbes(t *testing.T) {
 	finish(t, c, s)
 	first.AutoReply("OPTIONS", 200)
 	r.state(0, src.SRSFit)
-	if err := r.client.Reload([]src.Recorder{{Name: "main", SRS: []string{first.URI("")}}}); err != nil {
+	if err := reload(r.client, []src.Recorder{{Name: "main", SRS: []string{first.URI("")}}}); err != nil {
 		t.Fatal(err)
 	}
 	if !peer.Eventually(func() bool { // those under way

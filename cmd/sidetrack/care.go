@@ -93,10 +93,16 @@ func reloadFile(args []string, std stdio) error {
 	if c.json {
 		return c.print(out)
 	}
-	var v struct{ File string }
+	var v struct {
+		File    string
+		Restart []string
+	}
 	if err := json.Unmarshal(out, &v); err != nil {
 		return fmt.Errorf("reading the API's answer: %w", err)
 	}
 	fmt.Fprintf(std.out, "%s is in force\n", v.File)
+	if len(v.Restart) > 0 {
+		fmt.Fprintf(std.out, "after a restart: %s\n", strings.Join(v.Restart, ", "))
+	}
 	return nil
 }

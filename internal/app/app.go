@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/netip"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -64,7 +65,7 @@ type App struct {
 	calls     *b2bua.Server
 	events    *api.Broker
 	journal   *store.Store    // nil: none is kept
-	hooks     *webhook.Sender // nil: none
+	hooks     *webhook.Sender // nil before the start
 	http      *api.Server
 	reloads   *reloads
 	watch     *watch
@@ -76,6 +77,10 @@ type App struct {
 	captures  *captures
 	inForce   atomic.Pointer[inForce]
 	serving   atomic.Bool
+
+	retirement retirement
+	reloading  sync.Mutex // a reload is under way
+	stopping   bool       // no reload is taken any more; guarded by reloading
 }
 
 // New builds a proxy that serves cfg. Nothing is bound yet.
@@ -91,7 +96,7 @@ func New(cfg *config.Config, opt Options) (*App, error) {
 	a.watch = newWatch(a.log, a.registry)
 	a.watch.Follow(cfg.Numbers)
 	a.policy.Store(policy.New(cfg.Policy))
-	a.inForce.Store(&inForce{cfg, time.Now()})
+	a.inForce.Store(&inForce{cfg, time.Now(), []string{}})
 	tlsConfig, err := loadTLS("sip.tls", cfg.SIP.TLS)
 	if err != nil {
 		return nil, err
@@ -146,9 +151,10 @@ func (a *App) buildSIP(tlsConfig *tls.Config) {
 		t.Pretend = a.opt.pretend.send
 	}
 	a.transport = transport.New(t)
+	a.sockets(a.registry)
 	a.txn = txn.New(txn.Config{
 		Log: a.log, T1: a.opt.T1, Transport: a.transport, Now: a.clock(),
-		Rates:    txn.Rates{PerSource: a.cfg.SIP.Rate.PerSource, Total: a.cfg.SIP.Rate.Total},
+		Rates:    rates(a.cfg),
 		Resolver: resolve.New(resolve.Config{Log: a.log, Pretend: t.Pretend != nil}), Registerer: a.registry, UserAgent: a.userAgent(),
 	})
 }

@@ -16,28 +16,34 @@ const hookTime = 2 * time.Second
 // openHooks begins to tell webhooks of events, first of those left from before.
 func (a *App) openHooks() error {
 	w := a.cfg.Webhooks
-	if len(w.Hooks) == 0 {
-		return nil
+	all, err := hooks(w)
+	if err != nil {
+		return err
 	}
-	cfg := webhook.Config{Dir: w.Queue, MaxSize: w.MaxSize, UserAgent: a.userAgent(), Log: a.log, Registerer: a.registry}
-	for _, h := range w.Hooks {
-		hook := webhook.Hook{Name: h.Name, URL: h.URL, Secret: h.Secret, Events: h.Events, Timeout: h.Timeout, GiveUp: h.GiveUp}
-		if h.CA != "" {
-			t, err := loadTLS("webhooks.hooks", &config.TLS{CA: h.CA})
-			if err != nil {
-				return err
-			}
-			hook.TLS = t
-		}
-		cfg.Hooks = append(cfg.Hooks, hook)
-	}
-	s, err := webhook.Open(cfg)
+	s, err := webhook.Open(webhook.Config{Hooks: all, Dir: w.Queue, MaxSize: w.MaxSize, UserAgent: a.userAgent(), Log: a.log, Registerer: a.registry})
 	if err != nil {
 		return fmt.Errorf("webhooks.queue: %w", err)
 	}
 	a.hooks = s
 	a.events.Forward(s.Publish)
 	return nil
+}
+
+// hooks are the webhooks of a configuration as the sender takes them.
+func hooks(w config.Webhooks) ([]webhook.Hook, error) {
+	out := make([]webhook.Hook, 0, len(w.Hooks))
+	for _, h := range w.Hooks {
+		hook := webhook.Hook{Name: h.Name, URL: h.URL, Secret: h.Secret, Events: h.Events, Timeout: h.Timeout, GiveUp: h.GiveUp}
+		if h.CA != "" {
+			t, err := loadTLS("webhooks.hooks", &config.TLS{CA: h.CA})
+			if err != nil {
+				return nil, err
+			}
+			hook.TLS = t
+		}
+		out = append(out, hook)
+	}
+	return out, nil
 }
 
 // closeHooks is called when no event is published any more.

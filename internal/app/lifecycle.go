@@ -7,9 +7,6 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
-
-	"sidetrack/internal/config"
-	"sidetrack/policy"
 )
 
 // How long the BYEs of the last calls, and then of the last recordings, may
@@ -24,9 +21,13 @@ const (
 // step waits for what it ended, and all of them happen whatever ctx says: once
 // it has ended they only wait less.
 func (a *App) Stop(ctx context.Context) error {
+	// 0. The configuration stays what it is.
+	a.reloading.Lock()
+	a.stopping = true
+	a.reloading.Unlock()
 	// 1. No new calls; readiness says so.
 	a.calls.Drain()
-	drain, cancel := context.WithTimeout(ctx, a.cfg.SIP.Drain)
+	drain, cancel := context.WithTimeout(ctx, a.inForce.Load().cfg.SIP.Drain)
 	defer cancel()
 	a.await(drain)
 	// 2. BYE to the calls that are left.
@@ -85,6 +86,7 @@ func (a *App) await(ctx context.Context) {
 func (a *App) shut() error {
 	var err error
 	a.watch.Stop()
+	a.retirement.stop()
 	a.decider.Close()
 	a.events.Close()
 	if a.http != nil {
@@ -112,61 +114,6 @@ func (a *App) ready() error {
 	}
 	return nil
 }
-
-// Reload puts the rules and recorders of cfg in force for new calls; running
-// ones keep theirs. What cannot change without a restart is told in the log.
-func (a *App) Reload(cfg *config.Config) error {
-	engine := policy.New(cfg.Policy)
-	all, err := recorders(cfg.Recorders)
-	if err == nil {
-		err = a.recorder.Reload(all)
-	}
-	if err != nil {
-		a.reloads.failed()
-		return err
-	}
-	a.policy.Store(engine)
-	a.calls.Probe(cfg.Policy.Routes)
-	a.inForce.Store(&inForce{cfg, time.Now()})
-	a.watch.Follow(cfg.Numbers)
-	for _, key := range a.needRestart(cfg) {
-		a.log.Warn("changed, but in force only after a restart", "key", key)
-	}
-	a.reloads.succeeded()
-	a.log.Info("configuration reloaded", "file", cfg.File)
-	return nil
-}
-
-// ReloadFailed notes a file that could not be loaded; nothing has changed.
-func (a *App) ReloadFailed() { a.reloads.failed() }
-
-// reloads shows whether the configuration in force is that of the file.
-type reloads struct {
-	success prometheus.Gauge
-	at      prometheus.Gauge
-}
-
-func newReloads(reg prometheus.Registerer) *reloads {
-	r := &reloads{
-		success: prometheus.NewGauge(prometheus.GaugeOpts{
-			Name: "sidetrack_config_last_reload_successful",
-			Help: "1 when the last load of the configuration succeeded, else 0.",
-		}),
-		at: prometheus.NewGauge(prometheus.GaugeOpts{
-			Name: "sidetrack_config_last_reload_success_timestamp_seconds",
-			Help: "When the configuration was last loaded with success.",
-		}),
-	}
-	reg.MustRegister(r.success, r.at)
-	return r
-}
-
-func (r *reloads) succeeded() {
-	r.success.Set(1)
-	r.at.SetToCurrentTime()
-}
-
-func (r *reloads) failed() { r.success.Set(0) }
 
 func buildInfo(opt Options) prometheus.Collector {
 	g := prometheus.NewGaugeVec(prometheus.GaugeOpts{

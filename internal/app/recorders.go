@@ -5,7 +5,6 @@ import (
 	"crypto/x509"
 	"fmt"
 	"os"
-	"reflect"
 	"time"
 
 	"sidetrack/forker"
@@ -101,41 +100,6 @@ func loadTLS(key string, t *config.TLS) (*tls.Config, error) {
 		out.ClientAuth = tls.RequireAndVerifyClientCert
 	}
 	return out, nil
-}
-
-// needRestart lists the keys that differ from the running configuration and
-// cannot change under it.
-func (a *App) needRestart(cfg *config.Config) []string {
-	var keys []string
-	for _, k := range []struct {
-		name     string
-		was, now any
-	}{
-		{"sip.listen", a.cfg.SIP.Listeners, cfg.SIP.Listeners},
-		{"sip.dscp", a.cfg.SIP.DSCP, cfg.SIP.DSCP},
-		{"sip.tls", a.cfg.SIP.TLS, cfg.SIP.TLS},
-		{"sip.trusted", a.cfg.SIP.Trusted, cfg.SIP.Trusted},
-		{"sip.asserted_identity", a.cfg.SIP.Asserted, cfg.SIP.Asserted},
-		{"sip.max_calls", a.cfg.SIP.MaxCalls, cfg.SIP.MaxCalls},
-		{"sip.identity", a.cfg.SIP.Identity, cfg.SIP.Identity},
-		{"sip.register", a.cfg.SIP.Register, cfg.SIP.Register},
-		{"sip.rate", a.cfg.SIP.Rate, cfg.SIP.Rate},
-		{"sip.trace", a.cfg.SIP.Trace, cfg.SIP.Trace},
-		{"sip.drain", a.cfg.SIP.Drain, cfg.SIP.Drain},
-		{"media", a.cfg.Media, cfg.Media},
-		{"journal", a.cfg.Journal, cfg.Journal},
-		{"http", a.cfg.HTTP, cfg.HTTP},
-		{"webhooks", a.cfg.Webhooks, cfg.Webhooks},
-		{"hep", a.cfg.HEP, cfg.HEP},
-		{"tracing", a.cfg.Tracing, cfg.Tracing},
-		{"log.format", a.cfg.Log.Format, cfg.Log.Format},
-		{"log.redact", a.cfg.Log.Redact, cfg.Log.Redact},
-	} {
-		if !reflect.DeepEqual(k.was, k.now) {
-			keys = append(keys, k.name)
-		}
-	}
-	return keys
 }
 
 func dialect(d config.Dialect) src.Dialect {

@@ -1,6 +1,9 @@
 package app_test
 
 import (
+	"context"
+	"net"
+	"net/netip"
 	"strings"
 	"testing"
 
@@ -19,15 +22,21 @@ func TestReload(t *testing.T) {
 		}
 	}
 	changed := parse(t, text(append([]string{
-		"{name: pbx,", `{name: pbx, match: {from: nobody},`, "drain: 30s", "drain: 1s", "{name: all,", "{name: other,",
+		"{name: pbx,", `{name: pbx, match: {from: nobody},`, "drain: 30s", "identity: rewrite", "{name: all,", "{name: other,",
 	}, s.names...)...))
 	if err := s.app.Reload(changed); err != nil {
 		t.Fatal(err)
 	}
 	s.dial(peer.NewMedia(t, home(4), "late", "alice")).Expect(404)
-	if log := s.log.String(); !strings.Contains(log, "only after a restart") || !strings.Contains(log, "key=sip.drain") ||
+	if log := s.log.String(); !strings.Contains(log, "only after a restart") || !strings.Contains(log, "key=sip.identity") ||
 		strings.Contains(log, "key=sip.listen") {
 		t.Errorf("log:\n%s", log)
+	}
+	if v := s.metric("sidetrack_config_restart_keys"); v != "1" {
+		t.Errorf("%s keys wait for a restart", v)
+	}
+	if _, body := s.get("/api/v1/config"); !strings.Contains(body, `"restart":["sip.identity"]`) {
+		t.Errorf("the API says %s", body)
 	}
 	s.app.ReloadFailed()
 	if v := s.metric(reloaded); v != "0" {
@@ -46,4 +55,102 @@ func TestReload(t *testing.T) {
 		bye.Expect(200)
 	}
 	s.eventually("both recordings end", func() bool { return s.sessions.Ended() == 2 })
+}
+
+// A socket that a reload takes away serves the call that came by it, refuses
+// others, and is closed when the call has ended.
+func TestReloadSockets(t *testing.T) {
+	s := open(t)
+	left, right := s.call()
+	old := s.sip()
+	cfg := parse(t, strings.Replace(text(s.names...), "udp://"+home(1)+":0", "udp://"+home(5)+":0", 1))
+	if err := s.app.Reload(cfg); err != nil {
+		t.Fatal(err)
+	}
+	if s.sip().Addr() != netip.MustParseAddr(home(5)) {
+		t.Fatalf("listens on %v", s.sip())
+	}
+	if v := s.metric(`sidetrack_sip_sockets{state="retiring"}`); v != "1" {
+		t.Errorf("%s sockets retire", v)
+	}
+	s.caller.Invite(old, peer.Call{URI: "sip:bob@pbx.test", SDP: peer.BuildSDP(1, peer.Line{Media: peer.NewMedia(t, home(4), "late", "alice")})}).Expect(503)
+	again, there := s.call()
+	hold := left.Send("INFO") // the running call goes on by it, both ways
+	right.Expect("INFO").Reply(200)
+	hold.Expect(200)
+	back := right.Send("INFO")
+	left.Expect("INFO").Reply(200)
+	back.Expect(200)
+	for _, d := range [][2]*peer.Dialog{{left, right}, {again, there}} {
+		bye := d[0].Send("BYE")
+		d[1].AnswerBye()
+		bye.Expect(200)
+	}
+	s.eventually("the socket is closed", func() bool { return s.metric(`sidetrack_sip_sockets{state="retiring"}`) == "0" })
+	c, err := net.ListenPacket("udp", old.String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.Close()
+}
+
+// What cannot be bound, read or opened changes nothing.
+func TestReloadThatCannotBe(t *testing.T) {
+	s := open(t)
+	udp, tcp := taken(t, "udp", home(6)+":0"), taken(t, "tcp", home(6)+":0")
+	before := text(s.names...)
+	http := s.app.HTTPAddr()
+	for what, change := range map[string][2]string{
+		"sip.listen: listening on udp://" + udp + ": address already in use": {"tcp://" + home(1) + ":0", "udp://" + udp},
+		"http.listen: listening on " + tcp + ": address already in use":      {`http: {listen: "` + home(1) + `:0"`, `http: {listen: "` + tcp + `"`},
+		"webhooks.queue: /dev/null/x/crm cannot be used: not a directory":    {"http: {", "webhooks: {queue: /dev/null/x, hooks: [{name: crm, url: http://127.0.0.1:9, secret: 0123456789abcdef}]}\nhttp: {"},
+		"http.audit: open /dev/null/x: not a directory":                      {"http: {", "http: {audit: /dev/null/x, "},
+	} {
+		cfg := parse(t, strings.Replace(strings.Replace(before, "udp://"+home(1)+":0", "udp://"+home(7)+":0", 1), change[0], change[1], 1))
+		if err := s.app.Reload(cfg); err == nil || err.Error() != what {
+			t.Errorf("error %v, want %s", err, what)
+		}
+		if v := s.metric(reloaded); v != "0" {
+			t.Errorf("%s: the gauge is %s", what, v)
+		}
+		if s.sip().Addr().String() != home(1) || s.app.HTTPAddr() != http || len(s.app.Listeners()) != 2 {
+			t.Errorf("%s: listens on %v", what, s.app.Listeners())
+		}
+	}
+	if c, err := net.ListenPacket("udp", home(7)+":5062"); err != nil {
+		t.Error(err)
+	} else {
+		c.Close()
+	}
+	left, right := s.call()
+	bye := left.Send("BYE")
+	right.AnswerBye()
+	bye.Expect(200)
+}
+
+// Tokens, limits and ports of a reload count for what comes next.
+func TestReloadLimits(t *testing.T) {
+	s := open(t)
+	left, right := s.call()
+	cfg := parse(t, strings.NewReplacer("drain: 30s", "max_calls: 1", "26000-26199", "26200-26219", "http: {", "http: {local: none, ").Replace(text(s.names...)))
+	if err := s.app.Reload(cfg); err != nil {
+		t.Fatal(err)
+	}
+	if status, _ := s.get("/api/v1/calls"); status != 403 {
+		t.Errorf("without a role: %d", status)
+	}
+	s.dial(peer.NewMedia(t, home(4), "late", "alice")).Expect(503)
+	if p := s.app.MediaPorts(); p.Used == 0 || p.Free != 20 {
+		t.Errorf("%+v", p)
+	}
+	bye := left.Send("BYE")
+	right.AnswerBye()
+	bye.Expect(200)
+	if err := s.app.Stop(context.Background()); err != nil {
+		t.Error(err)
+	}
+	s.stopped = true
+	if err := s.app.Reload(cfg); err == nil || err.Error() != "the proxy stops" {
+		t.Errorf("a reload after the stop: %v", err)
+	}
 }

@@ -21,32 +21,32 @@ func (b BadFile) Error() string { return config.Problems(b).String() }
 
 // openHTTP begins to serve the API where the configuration wants it.
 func (a *App) openHTTP() error {
-	h := a.cfg.HTTP
-	if h.Listen == "" && h.Socket == "" {
-		return nil
-	}
-	cfg := api.Config{Backend: a.backend(), Access: access(h), Log: a.log, Registerer: a.registry}
-	var err error
-	if cfg.TLS, err = loadTLS("http.tls", h.TLS); err != nil {
+	settings, err := web(a.cfg.HTTP)
+	if err != nil {
 		return err
 	}
-	if h.Audit != "" {
-		if cfg.Audit, err = api.OpenAudit(h.Audit); err != nil {
-			return fmt.Errorf("http.audit: %w", err)
-		}
+	a.http = api.New(api.Config{Backend: a.backend(), Access: settings.Access, Log: a.log, Registerer: a.registry})
+	swap, _, err := a.http.Prepare(settings)
+	if err != nil {
+		return err
 	}
-	a.http = api.New(cfg)
-	if h.Listen != "" {
-		if err := a.http.Listen(h.Listen); err != nil {
-			return fmt.Errorf("http.listen: %w", err)
-		}
-	}
-	if h.Socket != "" {
-		if err := a.http.ListenSocket(h.Socket); err != nil {
-			return fmt.Errorf("http.socket: %w", err)
-		}
-	}
+	swap()
 	return nil
+}
+
+// web is how the API is to be served.
+func web(h config.HTTP) (api.Settings, error) {
+	s := api.Settings{Access: access(h), Listen: h.Listen, Socket: h.Socket}
+	var err error
+	if s.TLS, err = loadTLS("http.tls", h.TLS); err != nil {
+		return s, err
+	}
+	if h.Audit != "" {
+		if s.Audit, err = api.OpenAudit(h.Audit); err != nil {
+			return s, fmt.Errorf("http.audit: %w", err)
+		}
+	}
+	return s, nil
 }
 
 var roles = map[config.Role]api.Role{
@@ -74,20 +74,22 @@ func (a *App) backend() api.Backend {
 
 // inForce is a configuration and when it was put in force.
 type inForce struct {
-	cfg *config.Config
-	at  time.Time
+	cfg     *config.Config
+	at      time.Time
+	restart []string // keys that are not, until a restart
 }
 
 // shownConfig is inForce as the API shows it.
 type shownConfig struct {
-	File   string    `json:"file"`
-	Loaded time.Time `json:"loaded"`
-	Config any       `json:"config"`
+	File    string    `json:"file"`
+	Loaded  time.Time `json:"loaded"`
+	Restart []string  `json:"restart"` // keys whose change waits for one
+	Config  any       `json:"config"`
 }
 
 func (a *App) showConfig(context.Context) (any, error) {
 	f := a.inForce.Load()
-	return shownConfig{f.cfg.File, f.at.UTC(), f.cfg.Shown()}, nil
+	return shownConfig{f.cfg.File, f.at.UTC(), f.restart, f.cfg.Shown()}, nil
 }
 
 // reloadFile has the file loaded again by whoever has loaded it first.

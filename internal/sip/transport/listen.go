@@ -22,6 +22,9 @@ func (t *Layer) Listen(url, advertise string) (*Listener, error) {
 	if t.cfg.Pretend != nil {
 		return t.pretendListen(url, advertise)
 	}
+	if strings.HasPrefix(url, "tls://") && !canServeTLS(t.tls.Load()) {
+		return nil, fmt.Errorf("listening on %s: %w", url, errNoCertificate)
+	}
 	l, err := t.Bind(url, advertise)
 	if err != nil {
 		return nil, err
@@ -37,7 +40,10 @@ func (t *Layer) Listen(url, advertise string) (*Listener, error) {
 	return l, nil
 }
 
+var errNoCertificate = errors.New("tls needs a certificate and a key")
+
 // Bind opens a socket as Listen does, for Replace: until then nothing is read.
+// SetTLS gives a tls socket its certificate before that.
 func (t *Layer) Bind(url, advertise string) (*Listener, error) {
 	l, err := t.open(url, advertise)
 	if err != nil {
@@ -85,9 +91,6 @@ func (l *Listener) known(advertise string) {
 }
 
 func (t *Layer) openStream(l *Listener, bind netip.AddrPort) error {
-	if l.Proto == "tls" && !canServeTLS(t.tls.Load()) {
-		return errors.New("tls needs a certificate and a key")
-	}
 	lc := net.ListenConfig{KeepAliveConfig: keepAlive, Control: t.mark} // connections taken are marked as the socket is
 	nl, err := lc.Listen(context.Background(), network("tcp", bind.Addr()), bind.String())
 	if err != nil {

@@ -1,0 +1,204 @@
+package app
+
+import (
+	"errors"
+	"fmt"
+	"reflect"
+	"slices"
+	"time"
+
+	"sidetrack/b2bua"
+	"sidetrack/forker"
+	"sidetrack/internal/config"
+	"sidetrack/internal/sip/transport"
+	"sidetrack/internal/sip/txn"
+	"sidetrack/policy"
+)
+
+// A reload has two steps. First everything that can fail is done beside what
+// runs: files are read, sockets bound, queues opened. Then all is swapped, which
+// cannot fail.
+
+// change is a part of a reload whose first step is done. One of its functions is
+// called, once.
+type change struct{ swap, undo func() }
+
+var errNoReload = errors.New("the proxy stops")
+
+// Reload puts cfg in force for what begins from now on; running calls keep their
+// rules. When it fails nothing has changed. What cannot change without a restart
+// is told in the log, in a metric and by the API.
+func (a *App) Reload(cfg *config.Config) error {
+	a.reloading.Lock()
+	defer a.reloading.Unlock()
+	if a.stopping {
+		return errNoReload
+	}
+	var changes []change
+	for _, prepare := range []func(*config.Config) (change, error){a.changeSIP, a.changeMedia, a.changeRules, a.changeHTTP, a.changeHooks} {
+		c, err := prepare(cfg)
+		if err != nil {
+			for _, c := range slices.Backward(changes) {
+				c.undo()
+			}
+			a.reloads.failed()
+			return err
+		}
+		changes = append(changes, c)
+	}
+	for _, c := range changes {
+		c.swap()
+	}
+	restart := a.needRestart(cfg)
+	a.inForce.Store(&inForce{cfg, time.Now(), restart})
+	a.watch.Follow(cfg.Numbers)
+	for _, key := range restart {
+		a.log.Warn("changed, but in force only after a restart", "key", key)
+	}
+	a.reloads.succeeded()
+	a.reloads.waiting.Set(float64(len(restart)))
+	a.log.Info("configuration reloaded", "file", cfg.File)
+	return nil
+}
+
+// ReloadFailed notes a file that could not be loaded; nothing has changed.
+func (a *App) ReloadFailed() { a.reloads.failed() }
+
+// changeSIP is the sockets, certificates, and bounds of SIP.
+func (a *App) changeSIP(cfg *config.Config) (change, error) {
+	tlsConfig, err := loadTLS("sip.tls", cfg.SIP.TLS)
+	if err != nil {
+		return change{}, err
+	}
+	var put, made []*transport.Listener
+	undo := func() {
+		for _, l := range made {
+			l.Abandon()
+		}
+	}
+	had := append(a.transport.Listeners(), a.transport.Retiring()...)
+	for _, want := range cfg.SIP.Listeners {
+		i := slices.IndexFunc(had, func(l *transport.Listener) bool { return l.URL == want.URL })
+		switch {
+		case i < 0:
+			l, err := a.transport.Bind(want.URL, want.Advertise)
+			if err != nil {
+				undo()
+				return change{}, fmt.Errorf("sip.listen: %w", err)
+			}
+			put, made = append(put, l), append(made, l)
+			continue
+		case had[i].Advertise != want.Advertise:
+			put = append(put, had[i].Advertised(want.Advertise))
+		default:
+			put = append(put, had[i])
+		}
+		had = slices.Delete(had, i, i+1)
+	}
+	swap := func() {
+		a.transport.SetTLS(tlsConfig)
+		a.transport.Replace(put)
+		a.txn.SetRates(rates(cfg))
+		a.calls.Set(settings(cfg))
+		for _, l := range made {
+			a.log.Info("listening", "listener", l.URL, "bound", l.Bound.String(), "advertise", l.SentBy())
+		}
+		a.retire()
+	}
+	return change{swap, undo}, nil
+}
+
+func rates(cfg *config.Config) txn.Rates {
+	return txn.Rates{PerSource: cfg.SIP.Rate.PerSource, Total: cfg.SIP.Rate.Total}
+}
+
+// settings are what a call begins with.
+func settings(cfg *config.Config) b2bua.Settings {
+	return b2bua.Settings{
+		Trusted: cfg.SIP.Trusted, TrustedBy: trustedBy(cfg.SIP.Listeners), MaxCalls: cfg.SIP.MaxCalls, Asserted: b2bua.IdentitySource(cfg.SIP.Asserted),
+		SessionExpires: int(cfg.SIP.SessionExpires / time.Second), Interface: interfaceOf(cfg.Media.Networks),
+	}
+}
+
+func (a *App) changeMedia(cfg *config.Config) (change, error) {
+	m := cfg.Media
+	swap, err := a.media.Prepare(forker.Settings{
+		Listen: m.Listen, Advertise: m.Advertise, PortMin: m.PortMin, PortMax: m.PortMax, DSCP: m.DSCP,
+		Interfaces: interfaces(m.Networks), Timeout: m.Timeout, LatchAnywhere: m.LatchAnywhere,
+	})
+	if err != nil {
+		return change{}, fmt.Errorf("media: %w", err)
+	}
+	return change{swap, func() {}}, nil
+}
+
+// changeRules is routes, rules and recorders.
+func (a *App) changeRules(cfg *config.Config) (change, error) {
+	all, err := recorders(cfg.Recorders)
+	if err != nil {
+		return change{}, err
+	}
+	engine := policy.New(cfg.Policy)
+	swap, err := a.recorder.Prepare(all, cfg.Media.MaxStreams)
+	if err != nil {
+		return change{}, fmt.Errorf("recorders: %w", err)
+	}
+	return change{func() {
+		swap(func() { a.policy.Store(engine) })
+		a.calls.Probe(cfg.Policy.Routes)
+	}, func() {}}, nil
+}
+
+func (a *App) changeHTTP(cfg *config.Config) (change, error) {
+	to, err := web(cfg.HTTP)
+	if err != nil {
+		return change{}, err
+	}
+	swap, undo, err := a.http.Prepare(to)
+	return change{swap, undo}, err
+}
+
+func (a *App) changeHooks(cfg *config.Config) (change, error) {
+	all, err := hooks(cfg.Webhooks)
+	if err != nil {
+		return change{}, err
+	}
+	dir := a.cfg.Webhooks.Queue
+	if dir == "" {
+		dir = cfg.Webhooks.Queue
+	}
+	swap, undo, err := a.hooks.Prepare(all, dir, cfg.Webhooks.MaxSize)
+	if err != nil {
+		return change{}, fmt.Errorf("webhooks.queue: %w", err)
+	}
+	return change{swap, undo}, nil
+}
+
+// needRestart lists the keys that differ from those that the process was started
+// with, and that cannot change under it.
+func (a *App) needRestart(cfg *config.Config) []string {
+	keys := []string{}
+	for _, k := range []struct {
+		name     string
+		was, now any
+	}{
+		{"sip.dscp", a.cfg.SIP.DSCP, cfg.SIP.DSCP},
+		{"sip.identity", a.cfg.SIP.Identity, cfg.SIP.Identity},
+		{"sip.register", a.cfg.SIP.Register, cfg.SIP.Register},
+		{"sip.trace", a.cfg.SIP.Trace, cfg.SIP.Trace},
+		{"media.batch", a.cfg.Media.Batch, cfg.Media.Batch},
+		{"journal", a.cfg.Journal, cfg.Journal},
+		{"hep", a.cfg.HEP, cfg.HEP},
+		{"tracing", a.cfg.Tracing, cfg.Tracing},
+		{"log.format", a.cfg.Log.Format, cfg.Log.Format},
+		{"log.redact", a.cfg.Log.Redact, cfg.Log.Redact},
+	} {
+		if !reflect.DeepEqual(k.was, k.now) {
+			keys = append(keys, k.name)
+		}
+	}
+	if was := a.cfg.Webhooks.Queue; was != "" && cfg.Webhooks.Queue != "" && was != cfg.Webhooks.Queue {
+		keys = append(keys, "webhooks.queue")
+	}
+	return keys
+}
