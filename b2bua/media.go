@@ -192,10 +192,23 @@ func (c *Call) opens(from side, s *sdp.Session) error {
 	if len(s.Media()) > maxStreams {
 		return errTooManyStreams
 	}
+	if err := reachable(s); err != nil {
+		return err
+	}
 	if err := c.security.takesOffer(from, s); err != nil {
 		return err
 	}
 	return c.relay.SetStreams(len(s.Media()))
+}
+
+// reachable tells whether media can be sent where a description wants them.
+func reachable(d *sdp.Session) error {
+	for i, m := range d.Media() {
+		if m.LinkLocal() {
+			return unacceptable(fmt.Sprintf("m-line %d: media cannot be sent to a link-local address", i+1))
+		}
+	}
+	return nil
 }
 
 // refuseOffer answers a request whose offer cannot be relayed.

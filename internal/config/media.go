@@ -88,8 +88,15 @@ func (c cursor) ip(example string) (netip.Addr, bool) {
 		return netip.Addr{}, false
 	}
 	a, err := netip.ParseAddr(strings.TrimSuffix(strings.TrimPrefix(s, "["), "]"))
+	if a.IsLinkLocalUnicast() {
+		a = a.WithZone("")
+	}
 	if err != nil || a.IsMulticast() || a.Zone() != "" {
 		c.failf("%s is no address; write one such as %s, without port", c.show(), example)
+		return netip.Addr{}, false
+	}
+	if a.Is6() && a.IsLinkLocalUnicast() {
+		c.failf("%s is link-local: others reach it with a zone only, for which SDP has no place; write an address such as %s", c.show(), example)
 		return netip.Addr{}, false
 	}
 	return a.Unmap(), true

@@ -120,6 +120,14 @@ func (m *Media) ConnIsZero() bool {
 	return a.IsValid() && a.IsUnspecified()
 }
 
+// LinkLocal tells whether the section's media are wanted at an IPv6 address that
+// means something on one link only. SDP has no place for the zone that says which
+// (RFC 4007 §6, RFC 8866 §9).
+func (m *Media) LinkLocal() bool {
+	a := m.connAddr()
+	return m.Port != 0 && a.Is6() && a.IsLinkLocalUnicast()
+}
+
 // Addr is where the section's media are to be sent. It is false for port 0 and
 // where the connection address is a host name or absent. The address may be
 // unspecified: see ConnIsZero.
