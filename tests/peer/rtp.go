@@ -38,6 +38,10 @@ type Media struct {
 	SSRC        uint32 // of what is sent
 	Stride      uint32 // timestamp units from one packet to the next; Frame when 0
 
+	// Every is the time from one packet of Talk to the next, instead of Pace. The clock is the real one then, as in a phone:
+	// silence between two Talks shows in the timestamp and the marker bit.
+	Every time.Duration
+
 	t         testing.TB
 	rtp, rtcp *net.UDPConn
 
@@ -49,7 +53,9 @@ type Media struct {
 	control  [][]byte // RTCP as received
 	seq      uint16
 	stamp    uint32
-	sent     []Packet // as sent, in order; From is zero
+	spurt    bool      // the next packet begins a talkspurt
+	sent     []Packet  // as sent, in order; From is zero
+	due      time.Time // of the next packet, when Every is set
 	talking  chan struct{}
 	talkDone chan struct{}
 	readers  sync.WaitGroup
@@ -197,9 +203,10 @@ func (m *Media) next() Packet {
 	number := len(m.sent) + 1
 	b := make([]byte, 12+Frame)
 	b[0], b[1] = 0x80, m.PT
-	if number == 1 {
+	if number == 1 || m.spurt {
 		b[1] |= 0x80 // marker: a talkspurt begins
 	}
+	m.spurt = false
 	m.seq, m.stamp = m.seq+1, m.stamp+cmp.Or(m.Stride, Frame)
 	binary.BigEndian.PutUint16(b[2:], m.seq)
 	binary.BigEndian.PutUint32(b[4:], m.stamp)
@@ -259,6 +266,13 @@ func (m *Media) Talk(to netip.AddrPort) {
 	stop, done := make(chan struct{}), make(chan struct{})
 	m.talking, m.talkDone = stop, done
 	m.mu.Unlock()
+	if m.Every > 0 {
+		go func() {
+			defer close(done)
+			m.speak(to, stop)
+		}()
+		return
+	}
 	go func() {
 		defer close(done)
 		tick := time.NewTicker(Pace)
