@@ -53,8 +53,9 @@ func startKamailioAt(t *testing.T, namespace, ip string) {
 	t.Helper()
 	socket := fmt.Sprintf("udp:%s:%d", ip, pbxPort)
 	dir := t.TempDir()
-	start(t, "kamailio", namespace, "kamailio", "-f", absolute(t, "kamailio/registrar.cfg"), "-l", socket, "-DD", "-E", "-A", fmt.Sprintf("TRUNK=%q", trunkIP), "-A", fmt.Sprintf(`SIDETRACK="sip:%s:%d"`, inside, proxyPort),
+	k := start(t, "kamailio", namespace, "kamailio", "-f", absolute(t, "kamailio/registrar.cfg"), "-l", socket, "-DD", "-E", "-A", fmt.Sprintf("TRUNK=%q", trunkIP), "-A", fmt.Sprintf(`SIDETRACK="sip:%s:%d"`, inside, proxyPort),
 		"-Y", dir, "-P", filepath.Join(dir, "pid"), "-m", "32", "-M", "8")
+	k.listens(fmt.Sprintf("%s:%d", ip, pbxPort))
 }
 
 // newRegistered starts a phone that registers through sidetrack.

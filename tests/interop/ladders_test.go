@@ -201,6 +201,17 @@ func listening(at, network string) bool {
 	})
 }
 
+// listens waits for the UDP socket of a program in a namespace.
+func (p *process) listens(at string) {
+	p.t.Helper()
+	if !eventually(patience, func() bool {
+		b, _ := os.ReadFile(fmt.Sprintf("/proc/%d/net/udp", p.cmd.Process.Pid))
+		return strings.Contains(string(b), procAddress(at))
+	}) {
+		p.t.Fatalf("%s does not listen", p.name)
+	}
+}
+
 // procAddress is an IPv4 address and port as the kernel lists it.
 func procAddress(at string) string {
 	var a, b, c, d, port int

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"strings"
 	"testing"
 )
 
@@ -135,12 +134,7 @@ func (p *pbx) toTrunk(from *phone) {
 	p.t.Helper()
 	trunk := start(p.t, "trunk", p.namespace, "sipp", "-sf", absolute(p.t, "sipp/uas_early.xml"), "-i", trunkIP, "-mi", trunkIP, "-p", "5080", "-mp", "7000",
 		"-key", "pcap", p.pcap, "-m", "1", "-nostdin", "-trace_err", "-error_file", errors(p.t), "-timeout", "40s")
-	if !eventually(patience, func() bool {
-		b, _ := os.ReadFile(fmt.Sprintf("/proc/%d/net/udp", trunk.cmd.Process.Pid)) // of its namespace
-		return strings.Contains(string(b), procAddress(trunkIP+":5080"))
-	}) {
-		p.t.Fatal("the trunk does not listen")
-	}
+	trunk.listens(trunkIP + ":5080")
 	before := p.site.copies()
 	from.command("dial", fmt.Sprintf("sip:9123@%s:%d", pbxIP, pbxPort))
 	from.event("CALL_PROGRESS", 1)
