@@ -67,7 +67,8 @@ func (c *clientTx) register(k key) {
 }
 
 // Request returns the request as sent, with its Via, or as given while the
-// connection for it is being made. It must not be changed.
+// connection for it is being made; once a 2xx has been handled, an INVITE
+// without its body. It must not be changed.
 func (tx *ClientTx) Request() *sip.Message { return tx.sent }
 
 // Target returns where the request went: the protocol after the choice

@@ -66,6 +66,11 @@ func (c *clientTx) accept(resp *sip.Message, flow transport.Flow) {
 		c.outer = nil
 	}
 	c.up(resp, flow)
+	if c.outer != nil && c.outer.sent.Body != nil { // it will not be sent again, and is kept for as long as a 2xx may come
+		bare := *c.outer.sent
+		bare.Body = nil
+		c.outer.sent = &bare
+	}
 }
 
 // rejected: the ACK goes out at once, and again for each retransmission until
