@@ -17,6 +17,11 @@ type BuilderConfig struct {
 	Group string
 	// GroupExtensions and SessionExtensions go last into their elements.
 	GroupExtensions, SessionExtensions []Extension
+	// CallerExtensions and CalleeExtensions go last into the participants on that
+	// side of the call.
+	CallerExtensions, CalleeExtensions []Extension
+	// First is the participant that comes first; "" is the caller.
+	First PartyRole
 	// Caller and Callee replace what the snapshot's party would give.
 	Caller, Callee []NameID
 	// State continues the Builder that it was taken from; nil starts anew.
@@ -112,8 +117,13 @@ func (b *Builder) Complete(s Snapshot, streams []LabeledStream, at time.Time, op
 	at = instant(at)
 	b.start(s, at)
 	b.regroup(s)
-	b.seat(Caller, s.Caller, at)
-	b.seat(Callee, s.Callee, at)
+	if b.cfg.First == Callee {
+		b.seat(Callee, s.Callee, at)
+		b.seat(Caller, s.Caller, at)
+	} else {
+		b.seat(Caller, s.Caller, at)
+		b.seat(Callee, s.Callee, at)
+	}
 	b.assign(s, streams)
 	b.stop(s, at, o)
 
@@ -174,7 +184,7 @@ func (b *Builder) group() (Group, bool) {
 func (b *Builder) addParticipants(r *Recording) {
 	for _, m := range b.state.Members {
 		if r.Participant(m.ID) == nil {
-			r.Participants = append(r.Participants, Participant{ID: m.ID, NameIDs: b.nameIDs(m)})
+			r.Participants = append(r.Participants, Participant{ID: m.ID, NameIDs: b.nameIDs(m), Extensions: b.extensionsOf(m.Role)})
 		}
 		r.ParticipantSessionAssocs = append(r.ParticipantSessionAssocs, ParticipantSessionAssoc{
 			ParticipantID: m.ID, SessionID: b.state.Session.ID(),
@@ -220,6 +230,13 @@ func (b *Builder) nameIDs(m Member) []NameID {
 		return names
 	}
 	return append([]NameID{{AOR: m.AOR, Name: m.Name}}, m.Others...)
+}
+
+func (b *Builder) extensionsOf(role PartyRole) []Extension {
+	if role == Caller {
+		return b.cfg.CallerExtensions
+	}
+	return b.cfg.CalleeExtensions
 }
 
 func (b *Builder) override(role PartyRole) []NameID {

@@ -102,7 +102,7 @@ type Recorder struct {
 	Parameters Parameters // how the parameters of a recording go
 
 	// Each may be nil. The extensions, Caller and Callee give XML.
-	Group, GroupExtension, SessionExtension, Caller, Callee *policy.Template
+	Group, GroupExtension, SessionExtension, Caller, Callee, CallerExtension, CalleeExtension *policy.Template
 }
 
 // Parameters says how the parameters of a recording (name → value) reach a

@@ -2,6 +2,7 @@ package src
 
 import (
 	"cmp"
+	"slices"
 	"strings"
 
 	"sidetrack/internal/sip"
@@ -14,6 +15,13 @@ type Dialect struct {
 	LabelShift  int  // added to the labels, which begin with 1
 	LabelStep   int  // from one label to the next; 0: 1
 	CalleeFirst bool // the callee has the first m-line and label, not the caller
+
+	// Labels of the caller and the callee, where they are no numbers; those of
+	// further pairs have -2, -3 … behind them.
+	Labels [2]string
+	// First has the first m-line and is the first participant; "": who has the
+	// first label, and the caller.
+	First metadata.PartyRole
 
 	// MetadataType is the media type of the documents; "": metadata.ContentType.
 	MetadataType string
@@ -44,7 +52,11 @@ type Carrier string
 const (
 	CarrierInvite Carrier = ""       // re-INVITE
 	CarrierUpdate Carrier = "update" // UPDATE, to an SRS that allows it (RFC 3311)
-	CarrierNone   Carrier = "none"   // the SRS is told nothing after its 200
+	// What changes in the metadata alone goes without a description: by UPDATE, or
+	// by INFO. All else, and what is refused so, by re-INVITE.
+	CarrierDocument Carrier = "update-metadata"
+	CarrierInfo     Carrier = "info"
+	CarrierNone     Carrier = "none" // the SRS is told nothing after its 200
 )
 
 // LastDocument says where the last document goes, the one with the stop time.
@@ -95,11 +107,33 @@ func (d *Dialect) contact(uri string) string {
 // m-line, and so on: what recorders expect who tell the parties by it. A dialect
 // may begin and go on elsewhere.
 func (d *Dialect) label(party metadata.PartyRole, ordinal int) string {
+	if word := d.Labels[side(party)]; word != "" {
+		if ordinal > 0 {
+			word += "-" + decimal(ordinal+1)
+		}
+		return word
+	}
 	n := 2 * ordinal
 	if (party == metadata.Callee) != d.CalleeFirst {
 		n++
 	}
 	return decimal(1 + d.LabelShift + n*max(d.LabelStep, 1))
+}
+
+// side is 0 for the caller and 1 for the callee.
+func side(party metadata.PartyRole) int {
+	if party == metadata.Callee {
+		return 1
+	}
+	return 0
+}
+
+// leads tells who has the first m-line.
+func (d *Dialect) leads() metadata.PartyRole {
+	if d.First == "" && d.CalleeFirst {
+		return metadata.Callee
+	}
+	return cmp.Or(d.First, metadata.Caller)
 }
 
 // parties are the URIs of From and To for one SRS.
@@ -155,13 +189,20 @@ func (d *Dialect) last(before, doc *metadata.Recording) *metadata.Recording {
 	if d.Style.Nested && !last.Empty() {
 		last = doc
 	}
-	for i := range last.Streams {
-		last.Streams[i].Label = ""
-	}
 	if last.Empty() {
 		return nil
 	}
-	return last
+	return unlabeled(last)
+}
+
+// unlabeled is a document for a message without a description.
+func unlabeled(doc *metadata.Recording) *metadata.Recording {
+	out := *doc
+	out.Streams = slices.Clone(doc.Streams)
+	for i := range out.Streams {
+		out.Streams[i].Label = ""
+	}
+	return &out
 }
 
 // pauses writes a description of ours in the dialect's form of a pause.

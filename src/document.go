@@ -24,6 +24,9 @@ func (s *Session) newBuilder() *metadata.Builder {
 	}
 	cfg.GroupExtensions = extensions(s, "group_extension", r.GroupExtension)
 	cfg.SessionExtensions = extensions(s, "session_extension", r.SessionExtension)
+	cfg.CallerExtensions = extensions(s, "caller_extension", r.CallerExtension)
+	cfg.CalleeExtensions = extensions(s, "callee_extension", r.CalleeExtension)
+	cfg.First = r.Dialect.First
 	if s.added.Group != "" {
 		cfg.Group = s.added.Group
 	}

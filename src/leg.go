@@ -15,6 +15,7 @@ type leg struct {
 	auth    *authority
 	target  txn.Target // where the INVITE went: identity and socket of what follows
 	updates bool       // the peer allows UPDATE (RFC 3311 §5.1)
+	noInfo  bool       // the peer has refused metadata by INFO
 }
 
 func newLeg(lane *txn.Lane, auth *authority, tx *txn.ClientTx, resp *sip.Message, flow transport.Flow) *leg {

@@ -6,6 +6,7 @@ import (
 	"crypto/tls"
 	"log/slog"
 	"net/netip"
+	"os"
 	"regexp"
 	"strings"
 	"sync"
@@ -78,6 +79,10 @@ type setup struct {
 
 var nextPorts atomic.Int32
 
+// mediaHost is where our media leave from: an address for each process, so that two of them do not take each other's
+// ports.
+var mediaHost = netip.AddrFrom4([4]byte{127, 88, byte(os.Getpid() >> 8), byte(os.Getpid())})
+
 // newRig makes a client whose recorder tries these SRSs.
 func newRig(t *testing.T, srs []string, opts ...func(*setup)) *rig {
 	t.Helper()
@@ -148,7 +153,7 @@ func (r *rig) stack(log *slog.Logger, ports int, own *tls.Config) (*txn.Layer, *
 	}
 	low := 24000 + (int(nextPorts.Add(int32(ports)))-ports)%2560 // below what the kernel gives to others
 	media, err := forker.New(forker.Config{
-		Listen: netip.MustParseAddr(ourHost), PortMin: low, PortMax: low + ports - 1, Drain: 20 * time.Millisecond, Log: log,
+		Listen: mediaHost, PortMin: low, PortMax: low + ports - 1, Drain: 20 * time.Millisecond, Log: log,
 	})
 	if err != nil {
 		r.t.Fatal(err)

@@ -43,13 +43,14 @@ func (l *streams) follow(cs metadata.Snapshot) {
 			l.mix(ordinal, m, held)
 			continue
 		}
-		if l.dialect.CalleeFirst && l.tracks.Callee() {
+		calleeFirst := l.dialect.leads() == metadata.Callee
+		if calleeFirst && l.tracks.Callee() {
 			l.take(metadata.Callee, ordinal, m, m.Callee, held)
 		}
 		if l.tracks.Caller() {
 			l.take(metadata.Caller, ordinal, m, m.Caller, held)
 		}
-		if !l.dialect.CalleeFirst && l.tracks.Callee() {
+		if !calleeFirst && l.tracks.Callee() {
 			l.take(metadata.Callee, ordinal, m, m.Callee, held)
 		}
 	}

@@ -77,12 +77,15 @@ func (s *Session) flush() {
 		s.force()
 		return
 	}
-	s.version = o.version
 	u.retry.Stop()
 	u.retry = nil
-	u.pending = &update{s: s, leg: s.leg, method: s.carrier(), offer: o, doc: doc, sent: doc, proof: u.proof}
+	u.pending = &update{s: s, leg: s.leg, offer: o, doc: doc, sent: doc, proof: u.proof}
 	if !must && !u.whole {
 		u.pending.sent = s.recorder.Dialect.wording(s.agreed.doc, doc)
+	}
+	u.pending.method, u.pending.alone = s.carrier(!must && o.same(&s.agreed.offer, s.origin))
+	if !u.pending.alone {
+		s.version = o.version
 	}
 	u.proof = false
 	u.pending.send()
@@ -104,19 +107,27 @@ func (s *Session) newOffer() offer {
 	return o
 }
 
-// carrier is the method of updates.
-func (s *Session) carrier() string {
-	if s.recorder.Dialect.Carrier == CarrierUpdate && s.leg.updates {
-		return "UPDATE"
+// carrier is the method of an update, and whether the document goes alone, which
+// it may where the description stays as it is.
+func (s *Session) carrier(stays bool) (method string, alone bool) {
+	switch carrier := s.recorder.Dialect.Carrier; {
+	case carrier == CarrierUpdate && s.leg.updates:
+		return "UPDATE", false
+	case carrier == CarrierDocument && stays && s.leg.updates:
+		return "UPDATE", true
+	case carrier == CarrierInfo && stays && !s.leg.noInfo:
+		return "INFO", true
 	}
-	return "INVITE"
+	return "INVITE", false
 }
 
-// update is one re-INVITE, or an UPDATE with the same body.
+// update is one re-INVITE, or an UPDATE with the same body, or an UPDATE or INFO
+// with the document alone.
 type update struct {
 	s      *Session
 	leg    *leg
 	method string
+	alone  bool
 	offer  offer
 	doc    *metadata.Recording // all that the SRS knows when it has taken this
 	sent   *metadata.Recording // what it is told
@@ -130,14 +141,25 @@ func (u *update) send() {
 	req := u.leg.dialog.Request(u.method)
 	req.Add("Contact", u.leg.contact)
 	u.s.dress(req)
-	u.s.timer.ask(req)
-	if err := u.s.recorder.Dialect.fill(req, u.offer.body, u.sent); err != nil {
+	if u.method != "INFO" {
+		u.s.timer.ask(req)
+	}
+	if err := u.fill(req); err != nil {
 		u.s.log.Error("update not sent", "error", err)
 		u.s.updates.pending = nil
 		return
 	}
 	u.timer = u.s.lane.After(u.s.recorder.Timeout, u.late)
 	u.leg.request(req, u)
+}
+
+// fill gives req its body. Labels go with the description that defines them, and
+// only with that (RFC 7866 §7.1.1).
+func (u *update) fill(req *sip.Message) error {
+	if u.alone {
+		return u.s.recorder.Dialect.fillDocument(req, unlabeled(u.sent))
+	}
+	return u.s.recorder.Dialect.fill(req, u.offer.body, u.sent)
 }
 
 // late is told that the answer is not there in time.
@@ -159,7 +181,9 @@ func (u *update) OnResponse(_ *txn.ClientTx, resp *sip.Message, _ transport.Flow
 	case resp.Status < 300 && u.ack != nil:
 		u.ack.again()
 	case resp.Status < 300:
-		u.leg.dialog.Refresh(resp)
+		if u.method != "INFO" {
+			u.leg.dialog.Refresh(resp)
+		}
 		if u.method == "INVITE" {
 			u.ack = u.leg.ack(resp.CSeq().Num)
 		}
@@ -191,6 +215,14 @@ func (u *update) end(then func()) {
 
 // onUpdated takes the acceptance of an update.
 func (s *Session) onUpdated(u *update, resp *sip.Message) {
+	if u.alone {
+		s.agreed.doc = u.doc
+		if u.method == "UPDATE" {
+			s.timer.fromResponse(s, resp)
+		}
+		s.flush()
+		return
+	}
 	s.agreed, s.described = &agreement{offer: u.offer, doc: u.doc}, u.offer.body
 	s.updates.tries, s.updates.whole = 0, false
 	s.timer.fromResponse(s, resp)
@@ -237,9 +269,13 @@ func (s *Session) onRefused(u *update, resp *sip.Message) {
 		return
 	}
 	s.updates.whole = true // MD-17: nothing builds on what was refused
-	if u.method == "UPDATE" {
-		s.log.Info("UPDATE refused, re-INVITE instead", "code", resp.Status)
-		u.leg.updates = false
+	if u.method != "INVITE" {
+		s.log.Info("update refused, re-INVITE instead", "method", u.method, "code", resp.Status)
+		if u.method == "UPDATE" {
+			u.leg.updates = false
+		} else {
+			u.leg.noInfo = true
+		}
 		s.demand()
 		return
 	}

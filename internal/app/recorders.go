@@ -28,7 +28,7 @@ func recorders(in []config.Recorder) ([]src.Recorder, error) {
 			FromURI: r.FromURI, ToURI: r.ToURI, Socket: r.Socket, PlainCopy: r.PlainCopy,
 			SRTP: src.SRTP(r.SRTP), SRTPOverPlain: r.SRTPOverPlain,
 			Group: r.Group, GroupExtension: r.GroupExtension, SessionExtension: r.SessionExtension,
-			Caller: r.Caller, Callee: r.Callee, Parameters: src.Parameters(r.Parameters), Network: r.Network,
+			Caller: r.Caller, Callee: r.Callee, CallerExtension: r.CallerExtension, CalleeExtension: r.CalleeExtension, Parameters: src.Parameters(r.Parameters), Network: r.Network,
 		}
 		var err error
 		if out[i].TLS, err = loadTLS("recorders."+r.Name+".tls", r.TLS); err != nil {
@@ -104,7 +104,7 @@ func loadTLS(key string, t *config.TLS) (*tls.Config, error) {
 
 func dialect(d config.Dialect) src.Dialect {
 	return src.Dialect{
-		LabelShift: d.LabelShift, LabelStep: d.LabelStep, CalleeFirst: d.CalleeFirst,
+		LabelShift: d.LabelShift, LabelStep: d.LabelStep, CalleeFirst: d.CalleeFirst, Labels: d.Labels, First: d.First,
 		MetadataType: d.MetadataType, ContactTag: d.ContactTag, TagInside: d.TagInside,
 		NoRequire: d.NoRequire, SRSInFrom: d.SRSInFrom, CallIDAsSession: d.CallIDAsSession,
 		Style: d.Style, Partial: d.Partial, Carrier: src.Carrier(d.Carrier), Last: src.LastDocument(d.Last),

@@ -153,7 +153,7 @@ type Recorder struct {
 
 	// Nil when not given. The extensions, Caller and Callee are XML fragments
 	// whose values are escaped by the template itself.
-	Group, GroupExtension, SessionExtension, Caller, Callee *policy.Template
+	Group, GroupExtension, SessionExtension, Caller, Callee, CallerExtension, CalleeExtension *policy.Template
 }
 
 // Parameters says how the parameters of a recording reach a recorder.

@@ -110,6 +110,7 @@ func (c *Config) describeMetadata(t *table, r Recorder) {
 	}{
 		{"group", r.Group}, {"group extension", r.GroupExtension}, {"session extension", r.SessionExtension},
 		{"caller", r.Caller}, {"callee", r.Callee},
+		{"caller extension", r.CallerExtension}, {"callee extension", r.CalleeExtension},
 	} {
 		switch {
 		case m.tmpl == nil:

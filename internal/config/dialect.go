@@ -33,9 +33,11 @@ var Profiles = []Profile{
 // Dialect is how a recorder is spoken to where that is not as the RFCs say: the
 // zero value is theirs, and so is "" in each field.
 type Dialect struct {
-	LabelShift   int  // added to the labels, which begin with 1
-	LabelStep    int  // from one to the next; 0: 1
-	CalleeFirst  bool // the callee has the first label
+	LabelShift   int                // added to the labels, which begin with 1
+	LabelStep    int                // from one to the next; 0: 1
+	CalleeFirst  bool               // the callee has the first label
+	Labels       [2]string          // of the caller and the callee, where they are no numbers
+	First        metadata.PartyRole // who has the first m-line; "": who has the first label
 	MetadataType string
 	ContactTag   string
 	TagInside    bool // the feature tag stands within the brackets of Contact
@@ -44,7 +46,7 @@ type Dialect struct {
 
 	Style   metadata.Style
 	Partial bool   // updates are partial documents
-	Carrier string // CarrierUpdate or CarrierNone
+	Carrier string // CarrierUpdate, CarrierDocument, CarrierInfo or CarrierNone
 	Last    string // LastInUpdate or LastNowhere
 	Hold    string // HoldZero or HoldNone
 	Streams string // StreamsTwo or StreamsMixed
@@ -52,14 +54,16 @@ type Dialect struct {
 
 // The values of Dialect that are not the RFCs'.
 const (
-	CarrierUpdate = "update"
-	CarrierNone   = "none"
-	LastInUpdate  = "update"
-	LastNowhere   = "none"
-	HoldZero      = "zero"
-	HoldNone      = "none"
-	StreamsTwo    = "two-sessions"
-	StreamsMixed  = "mixed"
+	CarrierUpdate   = "update"
+	CarrierDocument = "update-metadata"
+	CarrierInfo     = "info"
+	CarrierNone     = "none"
+	LastInUpdate    = "update"
+	LastNowhere     = "none"
+	HoldZero        = "zero"
+	HoldNone        = "none"
+	StreamsTwo      = "two-sessions"
+	StreamsMixed    = "mixed"
 )
 
 // The namespace of the drafts of RFC 7865, and that of the ones before.
@@ -146,6 +150,8 @@ func (s *dialect) texts(into func(*Dialect) *string, words ...string) func(curso
 func (s *dialect) read(c cursor) {
 	c.read(fields{
 		{"labels", s.labels},
+		{"first", s.oneOf(
+			option{"caller", func(d *Dialect) { d.First = metadata.Caller }}, option{"callee", func(d *Dialect) { d.First = metadata.Callee }})},
 		{"metadata_type", s.texts(func(d *Dialect) *string { return &d.MetadataType }, metadata.ContentType, oldMetadataType)},
 		{"contact_tag", s.oneOf(
 			option{"+sip.src", func(d *Dialect) { d.ContactTag, d.TagInside = "", false }},
@@ -170,7 +176,7 @@ func (s *dialect) read(c cursor) {
 		{"times", s.texts(func(d *Dialect) *string { return (*string)(&d.Style.Times) }, "milliseconds", string(metadata.TimesSeconds),
 			string(metadata.TimesOffset), string(metadata.TimesLocal))},
 		{"ids", s.texts(func(d *Dialect) *string { return (*string)(&d.Style.IDs) }, "base64", string(metadata.IDsURN), string(metadata.IDsUUID), string(metadata.IDsHex))},
-		{"updates_by", s.texts(func(d *Dialect) *string { return &d.Carrier }, "invite", CarrierUpdate, CarrierNone)},
+		{"updates_by", s.texts(func(d *Dialect) *string { return &d.Carrier }, "invite", CarrierUpdate, CarrierDocument, CarrierInfo, CarrierNone)},
 		{"last_document", s.texts(func(d *Dialect) *string { return &d.Last }, "bye", LastInUpdate, LastNowhere)},
 		{"hold", s.texts(func(d *Dialect) *string { return &d.Hold }, "inactive", HoldZero, HoldNone)},
 		{"streams", s.texts(func(d *Dialect) *string { return &d.Streams }, "separate", StreamsTwo, StreamsMixed)},
@@ -180,12 +186,16 @@ func (s *dialect) read(c cursor) {
 // labels reads the labels of the caller and the callee; those of further pairs
 // go on with the same distance.
 func (s *dialect) labels(c cursor) {
-	const want = "the caller's label and the callee's, such as [1, 2]"
+	const want = "the caller's label and the callee's, such as [1, 2] or [a_leg, b_leg]"
 	items := c.items("two labels: " + want)
 	if len(items) != 2 {
 		if c.n.kind == list {
 			c.failf("has %d labels; write %s", len(items), want)
 		}
+		return
+	}
+	if a, b := items[0].n.text, items[1].n.text; word(a) && word(b) && a != b {
+		s.knobs = append(s.knobs, func(d *Dialect) { d.Labels = [2]string{a, b} })
 		return
 	}
 	caller, ok1 := items[0].integer(0, 1<<30)
@@ -197,12 +207,18 @@ func (s *dialect) labels(c cursor) {
 	default:
 		s.knobs = append(s.knobs, func(d *Dialect) {
 			first, second := min(caller, callee), max(caller, callee)
+			d.Labels = [2]string{}
 			d.LabelShift, d.LabelStep, d.CalleeFirst = first-1, second-first, callee < caller
 			if d.LabelStep == 1 {
 				d.LabelStep = 0
 			}
 		})
 	}
+}
+
+// word tells whether a label is a token that is no number (RFC 4574 §4).
+func word(label string) bool {
+	return len(label) <= 32 && token(label) && strings.Trim(label, "0123456789") != ""
 }
 
 // updates reads whether updates tell everything.
@@ -218,7 +234,9 @@ func (d Dialect) words() string {
 		what string
 	}{
 		{d.SRSInFrom, "From names the recorder"},
-		{d.LabelShift != 0 || d.LabelStep != 0 || d.CalleeFirst, "other labels"},
+		{d.LabelShift != 0 || d.LabelStep != 0 || d.CalleeFirst || d.Labels[0] != "", "other labels"},
+		{d.First == metadata.Caller, "the caller first"},
+		{d.First == metadata.Callee, "the callee first"},
 		{d.CallIDAsSession, "the Call-ID in sipSessionID"},
 		{d.MetadataType != "", d.MetadataType},
 		{d.ContactTag != "" || d.TagInside, "another feature tag in Contact"},
@@ -226,6 +244,8 @@ func (d Dialect) words() string {
 		{d.Style != (metadata.Style{}), "documents of another form"},
 		{d.Partial, "updates tell what has changed"},
 		{d.Carrier == CarrierUpdate, "updates by UPDATE"},
+		{d.Carrier == CarrierDocument, "updates of the metadata alone by UPDATE"},
+		{d.Carrier == CarrierInfo, "updates of the metadata alone by INFO"},
 		{d.Carrier == CarrierNone, "no updates"},
 		{d.Last == LastInUpdate, "the last document before the BYE"},
 		{d.Last == LastNowhere, "no last document"},

@@ -91,6 +91,8 @@ func (d *decoder) recorder(name string, c cursor) {
 		{"session_extension", func(c cursor) { r.SessionExtension = c.xml(extension) }},
 		{"caller", func(c cursor) { r.Caller = c.xml(nameID) }},
 		{"callee", func(c cursor) { r.Callee = c.xml(nameID) }},
+		{"caller_extension", func(c cursor) { r.CallerExtension = c.xml(extension) }},
+		{"callee_extension", func(c cursor) { r.CalleeExtension = c.xml(extension) }},
 	})
 	if !ok {
 		return
