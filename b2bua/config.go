@@ -42,6 +42,7 @@ type Config struct {
 	// TrustedBy is Trusted for what comes by the listener with that URL; those
 	// that are not in it go by Trusted.
 	TrustedBy map[string][]netip.Prefix
+	Auth      *Auth          // asks others who they are; nil: they get 403
 	Asserted  IdentitySource // "": AssertedTrusted
 	MaxCalls  int            // 0: no limit
 	Identity  Identity       // "": IdentityPreserve

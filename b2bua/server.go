@@ -30,6 +30,7 @@ type Server struct {
 	bindings   *bindings   // phones that registered through us
 	penalties  penalties   // endpoints that did not answer
 	health     *health     // targets that do not answer probes
+	strangers  strangers   // who is asked who they are
 	references *references // dialogs of one leg, by those of the other
 	links      *links      // which calls belong together
 
@@ -69,6 +70,7 @@ func NewServer(cfg Config) *Server {
 func (s *Server) OnRequest(tx *txn.ServerTx) {
 	req := tx.Request
 	if c, sd := s.find(tx.Lane, req); c != nil {
+		tx.Request = s.stripped(req)
 		c.onRequest(sd, tx)
 		return
 	}
@@ -81,10 +83,10 @@ func (s *Server) OnRequest(tx *txn.ServerTx) {
 		s.overload(tx)
 		return
 	}
-	if !s.trusted(tx.Flow) {
-		s.reject(tx, 403, "Forbidden", "untrusted")
+	if !s.admits(tx) {
 		return
 	}
+	req = tx.Request // without what it has shown to us alone
 	u, err := sip.ParseURI(req.RequestURI)
 	inDialog := req.ToTag() != ""
 	token, routed := s.addressed(req, u)
@@ -141,7 +143,7 @@ func livesInCall(method string, inDialog bool) bool {
 // OnAck handles the ACK of a 2xx (txn.Handler).
 func (s *Server) OnAck(lane *txn.Lane, ack *sip.Message, flow transport.Flow) {
 	if c, side := s.find(lane, ack); c != nil {
-		c.onAck(side, ack, flow)
+		c.onAck(side, s.stripped(ack), flow)
 	}
 }
 
@@ -171,21 +173,6 @@ func (s *Server) find(lane *txn.Lane, req *sip.Message) (*Call, side) {
 		return c, c.sideOf(key)
 	}
 	return nil, sideA
-}
-
-// trusted tells whether who sent by that flow may start a dialog.
-func (s *Server) trusted(f transport.Flow) bool {
-	trusted := s.settings.Load().trusted(f.Listener)
-	if len(trusted) == 0 {
-		return true
-	}
-	addr := f.Remote.Addr().Unmap()
-	for _, p := range trusted {
-		if p.Contains(addr) {
-			return true
-		}
-	}
-	return false
 }
 
 // ourHost tells whether a URI's host and port are one of our listeners.

@@ -11,6 +11,7 @@ import (
 type Settings struct {
 	Trusted        []netip.Prefix               // as in Config, and so the others
 	TrustedBy      map[string][]netip.Prefix    //
+	Auth           *Auth                        //
 	Asserted       IdentitySource               //
 	MaxCalls       int                          //
 	SessionExpires int                          // seconds
@@ -19,7 +20,7 @@ type Settings struct {
 
 // settings are those of a Config.
 func (c *Config) settings() *Settings {
-	return &Settings{Trusted: c.Trusted, TrustedBy: c.TrustedBy, Asserted: c.Asserted, MaxCalls: c.MaxCalls, SessionExpires: c.SessionExpires, Interface: c.Interface}
+	return &Settings{Trusted: c.Trusted, TrustedBy: c.TrustedBy, Auth: c.Auth, Asserted: c.Asserted, MaxCalls: c.MaxCalls, SessionExpires: c.SessionExpires, Interface: c.Interface}
 }
 
 // Set puts settings in force for what begins from now on.

@@ -1,6 +1,7 @@
 package b2bua_test
 
 import (
+	"cmp"
 	"context"
 	"log/slog"
 	"net/netip"
@@ -42,6 +43,9 @@ type setup struct {
 	policy   func(*stage) policy.Config // all routes, instead of one
 	recorder b2bua.Recorder
 	maxCalls int
+	auth     *b2bua.Auth
+	trusted  []netip.Prefix
+	pbxAt    string        // 127.0.0.1
 	silence  time.Duration // TargetTimeout
 	ports    int           // of media; 0: 1000
 	media    time.Duration // RTP timeout
@@ -62,7 +66,7 @@ func newStage(t *testing.T, with setup) *stage {
 		with.ports = 1000
 	}
 	ladder := peer.NewLadder(t)
-	s := &stage{t: t, ladder: ladder, caller: peer.New(t, ladder, "caller", "127.0.0.1"), pbx: peer.New(t, ladder, "pbx", "127.0.0.1")}
+	s := &stage{t: t, ladder: ladder, caller: peer.New(t, ladder, "caller", "127.0.0.1"), pbx: peer.New(t, ladder, "pbx", cmp.Or(with.pbxAt, "127.0.0.1"))}
 	if with.hunting {
 		s.second = peer.New(t, ladder, "second", "127.0.0.1", "udp")
 	}
@@ -81,7 +85,7 @@ func newStage(t *testing.T, with setup) *stage {
 	var rules atomic.Pointer[policy.Engine]
 	s.server = b2bua.NewServer(b2bua.Config{
 		Transport: s.transport, Txn: layer, Media: engine, Policy: rules.Load, Log: log,
-		Identity: with.identity, Recorder: with.recorder, MaxCalls: with.maxCalls, TargetTimeout: with.silence,
+		Auth: with.auth, Trusted: with.trusted, Identity: with.identity, Recorder: with.recorder, MaxCalls: with.maxCalls, TargetTimeout: with.silence,
 		RingsEvery: with.rings, SessionExpires: with.session, SessionSecond: 10 * time.Millisecond,
 		Register: with.register, Secret: []byte("the same after a restart"),
 	})

@@ -115,7 +115,7 @@ func rates(cfg *config.Config) txn.Rates {
 // settings are what a call begins with.
 func settings(cfg *config.Config) b2bua.Settings {
 	return b2bua.Settings{
-		Trusted: cfg.SIP.Trusted, TrustedBy: trustedBy(cfg.SIP.Listeners), MaxCalls: cfg.SIP.MaxCalls, Asserted: b2bua.IdentitySource(cfg.SIP.Asserted),
+		Trusted: cfg.SIP.Trusted, TrustedBy: trustedBy(cfg.SIP.Listeners), Auth: signIn(cfg.SIP.SignIn), MaxCalls: cfg.SIP.MaxCalls, Asserted: b2bua.IdentitySource(cfg.SIP.Asserted),
 		SessionExpires: int(cfg.SIP.SessionExpires / time.Second), Interface: interfaceOf(cfg.Media.Networks),
 	}
 }

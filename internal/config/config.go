@@ -40,6 +40,7 @@ type SIP struct {
 	Advertise string         // as configured; "" when it was not
 	TLS       *TLS           // nil when not configured
 	Trusted   []netip.Prefix // who may start a dialog; empty: everyone
+	SignIn    *SignIn        // how others prove who they are; nil: they may not
 	MaxCalls  int            // 0: no limit
 	Identity  string         // IdentityPreserve or IdentityRewrite
 	Asserted  string         // AssertedTrusted, AssertedAlways or AssertedNever

@@ -98,7 +98,13 @@ func (c *Config) describeSIP(t *table) {
 	if len(c.SIP.Trusted) > 0 {
 		who = prefixes(c.SIP.Trusted)
 	}
+	if c.SIP.SignIn != nil && len(c.SIP.Trusted) == 0 {
+		who = "nobody without credentials"
+	}
 	t.row("who may start one", who)
+	if c.SIP.SignIn != nil {
+		t.row("others", c.SIP.SignIn.describe())
+	}
 	most := "no limit"
 	if c.SIP.MaxCalls > 0 {
 		most = fmt.Sprintf("%d, then 503", c.SIP.MaxCalls)

@@ -31,7 +31,11 @@ func show(key string, n *node) any {
 	case mapping:
 		out := make(map[string]any, len(n.entries))
 		for _, e := range n.entries {
-			out[e.name] = show(e.name, e.value)
+			as := e.name
+			if key == "users" { // USER: password
+				as = "password"
+			}
+			out[e.name] = show(as, e.value)
 		}
 		return out
 	case list:

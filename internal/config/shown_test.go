@@ -11,7 +11,7 @@ import (
 // What is shown holds no secret, whether written in the file or out of the environment.
 func TestShownHidesSecrets(t *testing.T) {
 	cfg, problems := config.Parse("x.yaml", []byte(`
-sip: {listen: ["udp://192.0.2.1:5060"], trusted: [192.0.2.0/24], max_calls: 7}
+sip: {listen: ["udp://192.0.2.1:5060"], trusted: [192.0.2.0/24], max_calls: 7, auth: {realm: r, users: {alice: s3cret, bob: "${SECRET}"}}}
 routes:
   - {to: "sip:u:s3cret@192.0.2.20, sip:v:s3cret@192.0.2.21", auth: {user: acme, password: s3cret}}
 recorders:
@@ -35,7 +35,7 @@ http: {tokens: [{name: grafana, role: read, token: s3cret-0123456789}]}
 	}
 	for _, want := range []string{
 		`"to":"sip:u:***@192.0.2.20, sip:v:***@192.0.2.21"`, `"user":"acme"`, `"password":"(hidden)"`, `"password":"${SECRET}"`,
-		`"X-Tenant":"acme"`, `"X-Other":"${SECRET}-x"`, `"max_calls":7`, `"required":true`, `"token":"(hidden)"`, `"name":"grafana"`,
+		`"X-Tenant":"acme"`, `"X-Other":"${SECRET}-x"`, `"max_calls":7`, `"users":{"alice":"(hidden)","bob":"${SECRET}"}`, `"required":true`, `"token":"(hidden)"`, `"name":"grafana"`,
 	} {
 		if !strings.Contains(got, want) {
 			t.Errorf("%s lacks %s", got, want)

@@ -22,6 +22,7 @@ func (d *decoder) sip(c cursor) {
 		{"dscp", func(c cursor) { s.DSCP, _ = c.dscp() }},
 		{"tls", d.tls(&s.TLS)},
 		{"trusted", func(c cursor) { s.Trusted = c.cidrs() }},
+		{"auth", d.signIn},
 		{"max_calls", func(c cursor) {
 			if n, ok := c.integer(0, 1_000_000); ok {
 				s.MaxCalls = n
@@ -111,10 +112,10 @@ func (d *decoder) finishSIP(root cursor) {
 	}
 	open := slices.ContainsFunc(s.Listeners, func(l Listener) bool { return l.Trusted == nil })
 	if sip == nil || sip.kind != mapping || sip.get("trusted") == nil {
-		if open || len(s.Listeners) == 0 {
+		if (open || len(s.Listeners) == 0) && s.SignIn == nil {
 			d.warnf(line, "sip.trusted", "is not set: everyone who reaches this proxy may start calls through it; list your networks")
 		}
-	} else if v := sip.get("trusted"); v.kind == list && len(v.items) == 0 {
+	} else if v := sip.get("trusted"); v.kind == list && len(v.items) == 0 && s.SignIn == nil {
 		d.warnf(v.line, "sip.trusted", "is empty: everyone who reaches this proxy may start calls through it; list your networks")
 	}
 	wildcard := false

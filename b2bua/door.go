@@ -1,0 +1,151 @@
+package b2bua
+
+import (
+	"net/netip"
+	"slices"
+	"sync"
+	"time"
+
+	"sidetrack/internal/sip"
+	"sidetrack/internal/sip/digest"
+	"sidetrack/internal/sip/transport"
+	"sidetrack/internal/sip/txn"
+)
+
+// Auth has strangers prove who they are.
+type Auth struct {
+	Door *digest.Door
+	// Proxy asks by 407 instead of 401, so that a PBX behind us may ask by 401 for
+	// credentials of its own.
+	Proxy bool
+}
+
+func (a *Auth) status() int {
+	if a.Proxy {
+		return 407
+	}
+	return 401
+}
+
+func (a *Auth) fields() (asks, answers string) {
+	if a.Proxy {
+		return "Proxy-Authenticate", "Proxy-Authorization"
+	}
+	return "WWW-Authenticate", "Authorization"
+}
+
+// admits tells whether a request that begins something may do so; if not, it has
+// been dealt with. Strangers get one answer each time, never a repetition, so that
+// forged addresses are not flooded with what we say.
+func (s *Server) admits(tx *txn.ServerTx) bool {
+	if s.trusted(tx.Flow) {
+		return true
+	}
+	auth := s.settings.Load().Auth
+	if auth == nil {
+		s.cfg.OnReject("untrusted")
+		tx.Refuse(403, "Forbidden", s.serverField())
+		return false
+	}
+	if tx.Request.ToTag() != "" && s.bindings.of(tx.Flow) != "" {
+		return true // of a subscription that a phone has begun by the flow it signed in with
+	}
+	now, from := tx.Lane.Now(), tx.Flow.Remote.Addr().Unmap()
+	asks, answers := auth.fields()
+	user, verdict := auth.Door.Check(tx.Request, answers, from, now)
+	cost := 1.0
+	switch verdict {
+	case digest.Right:
+		tx.Request = auth.Door.Strip(tx.Request)
+		return true
+	case digest.Wrong:
+		s.cfg.OnReject("credentials")
+		s.cfg.Log.Warn("wrong credentials", "user", user, "source", tx.Flow.Remote.String(), "method", tx.Request.Method)
+		cost = wrongCost
+	}
+	if !s.strangers.allow(from, cost, now) {
+		s.cfg.OnReject("credentials-rate")
+		tx.Ignore()
+		return false
+	}
+	var headers []sip.Header
+	for _, value := range auth.Door.Challenges(from, verdict == digest.Stale, now) {
+		headers = append(headers, sip.Header{Name: asks, Value: value})
+	}
+	tx.Refuse(auth.status(), "", append(headers, s.serverField())...)
+	return false
+}
+
+// stripped is a request within a call without what is shown to us alone.
+func (s *Server) stripped(req *sip.Message) *sip.Message {
+	if auth := s.settings.Load().Auth; auth != nil {
+		return auth.Door.Strip(req)
+	}
+	return req
+}
+
+func (s *Server) serverField() sip.Header {
+	return sip.Header{Name: "Server", Value: s.cfg.UserAgent}
+}
+
+// trusted tells whether who sent by that flow may start a dialog without more.
+func (s *Server) trusted(f transport.Flow) bool {
+	set := s.settings.Load()
+	networks := set.trusted(f.Listener)
+	if len(networks) == 0 && set.Auth == nil {
+		return true
+	}
+	addr := f.Remote.Addr().Unmap()
+	return slices.ContainsFunc(networks, func(p netip.Prefix) bool { return p.Contains(addr) })
+}
+
+// strangers bound how often one address is asked who it is: a phone that signs in
+// needs a few answers, who tries passwords gets few. Two generations of bounded
+// size; the lock is a leaf.
+type strangers struct {
+	mu          sync.Mutex
+	now, before map[netip.Addr]*patience
+	since       time.Time
+}
+
+// patience is a bucket of questions.
+type patience struct {
+	left float64
+	last time.Time
+}
+
+const (
+	questions     = 20.0 // that one address may have at once
+	questionsRate = 2.0  // a second
+	wrongCost     = 5.0  // a wrong password counts as so many
+	maxStrangers  = 1 << 14
+	strangersAge  = time.Minute
+)
+
+// allow tells whether an address is given another answer.
+func (s *strangers) allow(who netip.Addr, cost float64, now time.Time) bool {
+	if who.Is6() { // who has one address of a /64 has all
+		if p, err := who.Prefix(64); err == nil {
+			who = p.Addr()
+		}
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.now == nil || now.Sub(s.since) > strangersAge || len(s.now) >= maxStrangers {
+		s.before, s.now, s.since = s.now, map[netip.Addr]*patience{}, now
+	}
+	p := s.now[who]
+	if p == nil {
+		if p = s.before[who]; p == nil {
+			p = &patience{left: questions, last: now}
+		}
+		s.now[who] = p
+	}
+	p.left = min(questions, p.left+now.Sub(p.last).Seconds()*questionsRate)
+	p.last = now
+	if p.left < cost {
+		return false
+	}
+	p.left -= cost
+	return true
+}

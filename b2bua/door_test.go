@@ -1,0 +1,112 @@
+package b2bua_test
+
+import (
+	"net/netip"
+	"strings"
+	"testing"
+	"time"
+
+	"sidetrack/b2bua"
+	"sidetrack/internal/sip"
+	"sidetrack/internal/sip/digest"
+	"sidetrack/tests/peer"
+)
+
+// doorStage is a stage on which the PBX is trusted, and the caller has to sign in as alice.
+func doorStage(t *testing.T, proxy bool, secret string) *stage {
+	users := map[string]digest.Keys{"alice": {
+		digest.SHA256: digest.HA1(digest.SHA256, "alice", "door.test", secret), digest.MD5: digest.HA1(digest.MD5, "alice", "door.test", secret),
+	}}
+	return newStage(t, setup{auth: &b2bua.Auth{Proxy: proxy, Door: digest.NewDoor("door.test", []digest.Algorithm{digest.SHA256, digest.MD5}, users)},
+		trusted: []netip.Prefix{netip.MustParsePrefix("127.0.0.99/32")}, pbxAt: "127.0.0.99"})
+}
+
+// signed answers a challenge by the client that trunks and recorders know.
+func signed(t *testing.T, refused *peer.Message, method, uri, password string) peer.Opt {
+	t.Helper()
+	resp := &sip.Message{Status: refused.Status()}
+	for _, field := range []string{"WWW-Authenticate", "Proxy-Authenticate"} {
+		for _, v := range refused.All(field) {
+			resp.Add(field, v)
+		}
+	}
+	c, ok := digest.Of(resp)
+	if !ok {
+		t.Fatalf("no challenge that can be answered in\n%s", refused.Raw)
+	}
+	req := sip.NewRequest(method, uri)
+	c.Sign(req, digest.Credentials{User: "alice", Password: password})
+	return peer.With(c.Field(), req.Get(c.Field()))
+}
+
+// A stranger signs in to call and to register; the PBX calls without. What he has shown to us goes no further, what he
+// shows to the PBX does; requests within the call need nothing.
+func TestStrangersSignIn(t *testing.T) {
+	for status, field := range map[int]string{401: "Authorization", 407: "Proxy-Authorization"} {
+		s := doorStage(t, status == 407, "s3cret")
+		c := s.send()
+		refused := c.out.Expect(status)
+		if n := len(refused.All("WWW-Authenticate")) + len(refused.All("Proxy-Authenticate")); n != 2 || refused.ToTag() == "" {
+			t.Errorf("%d challenges in\n%s", n, refused.Raw)
+		}
+		pbx := `Digest username="alice", realm="pbx.test", nonce="n", uri="x", response="y"`
+		c = s.invite(signed(t, refused, "INVITE", bob, "s3cret"), peer.Adding("Authorization", pbx))
+		for _, f := range []string{"Authorization", "Proxy-Authorization"} {
+			for _, v := range c.in.All(f) {
+				if strings.Contains(v, "door.test") {
+					t.Errorf("the PBX is shown %s: %s", f, v)
+				}
+			}
+		}
+		if c.in.Get("Authorization") != pbx {
+			t.Errorf("the PBX got Authorization %q", c.in.Get("Authorization"))
+		}
+		c.answer()
+		info := c.left.Send("INFO", signed(t, refused, "INFO", bob, "s3cret"))
+		in := c.right.Expect("INFO")
+		if in.Get(field) != "" {
+			t.Errorf("the PBX is shown %s: %s", field, in.Get(field))
+		}
+		in.Reply(200)
+		info.Expect(200)
+		c.hangUp()
+
+		register := func(opts ...peer.Opt) *peer.Outgoing {
+			return s.caller.Start("REGISTER", s.proxy, peer.Call{URI: "sip:pbx.test", From: "<" + alice + ">", Opts: append(opts, peer.With("To", "<"+alice+">"))})
+		}
+		out := register(signed(t, register().Expect(status), "REGISTER", "sip:pbx.test", "s3cret"))
+		reg := s.pbx.Expect("REGISTER")
+		contact := reg.Get("Contact")
+		reg.Reply(200, peer.With("Contact", contact), peer.With("Expires", "600"))
+		out.Expect(200)
+		back := s.pbx.Invite(s.proxy, peer.Call{URI: peer.URIOf(contact)})
+		ringing := s.caller.Expect("INVITE")
+		ringing.Reply(486)
+		ringing.ExpectOther("ACK")
+		back.Expect(486)
+		s.quiet()
+	}
+}
+
+// A nonce that is not ours is called stale; a wrong password is challenged again a few times, then there is silence, for
+// right ones from there as well, for a while. No answer is repeated.
+func TestPasswordsAreNotTriedForLong(t *testing.T) {
+	s := doorStage(t, false, "s3cret")
+	first := s.send().out.Expect(401)
+	stale := peer.With("Authorization", `Digest username="alice", realm="door.test", nonce="old", uri="`+bob+`", response="00", algorithm=MD5`)
+	if m := s.send(stale).out.Expect(401); !strings.Contains(m.Get("WWW-Authenticate"), "stale=true") {
+		t.Errorf("%s", m.Raw)
+	}
+	silent := 0
+	for range 10 {
+		out := s.send(signed(t, first, "INVITE", bob, "guess")).out
+		if m := out.Next(300 * time.Millisecond); m == nil {
+			silent++
+		} else if m.Status() != 401 || strings.Contains(m.Get("WWW-Authenticate"), "stale") {
+			t.Errorf("%s", m.Raw)
+		}
+	}
+	if silent < 5 {
+		t.Errorf("%d of 10 guesses were not answered", silent)
+	}
+}
