@@ -254,11 +254,15 @@ func (c *client) ask(method, extra, contentType, body string) message {
 
 const siprec = "Require: siprec\r\nAllow: INVITE, ACK, BYE, UPDATE\r\n"
 
-// call invites the recorder and expects it to take the session.
+// call invites the recorder and expects it to take the session; on a machine that is busy it may ask to come again.
 func (c *client) call(o offer) message {
 	c.t.Helper()
 	contentType, body := o.body(c)
 	m := c.ask("INVITE", siprec+o.headers, contentType, body)
+	for end := time.Now().Add(patience); m.status() == 503 && time.Now().Before(end); {
+		c.toTag = ""
+		m = c.ask("INVITE", siprec+o.headers, contentType, body)
+	}
 	c.want(m, 200)
 	c.takePorts(m)
 	return m

@@ -308,25 +308,7 @@ func TestFullQueue(t *testing.T) {
 	for i := range 200 {
 		s.Publish(uint64(i), "x", body)
 	}
-	value := func(name string, labels ...string) float64 {
-		families, err := reg.Gather()
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, f := range families {
-			for _, m := range f.Metric {
-				var have []string
-				for _, l := range m.Label {
-					have = append(have, l.GetValue())
-				}
-				if f.GetName() == name && slices.Equal(have, labels) {
-					return m.GetGauge().GetValue() + m.GetCounter().GetValue()
-				}
-			}
-		}
-		t.Fatalf("no metric %s %v", name, labels)
-		return 0
-	}
+	value := func(name string, labels ...string) float64 { return metric(t, reg, name, labels...) }
 	eventually(t, "all are written or lost", func() bool {
 		return value("sidetrack_webhook_queue_events", "crm")+value("sidetrack_webhook_dropped_total", "crm", "full") == 200
 	})
@@ -355,6 +337,28 @@ func TestFullQueue(t *testing.T) {
 	}
 }
 
+// metric is the value of a gauge or counter with these labels.
+func metric(t *testing.T, reg prometheus.Gatherer, name string, labels ...string) float64 {
+	t.Helper()
+	families, err := reg.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range families {
+		for _, m := range f.Metric {
+			var have []string
+			for _, l := range m.Label {
+				have = append(have, l.GetValue())
+			}
+			if f.GetName() == name && slices.Equal(have, labels) {
+				return m.GetGauge().GetValue() + m.GetCounter().GetValue()
+			}
+		}
+	}
+	t.Fatalf("no metric %s %v", name, labels)
+	return 0
+}
+
 // What a receiver will never take does not hold up the rest; nor does what is too old.
 func TestWhatIsGivenUp(t *testing.T) {
 	for _, status := range []int{400, 413, 422} {
@@ -376,15 +380,15 @@ func TestWhatIsGivenUp(t *testing.T) {
 	}
 	r := receive(t, always(503))
 	cfg := config(t.TempDir(), r.server.URL)
-	cfg.Hooks[0].GiveUp = 20 * time.Millisecond
+	cfg.Hooks[0].GiveUp = time.Second
+	reg := prometheus.NewPedanticRegistry()
+	cfg.Registerer = reg
 	s := open(t, cfg)
 	s.Publish(1, "x", []byte(number(1)))
 	s.Publish(2, "x", []byte(number(2)))
-	eventually(t, "both were tried often", func() bool { return r.requests() > 4 })
+	eventually(t, "they were tried often", func() bool { return r.requests() > 4 })
 	eventually(t, "they are given up", func() bool {
-		n := r.requests()
-		time.Sleep(20 * time.Millisecond)
-		return r.requests() == n
+		return metric(t, reg, "sidetrack_webhook_dropped_total", "crm", "old") == 2
 	})
 	closeNow(t, s)
 }

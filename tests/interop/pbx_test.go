@@ -102,7 +102,7 @@ func (p *pbx) call(from, to *phone, during func()) {
 	before := p.site.copies()
 	from.command("dial", fmt.Sprintf("sip:%s@%s:%d", to.name, pbxIP, pbxPort))
 	p.established(from, to)
-	p.site.awaitCopies(before + 600)
+	p.site.awaitCopies(before + 320)
 	if during != nil {
 		during()
 	}
@@ -139,7 +139,7 @@ func (p *pbx) toTrunk(from *phone) {
 	from.command("dial", fmt.Sprintf("sip:9123@%s:%d", pbxIP, pbxPort))
 	from.event("CALL_PROGRESS", 1)
 	p.established(from)
-	p.site.awaitCopies(before + 600)
+	p.site.awaitCopies(before + 320)
 	p.over(from, 2)
 	if status := trunk.wait(patience); status != 0 {
 		p.t.Errorf("the trunk ended with %d", status)
