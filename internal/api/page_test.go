@@ -1,7 +1,9 @@
 package api_test
 
 import (
+	"compress/gzip"
 	"encoding/base64"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"regexp"
@@ -76,5 +78,34 @@ func TestOverviewQuery(t *testing.T) {
 		if w := ask(h, "GET", "/api/v1/overview"+query, ""); w.status != want {
 			t.Errorf("%s: %d, want %d", query, w.status, want)
 		}
+	}
+}
+
+// The page's answer is compressed for those who can read that; a refusal is not.
+func TestOverviewIsCompressed(t *testing.T) {
+	h := handler(double())
+	get := func(path string, header ...string) *httptest.ResponseRecorder {
+		r := here("GET", path, nil)
+		if len(header) > 0 {
+			r.Header.Set("Accept-Encoding", header[0])
+		}
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, r)
+		return w
+	}
+	plain, small := get("/api/v1/overview?search=abc"), get("/api/v1/overview?search=abc", "br, gzip")
+	zip, err := gzip.NewReader(small.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := io.ReadAll(zip)
+	if err != nil || string(got) != plain.Body.String() || !strings.Contains(string(got), "abc") {
+		t.Errorf("%v: %s, plain %s", err, got, plain.Body)
+	}
+	if small.Header().Get("Content-Encoding") != "gzip" || plain.Header().Get("Content-Encoding") != "" || plain.Header().Get("Vary") != "Accept-Encoding" {
+		t.Errorf("%v %v", small.Header(), plain.Header())
+	}
+	if w := get("/api/v1/overview?page=x", "gzip"); w.Code != 400 || w.Header().Get("Content-Encoding") != "" || !strings.Contains(w.Body.String(), "page is no number") {
+		t.Errorf("%d %v %s", w.Code, w.Header(), w.Body)
 	}
 }

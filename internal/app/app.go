@@ -75,6 +75,7 @@ type App struct {
 	spans     *otlp.Exporter // nil: calls are not traced
 	past      past
 	captures  *captures
+	briefs    briefs
 	inForce   atomic.Pointer[inForce]
 	serving   atomic.Bool
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"sidetrack/b2bua"
@@ -29,10 +30,51 @@ type overviewCall struct {
 	Recordings []src.View `json:"recordings"`
 }
 
-// showOverview costs one look at all calls and no look at the journal: the page
-// asks every few seconds.
+// briefs is the list of all calls, shared by all pages that ask at about the same time.
+type briefs struct {
+	mu   sync.Mutex
+	at   time.Time
+	list []b2bua.Brief // newest first; never changed
+}
+
+// briefsKept is how old the list may be.
+const briefsKept = time.Second
+
+func (b *briefs) get(ctx context.Context, calls *b2bua.Server) ([]b2bua.Brief, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if time.Since(b.at) < briefsKept {
+		return b.list, nil
+	}
+	list, err := calls.Briefs(ctx)
+	if err != nil {
+		return nil, err
+	}
+	slices.Reverse(list)
+	b.list, b.at = list, time.Now()
+	return list, nil
+}
+
+// matching are the calls that a search finds.
+func matching(calls []b2bua.Brief, search string) []b2bua.Brief {
+	word := strings.ToLower(search)
+	if word == "" {
+		return calls
+	}
+	var found []b2bua.Brief
+	for _, c := range calls {
+		if strings.Contains(strings.ToLower(strings.Join([]string{c.From, c.To, c.SIPCallID, c.Route, string(c.State), c.ID}, "\n")), word) {
+			found = append(found, c)
+		}
+	}
+	return found
+}
+
+// showOverview costs a short look at all calls, once a second whoever asks, and a
+// whole one at those of the page. It does not touch the journal: the page asks
+// every few seconds.
 func (a *App) showOverview(ctx context.Context, q api.OverviewQuery) (any, error) {
-	calls, err := a.calls.Calls(ctx)
+	calls, err := a.briefs.get(ctx, a.calls)
 	if err != nil {
 		return nil, err
 	}
@@ -43,22 +85,25 @@ func (a *App) showOverview(ctx context.Context, q api.OverviewQuery) (any, error
 	if err := a.ready(); err != nil {
 		out.NotReady = err.Error()
 	}
-	if word := strings.ToLower(q.Search); word != "" {
-		calls = slices.DeleteFunc(calls, func(v b2bua.View) bool {
-			return !strings.Contains(strings.ToLower(strings.Join([]string{v.From, v.To, v.SIPCallID, v.Route, string(v.State), v.ID}, "\n")), word)
-		})
-	}
+	calls = matching(calls, q.Search)
 	out.Matching = len(calls)
-	slices.Reverse(calls)
 	calls = calls[min(q.Page*q.Limit, len(calls)):]
 	calls = calls[:min(q.Limit, len(calls))]
 	ids := make([]string, len(calls))
-	for i, v := range calls {
-		ids[i] = v.ID
+	for i, c := range calls {
+		ids[i] = c.ID
+	}
+	views, err := a.calls.Views(ctx, ids)
+	if err != nil {
+		return nil, err
 	}
 	recordings := a.recorder.RecordingsOf(ids)
-	for _, v := range calls {
-		item := overviewCall{View: v, Recordings: recordings[v.ID]}
+	for _, id := range ids {
+		v, live := views[id]
+		if !live {
+			continue // it has ended since
+		}
+		item := overviewCall{View: v, Recordings: recordings[id]}
 		if item.Recordings == nil {
 			item.Recordings = []src.View{}
 		}

@@ -78,7 +78,14 @@ func TestPageInChromium(t *testing.T) {
 	calls[0].a.AwaitFrom("bob", calls[0].b.Sent(), 60) // the call goes on: more than a second of pause
 	pictures(t, b)
 	b.eval(`%s.click()`, button("Messages"))
-	b.until(`document.querySelector("dialog pre")?.innerText.includes("INVITE SDP+metadata")`)
+	message := `[...document.querySelectorAll("dialog .arrow")].find(m => m.getAttribute("aria-label").startsWith("sidetrack to SRS of main: INVITE SDP+metadata"))`
+	b.until(`%s !== undefined`, message)
+	if heads := b.eval(`[...document.querySelectorAll("dialog th")].map(h => h.innerText).join()`); heads != `"Second,caller,sidetrack,callee,SRS of main"` {
+		t.Errorf("the ladder's columns: %s", heads)
+	}
+	b.eval(`%s.click()`, message)
+	b.until(`document.querySelector("dialog .detail:not([hidden]) pre").innerText.includes("application/rs-metadata+xml")`)
+	b.eval(`%s.click()`, message)
 	picture(t, b, "page-ladder")
 	b.eval(`document.getElementById("close").click()`)
 	b.until(`!document.querySelector("dialog").open`)

@@ -40,11 +40,11 @@ function lasting(from, to) {
 const sum = (list, key) => list.reduce((n, x) => n + (x[key] || 0), 0);
 const number = n => n.toLocaleString("en");
 
-// keep leaves a row alone whose content is what it was: focus and selection stay.
+// keep leaves a row alone whose content is what it was: focus and selection stay. What changes all the time is touched up in place.
 function keep(parent, rows) {
   const old = new Map([...parent.children].map(c => [c.dataset.key, c]));
   let at = parent.firstChild;
-  for (const [key, sign, make] of rows) {
+  for (const [key, sign, make, touch] of rows) {
     let row = old.get(key);
     old.delete(key);
     if (!row || row.dataset.sign !== sign) {
@@ -56,6 +56,7 @@ function keep(parent, rows) {
       row = fresh;
       if (focused) row.querySelector(`[data-action="${CSS.escape(focused)}"]`)?.focus();
     }
+    touch?.(row);
     if (row !== at) parent.insertBefore(row, at); else at = at.nextSibling;
   }
   for (const row of old.values()) row.remove();
@@ -65,18 +66,23 @@ const td = (name, ...children) => el("td", { "data-name": name }, ...children);
 
 function callRow(call) {
   const open = state.open.has(call.id);
-  const live = call.recordings.filter(r => r.state !== "ended");
   const cell = td("Recordings", ...call.recordings.map(r => tag(`${r.name}: ${r.state === "ended" ? r.result : r.state}`, r.state === "ended" ? r.result : r.state)));
   if (call.recordings.length === 0) cell.append(el("span", { class: "soft" }, "not recorded"));
-  const copied = sum(live.flatMap(r => r.streams), "packets_copied");
-  const numbers = el("td", { class: "number", "data-name": "In / copied" }, `${number(sum(call.streams, "packets"))} / ${number(copied)}`);
   return el("tr", {},
     td("From", call.from), td("To", call.to), td("State", tag(call.state)),
-    el("td", { class: "number", "data-name": "Lasts" }, lasting(call.since, state.now.time)), cell, numbers,
+    el("td", { class: "number lasts", "data-name": "Lasts" }), cell, el("td", { class: "number packets", "data-name": "In / copied" }),
     td("", el("button", {
       type: "button", "data-action": "open " + call.id, "aria-expanded": String(open), "aria-label": `Details of the call from ${call.from} to ${call.to}`,
       onclick: () => { open ? state.open.delete(call.id) : state.open.add(call.id); show(); },
     }, open ? "Less" : "More")));
+}
+
+// touchUp shows a call's numbers of now.
+function touchUp(row, call) {
+  const copied = sum(call.recordings.filter(r => r.state !== "ended").flatMap(r => r.streams), "packets_copied");
+  const put = (name, text) => { const cell = row.querySelector(name); if (cell.textContent !== text) cell.textContent = text; };
+  put(".lasts", lasting(call.since, state.now.time));
+  put(".packets", `${number(sum(call.streams, "packets"))} / ${number(copied)}`);
 }
 
 function recordingLine(r) {
@@ -113,7 +119,7 @@ function show() {
 
   const rows = [];
   for (const call of now.items) {
-    rows.push([call.id, JSON.stringify([call.state, state.open.has(call.id), lasting(call.since, now.time), call.streams.map(s => s.packets), call.recordings.map(r => [r.state, r.streams.map(s => s.packets_copied)])]), () => callRow(call)]);
+    rows.push([call.id, JSON.stringify([call.state, state.open.has(call.id), call.recordings.map(r => [r.name, r.state, r.result])]), () => callRow(call), row => touchUp(row, call)]);
     if (state.open.has(call.id)) rows.push(["+" + call.id, JSON.stringify([call.recordings, call.legs, state.you.role]), () => detailRow(call)]);
   }
   keep($("rows"), rows);
@@ -181,16 +187,39 @@ async function troubles() {
   $("fine").hidden = list.length > 0;
 }
 
+// sequence draws the messages of a call: a column for each party, a row for each message, which opens by click or key.
+function sequence(l) {
+  const us = "sidetrack", parties = [...new Set(["caller", us, "callee", ...l.messages.map(m => m.party)])];
+  const begin = new Date(l.messages[0].time), body = el("tbody");
+  l.messages.forEach((m, i) => {
+    const [from, to] = m.direction === "sent" ? [us, m.party] : [m.party, us];
+    const [x, y] = [parties.indexOf(from), parties.indexOf(to)];
+    const left = Math.min(x, y), right = Math.max(x, y);
+    const at = ((new Date(m.time) - begin) / 1000).toFixed(3);
+    const whole = el("tr", { class: "detail", id: `message-${i}`, hidden: true }, el("td", { colspan: String(parties.length + 1) },
+      el("p", { class: "soft" }, `${m.proto} ${m.from} → ${m.to} · Call-ID ${m.sip_call_id}`), el("pre", {}, m.message)));
+    const button = el("button", {
+      type: "button", class: "arrow", "aria-expanded": "false", "aria-controls": whole.id, "aria-label": `${from} to ${to}: ${m.summary}`,
+      onclick: () => { whole.hidden = !whole.hidden; button.setAttribute("aria-expanded", String(!whole.hidden)); },
+    }, x < y ? `${m.summary} →` : `← ${m.summary}`);
+    const empty = n => Array.from({ length: n }, () => el("td"));
+    body.append(el("tr", {}, el("td", { class: "number", "data-name": "Second" }, at), ...empty(left),
+      el("td", { colspan: String(right - left + 1), class: `${x < y ? "to" : "fro"} span${right - left + 1}`, "data-name": `${from} to ${to}` }, button), ...empty(parties.length - 1 - right)), whole);
+  });
+  const heads = ["Second", ...parties].map((p, i) => el("th", { scope: "col", class: i ? "party" : "number" }, p));
+  return el("table", { class: "sequence" }, el("caption", { class: "quiet" }, "The SIP messages of the call in order of time"), el("thead", {}, el("tr", {}, ...heads)), body);
+}
+
 async function ladder(call) {
   $("ladder-note").textContent = `${call.from} → ${call.to}`;
   $("ladder-body").textContent = "loading …";
   $("ladder").showModal();
   try {
-    const r = await fetch(`api/v1/calls/${encodeURIComponent(call.id)}/ladder?format=text`);
-    const text = await r.text();
-    $("ladder-body").replaceChildren(el("pre", {}, r.ok ? text : "No messages are kept of this call."));
+    const l = await api(`calls/${encodeURIComponent(call.id)}/ladder`);
+    if (l.left_out) $("ladder-note").textContent += ` · ${number(l.left_out)} messages left out`;
+    $("ladder-body").replaceChildren(sequence(l));
   } catch (e) {
-    $("ladder-body").textContent = e.message;
+    $("ladder-body").textContent = e.status === 404 ? "No messages are kept of this call." : e.message;
   }
 }
 
