@@ -23,7 +23,7 @@ LDFLAGS  := -s -w -X main.release=$(VERSION) -X main.commit=$(COMMIT)
 GOFILES   = $(shell git ls-files --cached --others --exclude-standard '*.go')
 
 .DEFAULT_GOAL := help
-.PHONY: help build test race scenario interop conformance lint fuzz-short fuzz bench bench-media bench-engines demo image load bench-cps overload load-sipp restart soak tshark clean
+.PHONY: help build test race scenario interop conformance lint fuzz-short fuzz bench bench-media bench-engines demo image load bench-cps overload load-sipp restart soak tshark reload clean
 
 help: ## show this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -99,6 +99,9 @@ tshark: ## tshark reads what the SRSs get of a call of MINUTES (10) with hold, p
 restart: build ## 500 calls live while their recorder is killed and started again: nothing is missing, or told to the packet
 	SIDETRACK_BIN=$(abspath $(BIN)) RESTART_CALLS=500 \
 		$(GO) test -tags interop -v -count=1 -timeout 10m -run 'TestRecorderRestarts' ./tests/interop/...
+
+reload: ## the configuration changes in the middle of 200 calls: no packet is lost
+	RELOAD_CALLS=200 $(GO) test -v -count=1 -timeout 10m -run 'TestReloadUnderCalls' ./tests/scenario
 
 clean: ## what the targets above leave behind
 	rm -rf $(BIN) $(OUT) dist
