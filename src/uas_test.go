@@ -77,6 +77,13 @@ func TestSnapshotRequest(t *testing.T) {
 			t.Errorf("%s %s: %s", form.method, form.kind, s.Doc().DataMode)
 		}
 	}
+	// By re-INVITE, without a description: our offer is in the 200, and the document follows the ACK.
+	resp := s.Dialog.Send("INVITE", peer.WithBody("application/rs-metadata+xml", []byte(snapshotRequest))).Expect(200)
+	if kind := resp.Get("Content-Type"); kind != "application/sdp" {
+		t.Errorf("re-INVITE answered with %q", kind)
+	}
+	s.Dialog.Ack(resp, peer.WithSDP(s.Answer()))
+	s.Update()
 	// While an update of ours is under way it waits for its end.
 	c.hold(true)
 	in := s.ExpectUpdate()

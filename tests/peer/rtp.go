@@ -246,6 +246,13 @@ func (m *Media) Restart() {
 	m.SSRC, m.seq, m.stamp = newSSRC(), uint16(newSSRC()), newSSRC()
 }
 
+// Skip lets that much of the RTP clock pass without a packet.
+func (m *Media) Skip(ticks uint32) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.stamp += ticks
+}
+
 // SendRTCP sends a datagram from the RTCP port.
 func (m *Media) SendRTCP(to netip.AddrPort, b []byte) {
 	_, _ = m.rtcp.WriteToUDPAddrPort(b, to)
