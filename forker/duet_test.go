@@ -20,6 +20,32 @@ func mixed(t testing.TB, r *forker.Relay) *forker.Tap {
 	return tap
 }
 
+// What a mix has kept when its relay ends leaves still, and it goes on no longer.
+func TestMixLingers(t *testing.T) {
+	drivers(t, func(t *testing.T, cfg forker.Config) {
+		c := newCall(t, newEngine(t, cfg))
+		tap, err := c.relay.ForkMixed(0, forker.TapConfig{Label: "1", Recorder: "main", Linger: patience})
+		if err != nil {
+			t.Fatal(err)
+		}
+		tap.SetVoice(forker.AB, map[uint8]forker.Codec{0: {Name: "PCMU", Clock: 8000}})
+		p := rtp(0, 1, 160, 1)
+		c.caller.send(c.toA, p)
+		c.callee.want(p)
+		eventually(t, "packets kept", func() bool { return tap.Stats().Buffered > 3 })
+		c.relay.Close()
+		kept := tap.Stats().Buffered
+		srs := newPeer(t, srsHost)
+		tap.SendTo(srs.addr(), netip.AddrPort{}, pcmu)
+		srs.sequel(kept)
+		if s := tap.Stats(); s.Copied != uint64(kept) {
+			t.Errorf("%d kept, %+v", kept, s)
+		}
+		tap.Close()
+		mixed(t, openRelay(t, newEngine(t, forker.Config{Listen: usHost, PortMin: cfg.PortMin + 16, PortMax: cfg.PortMax, Drain: cfg.Drain}))) // for its engine to end
+	})
+}
+
 // A mix leaves from its own ports under its own numbers beside a tap of one
 // party, what the parties hear is untouched, and after a move it goes on.
 func TestForkMixed(t *testing.T) {

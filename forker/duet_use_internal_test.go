@@ -165,6 +165,32 @@ func TestMixAllocatesNothing(t *testing.T) {
 	}
 }
 
+// Two sources that take turns under one label, in two codecs, with each packet:
+// nothing is allocated for them either, and the other party is heard.
+func TestFlappingSourcesInAMix(t *testing.T) {
+	s := newStand(t, DTMFPass)
+	b := s.talker(BA, 0, 1000)
+	x, y := s.talker(AB, 0, 400), s.talker(AB, 9, 400)
+	p, h := x.next()
+	q, k := y.next()
+	turn := func() {
+		h.seq, k.seq = h.seq+1, k.seq+1
+		h.ts, k.ts = h.ts+160, k.ts+160
+		x.put(p, h)
+		y.put(q, k)
+	}
+	for range 60 {
+		turn()
+		b.say()
+		s.tick(1)
+	}
+	s.hears("callee", 1600, 9600, 1000, true)
+	s.sink.each = nil
+	if n := testing.AllocsPerRun(100, func() { turn(); s.tick(1) }); n != 0 {
+		t.Errorf("%v allocations a turn", n)
+	}
+}
+
 func BenchmarkMix(b *testing.B) {
 	s := newStand(b, DTMFPass)
 	s.sink.each = nil

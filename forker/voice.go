@@ -36,23 +36,31 @@ type voice struct {
 	packets uint64
 
 	// The goroutine's.
-	work   *inbox
-	place  place
-	base   int64 // time of the mix, in samples, at which place began
-	begun  bool
-	late   int   // packets in a row
-	trial  int   // packets since the delay was looked at,
-	least  int64 // and how long one of them waited at least
-	end    int64 // of what has been heard, in samples of the mix
-	ssrc   uint32
-	source coding // that is decoded
-	clock  int64
-	dec    audio.Decoder
-	down   *audio.Resampler // nil: the decoder gives 8000 Hz already
-	pcm    []int16
-	mono   []int16
-	ring   [voiceRing]int16 // by time modulo its size; silence where nothing was heard
+	work     *inbox
+	place    place
+	base     int64 // time of the mix, in samples, at which place began
+	begun    bool
+	late     int   // packets in a row
+	trial    int   // packets since the delay was looked at,
+	least    int64 // and how long one of them waited at least
+	end      int64 // of what has been heard, in samples of the mix
+	ssrc     uint32
+	hearings []hearing // of the codecs heard so far, the newest few
+	pcm      []int16
+	mono     []int16
+	ring     [voiceRing]int16 // by time modulo its size; silence where nothing was heard
 }
+
+// hearing is how one codec is decoded. It is kept: a party that goes to and fro
+// between two codecs or sources costs no memory each time.
+type hearing struct {
+	c     coding
+	clock int64
+	dec   audio.Decoder
+	down  *audio.Resampler // nil: the decoder gives 8000 Hz already
+}
+
+const maxHearings = 4
 
 // inbox is packets in the order of their arrival, its memory used again.
 type inbox struct {
@@ -184,22 +192,17 @@ func (v *voice) adapt(wait int64) {
 
 // decode makes pcm of a packet: mono, 8000 Hz.
 func (v *voice) decode(a *arrival) bool {
-	if v.dec == nil || a.c != v.source || a.clock != v.clock || a.h.ssrc != v.ssrc {
-		dec, rate, ok := a.c.decoder(a.clock)
-		if !ok {
-			return false
-		}
-		v.dec, v.down, v.source, v.clock, v.ssrc = dec, nil, a.c, a.clock, a.h.ssrc
-		if rate != g711Rate {
-			v.down = audio.NewResampler(rate, g711Rate)
-		}
+	h := v.hearing(a.c, a.clock)
+	if h == nil {
+		return false
 	}
-	v.pcm = v.dec.Decode(v.pcm[:0], a.payload)
+	v.ssrc = a.h.ssrc
+	v.pcm = h.dec.Decode(v.pcm[:0], a.payload)
 	if n := int(a.c.channels); n > 1 && a.c.kind != kindOpus {
 		v.pcm = fold(v.pcm, n)
 	}
-	if v.down != nil {
-		v.mono = v.down.Convert(v.mono[:0], v.pcm)
+	if h.down != nil {
+		v.mono = h.down.Convert(v.mono[:0], v.pcm)
 		v.pcm, v.mono = v.mono, v.pcm
 	}
 	if len(v.pcm) > voiceRing-voiceAhead {
@@ -209,6 +212,28 @@ func (v *voice) decode(a *arrival) bool {
 		clear(v.pcm)
 	}
 	return len(v.pcm) > 0
+}
+
+// hearing gives the decoder of a codec; nil: there is none.
+func (v *voice) hearing(c coding, clock int64) *hearing {
+	for i := range v.hearings {
+		if h := &v.hearings[i]; h.c == c && h.clock == clock {
+			return h
+		}
+	}
+	dec, rate, ok := c.decoder(clock)
+	if !ok {
+		return nil
+	}
+	h := hearing{c: c, clock: clock, dec: dec}
+	if rate != g711Rate {
+		h.down = audio.NewResampler(rate, g711Rate)
+	}
+	if len(v.hearings) == maxHearings {
+		v.hearings = v.hearings[:copy(v.hearings, v.hearings[1:])]
+	}
+	v.hearings = append(v.hearings, h)
+	return &v.hearings[len(v.hearings)-1]
 }
 
 // fold makes one channel of n, in place.

@@ -24,8 +24,8 @@ type stream struct {
 	payloads
 	ptime string
 	voice [2]map[uint8]forker.Codec // of a mix: the parties' payload types, by forker.Flow
-	gone  bool // the call has no such direction now, or encrypts it
-	held  bool // the m-line was put on hold
+	gone  bool                      // the call has no such direction now, or encrypts it
+	held  bool                      // the m-line was put on hold
 
 	// What the SRS has agreed to.
 	refused  bool // it answered with port 0, or with nothing usable

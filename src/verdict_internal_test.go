@@ -13,6 +13,11 @@ func TestJudge(t *testing.T) {
 		return StreamVerdict{StreamView: StreamView{Party: party, PacketsIn: in, PacketsCopied: copied}, Lost: lost}
 	}
 	a := func(in, copied, lost uint64) StreamVerdict { return stream(metadata.Caller, in, copied, lost) }
+	mix := func(caller, callee uint64) StreamVerdict {
+		v := stream(metadata.Both, 100, 100, 0)
+		v.Heard = [2]uint64{caller, callee}
+		return v
+	}
 	b := func(in, copied, lost uint64) StreamVerdict { return stream(metadata.Callee, in, copied, lost) }
 	with := func(s StreamVerdict, change func(*StreamVerdict)) StreamVerdict {
 		change(&s)
@@ -30,6 +35,8 @@ func TestJudge(t *testing.T) {
 		{"too short to tell", 1, []StreamVerdict{a(0, 0, 0), b(0, 0, 0)}, nil, Complete},
 		{"callee silent", 60, []StreamVerdict{a(3000, 3000, 0), b(0, 0, 0)}, []Alarm{AlarmOneLegSilent}, Complete},
 		{"caller silent on one of two lines", 60, []StreamVerdict{a(0, 0, 0), b(9, 9, 0), a(9, 9, 0)}, nil, Complete},
+		{"a mix", 60, []StreamVerdict{mix(50, 50)}, nil, Complete},
+		{"a mix of one", 60, []StreamVerdict{mix(50, 0)}, []Alarm{AlarmOneLegSilent}, Complete},
 		{"caller only wanted", 60, []StreamVerdict{a(3000, 3000, 0)}, nil, Complete},
 		{"all lost", 1, []StreamVerdict{a(50, 0, 50), b(50, 0, 50)}, []Alarm{AlarmRecorderDeaf}, Missed},
 		{"all declined", 1, []StreamVerdict{with(a(50, 0, 0), func(s *StreamVerdict) { s.DroppedBy = map[string]uint64{"unmapped-pt": 50} })},

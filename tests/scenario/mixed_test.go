@@ -16,6 +16,12 @@ import (
 // whatever the jitter of a busy machine does to it.
 func drone(t *testing.T, from *peer.Media, to netip.AddrPort, codec string, level int16) (stop func()) {
 	t.Helper()
+	return droneBy(t, from, to, codec, level, func(b []byte) []byte { return b })
+}
+
+// droneBy is drone with packets that seal has changed.
+func droneBy(t *testing.T, from *peer.Media, to netip.AddrPort, codec string, level int16, seal func([]byte) []byte) (stop func()) {
+	t.Helper()
 	c, _ := audio.FindCodec(codec, 8000, 1)
 	pt := map[string]byte{"PCMU": 0, "PCMA": 8}[codec]
 	payload := c.NewEncoder().Encode(nil, slices.Repeat([]int16{level}, peer.Frame))
@@ -31,7 +37,7 @@ func drone(t *testing.T, from *peer.Media, to netip.AddrPort, codec string, leve
 			binary.BigEndian.PutUint16(b[2:], uint16(n))
 			binary.BigEndian.PutUint32(b[4:], uint32(time.Since(begun)/(20*time.Millisecond))*peer.Frame) // a late packet is a lost one
 			binary.BigEndian.PutUint32(b[8:], uint32(level))
-			from.SendRaw(to, append(b, payload...))
+			from.SendRaw(to, seal(append(b, payload...)))
 			select {
 			case <-quit:
 				return
@@ -130,5 +136,29 @@ func TestMixedRecording(t *testing.T) {
 	}
 	if streams, _ := r["streams"].([]any); len(streams) != 1 || streams[0].(map[string]any)["party"] != "both" {
 		t.Errorf("shown as %v", r["streams"])
+	}
+}
+
+// Parties that encrypt are mixed as well, where their keys pass or end here.
+func TestMixOfAnEncryptedCall(t *testing.T) {
+	for name, c := range map[string]struct {
+		route       string
+		left, right ends
+	}{
+		"passed": {"srtp: pass", ends{suite: cm80, quiet: true}, ends{suite: cm80, asked: "RTP/SAVP", passes: true}},
+		"ended":  {route("required", "required"), ends{suite: cm80, quiet: true}, ends{suite: gcm256, asked: "RTP/SAVP"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			st := newStage(t, setup{route: c.route, recorder: "    plain_copy: true\n    dialect: {streams: mixed}"})
+			call, keys := st.legsCall(c.left, c.right)
+			rs := st.srs().Accept()
+			stopA := droneBy(t, call.a, call.aTo.rtp, "PCMU", 4000, keys[0].seal())
+			stopB := droneBy(t, call.b, call.bTo.rtp, "PCMU", 1500, keys[1].seal())
+			hears(t, "both", rs.Streams["1"], 5500)
+			stopA()
+			stopB()
+			call.hangUp()
+			rs.End()
+		})
 	}
 }
