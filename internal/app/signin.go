@@ -25,5 +25,5 @@ func signIn(in *config.SignIn) *b2bua.Auth {
 	for i, a := range in.Algorithms {
 		algorithms[i] = digest.Algorithm(a)
 	}
-	return &b2bua.Auth{Door: digest.NewDoor(in.Realm, algorithms, users), Proxy: in.Proxy}
+	return &b2bua.Auth{Gate: digest.NewGate(in.Realm, algorithms, users), Proxy: in.Proxy}
 }

@@ -15,7 +15,7 @@ var (
 	elsewhere = netip.MustParseAddr("192.0.2.8")
 )
 
-func door(algorithms ...digest.Algorithm) *digest.Door {
+func gate(algorithms ...digest.Algorithm) *digest.Gate {
 	users := map[string]digest.Keys{}
 	for _, name := range []string{"alice", "bob"} {
 		users[name] = digest.Keys{}
@@ -23,7 +23,7 @@ func door(algorithms ...digest.Algorithm) *digest.Door {
 			users[name][a] = digest.HA1(a, name, "example.com", "of "+name)
 		}
 	}
-	return digest.NewDoor("example.com", algorithms, users)
+	return digest.NewGate("example.com", algorithms, users)
 }
 
 func register() *sip.Message { return sip.NewRequest("REGISTER", "sip:example.com") }
@@ -42,10 +42,10 @@ func answered(t *testing.T, challenge, user, password string) *sip.Message {
 	return req
 }
 
-func TestDoor(t *testing.T) {
+func TestGate(t *testing.T) {
 	now := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 	for _, algorithms := range [][]digest.Algorithm{{digest.SHA256, digest.MD5}, {digest.MD5}} {
-		d := door(algorithms...)
+		d := gate(algorithms...)
 		if _, v := d.Check(register(), "Authorization", home, now); v != digest.Absent {
 			t.Errorf("without credentials: %v", v)
 		}
@@ -99,8 +99,8 @@ func TestDoor(t *testing.T) {
 }
 
 // An algorithm that not every user has a key for is not offered.
-func TestDoorOffersWhatAllHave(t *testing.T) {
-	d := digest.NewDoor("r", []digest.Algorithm{digest.SHA256, digest.MD5}, map[string]digest.Keys{
+func TestGateOffersWhatAllHave(t *testing.T) {
+	d := digest.NewGate("r", []digest.Algorithm{digest.SHA256, digest.MD5}, map[string]digest.Keys{
 		"a": {digest.MD5: "1", digest.SHA256: "2"}, "b": {digest.MD5: "3"},
 	})
 	if c := d.Challenges(home, false, time.Now()); len(c) != 1 || !strings.Contains(c[0], "MD5") {
@@ -108,8 +108,8 @@ func TestDoorOffersWhatAllHave(t *testing.T) {
 	}
 }
 
-func FuzzDoor(f *testing.F) {
-	d, now := door(digest.SHA256, digest.MD5), time.Now()
+func FuzzGate(f *testing.F) {
+	d, now := gate(digest.SHA256, digest.MD5), time.Now()
 	f.Add(`Digest username="alice", realm="example.com", nonce="x", uri="sip:example.com", response="y"`)
 	f.Add(d.Challenges(home, false, now)[0] + `, username="alice", uri="sip:example.com", response="0", nc=00000001, cnonce="c"`)
 	f.Fuzz(func(t *testing.T, value string) {

@@ -12,12 +12,12 @@ import (
 	"sidetrack/tests/peer"
 )
 
-// doorStage is a stage on which the PBX is trusted, and the caller has to sign in as alice.
-func doorStage(t *testing.T, proxy bool, secret string) *stage {
+// gateStage is a stage on which the PBX is trusted, and the caller has to sign in as alice.
+func gateStage(t *testing.T, proxy bool, secret string) *stage {
 	users := map[string]digest.Keys{"alice": {
-		digest.SHA256: digest.HA1(digest.SHA256, "alice", "door.test", secret), digest.MD5: digest.HA1(digest.MD5, "alice", "door.test", secret),
+		digest.SHA256: digest.HA1(digest.SHA256, "alice", "gate.test", secret), digest.MD5: digest.HA1(digest.MD5, "alice", "gate.test", secret),
 	}}
-	return newStage(t, setup{auth: &b2bua.Auth{Proxy: proxy, Door: digest.NewDoor("door.test", []digest.Algorithm{digest.SHA256, digest.MD5}, users)},
+	return newStage(t, setup{auth: &b2bua.Auth{Proxy: proxy, Gate: digest.NewGate("gate.test", []digest.Algorithm{digest.SHA256, digest.MD5}, users)},
 		trusted: []netip.Prefix{netip.MustParsePrefix("127.0.0.99/32")}, pbxAt: "127.0.0.99"})
 }
 
@@ -43,7 +43,7 @@ func signed(t *testing.T, refused *peer.Message, method, uri, password string) p
 // shows to the PBX does; requests within the call need nothing.
 func TestStrangersSignIn(t *testing.T) {
 	for status, field := range map[int]string{401: "Authorization", 407: "Proxy-Authorization"} {
-		s := doorStage(t, status == 407, "s3cret")
+		s := gateStage(t, status == 407, "s3cret")
 		c := s.send()
 		refused := c.out.Expect(status)
 		if n := len(refused.All("WWW-Authenticate")) + len(refused.All("Proxy-Authenticate")); n != 2 || refused.ToTag() == "" {
@@ -53,7 +53,7 @@ func TestStrangersSignIn(t *testing.T) {
 		c = s.invite(signed(t, refused, "INVITE", bob, "s3cret"), peer.Adding("Authorization", pbx))
 		for _, f := range []string{"Authorization", "Proxy-Authorization"} {
 			for _, v := range c.in.All(f) {
-				if strings.Contains(v, "door.test") {
+				if strings.Contains(v, "gate.test") {
 					t.Errorf("the PBX is shown %s: %s", f, v)
 				}
 			}
@@ -91,9 +91,9 @@ func TestStrangersSignIn(t *testing.T) {
 // A nonce that is not ours is called stale; a wrong password is challenged again a few times, then there is silence, for
 // right ones from there as well, for a while. No answer is repeated.
 func TestPasswordsAreNotTriedForLong(t *testing.T) {
-	s := doorStage(t, false, "s3cret")
+	s := gateStage(t, false, "s3cret")
 	first := s.send().out.Expect(401)
-	stale := peer.With("Authorization", `Digest username="alice", realm="door.test", nonce="old", uri="`+bob+`", response="00", algorithm=MD5`)
+	stale := peer.With("Authorization", `Digest username="alice", realm="gate.test", nonce="old", uri="`+bob+`", response="00", algorithm=MD5`)
 	if m := s.send(stale).out.Expect(401); !strings.Contains(m.Get("WWW-Authenticate"), "stale=true") {
 		t.Errorf("%s", m.Raw)
 	}

@@ -23,7 +23,7 @@ import (
 // Algorithm names a digest as RFC 7616 and RFC 8760 do.
 type Algorithm string
 
-// The algorithms that a Door knows.
+// The algorithms that a Gate knows.
 const (
 	SHA256 Algorithm = "SHA-256"
 	MD5    Algorithm = "MD5"
@@ -46,11 +46,11 @@ func HA1(a Algorithm, user, realm, password string) string {
 // Keys are the HA1 of one user, by algorithm.
 type Keys map[Algorithm]string
 
-// Door asks strangers who they are, and knows who they are by their answers (RFC
+// Gate asks strangers who they are, and knows who they are by their answers (RFC
 // 3261 §22, RFC 7616). It keeps nothing of those it has asked: its nonces bear
 // their time and whom they were given to, under a key of its own. It is safe for
 // concurrent use.
-type Door struct {
+type Gate struct {
 	realm      string
 	algorithms []Algorithm // offered, the best first
 	users      map[string]Keys
@@ -58,14 +58,14 @@ type Door struct {
 	key        [32]byte
 }
 
-// nonceLife is how long a nonce is good for; its user is then asked again, and the
+// gateLife is how long a nonce is good for; its user is then asked again, and the
 // phone answers by itself (stale).
-const nonceLife = 5 * time.Minute
+const gateLife = 5 * time.Minute
 
-// NewDoor returns one that knows these users. Of the algorithms those are offered
+// NewGate returns one that knows these users. Of the algorithms those are offered
 // that every user has a key for.
-func NewDoor(realm string, algorithms []Algorithm, users map[string]Keys) *Door {
-	d := &Door{realm: realm, users: users, nobody: Keys{}}
+func NewGate(realm string, algorithms []Algorithm, users map[string]Keys) *Gate {
+	d := &Gate{realm: realm, users: users, nobody: Keys{}}
 	rand.Read(d.key[:]) // never fails (crypto/rand)
 	for _, a := range algorithms {
 		all := len(users) > 0
@@ -80,12 +80,12 @@ func NewDoor(realm string, algorithms []Algorithm, users map[string]Keys) *Door 
 	return d
 }
 
-// Verdict is what a Door says of a request.
+// Verdict is what a Gate says of a request.
 type Verdict int
 
 // The verdicts.
 const (
-	Absent Verdict = iota // no credentials for this door
+	Absent Verdict = iota // no credentials for this gate
 	Stale                 // good ones for a nonce that is too old
 	Wrong
 	Right
@@ -93,7 +93,7 @@ const (
 
 // Challenges are the values of WWW-Authenticate or Proxy-Authenticate for somebody
 // at that address, one for each algorithm.
-func (d *Door) Challenges(to netip.Addr, stale bool, now time.Time) []string {
+func (d *Gate) Challenges(to netip.Addr, stale bool, now time.Time) []string {
 	nonce := d.nonce(to, now.Unix())
 	out := make([]string, len(d.algorithms))
 	for i, a := range d.algorithms {
@@ -107,7 +107,7 @@ func (d *Door) Challenges(to netip.Addr, stale bool, now time.Time) []string {
 
 // Check judges the credentials in a field, Authorization or Proxy-Authorization,
 // of a request that came from that address, and names the user.
-func (d *Door) Check(req *sip.Message, field string, from netip.Addr, now time.Time) (user string, v Verdict) {
+func (d *Gate) Check(req *sip.Message, field string, from netip.Addr, now time.Time) (user string, v Verdict) {
 	for _, value := range req.All(field) {
 		c, err := digest.ParseCredentials(value)
 		if err == nil && c.Realm == d.realm {
@@ -117,7 +117,7 @@ func (d *Door) Check(req *sip.Message, field string, from netip.Addr, now time.T
 	return "", Absent
 }
 
-func (d *Door) check(req *sip.Message, c *digest.Credentials, from netip.Addr, now time.Time) Verdict {
+func (d *Gate) check(req *sip.Message, c *digest.Credentials, from netip.Addr, now time.Time) Verdict {
 	a := Algorithm(strings.ToUpper(c.Algorithm))
 	if a == "" {
 		a = MD5
@@ -145,15 +145,15 @@ func (d *Door) check(req *sip.Message, c *digest.Credentials, from netip.Addr, n
 	switch age := now.Sub(time.Unix(made, 0)); {
 	case !right:
 		return Wrong
-	case age > nonceLife || age < -time.Minute:
+	case age > gateLife || age < -time.Minute:
 		return Stale
 	}
 	return Right
 }
 
-// Strip returns a request without the credentials that are for this door: who is
+// Strip returns a request without the credentials that are for this gate: who is
 // behind it has no use for them. It is the same request where there are none.
-func (d *Door) Strip(req *sip.Message) *sip.Message {
+func (d *Gate) Strip(req *sip.Message) *sip.Message {
 	ours := func(h sip.Header) bool {
 		if !h.Is("Authorization") && !h.Is("Proxy-Authorization") {
 			return false
@@ -170,12 +170,12 @@ func (d *Door) Strip(req *sip.Message) *sip.Message {
 }
 
 // nonce is the time and a seal over it and the address.
-func (d *Door) nonce(to netip.Addr, at int64) string {
+func (d *Gate) nonce(to netip.Addr, at int64) string {
 	b := binary.BigEndian.AppendUint64(make([]byte, 0, 24), uint64(at))
 	return base64.RawURLEncoding.EncodeToString(append(b, d.seal(b, to)...))
 }
 
-func (d *Door) seal(b []byte, to netip.Addr) []byte {
+func (d *Gate) seal(b []byte, to netip.Addr) []byte {
 	h := hmac.New(sha256.New, d.key[:])
 	h.Write(b)
 	h.Write(to.Unmap().AsSlice())
@@ -183,7 +183,7 @@ func (d *Door) seal(b []byte, to netip.Addr) []byte {
 }
 
 // made is when a nonce was given to somebody at that address.
-func (d *Door) made(nonce string, to netip.Addr) (at int64, genuine bool) {
+func (d *Gate) made(nonce string, to netip.Addr) (at int64, genuine bool) {
 	b, err := base64.RawURLEncoding.DecodeString(nonce)
 	if err != nil || len(b) != 24 || !hmac.Equal(b[8:], d.seal(b[:8], to)) {
 		return 0, false

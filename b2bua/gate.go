@@ -14,7 +14,7 @@ import (
 
 // Auth has strangers prove who they are.
 type Auth struct {
-	Door *digest.Door
+	Gate *digest.Gate
 	// Proxy asks by 407 instead of 401, so that a PBX behind us may ask by 401 for
 	// credentials of its own.
 	Proxy bool
@@ -52,11 +52,11 @@ func (s *Server) admits(tx *txn.ServerTx) bool {
 	}
 	now, from := tx.Lane.Now(), tx.Flow.Remote.Addr().Unmap()
 	asks, answers := auth.fields()
-	user, verdict := auth.Door.Check(tx.Request, answers, from, now)
+	user, verdict := auth.Gate.Check(tx.Request, answers, from, now)
 	cost := 1.0
 	switch verdict {
 	case digest.Right:
-		tx.Request = auth.Door.Strip(tx.Request)
+		tx.Request = auth.Gate.Strip(tx.Request)
 		return true
 	case digest.Wrong:
 		s.cfg.OnReject("credentials")
@@ -69,7 +69,7 @@ func (s *Server) admits(tx *txn.ServerTx) bool {
 		return false
 	}
 	var headers []sip.Header
-	for _, value := range auth.Door.Challenges(from, verdict == digest.Stale, now) {
+	for _, value := range auth.Gate.Challenges(from, verdict == digest.Stale, now) {
 		headers = append(headers, sip.Header{Name: asks, Value: value})
 	}
 	tx.Refuse(auth.status(), "", append(headers, s.serverField())...)
@@ -79,7 +79,7 @@ func (s *Server) admits(tx *txn.ServerTx) bool {
 // stripped is a request within a call without what is shown to us alone.
 func (s *Server) stripped(req *sip.Message) *sip.Message {
 	if auth := s.settings.Load().Auth; auth != nil {
-		return auth.Door.Strip(req)
+		return auth.Gate.Strip(req)
 	}
 	return req
 }
