@@ -1,12 +1,17 @@
 package repo_test
 
 import (
+	"crypto/ed25519"
+	"crypto/x509"
+	"encoding/pem"
 	"fmt"
+	"math/big"
 	"os"
 	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"sidetrack/internal/config"
 )
@@ -39,10 +44,45 @@ func TestConfigurationsLoad(t *testing.T) {
 
 func load(t *testing.T, file string) {
 	t.Helper()
-	env := func(string) (string, bool) { return "from-the-environment", true }
+	certificate, key := pair(t)
+	env := func(name string) (string, bool) {
+		switch name {
+		case "TLS_CERTIFICATE":
+			return certificate, true
+		case "TLS_KEY":
+			return key, true
+		}
+		return "from-the-environment", true
+	}
 	if _, problems := config.Load(file, env); len(problems) > 0 {
 		t.Errorf("does not load: %v", problems)
 	}
+}
+
+// pair writes a certificate and its key.
+func pair(t *testing.T) (certificate, private string) {
+	t.Helper()
+	public, key, err := ed25519.GenerateKey(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour)}
+	cert, err := x509.CreateCertificate(nil, template, template, public, key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	secret, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	certificate, private = filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem")
+	for name, block := range map[string]*pem.Block{certificate: {Type: "CERTIFICATE", Bytes: cert}, private: {Type: "PRIVATE KEY", Bytes: secret}} {
+		if err := os.WriteFile(name, pem.EncodeToMemory(block), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return certificate, private
 }
 
 var fenced = regexp.MustCompile("(?s)```ya?ml\n(.*?)```")
