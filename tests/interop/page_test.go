@@ -17,6 +17,7 @@ import (
 type conversation struct {
 	left, right *peer.Dialog
 	a, b        *peer.Media
+	aTo         netip.AddrPort // where a sends to
 }
 
 func (s *site) converse(caller, callee *peer.Peer, n int) *conversation {
@@ -34,7 +35,8 @@ func (s *site) converse(caller, callee *peer.Peer, n int) *conversation {
 	c.left, c.right = out.Dialog(ok), in.Dialog()
 	c.left.Ack(ok)
 	c.right.Expect("ACK")
-	c.a.Talk(peer.ParseSDP(ok.SDP()).Media[0].Addr())
+	c.aTo = peer.ParseSDP(ok.SDP()).Media[0].Addr()
+	c.a.Talk(c.aTo)
 	c.b.Talk(peer.ParseSDP(in.SDP()).Media[0].Addr())
 	return c
 }

@@ -225,6 +225,7 @@ type siteKeys struct {
 	recorder  string // more keys of the recorder, each behind a comma
 	journal   string // its file; none when empty
 	srs       string // the list of SRSs; the site's own recorder when empty
+	more      string // more sections
 }
 
 // newSiteOf starts both with that configuration.
@@ -251,8 +252,9 @@ recording:
   - recorder: main
 http: {listen: "%[1]s:%[5]d", tokens: [{name: tests, role: admin, token: %[9]s}]}
 journal: {file: "%[10]s"}
+%[11]s
 log: {level: info, format: text}
-`, ip, proxyPort, keys.listeners, keys.srs, httpPort, keys.sip, keys.routes, keys.recorder, token, keys.journal)
+`, ip, proxyPort, keys.listeners, keys.srs, httpPort, keys.sip, keys.routes, keys.recorder, token, keys.journal, keys.more)
 	s.file = filepath.Join(t.TempDir(), "sidetrack.yaml")
 	if err := os.WriteFile(s.file, []byte(yaml), 0o600); err != nil {
 		t.Fatal(err)
