@@ -1,6 +1,6 @@
 # One entry point for people and CI. `make help` lists the targets.
 #
-# Knobs: GO, OUT (demo), CALLS and CPS (load-sipp), MINUTES (soak, tshark), RTPLOAD (load), MEDIA (bench-media), ENGINES (bench-engines),
+# Knobs: GO, OUT (demo), CALLS and CPS (load-sipp), MINUTES (soak, soak-media, tshark), RTPLOAD (load), MEDIA (bench-media), ENGINES (bench-engines),
 # FUZZTIME (fuzz-short), EXECS and PARALLEL (fuzz).
 
 GO       ?= go
@@ -23,7 +23,7 @@ LDFLAGS  := -s -w -X main.release=$(VERSION) -X main.commit=$(COMMIT)
 GOFILES   = $(shell git ls-files --cached --others --exclude-standard '*.go')
 
 .DEFAULT_GOAL := help
-.PHONY: help build test race scenario interop conformance lint fuzz-short fuzz bench bench-media bench-engines demo image load bench-cps overload load-sipp restart soak tshark reload clean
+.PHONY: help build test race scenario interop conformance lint fuzz-short fuzz bench bench-media bench-engines demo image load bench-cps overload load-sipp restart soak soak-media tshark reload clean
 
 help: ## show this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -92,6 +92,9 @@ load-sipp: build ## CALLS (2000) recorded SIPp calls with audio at CPS (50) a se
 soak: build ## mixed SIPp calls for MINUTES (10) at CPS (30) a second with 2 % of the packets lost, then the leak check
 	SIDETRACK_BIN=$(abspath $(BIN)) SOAK=$(MINUTES) SOAK_CPS=$(if $(filter file,$(origin CPS)),30,$(CPS)) \
 		$(GO) test -tags interop -v -count=1 -timeout 180m -run 'TestSoak' ./tests/interop/...
+
+soak-media: build ## 300 recorded calls with audio come and go for MINUTES (10): clocks, heap, ports, goroutines, descriptors
+	$(GO) build -o dist/media ./tests/load/media && dist/media -sidetrack $(BIN) -calls 300 -soak $(MINUTES)m
 
 tshark: ## tshark reads what the SRSs get of a call of MINUTES (10) with hold, pause, transfer and move
 	TSHARK_MINUTES=$(MINUTES) $(GO) test -tags interop -v -count=1 -timeout 180m -run 'TestTsharkOnTheWire' ./tests/scenario/...

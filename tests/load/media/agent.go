@@ -41,6 +41,12 @@ func (a *agent) note(call int, at netip.AddrPort) {
 	a.offers[call] = at
 }
 
+func (a *agent) forget(call int) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	delete(a.offers, call)
+}
+
 func (a *agent) offered(call int) (netip.AddrPort, bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()

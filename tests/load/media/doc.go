@@ -10,4 +10,8 @@
 // recorded by SIPREC; rtpengine by offer, answer and subscribe), traffic settles,
 // a window is measured. CPU is that of the process's whole tree; latency is from
 // sending to the kernel's stamp of arrival, in the same process as the traffic.
+//
+// With -soak there is no table: recorded calls come and go for that time, and
+// the exit status tells whether all was given back, the heap stayed flat and the
+// clocks of each call's directions together.
 package main

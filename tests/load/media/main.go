@@ -22,6 +22,7 @@ const (
 	sockets     = 8
 )
 
+// host has everything: it is on loopback.
 var host = netip.MustParseAddr("127.9.0.1")
 
 // relay is a program under test.
@@ -45,8 +46,17 @@ func main() {
 	engine := flag.String("rtpengine", "rtpengine", "the program; empty: without")
 	only := flag.String("only", "", "names of the first column, separated by commas; empty: all")
 	rounds := flag.Int("rounds", 1, "how often everything is run")
+	soaking := flag.Duration("soak", 0, "no table: the first number of calls, coming and going, for so long")
+	flag.TextVar(&host, "host", host, "the loopback address of everybody")
 	flag.Parse()
 
+	if *soaking > 0 {
+		first, _, _ := strings.Cut(*calls, ",")
+		n, err := strconv.Atoi(first)
+		fail(err)
+		fail(soak(&sidetrack{bin: *bin, batch: "off"}, n, *soaking))
+		return
+	}
 	systems := []system{
 		{"sidetrack", func() relay { return &sidetrack{bin: *bin, batch: "off"} }},
 		{"sidetrack adaptive", func() relay { return &sidetrack{bin: *bin, batch: "adaptive"} }},

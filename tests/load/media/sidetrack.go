@@ -31,7 +31,12 @@ type sidetrack struct {
 
 	mu       sync.Mutex
 	recorded map[int]bool
+	dialogs  map[int]dialog
+	placed   int
 }
+
+// dialog is what ending a call needs.
+type dialog struct{ target, to, headers, callID string }
 
 const (
 	sipPort, callerPort, pbxPort, srsPort, httpPort = 5060, 5070, 5080, 5090, 8089
@@ -58,7 +63,7 @@ log: {level: warn, format: text}
 )
 
 func (s *sidetrack) start() (cmd *exec.Cmd, err error) {
-	s.recorded = map[int]bool{}
+	s.recorded, s.dialogs = map[int]bool{}, map[int]dialog{}
 	if s.dir, err = os.MkdirTemp("", "bench-media"); err != nil {
 		return nil, err
 	}
@@ -113,20 +118,27 @@ func (s *sidetrack) close() {
 func (s *sidetrack) connect(call int, plan traffic.Config) (toCaller, toCallee netip.AddrPort, err error) {
 	s.mu.Lock()
 	s.plan = plan
+	s.placed++
+	n := s.placed
+	delete(s.recorded, call)
 	s.mu.Unlock()
+	s.pbx.forget(call)
 	proxy := netip.AddrPortFrom(host, sipPort)
-	user := fmt.Sprintf("c%d", call)
-	headers := fmt.Sprintf("Max-Forwards: 70\r\nFrom: <sip:%s@%v>;tag=f%d\r\nCall-ID: load-%d\r\nContact: <sip:%s@%v>\r\n",
-		user, s.caller.at, call, call, user, s.caller.at)
+	user, callID := fmt.Sprintf("c%d", call), fmt.Sprintf("load-%d", n)
+	headers := fmt.Sprintf("Max-Forwards: 70\r\nFrom: <sip:%s@%v>;tag=f%d\r\nCall-ID: %s\r\nContact: <sip:%s@%v>\r\n",
+		user, s.caller.at, n, callID, user, s.caller.at)
 	target := fmt.Sprintf("sip:%s@%v", user, netip.AddrPortFrom(host, pbxPort))
 	answer, err := s.caller.ask(proxy, fmt.Sprintf("INVITE %s SIP/2.0\r\nVia: SIP/2.0/UDP %v;branch=z9hG4bK-i%d\r\nTo: <%s>\r\nCSeq: 1 INVITE\r\n%s",
-		target, s.caller.at, call, target, headers), description(plan.Party(call, traffic.AB)), fmt.Sprintf("load-%d", call))
+		target, s.caller.at, n, target, headers), description(plan.Party(call, traffic.AB)), callID)
 	if err != nil {
 		return toCaller, toCallee, err
 	}
-	contact := peer.URIOf(answer.Get("Contact"))
+	d := dialog{peer.URIOf(answer.Get("Contact")), answer.Get("To"), headers, callID}
+	s.mu.Lock()
+	s.dialogs[call] = d
+	s.mu.Unlock()
 	s.caller.send(proxy, fmt.Sprintf("ACK %s SIP/2.0\r\nVia: SIP/2.0/UDP %v;branch=z9hG4bK-a%d\r\nTo: %s\r\nCSeq: 1 ACK\r\n%s",
-		contact, s.caller.at, call, answer.Get("To"), headers), "")
+		d.target, s.caller.at, n, d.to, headers), "")
 	if toCaller, err = address("the call's answer", answer.SDP()); err != nil {
 		return toCaller, toCallee, err
 	}
@@ -139,6 +151,16 @@ func (s *sidetrack) connect(call int, plan traffic.Config) (toCaller, toCallee n
 		}
 	}
 	return toCaller, toCallee, errors.New("the call is not recorded")
+}
+
+// hangUp ends a call from the caller's side.
+func (s *sidetrack) hangUp(call int) error {
+	s.mu.Lock()
+	d := s.dialogs[call]
+	s.mu.Unlock()
+	_, err := s.caller.ask(netip.AddrPortFrom(host, sipPort), fmt.Sprintf("BYE %s SIP/2.0\r\nVia: SIP/2.0/UDP %v;branch=z9hG4bK-b%s\r\nTo: %s\r\nCSeq: 2 BYE\r\n%s",
+		d.target, s.caller.at, d.callID, d.to, d.headers), "", d.callID)
+	return err
 }
 
 // asCaller answers requests within a call.

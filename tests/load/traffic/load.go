@@ -27,10 +27,11 @@ const (
 // Place is where packets arrive.
 type Place int
 
-// Far is the other party, Recorder where the copies go.
+// Far is the other party, Recorder where the copies go, Reports where their RTCP goes.
 const (
 	Far Place = iota
 	Recorder
+	Reports
 	places
 )
 
@@ -48,6 +49,7 @@ type Config struct {
 	Host    netip.Addr // IPv4; everything binds here
 	Port    int        // the first, even; 8*Sockets ports are used
 	Sockets int        // of each role
+	Reports bool       // sender reports of the copies are read, too (clock.go)
 }
 
 // Load is the media of Config.Calls calls.
@@ -65,6 +67,8 @@ type Load struct {
 	running  sync.WaitGroup
 	failures atomic.Uint64
 	sent     atomic.Uint64 // packets so far
+
+	clocks map[uint32]*clock // by SSRC of a copy; the reader's until Close
 }
 
 // stream is one direction of a call as it is sent.
@@ -77,11 +81,14 @@ type stream struct {
 
 // New binds the sockets. Nothing is sent before Start.
 func New(cfg Config) (*Load, error) {
-	l := &Load{cfg: cfg, streams: make([]stream, 2*cfg.Calls)}
+	l := &Load{cfg: cfg, streams: make([]stream, 2*cfg.Calls), clocks: map[uint32]*clock{}}
 	for p := range l.heard {
 		l.heard[p] = make([]in, 2*cfg.Calls)
 	}
 	for p := range l.fds {
+		if Place(p) == Reports && !cfg.Reports {
+			continue
+		}
 		for d := range l.fds[p] {
 			for i := range cfg.Sockets {
 				fd, err := open(netip.AddrPortFrom(cfg.Host, uint16(cfg.port(Place(p), Direction(d), i))))
@@ -108,6 +115,9 @@ func New(cfg Config) (*Load, error) {
 }
 
 func (c Config) port(p Place, d Direction, i int) int {
+	if p == Reports {
+		return c.port(Recorder, d, i) + 1
+	}
 	return c.Port + 2*((2*int(p)+int(d))*c.Sockets+i)
 }
 

@@ -94,6 +94,7 @@ type in struct {
 	got        uint32   // sent in the window; each number once
 	duplicates uint32
 	misplaced  uint32 // on a socket of the other direction
+	clock      *clock // of the newest copy
 }
 
 // receive is the reader's thread: it wakes every few milliseconds and empties
@@ -156,6 +157,10 @@ func (r *receiver) empty(fd int, p Place, d Direction) {
 // arrived takes a packet that came on a socket of place p. A party's socket is
 // known by the direction it sends in; it hears the other one.
 func (l *Load) arrived(p Place, d Direction, b, control []byte) {
+	if p == Reports {
+		l.reported(b)
+		return
+	}
 	if len(b) != packetSize || binary.BigEndian.Uint32(b[atMagic:]) != magic {
 		return // RTCP
 	}
@@ -168,6 +173,9 @@ func (l *Load) arrived(p Place, d Direction, b, control []byte) {
 	if expected := Direction(id % 2); p == Far && d == expected || p == Recorder && d != expected {
 		s.misplaced++
 		return
+	}
+	if p == Recorder && l.cfg.Reports {
+		l.copied(s, id, number, sent, b)
 	}
 	word := int(number / 64)
 	for word >= len(s.seen) {

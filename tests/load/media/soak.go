@@ -1,0 +1,241 @@
+//go:build linux
+
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"sidetrack/tests/load/traffic"
+)
+
+const (
+	lasting  = 8                      // calls of a soak that stay from its beginning to its end
+	lifetime = 20 * time.Second       // of the others, on average
+	apart    = 5 * time.Millisecond   // allowed between the directions of a call
+	goneBy   = time.Minute            // after the last call: everything is given back
+	settled  = 50 * time.Second       // after which as many transactions end as begin
+	round    = 500 * time.Millisecond // in which some calls are replaced
+
+	remembered = 4096  // ended calls of which ladders and histories are kept
+	memory     = 16000 // octets for each of them, at most
+)
+
+// state is what the process holds.
+type state struct {
+	calls, ports, goroutines, descriptors, heap float64
+}
+
+func (s state) String() string {
+	return fmt.Sprintf("%.0f calls, %.0f ports, %.0f goroutines, %.0f descriptors, %.1f MB of heap", s.calls, s.ports, s.goroutines, s.descriptors, s.heap/1e6)
+}
+
+// held asks for it. The heap is what was live at the last collection, for the next one comes when it has doubled.
+func held() (s state, err error) {
+	client := http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: 10 * time.Second}
+	resp, err := client.Get(fmt.Sprintf("http://%v:%d/metrics", host, httpPort))
+	if err != nil {
+		return s, err
+	}
+	defer resp.Body.Close()
+	text, err := io.ReadAll(resp.Body)
+	if err != nil {
+		return s, err
+	}
+	for line := range strings.Lines(string(text)) {
+		name, value, _ := strings.Cut(strings.TrimSpace(line), " ")
+		v, _ := strconv.ParseFloat(value, 64)
+		switch name {
+		case "sidetrack_calls_active":
+			s.calls = v
+		case `sidetrack_media_ports{state="used"}`, `sidetrack_media_ports{state="draining"}`:
+			s.ports += v
+		case "go_goroutines":
+			s.goroutines = v
+		case "process_open_fds":
+			s.descriptors = v
+		case "go_memstats_next_gc_bytes":
+			s.heap = v / 2
+		}
+	}
+	return s, nil
+}
+
+// soak has n recorded calls come and go for that time and tells what is wrong then: clocks that drift, memory that grows,
+// anything not given back.
+func soak(under *sidetrack, n int, length time.Duration) (err error) {
+	cmd, err := under.start()
+	if err != nil {
+		return err
+	}
+	defer under.close()
+	defer func() { _, _ = cmd.Process.Kill(), cmd.Wait() }()
+	plan := traffic.Config{Calls: n, Host: host, Port: trafficPort, Sockets: sockets, Reports: true}
+	load, err := traffic.New(plan)
+	if err != nil {
+		return err
+	}
+	closed := false
+	defer func() {
+		if !closed {
+			err = errors.Join(err, load.Close())
+		}
+	}()
+	place := func(call int) error {
+		toCaller, toCallee, err := under.connect(call, plan)
+		if err != nil {
+			return fmt.Errorf("setting call %d up: %w\n%s", call, err, under.said())
+		}
+		load.Start(call, traffic.AB, toCaller)
+		load.Start(call, traffic.BA, toCallee)
+		return nil
+	}
+	end := func(call int) error {
+		load.Silence(call, traffic.AB)
+		load.Silence(call, traffic.BA)
+		time.Sleep(5 * time.Millisecond) // what is under way arrives
+		if err := under.hangUp(call); err != nil {
+			return fmt.Errorf("ending call %d: %w", call, err)
+		}
+		return nil
+	}
+	if err := errors.Join(place(0), end(0)); err != nil { // what is made once is made
+		return err
+	}
+	before, err := held()
+	if err != nil {
+		return err
+	}
+	for call := range n {
+		if err := place(call); err != nil {
+			return err
+		}
+	}
+	load.Begin()
+	started, placed, next := time.Now(), n, lasting
+	var heaps []sample // once settled
+	for began := time.Now(); time.Since(started) < length; began = began.Add(round) {
+		for range max(1, int(float64(n)*float64(round)/float64(lifetime))) {
+			if n <= lasting {
+				break
+			}
+			if err := errors.Join(end(next), place(next)); err != nil {
+				return err
+			}
+			placed++
+			if next++; next == n {
+				next = lasting
+			}
+		}
+		if now, err := held(); err != nil {
+			return err
+		} else if time.Since(started) > settled {
+			heaps = append(heaps, sample{now.heap, placed})
+		}
+		time.Sleep(time.Until(began.Add(round)))
+	}
+	load.End()
+	full, err := held()
+	if err != nil {
+		return err
+	}
+	for call := range n {
+		if err := end(call); err != nil {
+			return err
+		}
+	}
+	var after state
+	for until := time.Now().Add(goneBy); ; time.Sleep(200 * time.Millisecond) {
+		if after, err = held(); err != nil {
+			return err
+		}
+		if after.calls == 0 && after.ports == 0 && after.goroutines <= before.goroutines+5 && after.descriptors <= before.descriptors+5 {
+			break
+		}
+		if time.Now().After(until) {
+			err = fmt.Errorf("%v after the last call there are %v, before the first there were %v", goneBy, after, before)
+			break
+		}
+	}
+	closed = true
+	if e := load.Close(); e != nil {
+		return e
+	}
+	fmt.Printf("%d calls, %d at once\nbefore  %v\nat full %v\nafter   %v\n", placed, n, before, full, after)
+	return errors.Join(err, flat(heaps), clocks(load, min(n, lasting)), whole(load))
+}
+
+// sample is the heap after so many calls.
+type sample struct {
+	heap  float64
+	calls int
+}
+
+// flat compares the last third of the time with the first. Until the histories are full they may grow.
+func flat(heaps []sample) error {
+	third := len(heaps) / 3
+	if third < 20 {
+		fmt.Println("heap    too short to say whether it is flat")
+		return nil
+	}
+	mean := func(all []sample) (heap float64, calls int) {
+		for _, v := range all {
+			heap, calls = heap+v.heap/float64(len(all)), v.calls
+		}
+		return heap, calls
+	}
+	first, from := mean(heaps[:third])
+	last, to := mean(heaps[len(heaps)-third:])
+	allowed := 1.15*first + 2e6 + memory*float64(max(min(to, remembered)-from, 0))
+	fmt.Printf("heap    %.1f MB in the first third, %.1f MB in the last, at most %.1f MB wanted\n", first/1e6, last/1e6, allowed/1e6)
+	if last > allowed {
+		return fmt.Errorf("the heap has grown from %.1f to %.1f MB", first/1e6, last/1e6)
+	}
+	return nil
+}
+
+// clocks judges the calls that have lasted.
+func clocks(load *traffic.Load, calls int) (err error) {
+	var worst, drift time.Duration
+	reports := 0
+	for call := range calls {
+		c := load.Clocks(call)
+		if c.Reports < 2 {
+			err = errors.Join(err, fmt.Errorf("%d sender reports of call %d", c.Reports, call))
+		}
+		reports += c.Reports
+		worst = max(worst, c.Apart)
+		if c.Reports >= 10 { // else there is no steady one in each half
+			drift = max(drift, c.Drift)
+		}
+	}
+	fmt.Printf("clocks  %d pairs of sender reports, directions at most %v apart, drifting by %v; %d timestamps slipped\n", reports, worst, drift, load.Slips())
+	late := load.Result().Late
+	if allowed := max(apart, late.Quantile(.99)); worst > allowed || drift > allowed { // a machine that is late is late for all
+		err = errors.Join(err, fmt.Errorf("the directions of a call are %v apart and drift by %v, at most %v wanted", worst, drift, allowed))
+	}
+	if n := load.Slips(); n > 0 {
+		err = errors.Join(err, fmt.Errorf("%d copies came with a timestamp that the packet did not have", n))
+	}
+	return err
+}
+
+// whole judges what arrived, unless the generator itself was late.
+func whole(load *traffic.Load) error {
+	r := load.Result()
+	late := r.Late.Quantile(.99)
+	fmt.Printf("media   %d packets sent, %d lost to parties, %d to the recorder, %d misplaced; the generator was late by %v (p99)\n",
+		r.Sent, r.LostFar, r.LostCopy, r.Misplaced, late)
+	if r.Misplaced > 0 {
+		return fmt.Errorf("%d packets came to somebody else", r.Misplaced)
+	}
+	if lost := r.LostFar + r.LostCopy; late < 10*time.Millisecond && lost > r.Sent/10000 {
+		return fmt.Errorf("%d of %d packets lost", lost, r.Sent)
+	}
+	return nil
+}
