@@ -23,7 +23,7 @@ LDFLAGS  := -s -w -X main.release=$(VERSION) -X main.commit=$(COMMIT)
 GOFILES   = $(shell git ls-files --cached --others --exclude-standard '*.go')
 
 .DEFAULT_GOAL := help
-.PHONY: help build test race scenario interop conformance lint fuzz-short fuzz bench bench-media bench-engines demo image load bench-cps overload load-sipp restart soak soak-media tshark reload clean
+.PHONY: help build test race scenario interop conformance lint fuzz-short fuzz bench bench-media bench-engines demo image load bench-cps overload load-sipp restart soak soak-media tshark reload fire clean
 
 help: ## show this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -105,6 +105,9 @@ restart: build ## 500 calls live while their recorder is killed and started agai
 
 reload: ## the configuration changes in the middle of 200 calls: no packet is lost
 	RELOAD_CALLS=200 $(GO) test -v -count=1 -timeout 10m -run 'TestReloadUnderCalls' ./tests/scenario
+
+fire: build ## 200 calls, 50 control actions a second through all doors for two minutes: each answered, each final state true
+	SIDETRACK_BIN=$(abspath $(BIN)) FIRE_CALLS=200 FIRE_TIME=2m $(GO) test -v -count=1 -timeout 15m -run 'TestControlUnderFire' ./tests/scenario
 
 clean: ## what the targets above leave behind
 	rm -rf $(BIN) $(OUT) dist

@@ -390,3 +390,25 @@ func (m *Media) AwaitFrom(party string, after, n int) []Packet {
 		return count >= n
 	})
 }
+
+// Press sends a key as a telephone-event of that payload type (RFC 4733): its beginning, and its end three times.
+func (m *Media) Press(to netip.AddrPort, pt, event uint8) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for i := range 4 {
+		b := []byte{0x80, pt, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, event, 10, 0, 160}
+		if i == 0 {
+			b[1] |= 0x80
+		} else {
+			b[13] |= 0x80
+		}
+		binary.BigEndian.PutUint16(b[2:], m.seq)
+		binary.BigEndian.PutUint32(b[4:], m.stamp)
+		binary.BigEndian.PutUint32(b[8:], m.SSRC)
+		m.seq++
+		if _, err := m.rtp.WriteToUDPAddrPort(b, to); err != nil {
+			m.t.Errorf("sending a key: %v", err)
+		}
+	}
+	m.stamp += Frame
+}

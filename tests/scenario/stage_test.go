@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 	"testing"
 	"text/template"
+	"time"
 
 	"go.uber.org/goleak"
 
@@ -48,18 +49,19 @@ type setup struct {
 	timeout      string // of an SRS; 1s when empty
 	identity     string
 	drain        string
-	rule         string // more keys of the recording rule, such as "required: true"
-	noPolicy     bool   // no recording rule at all
-	sip          string // more keys of the sip section, one line
-	route        string // more keys of the route, such as "srtp: pass"
-	recorder     string // more keys of the recorder, each line indented by four
-	journal      string // file of the journal; none when empty
-	more         string // more sections
-	redact       string // none when empty
-	to           string // replaces the route's target; %s is the callee's address
-	mediaTimeout string // 60s when empty
-	portable     bool   // media by the driver that every platform has
-	ports        string // media ports; 22000-23999 when empty, clear of what the kernel gives to port 0
+	rule         string        // more keys of the recording rule, such as "required: true"
+	noPolicy     bool          // no recording rule at all
+	sip          string        // more keys of the sip section, one line
+	route        string        // more keys of the route, such as "srtp: pass"
+	recorder     string        // more keys of the recorder, each line indented by four
+	journal      string        // file of the journal; none when empty
+	more         string        // more sections
+	redact       string        // none when empty
+	to           string        // replaces the route's target; %s is the callee's address
+	mediaTimeout string        // 60s when empty
+	t1           time.Duration // of SIP; short when 0
+	portable     bool          // media by the driver that every platform has
+	ports        string        // media ports; 22000-23999 when empty, clear of what the kernel gives to port 0
 }
 
 // stage is the theatre of one scenario.
@@ -133,7 +135,7 @@ func newStageWith(t *testing.T, s setup, change func(*stage, *setup)) *stage {
 		st.srss = append(st.srss, peer.NewRecorder(t, st.ladder, fmt.Sprintf("srs%d", i+1), srsAddr(i), s.srsNets...))
 	}
 	change(st, &s)
-	st.sys = startWith(t, st.ladder, st.yaml(s), app.Options{Portable: s.portable})
+	st.sys = startWith(t, st.ladder, st.yaml(s), app.Options{Portable: s.portable, T1: s.t1})
 	t.Cleanup(st.finish)
 	return st
 }
