@@ -36,7 +36,10 @@ type Config struct {
 	Interface func(listener string) string // of the media of legs by that socket; nil: the first one
 	Policy    func() *policy.Engine        // current rules; called once per new call
 	Recorder  Recorder                     // nil: nothing is recorded
-	Log       *slog.Logger
+	// Asked takes an INVITE without To-tag by which a recorder asks for a recording,
+	// and false for every other. It answers it itself. Nil: none is.
+	Asked func(tx *txn.ServerTx) bool
+	Log   *slog.Logger
 
 	Trusted []netip.Prefix // who may start a dialog; empty: everyone
 	// TrustedBy is Trusted for what comes by the listener with that URL; those

@@ -83,6 +83,9 @@ func (s *Server) OnRequest(tx *txn.ServerTx) {
 		s.overload(tx)
 		return
 	}
+	if req.Method == "INVITE" && s.cfg.Asked != nil && req.ToTag() == "" && s.cfg.Asked(tx) {
+		return // who may ask is not a question of who may call
+	}
 	if !s.admits(tx) {
 		return
 	}

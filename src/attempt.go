@@ -46,6 +46,7 @@ type attempt struct {
 	sealed      bool            // SRTP is offered
 	keys        []crypt         // by stream
 	acks        map[string]*ack // of 2xx, by To-tag
+	invited     *txn.ServerTx   // the SRS's INVITE that we have answered, until its ACK; nil: we have sent one
 }
 
 func newAttempt(s *Session, srs string) *attempt {

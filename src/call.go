@@ -18,6 +18,8 @@ type call struct {
 	lane      *txn.Lane
 	invite    *policy.Invite // with the headers of the answer, once there is one
 	relay     *forker.Relay
+	began     *policy.Invite // the INVITE as it came; any goroutine may read it
+	leave     func()         // of a guest, when its last recording has ended; nil: it is none
 	notify    func(metadata.RecordingState, string)
 	decision  policy.Decision
 	recorders map[string]*Recorder // those of the decision
@@ -33,6 +35,8 @@ type call struct {
 	sounding  bool                   // the parties have been made to hear a tone
 	over      bool
 	sessions  []*Session // live ones
+	guests    []*guest   // recordings of the call that live on other lanes
+	voices    *chorus    // what its owner is told
 }
 
 func (k *call) onSnapshot(cs metadata.Snapshot) {
@@ -47,6 +51,9 @@ func (k *call) onSnapshot(cs metadata.Snapshot) {
 	for _, s := range slices.Clone(k.sessions) {
 		s.onSnapshot(cs)
 	}
+	for _, g := range k.guests {
+		g.k.lane.Post(func() { g.k.onSnapshot(cs) })
+	}
 	if k.sounding {
 		k.sound()
 	}
@@ -58,13 +65,17 @@ func (k *call) onEnd(cs metadata.Snapshot) {
 	for _, s := range slices.Clone(k.sessions) {
 		s.onCallEnd(cs)
 	}
+	for _, g := range k.guests {
+		g.k.lane.Post(func() { g.k.onEnd(cs) })
+	}
 }
 
 // plan makes a wish of each recording that the rules want, or asks for one. The
 // call's owner hears of those that are required, or of all where none is.
 func (k *call) plan() {
 	k.answered()
-	voices := chorus{notify: k.notify, required: k.decision.Required()}
+	voices := &chorus{notify: k.notify, required: k.decision.Required()}
+	k.voices = voices
 	var questions []*inquiry
 	for _, d := range k.decision.Wanted {
 		if d.Start == policy.StartManual {
@@ -133,6 +144,9 @@ func (k *call) applyRules() {
 
 // record makes a session and starts it.
 func (k *call) record(w wish) *Session {
+	if w.notify == nil {
+		w.notify = k.extra(func(tell func()) { tell() })
+	}
 	s := newSession(k, w)
 	k.sessions = append(k.sessions, s)
 	k.client.enter(s)
@@ -149,7 +163,25 @@ func (k *call) copies() int {
 	for _, s := range k.sessions {
 		n += max(len(s.streams.all), 1)
 	}
+	for _, g := range k.guests {
+		n += g.copies
+	}
 	return n
+}
+
+// taken tells whether a live recording of the call has that name.
+func (k *call) taken(name string) bool {
+	return k.named(name) != nil || slices.ContainsFunc(k.guests, func(g *guest) bool { return g.name == name })
+}
+
+// extra is the voice of a recording that no rule has begun. post brings it to the
+// call's lane.
+func (k *call) extra(post func(func())) func(metadata.RecordingState, string) {
+	if k.voices == nil {
+		return nil
+	}
+	tell := k.voices.further()
+	return func(state metadata.RecordingState, reason string) { post(func() { tell(state, reason) }) }
 }
 
 // records makes the sessions that a wish takes, and gives the first.
@@ -175,4 +207,7 @@ func (k *call) named(name string) *Session {
 
 func (k *call) forget(s *Session) {
 	k.sessions = slices.DeleteFunc(k.sessions, func(o *Session) bool { return o == s })
+	if k.leave != nil && len(k.sessions) == 0 {
+		k.leave()
+	}
 }

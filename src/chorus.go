@@ -1,6 +1,10 @@
 package src
 
-import "sidetrack/metadata"
+import (
+	"slices"
+
+	"sidetrack/metadata"
+)
 
 // chorus makes one voice of the recordings of a rule that names several
 // recorders: what the call's owner is told. Where the rule demands some of them,
@@ -9,6 +13,7 @@ type chorus struct {
 	notify   func(metadata.RecordingState, string)
 	required bool
 	parts    []metadata.RecordingState
+	others   []metadata.RecordingState // of recordings that no rule has begun: they are told of, but demanded by nobody
 	told     metadata.RecordingState
 }
 
@@ -18,11 +23,45 @@ func (c *chorus) part() func(metadata.RecordingState, string) {
 	c.parts = append(c.parts, metadata.StateStarting)
 	return func(state metadata.RecordingState, reason string) {
 		c.parts[i] = state
-		if now := c.together(); now != c.told && now != metadata.StateStarting {
-			c.told = now
-			c.notify(now, reason)
-		}
+		c.tell(reason)
 	}
+}
+
+// further adds the voice of a recording that no rule has begun. Lane.
+func (c *chorus) further() func(metadata.RecordingState, string) {
+	i := len(c.others)
+	c.others = append(c.others, metadata.StateStarting)
+	return func(state metadata.RecordingState, reason string) {
+		c.others[i] = state
+		c.tell(reason)
+	}
+}
+
+func (c *chorus) tell(reason string) {
+	if now := c.all(); now != c.told && now != metadata.StateStarting {
+		c.told = now
+		c.notify(now, reason)
+	}
+}
+
+// all is the state of the rule's recordings, unless others go on where these do
+// not. What a rule demands before the call may go on no other one replaces.
+func (c *chorus) all() metadata.RecordingState {
+	state := c.together()
+	idle := state == metadata.StateNone || state == metadata.StateEnded || state == metadata.StatePaused
+	if !idle || len(c.others) == 0 || c.required && c.told == "" {
+		return state
+	}
+	has := func(s metadata.RecordingState) bool { return slices.Contains(c.others, s) }
+	switch {
+	case has(metadata.StateRecording), has(metadata.StateMoving):
+		return metadata.StateRecording
+	case state == metadata.StatePaused, has(metadata.StatePaused):
+		return metadata.StatePaused
+	case c.told != "" && c.told != metadata.StateNone:
+		return metadata.StateEnded
+	}
+	return state
 }
 
 // together is the state of all that are wanted still: ended as soon as a demanded one has ended, or

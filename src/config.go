@@ -88,6 +88,7 @@ type Recorder struct {
 	Strategy      Strategy     // in which order they are asked; "": StrategyOrdered
 	Weights       []int        // for StrategyWeighted, by place in SRS; a missing one is 1
 	Auth          *Auth        // what an SRS that asks is told; nil: nothing
+	Accept        *Accept      // SRSs that may ask for recordings by INVITE; nil: none
 	FromURI       string       // "": sip:<Advertise>
 	ToURI         string       // "": the URI of the SRS
 	Headers       []HeaderTemplate
@@ -199,6 +200,7 @@ func (r *Recorder) normalize(advertise netip.Addr) error {
 		r.FromURI = "sip:anonymous.invalid" // RFC 3261 §8.1.1.3
 	}
 	r.Replay = r.replay()
+	r.Accept.normalize(r.Name)
 	r.Dialect.Style.Mixed = r.Dialect.Streams == StreamsMixed
 	var errs []error
 	if r.Name == "" || len(r.SRS) == 0 {

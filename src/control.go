@@ -63,7 +63,7 @@ func (c *Client) Start(ctx context.Context, callID string, req StartRequest) (Vi
 		if k.over || c.shut() {
 			return View{}, fmt.Errorf("call %s: %w", callID, ErrNotFound)
 		}
-		if k.named(w.name) != nil {
+		if k.taken(w.name) {
 			return View{}, fmt.Errorf("recording %q of the call runs: %w", w.name, ErrState)
 		}
 		if most := int(c.maxStreams.Load()); most > 0 && k.copies()+w.copies() > most {
@@ -78,7 +78,7 @@ func (c *Client) wish(req StartRequest) (wish, error) {
 	w := wish{
 		recorder: c.recorder(req.Recorder), name: cmp.Or(req.Name, req.Recorder),
 		tracks: policy.Tracks(cmp.Or(req.Tracks, string(policy.TracksBoth))), onHold: policy.OnHoldPause,
-		particulars: req.Particulars,
+		particulars: req.Particulars, by: InitiatorOperator,
 	}
 	if err := w.particulars.Check(); err != nil {
 		return wish{}, err

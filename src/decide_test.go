@@ -122,10 +122,10 @@ func TestDecisions(t *testing.T) {
 	}{
 		"no":                       {say(src.Answer{}), "", false, "none"},
 		"yes":                      {say(src.Answer{Record: true}), "", true, "recording"},
-		"yes, but need not":        {say(src.Answer{Record: true, Required: &no}), "", true, "none"},
+		"yes, but need not":        {say(src.Answer{Record: true, Required: &no}), "", true, "none recording"},
 		"nothing, recorded":        {fail, policy.OnErrorRecord, true, "recording"},
 		"nothing, not recorded":    {fail, policy.OnErrorSkip, false, "ended"},
-		"another recorder":         {say(src.Answer{Record: true, Recorders: []string{"other", "other"}}), "", true, "none"},
+		"another recorder":         {say(src.Answer{Record: true, Recorders: []string{"other", "other"}}), "", true, "none recording"},
 		"a recorder that is there": {say(src.Answer{Record: true, Recorders: []string{"main"}}), "", true, "recording"},
 	} {
 		t.Run(name, func(t *testing.T) {

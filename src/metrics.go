@@ -22,6 +22,7 @@ type metrics struct {
 	alarms     *prometheus.CounterVec
 	decisions  *prometheus.CounterVec
 	untrusted  *prometheus.CounterVec
+	invited    *prometheus.CounterVec
 }
 
 // newMetrics registers them where reg is not nil.
@@ -48,12 +49,13 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 		unanswered: counter("sidetrack_recording_byes_unanswered_total", "Recording sessions whose BYE was never answered: the SRS may hold them still.", "recorder"),
 		alarms:     counter("sidetrack_recording_alarms_total", "Recording sessions that an SRS had and that look worthless: no-rtp, one-leg-silent, recorder-deaf.", "recorder", "alarm"),
 		decisions:  counter("sidetrack_decisions_total", "Questions to programs that decide about recordings: record, skip (they said no), error (no decision came).", "answer"),
+		invited:    counter("sidetrack_recordings_asked_total", "INVITEs by which an SRS asked for a recording, by the code of our answer.", "code"),
 		untrusted:  counter("sidetrack_srs_certificates_refused_total", "TLS connections to an SRS that failed for a certificate, by why: expired, name, authority, invalid, or ours, which the SRS did not take.", "recorder", "srs", "reason"),
 	}
 	if reg == nil {
 		return m, nil
 	}
-	for _, c := range []prometheus.Collector{m.active, m.total, m.start, m.attempts, m.hedges, m.failovers, m.up, m.pauses, m.unanswered, m.alarms, m.decisions, m.untrusted} {
+	for _, c := range []prometheus.Collector{m.active, m.total, m.start, m.attempts, m.hedges, m.failovers, m.up, m.pauses, m.unanswered, m.alarms, m.decisions, m.untrusted, m.invited} {
 		if err := reg.Register(c); err != nil {
 			return nil, err
 		}
@@ -98,6 +100,9 @@ func (m *metrics) decided(a Answer, err error) {
 	}
 	m.decisions.WithLabelValues(answer).Inc()
 }
+
+// asked counts our answer to an SRS that asked for a recording.
+func (m *metrics) asked(code int) { m.invited.WithLabelValues(strconv.Itoa(code)).Inc() }
 
 // attempt counts what came of an INVITE.
 func (m *metrics) attempt(recorder, srs string, code int) {

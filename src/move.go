@@ -65,7 +65,7 @@ func (s *Session) lose(l loss) {
 		return
 	}
 	s.client.trouble.warn(s.log, s.srs, "recording session lost", "reason", l.reason)
-	if s.recorder.MidCall == MidCallStop {
+	if s.recorder.MidCall == MidCallStop || s.by == InitiatorSRS { // it can ask again
 		s.noteRisk(l)
 		s.streams.close()
 		if l.gone {
@@ -198,7 +198,7 @@ func (c *Client) Move(ctx context.Context, id, srs string) (View, error) {
 }
 
 func (s *Session) move(srs string) error {
-	if s.leg == nil {
+	if s.leg == nil || s.by == InitiatorSRS {
 		return ErrState
 	}
 	plan := s.after(s.target)

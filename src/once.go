@@ -25,10 +25,18 @@ func signs(in *policy.Invite) []string {
 	if mark := strings.TrimSpace(in.Header(markHeader)); mark != "" && mark != in.CallID {
 		out = append(out, "call "+mark)
 	}
-	for _, part := range strings.Split(in.Header("Session-ID"), ";") {
+	for _, id := range ends(in.Header("Session-ID")) {
+		out = append(out, "end "+id)
+	}
+	return out
+}
+
+// ends are the parts of a Session-ID that stand for an end (RFC 7989 §4.1).
+func ends(sessionID string) (out []string) {
+	for part := range strings.SplitSeq(sessionID, ";") {
 		id := strings.ToLower(strings.TrimPrefix(strings.TrimSpace(part), "remote="))
 		if len(id) == 32 && strings.Trim(id, "0123456789abcdef") == "" && strings.Trim(id, "0") != "" {
-			out = append(out, "end "+id)
+			out = append(out, id)
 		}
 	}
 	return out

@@ -1,6 +1,7 @@
 package src
 
 import (
+	"cmp"
 	"errors"
 	"log/slog"
 	"math/rand/v2"
@@ -32,6 +33,7 @@ type wish struct {
 	recorder           *Recorder // nil: there is none of that name
 	recorderName, name string
 	rule               string
+	by                 Initiator
 	tracks             policy.Tracks
 	media              []string // kinds of m-lines; nil: audio
 	onHold             policy.OnHold
@@ -77,6 +79,7 @@ type Session struct {
 	recorder *Recorder
 	name     string // unique among the live ones of the call
 	rule     string
+	by       Initiator
 	required bool
 	onHold   policy.OnHold
 	tone     *tone // nil: none
@@ -138,7 +141,7 @@ type agreement struct {
 
 func newSession(k *call, w wish) *Session {
 	s := &Session{
-		client: k.client, call: k, lane: k.lane, recorder: w.recorder, name: w.name, rule: w.rule,
+		client: k.client, call: k, lane: k.lane, recorder: w.recorder, name: w.name, rule: w.rule, by: cmp.Or(w.by, InitiatorRule),
 		required: w.required, onHold: w.onHold, notify: w.notify, guard: w.guard, cs: k.cs, state: metadata.StateStarting,
 		streams: streams{tracks: w.tracks, media: w.media}, added: w.particulars,
 	}
@@ -305,7 +308,11 @@ func (s *Session) onTaken() {
 	s.announce()
 	s.noteGaps()
 	s.client.metrics.active.WithLabelValues(s.recorder.Name).Inc()
-	s.client.metrics.started(s.recorder.Name, s.cs.Answered, s.now())
+	wanted := s.cs.Answered
+	if s.by != InitiatorRule { // in mid-call
+		wanted = s.started
+	}
+	s.client.metrics.started(s.recorder.Name, wanted, s.now())
 	s.tell(EventStart, "")
 	s.log.Info("recording", "attempts", len(s.attempts), "streams", len(s.streams.all))
 }

@@ -16,7 +16,8 @@ type View struct {
 	Call      CallView                `json:"call"`
 	Recorder  string                  `json:"recorder"`
 	Name      string                  `json:"name"`
-	Rule      string                  `json:"rule,omitempty"` // the rule that wanted it; "" when an operator did
+	Rule      string                  `json:"rule,omitempty"` // the rule that wanted it; "" when somebody else did
+	Initiator Initiator               `json:"initiator"`      // who that was
 	SRS       string                  `json:"srs"`            // the SRS that has it, else the one being tried or tried last
 	State     metadata.RecordingState `json:"state"`
 	Since     time.Time               `json:"since"`          // when State was reached
@@ -28,6 +29,16 @@ type View struct {
 	Streams   []StreamView            `json:"streams"`
 	Attempts  []Attempt               `json:"attempts"`
 }
+
+// Initiator is who has begun a recording.
+type Initiator string
+
+// The initiators.
+const (
+	InitiatorRule     Initiator = "rule"     // a rule, or a party that it lets steer
+	InitiatorOperator Initiator = "operator" // somebody or a program, over the API
+	InitiatorSRS      Initiator = "srs"      // an SRS, by INVITE
+)
 
 // CallView is the recorded call as a View names it.
 type CallView struct {
@@ -122,7 +133,7 @@ func (s *StreamView) add(t forker.TapStats) {
 // publish shows the session's state as it is now.
 func (s *Session) publish() {
 	p := &published{view: View{
-		ID: s.id, CallID: s.cs.ID, Recorder: s.recorder.Name, Name: s.name, Rule: s.rule,
+		ID: s.id, CallID: s.cs.ID, Recorder: s.recorder.Name, Name: s.name, Rule: s.rule, Initiator: s.by,
 		Call: CallView{SIPCallID: s.cs.SIPCallID, From: s.cs.Caller.AOR, To: s.cs.Callee.AOR},
 		SRS:  s.srs, State: s.state, Since: s.since, Started: s.started, Ended: s.ended,
 		Result: s.result, Reason: s.reason, SIPCallID: s.sipCallID,

@@ -14,6 +14,8 @@ func (a *attempt) OnRequest(tx *txn.ServerTx) {
 	switch s := a.s; {
 	case a.leg != nil && s.attempt == a && s.leg != nil && s.ended.IsZero():
 		s.onRequest(tx)
+	case tx.Request.Method == "BYE" && a.invited != nil:
+		a.onEarlyBye(tx)
 	case tx.Request.Method == "BYE":
 		tx.Reply(200, "")
 	default:
@@ -23,7 +25,10 @@ func (a *attempt) OnRequest(tx *txn.ServerTx) {
 
 // OnAck takes the ACK of our 2xx to an INVITE of the SRS (txn.DialogHandler).
 func (a *attempt) OnAck(_ *txn.Lane, ack *sip.Message, _ transport.Flow) {
-	if a.s.attempt == a {
+	switch {
+	case a.invited != nil:
+		a.onFirstAck(ack)
+	case a.s.attempt == a:
 		a.s.onAck(ack)
 	}
 }

@@ -208,7 +208,7 @@ func (c *Client) missed(k *call) {
 			Required: w.Required, Answered: k.cs.Answered,
 			View: View{
 				ID: metadata.NewV4().URLSafe(), CallID: k.cs.ID, Recorder: w.Recorder, Name: w.Recorder,
-				Call: CallView{SIPCallID: k.cs.SIPCallID, From: k.cs.Caller.AOR, To: k.cs.Callee.AOR}, Rule: w.Rule,
+				Call: CallView{SIPCallID: k.cs.SIPCallID, From: k.cs.Caller.AOR, To: k.cs.Callee.AOR}, Rule: w.Rule, Initiator: InitiatorRule,
 				State: metadata.StateEnded, Since: now, Started: now, Ended: now, Result: Failed, Reason: reasonShutdown,
 			},
 		})

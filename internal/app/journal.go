@@ -74,7 +74,7 @@ type verdictEvent struct {
 // verdict is a verdict of the recording client as the journal keeps it.
 func verdict(v src.Verdict) store.Verdict {
 	row := store.Verdict{
-		ID: v.View.ID, CallID: v.View.CallID, Call: store.Call(v.View.Call), Rule: v.View.Rule, Recorder: v.View.Recorder,
+		ID: v.View.ID, CallID: v.View.CallID, Call: store.Call(v.View.Call), Rule: v.View.Rule, Initiator: string(v.View.Initiator), Recorder: v.View.Recorder,
 		Name: v.View.Name, Required: v.Required, Started: v.View.Started, Answered: v.Answered, Taken: v.Taken,
 		Ended: v.View.Ended, Seconds: v.Recorded.Seconds(), Result: store.Result(v.View.Result), Reason: v.View.Reason,
 		SRS: v.View.SRS, SIPCallID: v.View.SIPCallID, Moves: v.Moves,

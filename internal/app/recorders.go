@@ -10,6 +10,7 @@ import (
 	"sidetrack/forker"
 	"sidetrack/internal/config"
 	"sidetrack/internal/srtp"
+	"sidetrack/policy"
 	"sidetrack/src"
 )
 
@@ -33,6 +34,9 @@ func recorders(in []config.Recorder) ([]src.Recorder, error) {
 		var err error
 		if out[i].TLS, err = loadTLS("recorders."+r.Name+".tls", r.TLS); err != nil {
 			return nil, err
+		}
+		if r.Accept != nil {
+			out[i].Accept = accepted(r.Accept)
 		}
 		if r.Auth != nil {
 			out[i].Auth = &src.Auth{User: r.Auth.User, Password: r.Auth.Password}
@@ -110,4 +114,20 @@ func dialect(d config.Dialect) src.Dialect {
 		Style: d.Style, Partial: d.Partial, Carrier: src.Carrier(d.Carrier), Last: src.LastDocument(d.Last),
 		Hold: src.HoldForm(d.Hold), Streams: src.StreamMode(d.Streams),
 	}
+}
+
+// accepted is who may ask for recordings, as the client takes it.
+func accepted(in *config.Accept) *src.Accept {
+	out := &src.Accept{From: in.From, Certificate: in.Certificate, Tracks: in.Tracks}
+	if in.Auth != nil {
+		out.Auth = &src.Auth{User: in.Auth.User, Password: in.Auth.Password}
+	}
+	if !in.Match.Empty() {
+		rule := policy.New(policy.Config{Rules: []policy.Rule{{Name: "accept", Match: in.Match, Recorder: "accept"}}})
+		out.Calls = func(in *policy.Invite) bool {
+			d := rule.Decide(in)
+			return len(d.Wanted) > 0
+		}
+	}
+	return out
 }

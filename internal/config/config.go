@@ -142,10 +142,11 @@ type Recorder struct {
 	Probe             Probe
 	Session           SessionTimer
 	Strategy          Strategy
-	Weights           []int  // by place in SRS; empty: all the same
-	Auth              *Auth  // nil: none
-	FromURI           string // never empty
-	ToURI             string // "": the URI of the SRS
+	Weights           []int   // by place in SRS; empty: all the same
+	Auth              *Auth   // nil: none
+	Accept            *Accept // SRSs that may ask for recordings by INVITE; nil: none
+	FromURI           string  // never empty
+	ToURI             string  // "": the URI of the SRS
 	Headers           []HeaderTemplate
 	Network           string     // that copies leave by; "": the first
 	Parameters        Parameters // how name → value reaches it

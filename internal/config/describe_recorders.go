@@ -80,6 +80,9 @@ func (c *Config) describeRecorders(t *table) {
 		if r.Auth != nil {
 			t.row("", "signs in as", r.Auth.User)
 		}
+		if r.Accept != nil {
+			t.row("", "may be asked by", r.Accept.words())
+		}
 		t.row("", "from", hidePassword(r.FromURI))
 		t.row("", "to", or(hidePassword(r.ToURI), "the SRS"))
 		if r.Network != "" {

@@ -52,8 +52,10 @@ func general(path string) string {
 	path = index.ReplaceAllString(path, "[]")
 	path = strings.Replace(path, "recorders.main.", "recorders.*.", 1)
 	path = strings.Replace(path, "media.networks.inside.", "media.networks.*.", 1)
-	if _, key, ok := strings.Cut(path, "[].match."); ok {
-		return "match." + nested.ReplaceAllString(key, "")
+	for _, of := range []string{"[].match.", ".accept.match."} {
+		if _, key, ok := strings.Cut(path, of); ok {
+			return "match." + nested.ReplaceAllString(key, "")
+		}
 	}
 	return path
 }

@@ -79,6 +79,7 @@ func (d *decoder) recorder(name string, c cursor) {
 		}},
 		{"weights", func(c cursor) { d.weights(c, &r) }},
 		{"auth", func(c cursor) { r.Auth = c.auth() }},
+		{"accept", func(c cursor) { r.Accept = d.accept(c) }},
 		{"from_uri", func(c cursor) { ownURI(c, "sip:src@203.0.113.10", &r.FromURI) }},
 		{"to_uri", func(c cursor) { ownURI(c, "sip:rec@198.51.100.7", &r.ToURI) }},
 		{"headers", func(c cursor) { r.Headers = c.headerTemplates(true) }},

@@ -155,14 +155,14 @@ func (q Query) after() (started, id string, err error) {
 }
 
 const selectRecordings = `SELECT id, call_id, call_sip_id, from_uri, to_uri, rule, recorder, name, required, started,
-	answered, taken, ended, seconds, result, reason, srs, srs_sip_id, moves, alarms FROM recordings`
+	answered, taken, ended, seconds, result, reason, srs, srs_sip_id, moves, alarms, initiator FROM recordings`
 
 func scanRecording(rows *sql.Rows) (Verdict, error) {
 	var v Verdict
 	var alarms string
 	err := rows.Scan(&v.ID, &v.CallID, &v.Call.SIPCallID, &v.Call.From, &v.Call.To, &v.Rule, &v.Recorder, &v.Name, &v.Required,
 		(*moment)(&v.Started), (*moment)(&v.Answered), (*moment)(&v.Taken), (*moment)(&v.Ended), &v.Seconds, &v.Result, &v.Reason,
-		&v.SRS, &v.SIPCallID, &v.Moves, &alarms)
+		&v.SRS, &v.SIPCallID, &v.Moves, &alarms, &v.Initiator)
 	v.Alarms, v.Attempts, v.Streams = strings.Fields(alarms), []Attempt{}, []Stream{}
 	return v, err
 }

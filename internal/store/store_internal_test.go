@@ -30,8 +30,10 @@ func TestMigration(t *testing.T) {
 		if n > 1 {
 			continue
 		}
-		s := &Store{db: db}
-		if err := s.write(ctx, []Verdict{{ID: "old", Started: time.Unix(1, 0), Answered: time.Unix(1, 0), Result: Failed}}); err != nil {
+		old := `INSERT INTO recordings (id, call_id, call_sip_id, from_uri, to_uri, rule, recorder, name, required, started, answered,
+			seconds, result, reason, srs, srs_sip_id, packets_in, packets_copied, lost, moves, alarms)
+			VALUES ('old', '', '', '', '', '', '', '', 0, ?, ?, 0, 'failed', '', '', '', 0, 0, 0, 0, '')`
+		if _, err := db.Exec(old, stamp(time.Unix(1, 0)), stamp(time.Unix(1, 0))); err != nil {
 			t.Fatal(err)
 		}
 	}

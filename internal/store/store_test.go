@@ -396,7 +396,7 @@ func TestUnusableFiles(t *testing.T) {
 		{"a folder", dir, "is a directory"},
 		{"no database", file("text", strings.Repeat("not a database ", 100)), "not a journal"},
 		{"another database", other, "it holds other tables"},
-		{"a newer one", newer, "its schema has version 99, this program knows 2"},
+		{"a newer one", newer, "its schema has version 99, this program knows 3"},
 		{"in use", used.cfg.File, "another process writes it"},
 	} {
 		s, err := store.Open(store.Config{File: tt.file})
@@ -411,7 +411,7 @@ func TestUnusableFiles(t *testing.T) {
 		{"none", filepath.Join(dir, "none.db"), "cannot be read: no such file or directory"},
 		{"empty", file("empty", ""), "it is empty"},
 		{"another database", other, "it holds other tables"},
-		{"a newer one", newer, "version 99, this program reads 2"},
+		{"a newer one", newer, "version 99, this program reads 3"},
 	} {
 		r, err := store.OpenReader(context.Background(), tt.file)
 		if err == nil || !strings.Contains(err.Error(), tt.want) || r != nil {

@@ -8,10 +8,12 @@ type Verdict struct {
 	ID       string `json:"id"` // of the recording: RFC 7865 session id, URL-safe
 	CallID   string `json:"call_id"`
 	Call     Call   `json:"call"`
-	Rule     string `json:"rule"` // that wanted it; "" when an operator did
+	Rule     string `json:"rule"` // that wanted it; "" when somebody else did
 	Recorder string `json:"recorder"`
 	Name     string `json:"name"`
 	Required bool   `json:"required"`
+
+	Initiator string `json:"initiator"` // rule, operator or srs; "" in what an older version has written
 
 	Started  time.Time `json:"started"`           // when it was asked for; never zero
 	Answered time.Time `json:"answered,omitzero"` // when the call was

@@ -35,11 +35,11 @@ type Session struct {
 	version  int               // of our own answers
 }
 
-// Problems says what is wrong with a recording INVITE or re-INVITE by RFC 7866 §7 and §9, and gives its two parts.
+// Problems says what is wrong with a recording INVITE or re-INVITE or with a 200 to the SRS's own, by RFC 7866 §7 and §9, and gives its two parts.
 func Problems(m *Message) (SDP, *Metadata, []string) {
 	var problems []string
 	bad := func(format string, args ...any) { problems = append(problems, fmt.Sprintf(format, args...)) }
-	if !slices.Contains(m.Tokens("Require"), "siprec") {
+	if m.Request() && !slices.Contains(m.Tokens("Require"), "siprec") {
 		bad("no Require: siprec")
 	}
 	if !strings.Contains(m.Get("Contact"), ";+sip.src") {

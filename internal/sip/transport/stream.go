@@ -2,6 +2,7 @@ package transport
 
 import (
 	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"net"
 	"net/netip"
@@ -102,4 +103,23 @@ func (t *Layer) forgetSource(a netip.Addr) {
 	if t.sources[a]--; t.sources[a] <= 0 {
 		delete(t.sources, a)
 	}
+}
+
+// PeerCertificate is the certificate that the peer of a TLS connection has shown
+// and that has been verified; nil where there is none.
+func (t *Layer) PeerCertificate(f Flow) *x509.Certificate {
+	t.mu.RLock()
+	c := t.conns[f.Conn]
+	t.mu.RUnlock()
+	if c == nil {
+		return nil
+	}
+	tc, ok := c.nc.(*tls.Conn)
+	if !ok {
+		return nil
+	}
+	if state := tc.ConnectionState(); len(state.VerifiedChains) > 0 {
+		return state.VerifiedChains[0][0]
+	}
+	return nil
 }
