@@ -29,9 +29,13 @@ func altered(m *peer.Media) (n int) {
 	return n
 }
 
-// tones waits until m hears the tone, or has heard twenty packets without.
-func tones(t *testing.T, m *peer.Media, want bool) {
+// tones waits until the caller hears the tone, or has heard twenty packets without.
+func (c *call) tones(t *testing.T, want bool) {
 	t.Helper()
+	m := c.caller
+	if !want { // what is under way may still have it
+		m.AwaitFrom(c.callee.Party, c.callee.Sent(), 1)
+	}
 	before, heard := altered(m), len(m.Packets())
 	if want {
 		if !peer.Eventually(func() bool { return altered(m) > before+3 }) {
@@ -55,23 +59,23 @@ func TestTone(t *testing.T) {
 	c.talk()
 	c.begin()
 	in := rec.Expect("INVITE")
-	tones(t, c.caller, false) // nobody records yet
+	c.tones(t, false) // nobody records yet
 	s := rec.AcceptInvite(in)
 	c.await(metadata.StateRecording)
-	tones(t, c.caller, true)
+	c.tones(t, true)
 	id := c.view().ID
 	if _, err := r.client.Pause(context.Background(), id); err != nil {
 		t.Fatal(err)
 	}
 	s.Update()
-	tones(t, c.caller, false)
+	c.tones(t, false)
 	if _, err := r.client.Resume(context.Background(), id); err != nil {
 		t.Fatal(err)
 	}
 	s.Update()
-	tones(t, c.caller, true)
+	c.tones(t, true)
 	c.change(func(*metadata.Snapshot) {}) // no news
-	tones(t, c.caller, true)
+	c.tones(t, true)
 	if altered(c.callee) > 0 || altered(s.Streams["1"]) > 0 || altered(s.Streams["2"]) > 0 {
 		t.Error("the callee or the recorder hears the tone")
 	}
@@ -79,7 +83,7 @@ func TestTone(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.End()
-	tones(t, c.caller, false)
+	c.tones(t, false)
 	if story := r.story(id); len(story[len(story)-1].Alarms) > 0 {
 		t.Errorf("%+v", story[len(story)-1])
 	}
@@ -99,7 +103,7 @@ func TestToneInAnotherCodec(t *testing.T) {
 	s := rec.Accept()
 	c.await(metadata.StateRecording)
 	id := c.view().ID
-	tones(t, c.caller, false)
+	c.tones(t, false)
 	c.change(func(cs *metadata.Snapshot) { cs.SessionID = "x" })
 	c.end()
 	s.End()
@@ -137,14 +141,14 @@ func TestAnnouncement(t *testing.T) {
 			c.talk()
 			c.begin()
 			in := rec.Expect("INVITE")
-			tones(t, c.caller, false)
+			c.tones(t, false)
 			answer := func() { c.change(func(cs *metadata.Snapshot) { cs.State = metadata.CallAnswered }) }
 			var s *peer.Session
 			if at == policy.AnnounceAnswer {
 				answer() // whether an SRS has it or not
 			} else {
 				s = rec.AcceptInvite(in)
-				tones(t, c.caller, false)
+				c.tones(t, false)
 				answer()
 			}
 			heard := own(c.caller)

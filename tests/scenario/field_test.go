@@ -27,7 +27,7 @@ func TestRecordersInTheField(t *testing.T) {
 
 // drachtio says 100 and then nothing: the next SRS is asked when the recorder's timeout is over.
 func tryingAndNoMore(t *testing.T) {
-	st := newStage(t, setup{srs: 2, timeout: "300ms", srsNets: []string{"udp"}})
+	st := newStage(t, setup{srs: 2, timeout: "1s", srsNets: []string{"udp"}})
 	c := st.establish(dialing{})
 	in := st.srss[0].Expect("INVITE")
 	in.Reply(100)
@@ -271,7 +271,7 @@ func TestEarlyMediaThenAnotherAnswer(t *testing.T) {
 
 // T15: the operator pauses while the SRS is dead: nothing of what is said then leaves, to it or to the next.
 func TestPauseWhileTheRecorderIsDead(t *testing.T) {
-	st := newStage(t, setup{srs: 2, srsNets: []string{"udp"}, timeout: "300ms"})
+	st := newStage(t, setup{srs: 2, srsNets: []string{"udp"}, timeout: "10s"})
 	c := st.establish(dialing{})
 	rs := st.srss[0].Accept()
 	c.recorded(rs, 5)

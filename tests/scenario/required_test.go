@@ -29,7 +29,7 @@ func TestRequiredHoldsTheAnswer(t *testing.T) {
 
 // No SRS takes it: 503 with a Reason for the caller, and the callee is hung up.
 func TestRequiredAndNobodyRecords(t *testing.T) {
-	st := newStage(t, setup{srs: 2, rule: "required: true", srsNets: []string{"udp"}, timeout: "300ms"})
+	st := newStage(t, setup{srs: 2, rule: "required: true", srsNets: []string{"udp"}, timeout: "1s"})
 	c := st.invite(dialing{})
 	c.in.Reply(180)
 	c.out.Expect(180)
