@@ -94,8 +94,8 @@ func TestOthersReadHEPAndMedia(t *testing.T) {
 		}
 		kinds[what]++
 	}
-	if invites != 3 || kinds["type 1"] < 12 || kinds["type 100"] != 1 || kinds["type 5"] == 0 || !strings.Contains(strings.Join(heard, "\n"), `"result":"complete"`) {
-		t.Errorf("%d INVITEs of 3, %v:\n%s", invites, kinds, strings.Join(heard, "\n"))
+	if invites < 3 || kinds["type 1"] < 12 || kinds["type 100"] != 1 || kinds["type 5"] == 0 || !strings.Contains(strings.Join(heard, "\n"), `"result":"complete"`) {
+		t.Errorf("%d INVITEs of 3 or more, %v:\n%s", invites, kinds, strings.Join(heard, "\n"))
 	}
 }
 

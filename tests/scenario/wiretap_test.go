@@ -122,10 +122,11 @@ func TestMediaIsCaptured(t *testing.T) {
 	}
 	texts := ""
 	for _, d := range f.seen {
-		line, _, _ := strings.Cut(string(d.payload), "\r\n")
-		texts += line + "\n"
+		if line, _, ok := strings.Cut(string(d.payload), "\r\n"); ok && strings.Contains(line, "SIP/2.0") {
+			texts += line + "\n"
+		}
 	}
-	if !strings.Contains(texts, "BYE sip:") || strings.Count(texts, "INVITE sip:") != 3 {
+	if !strings.Contains(texts, "BYE sip:") || strings.Count(texts, "INVITE sip:") < 3 { // or more: on a slow machine they are repeated
 		t.Errorf("messages:\n%s", texts)
 	}
 	if n := st.sys.metric("sidetrack_capture_dropped_packets_total"); n != 0 {
