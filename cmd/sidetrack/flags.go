@@ -5,6 +5,8 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"regexp"
+	"slices"
 	"strings"
 	"text/tabwriter"
 )
@@ -21,6 +23,10 @@ func flags(name string) *flag.FlagSet {
 func parse(fs *flag.FlagSet, args []string, std stdio) ([]string, error) {
 	var rest []string
 	for {
+		var tail []string
+		if i := slices.IndexFunc(args, func(arg string) bool { return dashedID(fs, arg) }); i >= 0 && !slices.Contains(args[:i], "--") {
+			args, tail = args[:i:i], args[i:]
+		}
 		before := len(args)
 		switch err := fs.Parse(args); {
 		case errors.Is(err, flag.ErrHelp):
@@ -30,14 +36,26 @@ func parse(fs *flag.FlagSet, args []string, std stdio) ([]string, error) {
 			return nil, fmt.Errorf("%w; 'sidetrack %s --help' lists the options", err, fs.Name())
 		}
 		left := fs.Args()
+		if len(left) == 0 && tail != nil {
+			rest, args = append(rest, tail[0]), tail[1:]
+			continue
+		}
 		if len(left) == 0 {
 			return rest, nil
 		}
 		if used := before - len(left); used > 0 && args[used-1] == "--" {
-			return append(rest, left...), nil
+			return slices.Concat(rest, left, tail), nil
 		}
-		rest, args = append(rest, left[0]), left[1:]
+		rest, args = append(rest, left[0]), append(left[1:], tail...)
 	}
+}
+
+var anID = regexp.MustCompile(`^-[A-Za-z0-9_-]{21}$`)
+
+// dashedID tells whether an argument is the id of a recording that begins with a
+// dash, as one in 64 does, and not an option.
+func dashedID(fs *flag.FlagSet, arg string) bool {
+	return anID.MatchString(arg) && fs.Lookup(strings.TrimLeft(arg, "-")) == nil
 }
 
 // options is parse for a command that takes nothing but flags.
