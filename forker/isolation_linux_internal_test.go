@@ -67,7 +67,7 @@ func TestBurstWaitsItsTurn(t *testing.T) {
 			t.Fatalf("after %d packets: %d octets, %v", before, n, err)
 		}
 		if packet[11] == 1 {
-			if before > burst {
+			if before > piled/3 {
 				t.Errorf("%d packets of a burst of %d went before", before, piled)
 			}
 			return
