@@ -84,8 +84,10 @@ func compare(t *testing.T, path, got string) {
 
 // options are surroundings that do not change from host to host.
 func options(t testing.TB) config.Options {
+	dir := certificates(t)
 	env := map[string]string{
-		"SECRET": "hush", "BITS": "10.99.98.97/8", "TLS": certificates(t), "LISTEN": "udp://192.0.2.1:5060", "LOG_FORMAT": "json", "UNIT": "m",
+		"ALICE": "hush", "TLS_CERTIFICATE": filepath.Join(dir, "cert.pem"), "TLS_KEY": filepath.Join(dir, "key.pem"), // of the examples
+		"SECRET": "hush", "BITS": "10.99.98.97/8", "TLS": dir, "LISTEN": "udp://192.0.2.1:5060", "LOG_FORMAT": "json", "UNIT": "m",
 	}
 	return config.Options{
 		Env: func(name string) (string, bool) { v, ok := env[name]; return v, ok },
