@@ -98,8 +98,7 @@ func (c *Client) Begin(cs metadata.Snapshot, in *policy.Invite, relay *forker.Re
 		notify = func(metadata.RecordingState, string) {}
 	}
 	k := &call{
-		client: c, lane: c.cfg.Layer.LaneFor(cs.ID), invite: in, began: in, relay: relay, notify: notify,
-		decision: c.cfg.Policy().Decide(in), cs: cs,
+		client: c, lane: c.cfg.Layer.LaneFor(cs.ID), invite: in, began: in, relay: relay, notify: notify, cs: cs,
 	}
 	k.decision, k.recorders = c.decide(in)
 	c.mu.Lock()
