@@ -73,7 +73,7 @@ func soak(t *testing.T, flows []flow, dir, through string, calls, cps int) outco
 		}
 		file := filepath.Join(t.TempDir(), "stat.csv")
 		caller := exec.Command("sipp", append([]string{next, "-sf", filepath.Join(dir, base+"_caller.xml"), "-p", "5070", "-mp", "16070", "-m", fmt.Sprint(calls),
-			"-r", fmt.Sprint(cps), "-rp", fmt.Sprint(1000 * len(flows)), "-trace_stat", "-fd", "5", "-stf", file}, common...)...)
+			"-r", fmt.Sprint(cps), "-rp", fmt.Sprint(1000 * len(flows)), "-l", "5000", "-trace_stat", "-fd", "5", "-stf", file}, common...)...)
 		if err := callee.Start(); err != nil {
 			t.Fatal(err)
 		}
