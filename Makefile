@@ -1,7 +1,7 @@
 # One entry point for people and CI. `make help` lists the targets.
 #
 # Knobs: GO, OUT (demo), CALLS and CPS (load-sipp), MINUTES (soak, soak-media, tshark), RTPLOAD (load), MEDIA (bench-media), ENGINES (bench-engines),
-# FUZZTIME (fuzz-short), EXECS and PARALLEL (fuzz).
+# FUZZTIME (fuzz-short), EXECS and PARALLEL (fuzz), DEAD (webhook).
 
 GO       ?= go
 BIN      ?= ./sidetrack
@@ -12,6 +12,7 @@ EXECS    ?= 270000
 CALLS    ?= 2000
 MINUTES  ?= 10
 CPS      ?= 50
+DEAD     ?= 1m
 MEDIA    ?= -calls 50,200,400,600,1000 -window 8s
 ENGINES  ?= -calls 50,400 -window 5s
 
@@ -23,7 +24,7 @@ LDFLAGS  := -s -w -X main.release=$(VERSION) -X main.commit=$(COMMIT)
 GOFILES   = $(shell git ls-files --cached --others --exclude-standard '*.go')
 
 .DEFAULT_GOAL := help
-.PHONY: help build test race scenario interop conformance lint fuzz-short fuzz bench bench-media bench-engines demo image load bench-cps overload load-sipp restart soak soak-media tshark reload fire clean
+.PHONY: help build test race scenario interop conformance lint fuzz-short fuzz bench bench-media bench-engines demo image load bench-cps overload load-sipp restart soak soak-media tshark reload fire webhook clean
 
 help: ## show this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -108,6 +109,9 @@ reload: ## the configuration changes in the middle of 200 calls: no packet is lo
 
 fire: build ## 200 calls, 50 control actions a second through all doors for two minutes: each answered, each final state true
 	SIDETRACK_BIN=$(abspath $(BIN)) FIRE_CALLS=200 FIRE_TIME=2m $(GO) test -v -count=1 -timeout 15m -run 'TestControlUnderFire' ./tests/scenario
+
+webhook: ## a receiver of webhooks is dead for DEAD (1m) while calls go on: every event comes, in order, once
+	WEBHOOK_DEAD=$(DEAD) $(GO) test -v -count=1 -timeout 15m -run 'TestWebhookReceiverIsKilled' ./internal/app
 
 clean: ## what the targets above leave behind
 	rm -rf $(BIN) $(OUT) dist

@@ -12,7 +12,7 @@ import (
 // flowed both ways.
 func TestMemoryOfARecordedRelay(t *testing.T) {
 	const relays, bound = 60, 9 << 10
-	lo, hi := portRange(4 * relays)
+	lo, hi := portRange(4*relays + 16) // some may be in use beside us
 	e := newEngine(t, forker.Config{Listen: usHost, PortMin: lo, PortMax: hi})
 	srs, caller, callee := newPeer(t, srsHost), newPeer(t, callerHost), newPeer(t, calleeHost)
 	heap := func() uint64 {

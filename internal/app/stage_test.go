@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"net/netip"
 	"os"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -190,9 +191,15 @@ func (s *stage) call() (left, right *peer.Dialog) {
 
 // running is how many recordings an SRS has taken and that go on.
 func (s *stage) running() (n int) {
-	for _, r := range s.items("/api/v1/recordings") {
-		if r["state"] == "recording" {
-			n++
+	s.t.Helper()
+	_, body := s.get("/metrics")
+	for line := range strings.SplitSeq(body, "\n") {
+		if rest, ok := strings.CutPrefix(line, "sidetrack_recordings_active{"); ok {
+			one, err := strconv.Atoi(rest[strings.LastIndexByte(rest, ' ')+1:])
+			if err != nil {
+				s.t.Fatalf("%q: %v", line, err)
+			}
+			n += one
 		}
 	}
 	return n

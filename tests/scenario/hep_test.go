@@ -95,14 +95,18 @@ func TestHEPShowsACallAsOne(t *testing.T) {
 
 	callID := c.out.Sent.CallID()
 	dialogs := map[string]bool{}
+	if !peer.Eventually(func() bool { // two legs, two SRSs
+		for _, p := range h.kind(t, 1, "CSeq: ", 1) {
+			dialogs[callIDOf(p[15])] = true
+		}
+		return len(dialogs) == 4
+	}) {
+		t.Errorf("%d dialogs: %v", len(dialogs), dialogs)
+	}
 	for _, p := range h.kind(t, 1, "CSeq: ", 1) {
 		if p[17] != callID {
 			t.Errorf("a message under %q:\n%s", p[17], p[15])
 		}
-		dialogs[callIDOf(p[15])] = true
-	}
-	if len(dialogs) != 4 { // two legs, two SRSs
-		t.Errorf("%d dialogs: %v", len(dialogs), dialogs)
 	}
 	if p := h.kind(t, 5, fmt.Sprintf(`"ssrc":%d,`, c.a.SSRC), 1)[0]; p[17] != callID || p[19] != "edge" || p[12] != "\x00\x00\x00\x07" {
 		t.Errorf("RTCP: %v", p)
