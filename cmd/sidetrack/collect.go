@@ -7,8 +7,10 @@ import (
 	"time"
 )
 
-// paceEach is how often the pace of garbage collection is looked at.
-const paceEach = time.Second
+const (
+	paceEach = 250 * time.Millisecond // how often the pace of garbage collection is looked at
+	paceCalm = 8                      // so often less must do before it gets less: a change stops the world for a moment
+)
 
 // pace is how much the heap may grow between two collections, in percent of
 // what is in use, for a process that allocates rate bytes a second.
@@ -21,11 +23,11 @@ const paceEach = time.Second
 func pace(rate float64) int {
 	const mb = 1 << 20
 	switch {
-	case rate < 8*mb:
+	case rate < 4*mb:
 		return 25
-	case rate < 16*mb:
+	case rate < 8*mb:
 		return 50
-	case rate < 48*mb:
+	case rate < 16*mb:
 		return 100
 	}
 	return 200
@@ -56,7 +58,7 @@ func collect(stop <-chan struct{}) {
 	defer tick.Stop()
 	sample := []metrics.Sample{{Name: "/gc/heap/allocs:bytes"}}
 	metrics.Read(sample)
-	allocated, at := sample[0].Value.Uint64(), time.Now()
+	allocated, at, calm := sample[0].Value.Uint64(), time.Now(), 0
 	for {
 		select {
 		case <-stop:
@@ -67,9 +69,14 @@ func collect(stop <-chan struct{}) {
 		newest, moment := sample[0].Value.Uint64(), time.Now()
 		percent := pace(float64(newest-allocated) / moment.Sub(at).Seconds())
 		allocated, at = newest, moment
-		if percent != now { // a change stops the world for a moment
+		if percent >= now {
+			calm = 0
+		} else {
+			calm++
+		}
+		if percent > now || calm == paceCalm {
 			debug.SetGCPercent(percent)
-			now = percent
+			now, calm = percent, 0
 		}
 	}
 }
