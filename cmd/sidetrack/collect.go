@@ -77,6 +77,9 @@ func collect(stop <-chan struct{}) {
 		if percent > now || calm == paceCalm {
 			debug.SetGCPercent(percent)
 			now, calm = percent, 0
+			if now == pace(0) { // what came fast has left room that nobody needs now
+				debug.FreeOSMemory()
+			}
 		}
 	}
 }
