@@ -101,16 +101,26 @@ func (h *hand) through() map[string]int {
 func (h *hand) lossless() {
 	for from, to := range map[*peer.Media]*peer.Media{h.c.a: h.c.b, h.c.b: h.c.a} {
 		from.Quiet()
-		to.Await("all of "+from.Call+"/"+from.Party, func(all []peer.Packet) bool {
+		var missing []int
+		if peer.Eventually(func() bool {
 			heard := map[int]bool{}
-			for _, p := range all {
+			for _, p := range to.Packets() {
 				if p.Call != from.Call || p.Party != from.Party {
 					h.st.t.Errorf("%s heard a packet of %s/%s", to.Party, p.Call, p.Party)
 				}
 				heard[p.Number] = true
 			}
-			return len(heard) == from.Sent()
-		})
+			missing = missing[:0]
+			for n := 1; n <= from.Sent(); n++ {
+				if !heard[n] {
+					missing = append(missing, n)
+				}
+			}
+			return len(missing) == 0
+		}) {
+			continue
+		}
+		h.st.t.Errorf("%d of %d packets of %s/%s have not been heard: %v", len(missing), from.Sent(), from.Call, from.Party, missing)
 	}
 }
 
