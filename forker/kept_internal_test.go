@@ -1,8 +1,6 @@
 package forker
 
 import (
-	"fmt"
-	"strings"
 	"testing"
 	"time"
 )
@@ -29,51 +27,11 @@ func TestKeptNumbering(t *testing.T) {
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			n := numbering{kept: &kept{own: 'o'}}
-			if got := n.play(t, tc.in, nil); got != tc.want {
+			if got := n.play(t, tc.in); got != tc.want {
 				t.Errorf("\n got %s\nwant %s", got, tc.want)
 			}
 		})
 	}
-}
-
-// play runs a script and shows what leaves, which seen is told, too.
-func (n *numbering) play(t *testing.T, script string, seen func(ssrc uint32, seq uint16, ts uint32)) string {
-	t.Helper()
-	var out []string
-	now := int64(time.Hour)
-	for line := range strings.SplitSeq(script, "; ") {
-		if line == "pause" {
-			n.pause()
-			continue
-		}
-		var ms int64
-		var ssrc, opt string
-		h := &header{}
-		if _, err := fmt.Sscan(line+" .", &ms, &ssrc, &h.seq, &h.ts, &opt); err != nil {
-			t.Fatalf("%q: %v", line, err)
-		}
-		h.ssrc = uint32(ssrc[0])
-		now += ms * int64(time.Millisecond)
-		if opt == "skip" {
-			n.skip(h, 8000, now)
-			out = append(out, "-")
-			continue
-		}
-		if !n.started {
-			n.start(h, 8000, now, 1000, 10000)
-		}
-		seq, ts, ok := n.next(h, 8000, now)
-		if !ok {
-			out = append(out, "late")
-			continue
-		}
-		from := n.leaves(h, 'o')
-		out = append(out, fmt.Sprintf("%c %d %d", rune(from), seq, ts))
-		if seen != nil {
-			seen(from, seq, ts)
-		}
-	}
-	return strings.Join(out, "; ")
 }
 
 // However sources come, go, come back and begin anew, no two packets of a copy

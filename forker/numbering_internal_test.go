@@ -65,16 +65,16 @@ func TestNumbering(t *testing.T) {
 			"1000 10000; 1001 10160; 1002 10320; 1003 10480"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			if got := runScript(t, tc.in); got != tc.want {
+			if got := new(numbering).play(t, tc.in); got != tc.want {
 				t.Errorf("\n got %s\nwant %s", got, tc.want)
 			}
 		})
 	}
 }
 
-func runScript(t *testing.T, script string) string {
+// play runs a script and shows what leaves, with the SSRC where the source's are kept.
+func (n *numbering) play(t *testing.T, script string) string {
 	t.Helper()
-	var n numbering
 	var out []string
 	now := int64(time.Hour)
 	for line := range strings.SplitSeq(script, "; ") {
@@ -103,7 +103,11 @@ func runScript(t *testing.T, script string) string {
 			out = append(out, "late")
 			continue
 		}
-		out = append(out, fmt.Sprint(seq, " ", ts))
+		shown := fmt.Sprint(seq, " ", ts)
+		if n.kept != nil {
+			shown = fmt.Sprintf("%c %s", rune(n.leaves(h, 'o')), shown)
+		}
+		out = append(out, shown)
 	}
 	return strings.Join(out, "; ")
 }
