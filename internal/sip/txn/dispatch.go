@@ -39,10 +39,11 @@ func (l *Lane) onRequest(ev *event) {
 	case ev.over: // counted when it came
 		l.shedRequest(req, flow, k)
 	case l.late(ev):
-		l.layer.metrics.reject(rejectOverload)
+		if !l.shed.has(k) { // else counted when it came first
+			l.layer.metrics.reject(rejectOverload)
+		}
 		l.shedRequest(req, flow, k)
 	case canWait(req) && l.shed.has(k):
-		l.layer.metrics.reject(rejectOverload)
 		l.shedRequest(req, flow, k) // it was told 503 already: a change of mind would be a ghost call
 	default:
 		l.newRequest(req, flow, k)

@@ -241,10 +241,14 @@ func TestOverload(t *testing.T) {
 		}
 		b.restart()
 		b.pass(time.Second)
+		counted := b.counter("sidetrack_sip_rejected_total", "reason", "overload")
 		send(late) // the load is over, but its client has been told
 		synctest.Wait()
 		b.wantSent("1s 503 INVITE")
 		b.wantHeard("")
+		if again := b.counter("sidetrack_sip_rejected_total", "reason", "overload"); again != counted {
+			t.Errorf("a repeated request that was refused counts again: %v after %v", again, counted)
+		}
 		b.pass(3 * time.Minute)
 		send(late)
 		synctest.Wait()
