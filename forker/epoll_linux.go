@@ -91,6 +91,8 @@ type epollWorker struct {
 	stopping bool
 	round    uint64 // of waiting
 	yielded  int64  // when Go's scheduler was last given a say
+	thread   int    // that the worker was on then
+	nice     int    // of that thread before
 	buf      []byte
 	events   [128]unix.EpollEvent
 	ready    [128]*epollSocket
@@ -118,8 +120,7 @@ func newEpollWorker(now func() int64) (*epollWorker, error) {
 // only, so a batch never meets a descriptor that means another socket by now.
 func (w *epollWorker) run() {
 	defer close(w.done)
-	runtime.LockOSThread() // and never unlocked: the thread ends with the worker
-	prefer()
+	w.prefer()
 	w.buf = make([]byte, maxDatagram)
 	for !w.stopping {
 		now := w.now()
@@ -146,6 +147,7 @@ func (w *epollWorker) run() {
 			w.obey()
 		}
 	}
+	_ = unix.Setpriority(unix.PRIO_PROCESS, w.thread, w.nice)
 	w.shut()
 }
 
@@ -159,16 +161,31 @@ func (w *epollWorker) yield(now int64) {
 	if now-w.yielded > yieldEach {
 		w.yielded = now
 		runtime.Gosched()
+		w.prefer()
 	}
 }
 
 // workerNice is the priority that workers ask for: media cannot wait, while the
-// rest of the process still gets a tenth of a full machine.
-const workerNice = -10
+// rest of the process still gets a third of a full machine.
+const workerNice = -15
 
-// prefer raises the thread's priority where the process may (CAP_SYS_NICE, or
-// RLIMIT_NICE). The thread belongs to the worker for good.
-func prefer() { _ = unix.Setpriority(unix.PRIO_PROCESS, 0, workerNice) }
+// prefer raises the priority of the thread that the worker is on, where the process
+// may (CAP_SYS_NICE, or RLIMIT_NICE). The worker is not locked to its thread: a
+// yield of a locked goroutine goes by way of another thread, which a full machine
+// keeps waiting, and the worker with it. So the priority moves along.
+func (w *epollWorker) prefer() {
+	thread := unix.Gettid()
+	if thread == w.thread {
+		return
+	}
+	if w.thread != 0 {
+		_ = unix.Setpriority(unix.PRIO_PROCESS, w.thread, w.nice)
+	} else if nice, err := unix.Getpriority(unix.PRIO_PROCESS, 0); err == nil {
+		w.nice = 20 - nice // as the system call has it
+	}
+	w.thread = thread
+	_ = unix.Setpriority(unix.PRIO_PROCESS, thread, min(workerNice, w.nice))
+}
 
 // resolve fills ready for the first n events.
 func (w *epollWorker) resolve(n int) (woken bool) {

@@ -80,6 +80,7 @@ func serve(args []string, std stdio) error {
 	log := slog.New(logHandler(cfg.Log.Format, std.err, level))
 	v, commit := build()
 	asked := make(chan chan<- error) // by the API
+	hasten()
 	a, err := app.New(cfg, app.Options{Log: log, Version: v, Commit: commit, Reload: asking(asked)})
 	if err != nil {
 		return err
