@@ -104,7 +104,7 @@ func TestBatchingAdapts(t *testing.T) {
 	}{{100, 0}, {190, 0}, {210, 4}, {150, 4}, {101, 4}, {99, 0}, {150, 0}} {
 		g.tap.totals.copied.Add(step.copies)
 		now += int64(time.Second)
-		e.adapt(l, now)
+		e.adapt(l, 0, now)
 		if got := e.batch.Load(); got != step.want {
 			t.Errorf("%d copies a second: batches of %d, want %d", step.copies, got, step.want)
 		}

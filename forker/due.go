@@ -75,13 +75,13 @@ type load struct {
 	copies uint64
 }
 
-// adapt switches batching on under load and off without.
-func (e *Engine) adapt(l *load, now int64) {
+// adapt switches batching on under load and off without; uncounted copies have left, too.
+func (e *Engine) adapt(l *load, uncounted uint64, now int64) {
 	if !e.adaptive || now-l.at < loadWindow {
 		return
 	}
-	copies := e.copies()
-	rate := float64(copies-l.copies) / time.Duration(now-l.at).Seconds()
+	copies := e.copies() + uncounted
+	rate := (float64(copies) - float64(l.copies)) / time.Duration(now-l.at).Seconds()
 	l.at, l.copies = now, copies
 	switch {
 	case rate > busyCopies:

@@ -105,6 +105,16 @@ func (l *relayLock) settle() {
 	l.lanes = nil
 }
 
+// uncounted is how many copies have left by the lanes that are open.
+func (l *relayLock) uncounted() (n uint64) {
+	for ln := l.lanes; ln != nil; ln = ln.next {
+		for i := range ln.n {
+			n += ln.copies[i].sent
+		}
+	}
+	return n
+}
+
 // shut closes one lane; it may be nil, or closed already.
 func (l *relayLock) shut(ln *lane) {
 	if ln == nil || !ln.open {

@@ -41,13 +41,15 @@ func spread(mean time.Duration) int64 {
 	return int64(float64(mean) * (0.5 + rand.Float64()) / reportCorrect)
 }
 
+// reportDue tells whether sendReports has something to do.
+func (t *Tap) reportDue(now int64) bool { return t.reports.due != 0 && now >= t.reports.due }
+
 // sendReports sends the report that is due. The caller holds the relay's mutex.
 func (t *Tap) sendReports(now int64) {
-	r := &t.reports
-	if r.due == 0 || now < r.due {
+	if !t.reportDue(now) {
 		return
 	}
-	r.due = now + spread(reportInterval)
+	t.reports.due = now + spread(reportInterval)
 	t.flush(now) // what the report counts has left
 	if t.rtcp.IsValid() {
 		t.sendRTCP(t.compound(now))

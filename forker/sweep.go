@@ -31,14 +31,15 @@ func (e *Engine) sweep() {
 			p.sweep(now)
 		}
 		e.forgetPools()
-		e.adapt(&load, now)
 		e.mu.Lock()
 		relays = e.list(relays[:0])
 		e.mu.Unlock()
+		var uncounted uint64
 		for i, r := range relays {
-			r.sweep(now)
+			uncounted += r.sweep(now)
 			relays[i] = nil
 		}
+		e.adapt(&load, uncounted, now)
 	}
 }
 
@@ -51,21 +52,27 @@ func (e *Engine) sweepInterval() time.Duration {
 }
 
 // sweep does what has become due on one relay. The timeout's function is
-// called, and lines are logged, without the lock.
-func (r *Relay) sweep(now int64) {
-	r.mu.Lock()
+// called, and lines are logged, without the lock. It tells how many copies the
+// lanes have sent that are not counted yet.
+func (r *Relay) sweep(now int64) (uncounted uint64) {
+	r.mu.Mutex.Lock() // not through relayLock: lanes are closed where what they have counted matters
 	if r.closed {
+		r.mu.settle()
 		r.sweepLeaving(now)
 		r.mu.Unlock()
-		return
+		return 0
 	}
 	for _, t := range r.taps {
-		t.sendReports(now)
-		t.catchUpIdle(now)
+		if t.reportDue(now) {
+			r.mu.settle()
+			t.sendReports(now)
+		}
+		t.catchUpIdle(now) // waits for nobody: such taps have no lane
 	}
 	r.idleKeys(now)
 	timeout := r.timedOut(now)
 	news := r.strangerNews(now)
+	uncounted = r.mu.uncounted()
 	r.mu.Unlock()
 	for _, n := range news {
 		r.engine.cfg.Log.Warn("media from strangers dropped", "stream", n.stream, "side", n.side.String(),
@@ -74,6 +81,7 @@ func (r *Relay) sweep(now int64) {
 	if timeout != nil {
 		timeout()
 	}
+	return uncounted
 }
 
 // timedOut gives the function to call when no party that should send has done
@@ -83,14 +91,10 @@ func (r *Relay) timedOut(now int64) (f func()) {
 	if limit == 0 || r.onTimeout == nil {
 		return nil
 	}
-	newest, expected := r.since, false
-	for _, s := range r.streams {
-		for side := range s.legs {
-			if rm := &s.legs[side].remote; rm.Sends && rm.RTPKind && !rm.Disabled {
-				expected = true
-				newest = max(newest, s.flows[side].lastRTP)
-			}
-		}
+	newest, expected := r.newest()
+	if expected && now-newest >= limit {
+		r.mu.settle() // what lanes have heard
+		newest, expected = r.newest()
 	}
 	if !expected {
 		r.since = now // held: the time starts when it ends
@@ -101,6 +105,20 @@ func (r *Relay) timedOut(now int64) (f func()) {
 	}
 	f, r.onTimeout = r.onTimeout, nil
 	return f
+}
+
+// newest is when a party that should send was heard last, and whether there is one.
+func (r *Relay) newest() (at int64, expected bool) {
+	at = r.since
+	for _, s := range r.streams {
+		for side := range s.legs {
+			if rm := &s.legs[side].remote; rm.Sends && rm.RTPKind && !rm.Disabled {
+				expected = true
+				at = max(at, s.flows[side].lastRTP)
+			}
+		}
+	}
+	return at, expected
 }
 
 // strangerNew is one line of the log.
