@@ -129,6 +129,13 @@ func (s *Server) question(r *policy.Route, t *policy.Target, v *TargetView) *pro
 		req.Add("Accept", "application/sdp")
 		req.Add("User-Agent", s.cfg.UserAgent)
 	}
+	q.Heard = func(to txn.Target, any bool) { // of several places, calls go to those that answer
+		if any {
+			s.penalties.forgive(to)
+		} else {
+			s.penalties.punish(to, s.cfg.Txn.Lanes()[0].Now())
+		}
+	}
 	codes := r.Probe.Codes
 	q.Answered = func(code int, _ error) {
 		alive := code != probe.CodeTimeout && code < 500 || code >= 600

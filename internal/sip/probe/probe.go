@@ -16,23 +16,31 @@ const (
 	CodeTransport = 503 // the peer could not be reached, or its name does not resolve
 )
 
-// Question is what one peer is asked. Everything but Host and Login is required.
+// maxPlaces bounds how many places of one name are asked in turn.
+const maxPlaces = 8
+
+// Question is what one peer is asked. A peer with several places (RFC 3263 §4.3)
+// is there when one of them is: they are asked one after the other until one
+// says something else than 503. Everything but Host, Login and Heard is required.
 type Question struct {
 	URI      string        // of the peer
 	Host     string        // right of the @ of Call-IDs; may be empty
 	Interval time.Duration // from one question to the next
-	Timeout  time.Duration // for an answer
+	Timeout  time.Duration // for an answer of one place
 	Login    *digest.Credentials
 
-	// Leave says where the question goes, given the first place that URI
-	// resolves to: the socket may be chosen here.
+	// Leave says where the question goes, given a place that URI resolves to:
+	// the socket may be chosen here.
 	Leave func(txn.Target) txn.Target
 	// Dress sets From without a tag, Contact and what else the request is to
 	// bear; To, Call-ID, CSeq and Max-Forwards are set.
 	Dress func(req *sip.Message, to txn.Target)
-	// Answered hears of each final code, silence and failure included, whose
-	// cause is err, where there is one. It is called on the prober's lane.
+	// Answered hears of the final code of the place that answered or, where none
+	// did, of the last one asked, silence and failure included; err is the cause,
+	// where there is one. It is called on the prober's lane.
 	Answered func(code int, err error)
+	// Heard hears, before that, of each place asked whether it said anything.
+	Heard func(to txn.Target, any bool)
 }
 
 // Prober puts questions until it is stopped. The zero value is not of use.
@@ -80,32 +88,51 @@ func (p *Prober) ask(q *Question) {
 	if p.asking[q] != nil {
 		return
 	}
-	a := &asking{p: p, q: q, callID: p.lane.NewCallID(q.Host), tag: sip.NewTag()}
+	a := &asking{p: p, q: q}
 	p.asking[q] = a
-	a.timer = p.lane.After(q.Timeout, func() { a.done(CodeTimeout, nil) })
+	a.await()
 	p.lane.Resolve(q.URI, func(found []txn.Target, err error) {
 		switch {
 		case a.over:
 		case err != nil || len(found) == 0:
 			a.done(CodeTransport, err)
 		default:
-			a.to = q.Leave(found[0])
-			a.send()
+			a.left = found[:min(len(found), maxPlaces)]
+			a.next()
 		}
 	})
 }
 
-// asking is one OPTIONS outside of any dialog, sent again when the peer wants to
-// know who we are.
+// asking is one OPTIONS outside of any dialog, put to one place after the other,
+// and sent again to one that wants to know who we are.
 type asking struct {
-	p           *Prober
-	q           *Question
+	p     *Prober
+	q     *Question
+	left  []txn.Target // places that have not been asked
+	timer *txn.Timer
+	over  bool
+
+	// Of the place being asked.
 	to          txn.Target
+	tx          *txn.ClientTx
 	callID, tag string
 	cseq        uint32
 	challenge   *digest.Challenge
-	timer       *txn.Timer
-	over        bool
+}
+
+// await gives the place being asked, or the lookup before it, its time.
+func (a *asking) await() {
+	a.timer.Stop()
+	a.timer = a.p.lane.After(a.q.Timeout, func() { a.silent(CodeTimeout, nil) })
+}
+
+// next asks the next place.
+func (a *asking) next() {
+	a.to, a.left = a.q.Leave(a.left[0]), a.left[1:]
+	a.callID, a.tag = a.p.lane.NewCallID(a.q.Host), sip.NewTag()
+	a.cseq, a.challenge = 0, nil
+	a.await()
+	a.send()
 }
 
 func (a *asking) send() {
@@ -120,16 +147,20 @@ func (a *asking) send() {
 	if a.challenge != nil {
 		a.challenge.Sign(req, *a.q.Login)
 	}
-	a.p.lane.Request(req, a.to, a)
+	a.tx = a.p.lane.Request(req, a.to, a)
 }
 
 // OnResponse takes the answer (txn.ClientHandler).
-func (a *asking) OnResponse(_ *txn.ClientTx, resp *sip.Message, _ transport.Flow) {
+func (a *asking) OnResponse(tx *txn.ClientTx, resp *sip.Message, _ transport.Flow) {
 	switch {
-	case resp.Status < 200 || a.over:
+	case resp.Status < 200 || a.over || tx != a.tx:
 	case a.cseq == 1 && a.challenged(resp):
 		a.send()
+	case resp.Status == CodeTransport && len(a.left) > 0: // RFC 3263 §4.3
+		a.heard(true)
+		a.next()
 	default:
+		a.heard(true)
 		a.done(resp.Status, nil)
 	}
 }
@@ -143,12 +174,35 @@ func (a *asking) challenged(resp *sip.Message) (ok bool) {
 }
 
 // OnFail is told that there is none (txn.ClientHandler).
-func (a *asking) OnFail(_ *txn.ClientTx, err error) {
-	if errors.Is(err, txn.ErrTimeout) {
-		a.done(CodeTimeout, err)
+func (a *asking) OnFail(tx *txn.ClientTx, err error) {
+	switch {
+	case a.over || tx != a.tx:
+	case errors.Is(err, txn.ErrTimeout):
+		a.silent(CodeTimeout, err)
+	default:
+		a.silent(CodeTransport, err)
+	}
+}
+
+// silent moves on from a place that said nothing.
+func (a *asking) silent(code int, err error) {
+	if a.over {
 		return
 	}
-	a.done(CodeTransport, err)
+	if a.tx != nil {
+		a.heard(false)
+	}
+	if len(a.left) > 0 {
+		a.next()
+		return
+	}
+	a.done(code, err)
+}
+
+func (a *asking) heard(any bool) {
+	if a.q.Heard != nil {
+		a.q.Heard(a.to, any)
+	}
 }
 
 func (a *asking) end() {
