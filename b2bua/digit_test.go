@@ -25,7 +25,7 @@ func (l *listener) Begin(_ metadata.Snapshot, _ *policy.Invite, relay *forker.Re
 func (l *listener) Update(metadata.Snapshot) {}
 func (l *listener) End(metadata.Snapshot)    {}
 
-func (l *listener) Act(string, metadata.PartyRole, policy.Action, string) bool { return false }
+func (l *listener) Act(string, metadata.PartyRole, policy.Wish) bool { return false }
 
 // A key in INFO is told and goes on, unless the recorder keeps it: then it is
 // answered here and the other party hears nothing of it.

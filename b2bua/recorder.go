@@ -24,7 +24,7 @@ type Recorder interface {
 	// Act tells of a wish that a party has put into its signalling: an action on
 	// the recording of that name, or on all. It returns whether there is one that
 	// this party may steer.
-	Act(id string, party metadata.PartyRole, action policy.Action, name string) bool
+	Act(id string, party metadata.PartyRole, wish policy.Wish) bool
 	// End tells that the call is over. Its relay closes right after.
 	End(cs metadata.Snapshot)
 }

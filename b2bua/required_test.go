@@ -38,7 +38,7 @@ func (r *recorder) Begin(cs metadata.Snapshot, _ *policy.Invite, _ *forker.Relay
 	return r.required
 }
 
-func (r *recorder) Act(string, metadata.PartyRole, policy.Action, string) bool { return false }
+func (r *recorder) Act(string, metadata.PartyRole, policy.Wish) bool { return false }
 
 func (r *recorder) Update(cs metadata.Snapshot) { r.updates <- cs }
 func (r *recorder) End(cs metadata.Snapshot)    { r.ended <- cs }

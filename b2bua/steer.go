@@ -10,8 +10,8 @@ import (
 )
 
 // Header fields by which a party steers the recording of its call: ours, with
-// the actions' own names and ;name=RECORDING, and the one that SBCs of
-// AudioCodes understand.
+// the actions' own names, ;name=RECORDING, and for a tag ;parameter=NAME;value=TEXT,
+// and the one that SBCs of AudioCodes understand.
 const (
 	actionHeader      = "X-Sidetrack-Action"
 	actionHeaderOfACs = "X-AC-Action"
@@ -27,7 +27,7 @@ func (c *Call) takesAction(s side, tx *txn.ServerTx) bool {
 	default:
 		return false
 	}
-	action, name, ok := actionOf(req)
+	wish, ok := wishOf(req)
 	if !ok || c.srv.cfg.Recorder == nil || !c.rec.begun {
 		return false
 	}
@@ -36,7 +36,7 @@ func (c *Call) takesAction(s side, tx *txn.ServerTx) bool {
 		party = metadata.Callee
 	}
 	taken := false
-	c.withRecorder(func(r Recorder) { taken = r.Act(c.id, party, action, name) })
+	c.withRecorder(func(r Recorder) { taken = r.Act(c.id, party, wish) })
 	if !taken {
 		return false
 	}
@@ -48,20 +48,18 @@ func (c *Call) takesAction(s side, tx *txn.ServerTx) bool {
 	return true
 }
 
-// actionOf reads the wish of a request.
-func actionOf(m *sip.Message) (action policy.Action, name string, ok bool) {
+// wishOf reads the wish of a request.
+func wishOf(m *sip.Message) (w policy.Wish, ok bool) {
 	value := m.Get(actionHeader)
 	if value == "" {
 		value = m.Get(actionHeaderOfACs)
 	}
-	word, params, _ := strings.Cut(value, ";")
+	word, rest, _ := strings.Cut(value, ";")
 	word = strings.ToLower(strings.TrimSpace(word))
-	action = policy.Action(strings.TrimSuffix(word, "-siprec"))
-	for param := range strings.SplitSeq(params, ";") {
-		key, v, _ := strings.Cut(param, "=")
-		if strings.EqualFold(strings.TrimSpace(key), "name") {
-			name = strings.Trim(strings.TrimSpace(v), `"`)
-		}
+	w.Action = policy.Action(strings.TrimSuffix(word, "-siprec"))
+	params, err := sip.ParseParams(rest)
+	for name, to := range map[string]*string{"name": &w.Recording, "parameter": &w.Parameter, "value": &w.Value} {
+		*to, _ = params.Get(name)
 	}
-	return action, name, word != ""
+	return w, err == nil && word != ""
 }

@@ -55,6 +55,9 @@ func NewBuilder(cfg BuilderConfig) *Builder {
 	return b
 }
 
+// SetSessionExtensions has the documents from now on end their session with these.
+func (b *Builder) SetSessionExtensions(all []Extension) { b.cfg.SessionExtensions = all }
+
 // SessionID is the RFC 7865 session id.
 func (b *Builder) SessionID() UUID { return b.state.Session }
 

@@ -23,9 +23,20 @@ const (
 	ActionResume Action = "resume"
 	ActionMask   Action = "mask"
 	ActionUnmask Action = "unmask"
+	ActionMove   Action = "move" // to the next SRS of its recorder
+	ActionTag    Action = "tag"  // with a parameter
 )
 
 // Actions are all of them, in the order in which people read them.
 func Actions() []Action {
-	return []Action{ActionStart, ActionStop, ActionPause, ActionResume, ActionMask, ActionUnmask}
+	return []Action{ActionStart, ActionStop, ActionPause, ActionResume, ActionMask, ActionUnmask, ActionMove, ActionTag}
+}
+
+// Wish is what a party asks for in its signalling.
+type Wish struct {
+	Action    Action
+	Recording string // its name; "": all that the party may steer
+
+	// What ActionTag adds; no parameter: "tag", with the time for its value.
+	Parameter, Value string
 }

@@ -261,10 +261,10 @@ func (c *Client) States() map[string]int {
 
 func byStart(a, b View) int { return cmp.Or(a.Started.Compare(b.Started), cmp.Compare(a.ID, b.ID)) }
 
-// Recording returns one session, live or ended lately.
+// Recording returns one session, live (id may be CALL:NAME) or ended lately.
 func (c *Client) Recording(id string) (View, bool) {
 	c.mu.Lock()
-	s := c.live[id]
+	s := c.find(id)
 	v, ok := c.ended.get(id)
 	c.mu.Unlock()
 	if s != nil {

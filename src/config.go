@@ -133,7 +133,8 @@ const defaultReplay = 10 * time.Second
 // ownHeaders are those that no template may set: a dialog lives by them.
 var ownHeaders = []string{
 	"Via", "From", "To", "Call-ID", "CSeq", "Contact", "Max-Forwards", "Route", "Record-Route",
-	"Content-Type", "Content-Length", "Content-Disposition", "Content-Encoding",
+	"Content-Type", "Content-Length", "Content-Disposition", "Content-Encoding", "MIME-Version",
+	"Require", "Supported", "RSeq", "RAck",
 	"Session-Expires", "Min-SE", "Date",
 }
 

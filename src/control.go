@@ -4,7 +4,10 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"sidetrack/metadata"
 	"sidetrack/policy"
@@ -18,8 +21,9 @@ type StartRequest struct {
 	Particulars
 }
 
-// Pause stops the copies of a recording at once and then tells the SRS. The
-// errors of Pause, Resume and Stop are ErrNotFound, ErrState (wrapped) and
+// Pause stops the copies of a recording at once and then tells the SRS. Here and
+// in what follows id is the recording's, or CALL:NAME of a live one: its call's id
+// and its own name. The errors of Pause, Resume and Stop are ErrNotFound, ErrState (wrapped) and
 // those of ctx.
 func (c *Client) Pause(ctx context.Context, id string) (View, error) {
 	return c.PauseFor(ctx, id, 0)
@@ -73,6 +77,9 @@ func (c *Client) Start(ctx context.Context, callID string, req StartRequest) (Vi
 	})
 }
 
+// longestName bounds the name of a recording that an operator wants.
+const longestName = 64
+
 // wish checks what an operator wants.
 func (c *Client) wish(req StartRequest) (wish, error) {
 	w := wish{
@@ -82,6 +89,9 @@ func (c *Client) wish(req StartRequest) (wish, error) {
 	}
 	if err := w.particulars.Check(); err != nil {
 		return wish{}, err
+	}
+	if len(w.name) > longestName || strings.ContainsFunc(w.name, unicode.IsControl) || !utf8.ValidString(w.name) {
+		return wish{}, fmt.Errorf("name: up to %d bytes without control characters: %w", longestName, ErrRequest)
 	}
 	if w.recorder == nil {
 		return wish{}, fmt.Errorf("there is no recorder %q: %w", req.Recorder, ErrRequest)
@@ -107,10 +117,28 @@ func (c *Client) shut() bool {
 	return c.closing
 }
 
+// find gives a live session: by its id, or by CALL:NAME, the id of its call and
+// the name that is unique there while it lives. c.mu is held.
+func (c *Client) find(id string) *Session {
+	if s := c.live[id]; s != nil {
+		return s
+	}
+	callID, name, named := strings.Cut(id, ":")
+	if !named {
+		return nil
+	}
+	for _, s := range c.live {
+		if v := &s.shown.Load().view; v.CallID == callID && v.Name == name && v.State != metadata.StateEnded {
+			return s
+		}
+	}
+	return nil
+}
+
 // control does something to a live session on its lane.
 func (c *Client) control(ctx context.Context, id string, do func(*Session) error) (View, error) {
 	c.mu.Lock()
-	s := c.live[id]
+	s := c.find(id)
 	_, past := c.ended.get(id)
 	c.mu.Unlock()
 	switch {

@@ -127,6 +127,9 @@ func (k *call) onDecision(q *inquiry, a Answer, err error) {
 		return
 	}
 	log := k.client.log.With("call", k.cs.ID, "rule", q.wishes[0].rule)
+	if err == nil {
+		err = k.knows(a.Recorders)
+	}
 	k.client.metrics.decided(a, err)
 	switch {
 	case err != nil && q.ask.OnError == policy.OnErrorSkip:
@@ -148,6 +151,17 @@ func (k *call) onDecision(q *inquiry, a Answer, err error) {
 	}
 	k.pending = append(k.pending, q.wishes...)
 	k.applyRules()
+}
+
+// knows tells of a recorder that an answer names and that is not there: such an
+// answer is not understood.
+func (k *call) knows(recorders []string) error {
+	for _, name := range recorders {
+		if k.recorders[name] == nil {
+			return fmt.Errorf("the answer is not understood: there is no recorder %.64q", name)
+		}
+	}
+	return nil
 }
 
 // revise is what an answer makes of the wishes.

@@ -23,17 +23,23 @@ func (s *Session) newBuilder() *metadata.Builder {
 		Callee: nameIDs(s, "callee", r.Callee),
 	}
 	cfg.GroupExtensions = extensions(s, "group_extension", r.GroupExtension)
-	cfg.SessionExtensions = extensions(s, "session_extension", r.SessionExtension)
+	cfg.SessionExtensions = s.sessionExtensions()
 	cfg.CallerExtensions = extensions(s, "caller_extension", r.CallerExtension)
 	cfg.CalleeExtensions = extensions(s, "callee_extension", r.CalleeExtension)
 	cfg.First = r.Dialect.First
 	if s.added.Group != "" {
 		cfg.Group = s.added.Group
 	}
-	if p := s.added.parameters(); len(p) > 0 && r.Parameters != ParametersHeaders {
-		cfg.SessionExtensions = append(cfg.SessionExtensions, metadata.Parameters(p))
-	}
 	return metadata.NewBuilder(cfg)
+}
+
+// sessionExtensions are the operator's, with the parameters of the moment.
+func (s *Session) sessionExtensions() []metadata.Extension {
+	out := extensions(s, "session_extension", s.recorder.SessionExtension)
+	if p := s.added.parameters(); len(p) > 0 && s.recorder.Parameters != ParametersHeaders {
+		out = append(out, metadata.Parameters(p))
+	}
+	return out
 }
 
 // person makes the identifier of a participant: the same person has the same

@@ -26,7 +26,8 @@ const (
 	EventResumed  = "recording.resumed" // copied again
 	EventMasked   = "recording.masked"  // what the parties say that Reason names is hidden
 	EventUnmasked = "recording.unmasked"
-	EventMoved    = "recording.moved" // another SRS has taken the session, the first having been lost
+	EventTagged   = "recording.tagged" // it has got, changed or lost the parameters that Reason names
+	EventMoved    = "recording.moved"  // another SRS has taken the session, the first having been lost
 )
 
 func (s *Session) tell(kind, reason string) {

@@ -84,12 +84,12 @@ type Session struct {
 	onHold   policy.OnHold
 	tone     *tone // nil: none
 	notify   func(metadata.RecordingState, string)
-	added    Particulars
 	started  time.Time
 	builder  *metadata.Builder
-	headers  []sip.Header // of every INVITE and re-INVITE
 
 	// All below is owned by the lane.
+	added        Particulars
+	headers      []sip.Header      // of every INVITE and re-INVITE
 	log          *slog.Logger      // logger, with the SRS that has taken it
 	cs           metadata.Snapshot // the call, newest
 	state        metadata.RecordingState

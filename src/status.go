@@ -28,6 +28,8 @@ type View struct {
 	SIPCallID string                  `json:"sip_call_id"` // of the dialog with the SRS
 	Streams   []StreamView            `json:"streams"`
 	Attempts  []Attempt               `json:"attempts"`
+
+	Parameters map[string]string `json:"parameters,omitempty"` // that somebody has added; not to be changed
 }
 
 // Initiator is who has begun a recording.
@@ -136,7 +138,7 @@ func (s *Session) publish() {
 		ID: s.id, CallID: s.cs.ID, Recorder: s.recorder.Name, Name: s.name, Rule: s.rule, Initiator: s.by,
 		Call: CallView{SIPCallID: s.cs.SIPCallID, From: s.cs.Caller.AOR, To: s.cs.Callee.AOR},
 		SRS:  s.srs, State: s.state, Since: s.since, Started: s.started, Ended: s.ended,
-		Result: s.result, Reason: s.reason, SIPCallID: s.sipCallID,
+		Result: s.result, Reason: s.reason, SIPCallID: s.sipCallID, Parameters: s.added.Parameters,
 		Streams:  make([]StreamView, len(s.streams.all)),
 		Attempts: append([]Attempt{}, s.attempts...),
 	}}

@@ -87,7 +87,7 @@ func (k *call) onDigit(d forker.Digit) {
 			k.keyed[by] = &keyLog{}
 		}
 		if action, ok := k.keyed[by].press(d.Key, k.client.cfg.Now(), w.Controls.Keys); ok {
-			k.steer(w, action, "keys of the "+string(party))
+			k.steer(w, policy.Wish{Action: action}, "keys of the "+string(party))
 		}
 	}
 }
@@ -99,17 +99,16 @@ type keyedBy struct {
 }
 
 // Act does what a party asks for in its signalling to the recordings whose rule
-// lets it, named "" all of them, and reports whether there is any; the wish is
-// then carried out soon.
-func (c *Client) Act(id string, party metadata.PartyRole, action policy.Action, name string) bool {
+// lets it, and reports whether there is any; the wish is then carried out soon.
+func (c *Client) Act(id string, party metadata.PartyRole, wish policy.Wish) bool {
 	k := c.call(id)
-	if k == nil || !slices.Contains(policy.Actions(), action) {
+	if k == nil || !slices.Contains(policy.Actions(), wish.Action) {
 		return false
 	}
 	var due []*policy.Wanted
 	for i := range k.decision.Wanted { // set before Begin has returned, and not changed
 		w := &k.decision.Wanted[i]
-		if w.Controls != nil && w.Controls.Signalling && steers(w.Controls, party) && (name == "" || name == w.Recorder) {
+		if w.Controls != nil && w.Controls.Signalling && steers(w.Controls, party) && (wish.Recording == "" || wish.Recording == w.Recorder) {
 			due = append(due, w)
 		}
 	}
@@ -118,18 +117,18 @@ func (c *Client) Act(id string, party metadata.PartyRole, action policy.Action, 
 	}
 	k.lane.Post(func() {
 		for _, w := range due {
-			k.steer(w, action, "signalling of the "+string(party))
+			k.steer(w, wish, "signalling of the "+string(party))
 		}
 	})
 	return true
 }
 
 // steer carries out a party's wish.
-func (k *call) steer(w *policy.Wanted, action policy.Action, by string) {
+func (k *call) steer(w *policy.Wanted, wish policy.Wish, by string) {
 	if k.over || k.client.shut() {
 		return
 	}
-	s := k.named(w.Recorder)
+	s, action := k.named(w.Recorder), wish.Action
 	log := k.client.log.With("call", k.cs.ID, "recorder", w.Recorder, "action", action, "by", by)
 	err := error(ErrState)
 	switch {
@@ -147,6 +146,10 @@ func (k *call) steer(w *policy.Wanted, action policy.Action, by string) {
 		err = s.mask(policy.TracksBoth, true)
 	case action == policy.ActionUnmask:
 		err = s.mask(policy.TracksBoth, false)
+	case action == policy.ActionMove:
+		err = s.move("")
+	case action == policy.ActionTag:
+		err = s.tag(s.tagOf(wish))
 	}
 	if err != nil {
 		log.Info("a party's wish comes at the wrong time", "error", err)

@@ -204,6 +204,46 @@ func (c *client) oneRecording(fs *flag.FlagSet, args []string, verb string, req 
 	return c.told(out)
 }
 
+// tag is the command that adds parameters to a recording.
+func tag(args []string, std stdio) error {
+	fs, c := clientFlags("tag", std)
+	rest, err := parse(fs, args, std)
+	if err != nil {
+		return err
+	}
+	if len(rest) < 2 {
+		return errors.New("which recording, and what? write ID NAME=VALUE; NAME= takes it away")
+	}
+	req := struct {
+		Parameters parameters `json:"parameters"`
+	}{parameters{}}
+	for _, p := range rest[1:] {
+		if err := req.Parameters.Set(p); err != nil {
+			return err
+		}
+	}
+	out, err := c.do("POST", "recordings/"+url.PathEscape(rest[0])+"/tag", &req)
+	if err != nil {
+		return err
+	}
+	return c.told(out)
+}
+
+// parameters are given as NAME=VALUE, each by itself (flag.Value).
+type parameters map[string]string
+
+func (p parameters) String() string { return "" }
+
+// Set adds one.
+func (p parameters) Set(text string) error {
+	name, value, ok := strings.Cut(text, "=")
+	if !ok || name == "" {
+		return fmt.Errorf("%q is no parameter; write NAME=VALUE", text)
+	}
+	p[name] = value
+	return nil
+}
+
 // move is the command that takes a recording to another SRS.
 func move(args []string, std stdio) error {
 	fs, c := clientFlags("move", std)
@@ -220,7 +260,11 @@ func startRecording(args []string, std stdio) error {
 		Recorder string `json:"recorder"`
 		Name     string `json:"name"`
 		Tracks   string `json:"tracks"`
+
+		Parameters parameters `json:"parameters,omitempty"`
 	}
+	req.Parameters = parameters{}
+	fs.Var(req.Parameters, "parameter", "`NAME=VALUE` that goes with it; may be given several times")
 	fs.StringVar(&req.Recorder, "recorder", "", "`NAME` of a recorder of the configuration")
 	fs.StringVar(&req.Name, "name", "", "`NAME` of the recording, unique in its call; the recorder's when not given")
 	fs.StringVar(&req.Tracks, "tracks", "both", "which `SIDES`: both, caller or callee")

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -29,11 +30,17 @@ func proxy(t *testing.T) string {
 			fmt.Fprint(w, `{"title":"Not Found","status":404,"detail":"recording x: no such call or recording"}`)
 			return
 		}
+		body, _ := io.ReadAll(r.Body)
+		if r.PathValue("verb") == "tag" {
+			fmt.Fprintf(w, `{"id":"r1","state":%q}`, body)
+			return
+		}
 		fmt.Fprintf(w, `{"id":"r1","state":%q}`, r.PathValue("verb")+"d")
 	})
 	mux.HandleFunc("POST /api/v1/calls/{id}/recordings", func(w http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
 		w.WriteHeader(201)
-		fmt.Fprint(w, `{"id":"r2","state":"starting"}`)
+		fmt.Fprintf(w, `{"id":"r2","state":"starting","asked":%s}`, body)
 	})
 	mux.HandleFunc("GET /broken/api/v1/calls", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "<html>") })
 	mux.HandleFunc("GET /gateway/api/v1/calls", func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "x", http.StatusBadGateway) })
@@ -61,6 +68,11 @@ func TestClient(t *testing.T) {
 		{"move r1 --srs sip:b --json=false", 0, "r1 moved\n", ""},
 		{"stop x", 1, "", "sidetrack stop: recording x: no such call or recording\n"},
 		{"start c1 --recorder main --json=false", 0, "r2 starting\n", ""},
+		{"start c1 --recorder main --parameter agent=7 --parameter team=a=b", 0, `"parameters":{"agent":"7","team":"a=b"}`, ""},
+		{"start c1 --recorder main --parameter agent", 1, "", "no parameter"},
+		{"tag r1 agent=7 case= --json=false", 0, `r1 {"parameters":{"agent":"7","case":""}}`, ""},
+		{"tag r1 agent", 1, "", "no parameter"},
+		{"tag r1", 1, "", "write ID NAME=VALUE"},
 		{"calls --api " + url + "/broken/", 1, "", "reading the API's answer"},
 		{"calls --api " + url + "/gateway", 1, "", "answered 502 Bad Gateway\n"},
 		{"recordings none", 1, "", "404"},

@@ -41,6 +41,11 @@ type MoveRequest struct {
 	SRS string `json:"srs"`
 }
 
+// TagRequest adds parameters (name → value) to a recording; "" takes one away.
+type TagRequest struct {
+	Parameters map[string]string `json:"parameters"`
+}
+
 // Backend is what the API serves. All functions may be called at once from
 // many goroutines; they honour ctx. Errors that wrap ErrNotFound, ErrConflict
 // or ErrInvalid become 404, 409 and 400.
@@ -59,6 +64,7 @@ type Backend struct {
 	// Move takes a recording to another SRS and returns the new state.
 	Pause  func(ctx context.Context, id string, limit time.Duration) (any, error)
 	Mask   func(ctx context.Context, id, tracks string, on bool) (any, error)
+	Tag    func(ctx context.Context, id string, req TagRequest) (any, error)
 	Move   func(ctx context.Context, id string, req MoveRequest) (any, error)
 	Start  func(ctx context.Context, callID string, req StartRequest) (any, error)
 	Events *Broker

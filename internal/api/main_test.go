@@ -85,6 +85,12 @@ func double() api.Backend {
 			}
 			return map[string]bool{"drained": on}, nil
 		},
+		Tag: func(_ context.Context, id string, req api.TagRequest) (any, error) {
+			if id != "r1" {
+				return nil, fmt.Errorf("recording %s: %w", id, api.ErrNotFound)
+			}
+			return req, nil
+		},
 		Move: func(ctx context.Context, id string, req api.MoveRequest) (any, error) {
 			v, err := one("r1")(ctx, id)
 			if err == nil {

@@ -50,6 +50,7 @@ func (s *Server) operations() []operation {
 		{"maskRecording", post, "/api/v1/recordings/{id}/mask", RoleControl, b.mask(true)},
 		{"unmaskRecording", post, "/api/v1/recordings/{id}/unmask", RoleControl, b.mask(false)},
 		{"stopRecording", post, "/api/v1/recordings/{id}/stop", RoleControl, b.control("stop")},
+		{"tagRecording", post, "/api/v1/recordings/{id}/tag", RoleControl, b.tag},
 		{"moveRecording", post, "/api/v1/recordings/{id}/move", RoleControl, b.move},
 		{"listVerdicts", get, "/api/v1/journal", RoleRead, b.journal},
 		{"listSRSs", get, "/api/v1/srs", RoleRead, list(b.SRSs)},

@@ -128,6 +128,19 @@ func (b Backend) move(w http.ResponseWriter, r *http.Request) {
 	one(func(ctx context.Context, id string) (any, error) { return b.Move(ctx, id, req) })(w, r)
 }
 
+// tag adds parameters to a recording.
+func (b Backend) tag(w http.ResponseWriter, r *http.Request) {
+	req, status, err := request[TagRequest](http.MaxBytesReader(w, r.Body, maxRequestBody))
+	if err == nil && len(req.Parameters) == 0 || err == io.EOF {
+		status, err = http.StatusBadRequest, errors.New(`parameters are missing; write {"parameters": {"agent": "7"}}`)
+	}
+	if err != nil {
+		problem(w, status, err.Error())
+		return
+	}
+	one(func(ctx context.Context, id string) (any, error) { return b.Tag(ctx, id, req) })(w, r)
+}
+
 // maxPause bounds the limit of a pause.
 const maxPause = 24 * time.Hour
 

@@ -91,6 +91,11 @@ func (a *App) maskRecording(ctx context.Context, id, tracks string, on bool) (an
 	return v, apiError(err)
 }
 
+func (a *App) tagRecording(ctx context.Context, id string, req api.TagRequest) (any, error) {
+	v, err := a.recorder.Tag(ctx, id, req.Parameters)
+	return v, apiError(err)
+}
+
 func (a *App) listSRSs(context.Context) ([]api.Item, error) {
 	views := a.recorder.SRSs()
 	items := make([]api.Item, len(views))

@@ -67,7 +67,7 @@ func (a *App) backend() api.Backend {
 		Metrics: promhttp.HandlerFor(a.registry, promhttp.HandlerOpts{}),
 		Calls:   a.listCalls, Call: a.oneCall, Overview: a.showOverview,
 		Recordings: a.listRecordings, Recording: a.oneRecording,
-		Control: a.control, Move: a.moveRecording, Pause: a.pauseRecording, Mask: a.maskRecording, SRSs: a.listSRSs, Drain: a.drain, Start: a.startRecording,
+		Control: a.control, Move: a.moveRecording, Pause: a.pauseRecording, Mask: a.maskRecording, Tag: a.tagRecording, SRSs: a.listSRSs, Drain: a.drain, Start: a.startRecording,
 		Recorders: a.listRecorders, Targets: a.listTargets, Ladder: a.ladder, Capture: a.capture, Rules: a.listRules, Config: a.showConfig, Reload: a.reloadFile,
 	}
 }
