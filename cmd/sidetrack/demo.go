@@ -33,7 +33,7 @@ func runDemo(args []string, std stdio) error {
 		return fmt.Errorf("--%w", err)
 	}
 	if *verbose {
-		opt.Log = slog.New(logHandler("text", std.err, slog.LevelInfo))
+		opt.Log = slog.New(logHandler(std.err, newLogStyle(slog.LevelInfo, "text")))
 	}
 	live := &liveLine{w: std.err, terminal: isTerminal(std.err)}
 	if !*asJSON && !*verbose {

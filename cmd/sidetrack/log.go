@@ -5,16 +5,72 @@ import (
 	"io"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
+// logStyle is how a log is written; it may change while it is.
+type logStyle struct {
+	level slog.LevelVar
+	json  atomic.Bool
+}
+
+func newLogStyle(l slog.Level, format string) *logStyle {
+	s := &logStyle{}
+	s.set(l, format)
+	return s
+}
+
+func (s *logStyle) set(l slog.Level, format string) {
+	s.level.Set(l)
+	s.json.Store(format == "json")
+}
+
 // logHandler writes log lines to w as text or JSON, floods held back.
-func logHandler(format string, w io.Writer, level slog.Leveler) slog.Handler {
-	opts := &slog.HandlerOptions{Level: level}
-	if format == "json" {
-		return newFloodGate(slog.NewJSONHandler(w, opts), time.Now)
+func logHandler(w io.Writer, style *logStyle) slog.Handler {
+	opts := &slog.HandlerOptions{Level: &style.level}
+	w = &lineWriter{w: w}
+	return newFloodGate(&either{slog.NewTextHandler(w, opts), slog.NewJSONHandler(w, opts), style}, time.Now)
+}
+
+// lineWriter keeps the lines of two handlers apart.
+type lineWriter struct {
+	mu sync.Mutex
+	w  io.Writer
+}
+
+// Write implements io.Writer.
+func (l *lineWriter) Write(b []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.w.Write(b)
+}
+
+// either is two handlers, of which the style chooses one for each line.
+type either struct {
+	text, json slog.Handler
+	style      *logStyle
+}
+
+// Enabled implements slog.Handler.
+func (e *either) Enabled(_ context.Context, l slog.Level) bool { return l >= e.style.level.Level() }
+
+// Handle implements slog.Handler.
+func (e *either) Handle(ctx context.Context, r slog.Record) error {
+	if e.style.json.Load() {
+		return e.json.Handle(ctx, r)
 	}
-	return newFloodGate(slog.NewTextHandler(w, opts), time.Now)
+	return e.text.Handle(ctx, r)
+}
+
+// WithAttrs implements slog.Handler.
+func (e *either) WithAttrs(attrs []slog.Attr) slog.Handler {
+	return &either{&lateAttrs{parent: e.text, attrs: attrs}, &lateAttrs{parent: e.json, attrs: attrs}, e.style}
+}
+
+// WithGroup implements slog.Handler.
+func (e *either) WithGroup(name string) slog.Handler {
+	return &either{e.text.WithGroup(name), e.json.WithGroup(name), e.style}
 }
 
 const (

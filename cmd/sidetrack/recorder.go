@@ -103,5 +103,5 @@ func logger(level, format string, std stdio) (*slog.Logger, error) {
 	if format != "text" && format != "json" {
 		return nil, fmt.Errorf("--log-format %s: write text or json", format)
 	}
-	return slog.New(logHandler(format, std.err, l)), nil
+	return slog.New(logHandler(std.err, newLogStyle(l, format))), nil
 }

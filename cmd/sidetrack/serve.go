@@ -75,9 +75,8 @@ func serve(args []string, std stdio) error {
 	if err != nil {
 		return err
 	}
-	level := new(slog.LevelVar)
-	level.Set(cfg.Log.Level)
-	log := slog.New(logHandler(cfg.Log.Format, std.err, level))
+	style := newLogStyle(cfg.Log.Level, cfg.Log.Format)
+	log := slog.New(logHandler(std.err, style))
 	v, commit := build()
 	asked := make(chan chan<- error) // by the API
 	hasten()
@@ -94,7 +93,7 @@ func serve(args []string, std stdio) error {
 	}
 	warn(cfg, log)
 	defer collecting()()
-	return supervise(a, path, level, log, signals, asked)
+	return supervise(a, path, style, log, signals, asked)
 }
 
 // warn logs what a configuration holds that is seldom meant.
@@ -136,7 +135,7 @@ var errStopping = errors.New("not reloaded: stopping")
 // supervise turns signals into reload and stop: SIGHUP reloads, the first
 // SIGTERM or SIGINT drains, a second one stops at once. asked are reloads that
 // somebody waits for.
-func supervise(a service, path string, level *slog.LevelVar, log *slog.Logger, signals <-chan os.Signal, asked <-chan chan<- error) error {
+func supervise(a service, path string, style *logStyle, log *slog.Logger, signals <-chan os.Signal, asked <-chan chan<- error) error {
 	ctx, now := context.WithCancel(context.Background())
 	defer now()
 	var stopped chan error
@@ -146,7 +145,7 @@ func supervise(a service, path string, level *slog.LevelVar, log *slog.Logger, s
 			switch {
 			case s == syscall.SIGUSR1:
 			case s == syscall.SIGHUP && stopped == nil:
-				_ = reload(a, path, level, log) // has told the log
+				_ = reload(a, path, style, log) // has told the log
 			case s == syscall.SIGHUP:
 				log.Warn(errStopping.Error())
 			case stopped == nil:
@@ -162,7 +161,7 @@ func supervise(a service, path string, level *slog.LevelVar, log *slog.Logger, s
 				done <- errStopping
 				continue
 			}
-			done <- reload(a, path, level, log)
+			done <- reload(a, path, style, log)
 		case err := <-stopped:
 			return err
 		}
@@ -171,7 +170,7 @@ func supervise(a service, path string, level *slog.LevelVar, log *slog.Logger, s
 
 // reload loads the file again; one with mistakes changes nothing. What went
 // wrong is told in the log too.
-func reload(a service, path string, level *slog.LevelVar, log *slog.Logger) error {
+func reload(a service, path string, style *logStyle, log *slog.Logger) error {
 	cfg, problems := config.Load(path, os.LookupEnv)
 	if len(problems) > 0 {
 		a.ReloadFailed()
@@ -184,7 +183,7 @@ func reload(a service, path string, level *slog.LevelVar, log *slog.Logger) erro
 		log.Error("configuration not reloaded", "error", err)
 		return err
 	}
-	level.Set(cfg.Log.Level)
+	style.set(cfg.Log.Level, cfg.Log.Format)
 	warn(cfg, log)
 	return nil
 }

@@ -27,19 +27,19 @@ func (d *double) Stop(ctx context.Context) error {
 }
 
 // supervised runs supervise over a double.
-func supervised(t *testing.T, path string, d *double) (signals chan os.Signal, level *slog.LevelVar, log *output, end chan error) {
+func supervised(t *testing.T, path string, d *double) (signals chan os.Signal, style *logStyle, log *output, end chan error) {
 	t.Helper()
 	d.done = make(chan string)
-	signals, level, log, end = make(chan os.Signal), new(slog.LevelVar), &output{}, make(chan error, 1)
-	go func() { end <- supervise(d, path, level, slog.New(logHandler("text", log, level)), signals, nil) }()
-	return signals, level, log, end
+	signals, style, log, end = make(chan os.Signal), newLogStyle(slog.LevelInfo, "text"), &output{}, make(chan error, 1)
+	go func() { end <- supervise(d, path, style, slog.New(logHandler(log, style)), signals, nil) }()
+	return signals, style, log, end
 }
 
 func TestSignals(t *testing.T) {
 	path := file(t, goodYAML)
 	broken := errors.New("broken")
 	d := &double{stopped: func(ctx context.Context) error { <-ctx.Done(); return broken }}
-	signals, level, log, end := supervised(t, path, d)
+	signals, style, log, end := supervised(t, path, d)
 	expect := func(want string) {
 		t.Helper()
 		if got := <-d.done; got != want {
@@ -54,15 +54,15 @@ func TestSignals(t *testing.T) {
 	}
 	signals <- syscall.SIGHUP
 	expect("reload failed")
-	if err := os.WriteFile(path, []byte(goodYAML+"log: {level: debug}\n"), 0o600); err != nil {
+	if err := os.WriteFile(path, []byte(goodYAML+"log: {level: debug, format: json}\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	signals <- syscall.SIGHUP
 	expect("reload")
 	signals <- syscall.SIGTERM
 	expect("stop")
-	if level.Level() != slog.LevelDebug {
-		t.Errorf("level %v after the reload", level.Level())
+	if style.level.Level() != slog.LevelDebug || !style.json.Load() {
+		t.Errorf("level %v, JSON %v after the reload", style.level.Level(), style.json.Load())
 	}
 	signals <- syscall.SIGHUP // refused now
 	select {
@@ -83,13 +83,13 @@ func TestSignals(t *testing.T) {
 
 func TestReloadThatIsRefused(t *testing.T) {
 	d := &double{refuses: errors.New("no such socket"), stopped: func(context.Context) error { return nil }}
-	signals, level, log, end := supervised(t, file(t, goodYAML+"log: {level: debug}\n"), d)
+	signals, style, log, end := supervised(t, file(t, goodYAML+"log: {level: debug}\n"), d)
 	signals <- syscall.SIGHUP
 	<-d.done
 	signals <- syscall.SIGTERM
 	<-d.done
-	if err := <-end; err != nil || level.Level() != slog.LevelInfo || !strings.Contains(log.String(), "no such socket") {
-		t.Errorf("%v, level %v, log:\n%s", err, level.Level(), log)
+	if err := <-end; err != nil || style.level.Level() != slog.LevelInfo || !strings.Contains(log.String(), "no such socket") {
+		t.Errorf("%v, level %v, log:\n%s", err, style.level.Level(), log)
 	}
 }
 

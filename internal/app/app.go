@@ -24,7 +24,6 @@ import (
 	"sidetrack/internal/sip/resolve"
 	"sidetrack/internal/sip/transport"
 	"sidetrack/internal/sip/txn"
-	"sidetrack/internal/store"
 	"sidetrack/internal/trace"
 	"sidetrack/internal/webhook"
 	"sidetrack/policy"
@@ -64,15 +63,16 @@ type App struct {
 	recorder  *src.Client
 	calls     *b2bua.Server
 	events    *api.Broker
-	journal   *store.Store    // nil: none is kept
+	journal   journal
 	hooks     *webhook.Sender // nil before the start
 	http      *api.Server
 	reloads   *reloads
 	watch     *watch
 	decider   *decide.Client
 	tracer    *trace.Tracer  // keeps nothing unless the configuration wants it
-	mirror    *hep.Mirror    // nil: nothing is mirrored
-	spans     *otlp.Exporter // nil: calls are not traced
+	mirror    *hep.Mirror    // nil before the start, and of a proxy that is not real
+	spans     *otlp.Exporter // likewise
+	redacted  atomic.Bool    // numbers are masked in the log
 	past      past
 	captures  *captures
 	briefs    briefs
@@ -87,9 +87,8 @@ type App struct {
 // New builds a proxy that serves cfg. Nothing is bound yet.
 func New(cfg *config.Config, opt Options) (*App, error) {
 	a := &App{cfg: cfg, opt: opt, log: opt.Log, registry: prometheus.NewRegistry(), events: api.NewBroker(), tracer: trace.New(cfg.SIP.Trace)}
-	if cfg.Log.Redact {
-		a.log = slog.New(redact.NewHandler(opt.Log.Handler()))
-	}
+	a.redacted.Store(cfg.Log.Redact)
+	a.log = slog.New(redact.NewHandler(opt.Log.Handler(), &a.redacted))
 	a.registry.MustRegister(collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), buildInfo(opt))
 	a.reloads = newReloads(a.registry)
@@ -117,7 +116,7 @@ func New(cfg *config.Config, opt Options) (*App, error) {
 	a.buildSIP(tlsConfig)
 	a.decider = decide.New(a.userAgent())
 	a.recorder, err = src.New(src.Config{
-		OnDialog:  a.onDialog(),
+		OnDialog:  a.onDialog,
 		Recorders: all, UserAgent: a.userAgent(), MaxStreams: cfg.Media.MaxStreams, Layer: a.txn, Transport: a.transport,
 		Policy: a.policy.Load, Decide: a.decides(), Log: a.log, Registerer: a.registry, Now: a.clock(), OnEvent: a.onRecordingEvent, OnVerdict: a.onVerdict,
 	})
@@ -131,7 +130,7 @@ func New(cfg *config.Config, opt Options) (*App, error) {
 		SessionExpires: int(cfg.SIP.SessionExpires / time.Second), Asserted: b2bua.IdentitySource(cfg.SIP.Asserted),
 		Register: b2bua.RegisterMode(cfg.SIP.Register), Secret: machineSecret("/etc/machine-id"),
 		UserAgent: a.userAgent(), Registerer: a.registry, OnEvent: a.onCallEvent, OnTarget: a.onTargetEvent, OnReject: a.txn.Rejected,
-		OnMedia: a.onMedia(), OnDialog: a.onDialog(),
+		OnMedia: a.onMedia, OnDialog: a.onDialog,
 	})
 	return a, nil
 }
@@ -146,7 +145,7 @@ func (a *App) userAgent() string {
 func (a *App) buildSIP(tlsConfig *tls.Config) {
 	t := transport.Config{
 		Log: a.log, TLS: tlsConfig, DSCP: a.cfg.SIP.DSCP,
-		OnMessage: func(in transport.Inbound) { a.txn.Receive(in) }, Trace: a.tracing(),
+		OnMessage: func(in transport.Inbound) { a.txn.Receive(in) }, Trace: a.observe,
 	}
 	if a.opt.pretend != nil {
 		t.Pretend = a.opt.pretend.send

@@ -5,9 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"sync"
 	"time"
 
 	"sidetrack/internal/api"
+	"sidetrack/internal/config"
 	"sidetrack/internal/store"
 	"sidetrack/src"
 )
@@ -15,36 +17,73 @@ import (
 // journalTime bounds what is left to be written when the proxy stops.
 const journalTime = 5 * time.Second
 
+// journal is the store in use.
+type journal struct {
+	mu      sync.RWMutex // no verdict is added while the store is exchanged
+	store   *store.Store // nil: none is kept
+	leaving sync.WaitGroup
+}
+
+func (j *journal) add(v store.Verdict) {
+	j.mu.RLock()
+	defer j.mu.RUnlock()
+	if j.store != nil {
+		j.store.Add(v)
+	}
+}
+
+func (j *journal) current() *store.Store {
+	j.mu.RLock()
+	defer j.mu.RUnlock()
+	return j.store
+}
+
+// replace puts a store in the place of the one before, which is returned.
+func (j *journal) replace(s *store.Store) (before *store.Store) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	before, j.store = j.store, s
+	return before
+}
+
 // openJournal opens the journal when the configuration wants one.
 func (a *App) openJournal() error {
-	j := a.cfg.Journal
+	s, err := a.openStore(a.cfg.Journal)
+	a.journal.replace(s)
+	return err
+}
+
+// openStore opens the file of a configuration; nil when it names none.
+func (a *App) openStore(j config.Journal) (*store.Store, error) {
 	if j.File == "" {
-		return nil
+		return nil, nil
 	}
 	s, err := store.Open(store.Config{File: j.File, MaxAge: j.MaxAge, MaxSize: j.MaxSize, Log: a.log, Registerer: a.registry})
 	if err != nil {
-		return fmt.Errorf("journal.file: %w", err)
+		return nil, fmt.Errorf("journal.file: %w", err)
 	}
-	a.journal = s
-	return nil
+	return s, nil
 }
 
-func (a *App) closeJournal() error {
-	if a.journal == nil {
+func closeStore(s *store.Store) error {
+	if s == nil {
 		return nil
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), journalTime)
 	defer cancel()
-	return a.journal.Close(ctx)
+	return s.Close(ctx)
+}
+
+func (a *App) closeJournal() error {
+	a.journal.leaving.Wait()
+	return closeStore(a.journal.replace(nil))
 }
 
 // onVerdict takes the story of a recording, as far as it is known. It is called
 // on a call's lane: nothing here waits.
 func (a *App) onVerdict(v src.Verdict) {
 	row := verdict(v)
-	if a.journal != nil {
-		a.journal.Add(row)
-	}
+	a.journal.add(row)
 	if row.Result != store.Running {
 		a.mirrorVerdict(v, row)
 		a.recordingSpans(v)
@@ -110,22 +149,22 @@ func stream(st src.StreamVerdict) store.Stream {
 	return out
 }
 
-// listJournal asks the journal; nil when there is none, so that the API says so.
-func (a *App) listJournal() func(context.Context, api.JournalQuery) ([]any, string, error) {
-	if a.journal == nil {
-		return nil
+var errNoJournal = refusal{errors.New("no journal is kept: the configuration has no journal.file"), api.ErrNotFound}
+
+func (a *App) listJournal(ctx context.Context, q api.JournalQuery) ([]any, string, error) {
+	s := a.journal.current()
+	if s == nil {
+		return nil, "", errNoJournal
 	}
-	return func(ctx context.Context, q api.JournalQuery) ([]any, string, error) {
-		page, next, err := a.journal.List(ctx, store.Query{
-			Since: q.Since, Until: q.Until, Result: store.Result(q.Result), Recorder: q.Recorder, Limit: q.Limit, Cursor: q.Cursor,
-		})
-		if errors.Is(err, store.ErrQuery) {
-			err = refusal{err, api.ErrInvalid}
-		}
-		items := make([]any, len(page))
-		for i, v := range page {
-			items[i] = v
-		}
-		return items, next, err
+	page, next, err := s.List(ctx, store.Query{
+		Since: q.Since, Until: q.Until, Result: store.Result(q.Result), Recorder: q.Recorder, Limit: q.Limit, Cursor: q.Cursor,
+	})
+	if errors.Is(err, store.ErrQuery) {
+		err = refusal{err, api.ErrInvalid}
 	}
+	items := make([]any, len(page))
+	for i, v := range page {
+		items[i] = v
+	}
+	return items, next, err
 }

@@ -21,23 +21,28 @@ const mirrorTime = time.Second
 
 // openMirror begins to mirror by HEP where the configuration wants it.
 func (a *App) openMirror() error {
-	h := a.cfg.HEP
+	to, err := receiver(a.cfg.HEP)
+	if err != nil {
+		return err
+	}
+	a.mirror = hep.Open(hep.Config{Clean: trace.Clean, Log: a.log, Registerer: a.registry}, to)
+	return nil
+}
+
+// receiver is where a configuration wants things mirrored to; nil: nowhere.
+func receiver(h config.HEP) (*hep.Receiver, error) {
 	if h.Proto == "" {
-		return nil
+		return nil, nil
 	}
-	cfg := hep.Config{
-		Proto: h.Proto, Address: h.Address, ID: h.CaptureID, Node: h.Node, Password: h.Password,
-		Clean: trace.Clean, Log: a.log, Registerer: a.registry,
-	}
+	to := &hep.Receiver{Proto: h.Proto, Address: h.Address, ID: h.CaptureID, Node: h.Node, Password: h.Password}
 	if h.CA != "" {
 		t, err := loadTLS("hep", &config.TLS{CA: h.CA})
 		if err != nil {
-			return err
+			return nil, err
 		}
-		cfg.TLS = t
+		to.TLS = t
 	}
-	a.mirror = hep.Open(cfg)
-	return nil
+	return to, nil
 }
 
 // closeMirror is called when nothing passes any more.
@@ -50,21 +55,11 @@ func (a *App) closeMirror() {
 	a.mirror.Close(ctx)
 }
 
-// tracing is the observer of the sockets; nil when nothing is to be kept or mirrored.
-func (a *App) tracing() func(transport.Flow, bool, []byte) {
-	if a.cfg.SIP.Trace == 0 && (a.cfg.HEP.Proto == "" || !a.cfg.HEP.SIP) {
-		return nil
-	}
-	return a.observe
-}
-
 // observe gives the messages that pass the sockets to the tracer and the mirror.
 func (a *App) observe(f transport.Flow, received bool, raw []byte) {
 	local := localOf(f)
-	if a.cfg.SIP.Trace > 0 {
-		a.tracer.Observe(f.Proto, local, f.Remote, received, raw)
-	}
-	if a.mirror == nil || !a.cfg.HEP.SIP {
+	a.tracer.Observe(f.Proto, local, f.Remote, received, raw)
+	if h := &a.inForce.Load().cfg.HEP; h.Proto == "" || !h.SIP || a.mirror == nil {
 		return
 	}
 	from, to := local, f.Remote
@@ -88,24 +83,23 @@ func localOf(f transport.Flow) netip.AddrPort {
 	return l.Bound
 }
 
-// onMedia has the RTCP of a call mirrored; nil when it is not to be.
-func (a *App) onMedia() func(call string, media *forker.Relay) {
-	if a.cfg.HEP.Proto == "" || !a.cfg.HEP.RTCP {
-		return nil
+// onMedia has the RTCP of a call mirrored where that is wanted when the call begins.
+func (a *App) onMedia(call string, media *forker.Relay) {
+	if h := &a.inForce.Load().cfg.HEP; h.Proto == "" || !h.RTCP {
+		return
 	}
-	return func(call string, media *forker.Relay) {
-		media.Watch(forker.Watcher{Control: func(d forker.Datagram) {
+	media.Watch(forker.Watcher{Control: func(d forker.Datagram) {
+		if a.inForce.Load().cfg.HEP.RTCP {
 			a.mirror.Send(hep.Packet{Kind: hep.RTCP, At: d.At, From: d.From, To: d.To, CallID: call, Payload: d.Data})
-		}})
-	}
+		}
+	}})
 }
 
-// onDialog tells the mirror of dialogs that belong to a call; nil without one.
-func (a *App) onDialog() func(dialog, call string) {
-	if a.cfg.HEP.Proto == "" {
-		return nil
+// onDialog tells the mirror of dialogs that belong to a call.
+func (a *App) onDialog(dialog, call string) {
+	if a.mirror != nil {
+		a.mirror.Relate(dialog, call)
 	}
-	return func(dialog, call string) { a.mirror.Relate(dialog, call) }
 }
 
 // mirrorVerdict tells what became of a recording, and that its dialogs have ended.
@@ -116,7 +110,7 @@ func (a *App) mirrorVerdict(v src.Verdict, row store.Verdict) {
 	for _, t := range v.View.Attempts {
 		a.mirror.Forget(t.SIPCallID)
 	}
-	if !a.cfg.HEP.Verdict {
+	if h := &a.inForce.Load().cfg.HEP; h.Proto == "" || !h.Verdict {
 		return
 	}
 	text, err := json.Marshal(row)

@@ -35,7 +35,7 @@ func (a *App) Reload(cfg *config.Config) error {
 		return errNoReload
 	}
 	var changes []change
-	for _, prepare := range []func(*config.Config) (change, error){a.changeSIP, a.changeMedia, a.changeRules, a.changeHTTP, a.changeHooks} {
+	for _, prepare := range []func(*config.Config) (change, error){a.changeSIP, a.changeMedia, a.changeRules, a.changeHTTP, a.changeHooks, a.changeJournal, a.changeSight} {
 		c, err := prepare(cfg)
 		if err != nil {
 			for _, c := range slices.Backward(changes) {
@@ -185,13 +185,7 @@ func (a *App) needRestart(cfg *config.Config) []string {
 		{"sip.dscp", a.cfg.SIP.DSCP, cfg.SIP.DSCP},
 		{"sip.identity", a.cfg.SIP.Identity, cfg.SIP.Identity},
 		{"sip.register", a.cfg.SIP.Register, cfg.SIP.Register},
-		{"sip.trace", a.cfg.SIP.Trace, cfg.SIP.Trace},
 		{"media.batch", a.cfg.Media.Batch, cfg.Media.Batch},
-		{"journal", a.cfg.Journal, cfg.Journal},
-		{"hep", a.cfg.HEP, cfg.HEP},
-		{"tracing", a.cfg.Tracing, cfg.Tracing},
-		{"log.format", a.cfg.Log.Format, cfg.Log.Format},
-		{"log.redact", a.cfg.Log.Redact, cfg.Log.Redact},
 	} {
 		if !reflect.DeepEqual(k.was, k.now) {
 			keys = append(keys, k.name)

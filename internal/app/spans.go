@@ -19,25 +19,33 @@ const spansTime = time.Second
 
 // openSpans begins to trace calls where the configuration wants it.
 func (a *App) openSpans() error {
-	t := a.cfg.Tracing
-	if t.URL == "" {
-		return nil
+	to, err := collector(a.cfg.Tracing, a.opt.Version)
+	if err != nil {
+		return err
 	}
-	cfg := otlp.Config{
-		URL: t.URL, Headers: t.Headers, Version: a.opt.Version, Log: a.log, Registerer: a.registry,
-		Resource: []otlp.Attr{{Key: "service.name", Value: t.Service}, {Key: "service.version", Value: a.opt.Version}},
+	a.spans = otlp.Open(otlp.Config{Version: a.opt.Version, Log: a.log, Registerer: a.registry}, to)
+	return nil
+}
+
+// collector is where a configuration wants spans to go; nil: nowhere.
+func collector(t config.Tracing, version string) (*otlp.Collector, error) {
+	if t.URL == "" {
+		return nil, nil
+	}
+	to := &otlp.Collector{
+		URL: t.URL, Headers: t.Headers,
+		Resource: []otlp.Attr{{Key: "service.name", Value: t.Service}, {Key: "service.version", Value: version}},
 	}
 	if host, err := os.Hostname(); err == nil {
-		cfg.Resource = append(cfg.Resource, otlp.Attr{Key: "host.name", Value: host})
+		to.Resource = append(to.Resource, otlp.Attr{Key: "host.name", Value: host})
 	}
 	if t.CA != "" {
 		var err error
-		if cfg.TLS, err = loadTLS("tracing", &config.TLS{CA: t.CA}); err != nil {
-			return err
+		if to.TLS, err = loadTLS("tracing", &config.TLS{CA: t.CA}); err != nil {
+			return nil, err
 		}
 	}
-	a.spans = otlp.Open(cfg)
-	return nil
+	return to, nil
 }
 
 // closeSpans is called when nothing ends any more.
@@ -52,16 +60,17 @@ func (a *App) closeSpans() {
 
 // sampled is the trace of a call, and whether it is to have one.
 func (a *App) sampled(callID string) (id [16]byte, ok bool) {
-	if a.spans == nil {
+	t := &a.inForce.Load().cfg.Tracing
+	if a.spans == nil || t.URL == "" {
 		return id, false
 	}
 	id = otlp.TraceID(callID)
-	return id, otlp.Sampled(id, a.cfg.Tracing.Sample)
+	return id, otlp.Sampled(id, t.Sample)
 }
 
 // private is a text that may tell a number, as the log would.
 func (a *App) private(s string) string {
-	if a.cfg.Log.Redact {
+	if a.redacted.Load() {
 		return redact.Text(s)
 	}
 	return s

@@ -69,10 +69,10 @@ func receive(t *testing.T, c *net.UDPConn) map[uint16]string {
 	return chunks(t, b[:n])
 }
 
-func open(t *testing.T, cfg hep.Config) *hep.Mirror {
+func open(t *testing.T, cfg hep.Config, to hep.Receiver) *hep.Mirror {
 	t.Helper()
 	cfg.Log = slog.New(slog.DiscardHandler)
-	m := hep.Open(cfg)
+	m := hep.Open(cfg, &to)
 	t.Cleanup(func() { closeNow(m) })
 	return m
 }
@@ -86,7 +86,7 @@ func closeNow(m *hep.Mirror) {
 // What a SIP message becomes, over IPv4 and IPv6, and that a recording session has the Call-ID of its call.
 func TestPackets(t *testing.T) {
 	c := udp(t)
-	m := open(t, hep.Config{Proto: "udp", Address: c.LocalAddr().String(), ID: 2001, Node: "edge", Password: "secret", Clean: bytes.ToUpper})
+	m := open(t, hep.Config{Clean: bytes.ToUpper}, hep.Receiver{Proto: "udp", Address: c.LocalAddr().String(), ID: 2001, Node: "edge", Password: "secret"})
 	m.SIP(us, them, false, []byte("a@b"), []byte("options"))
 	got := receive(t, c)
 	at := time.Unix(int64(binary.BigEndian.Uint32([]byte(got[9]))), int64(binary.BigEndian.Uint32([]byte(got[10])))*1000)
@@ -125,7 +125,7 @@ func TestPackets(t *testing.T) {
 // A report is told as JSON with Homer's names; what is no report is left out.
 func TestReports(t *testing.T) {
 	c := udp(t)
-	m := open(t, hep.Config{Proto: "udp", Address: c.LocalAddr().String()})
+	m := open(t, hep.Config{}, hep.Receiver{Proto: "udp", Address: c.LocalAddr().String()})
 	block := rtcp.ReceptionReport{SSRC: 9, FractionLost: 3, TotalLost: 4, LastSequenceNumber: 5, Jitter: 6, LastSenderReport: 7, Delay: 8}
 	sr, err := rtcp.Marshal([]rtcp.Packet{
 		&rtcp.SenderReport{SSRC: 1, NTPTime: 2<<32 | 3, RTPTime: 4, PacketCount: 5, OctetCount: 6, Reports: []rtcp.ReceptionReport{block}},
@@ -163,7 +163,7 @@ func TestStreams(t *testing.T) {
 			}
 			defer func() { ln.Close() }()
 			address := ln.Addr().String()
-			cfg := hep.Config{Proto: proto, Address: address}
+			to := hep.Receiver{Proto: proto, Address: address}
 			accept := func() net.Conn {
 				conn, err := ln.Accept()
 				if err != nil {
@@ -176,11 +176,10 @@ func TestStreams(t *testing.T) {
 				return conn
 			}
 			if proto == "tls" {
-				cfg.TLS = &tls.Config{RootCAs: roots(srv)}
+				to.TLS = &tls.Config{RootCAs: roots(srv)}
 			}
 			reg := prometheus.NewRegistry()
-			cfg.Registerer = reg
-			m := open(t, cfg)
+			m := open(t, hep.Config{Registerer: reg}, to)
 			payload := bytes.Repeat([]byte("x"), 3000)
 			for range 20 {
 				m.SIP(us, them, true, []byte("a@b"), payload)
@@ -236,7 +235,7 @@ func TestOverflow(t *testing.T) {
 	}
 	defer ln.Close()
 	reg := prometheus.NewRegistry()
-	m := open(t, hep.Config{Proto: "tcp", Address: ln.Addr().String(), Registerer: reg})
+	m := open(t, hep.Config{Registerer: reg}, hep.Receiver{Proto: "tcp", Address: ln.Addr().String()})
 	m.Send(hep.Packet{Kind: hep.Log, From: us, To: them, Payload: bytes.Repeat([]byte("x"), 70_000)})
 	eventually(t, func() bool { return value(t, reg, "sidetrack_hep_dropped_packets_total", "verdict", "size") == 1 })
 	payload := bytes.Repeat([]byte("x"), 60_000)
@@ -253,6 +252,69 @@ func TestOverflow(t *testing.T) {
 	conn.Close() // what is being written fails
 	m.Close(ctx)
 	m.SIP(us, them, true, []byte("a@b"), payload) // no more, and no panic
+}
+
+// Another receiver gets what comes from then on, and what still waits; the same address with another name keeps its
+// connection, and without a receiver nothing is kept or counted.
+func TestRedirect(t *testing.T) {
+	listen := func() (*net.TCPListener, hep.Receiver) {
+		ln, err := net.ListenTCP("tcp", &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { ln.Close() })
+		ln.SetDeadline(time.Now().Add(patience))
+		return ln, hep.Receiver{Proto: "tcp", Address: ln.Addr().String(), Node: "edge"}
+	}
+	accept := func(ln *net.TCPListener) net.Conn {
+		conn, err := ln.Accept()
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { conn.Close() })
+		conn.SetDeadline(time.Now().Add(patience))
+		return conn
+	}
+	one, to := listen()
+	reg := prometheus.NewRegistry()
+	m := open(t, hep.Config{Registerer: reg}, to)
+	say := func(text string) { m.SIP(us, them, true, []byte("rs@b"), []byte(text)) }
+	m.Relate("rs@b", "call@b")
+	say("first")
+	conn := accept(one)
+	if got := next(t, conn); got[15] != "first" || got[17] != "call@b" || got[19] != "edge" {
+		t.Errorf("%v", got)
+	}
+	renamed := to
+	renamed.Node = "core"
+	m.Redirect(&renamed)
+	say("second")
+	if got := next(t, conn); got[15] != "second" || got[19] != "core" {
+		t.Errorf("%v", got)
+	}
+	two, other := listen()
+	m.Redirect(&other)
+	if n, err := conn.Read(make([]byte, 1)); err != io.EOF {
+		t.Errorf("the connection before: %d %v", n, err)
+	}
+	say("third")
+	conn = accept(two)
+	if got := next(t, conn); got[15] != "third" || got[17] != "call@b" {
+		t.Errorf("%v", got)
+	}
+	m.Redirect(nil)
+	say("for nobody")
+	if n, err := conn.Read(make([]byte, 1)); err != io.EOF {
+		t.Errorf("the connection before: %d %v", n, err)
+	}
+	m.Redirect(&to)
+	say("fourth")
+	if got := next(t, accept(one)); got[15] != "fourth" || got[17] != "rs@b" {
+		t.Errorf("%v", got)
+	}
+	if n := value(t, reg, "sidetrack_hep_packets_total", "sip"); n != 4 {
+		t.Errorf("%v sent", n)
+	}
 }
 
 // next reads one packet of a stream.

@@ -49,6 +49,13 @@ func (k *kin) forget(id string) {
 	k.tidy()
 }
 
+// clear lets all go.
+func (k *kin) clear() {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.calls, k.ended = map[string]string{}, nil
+}
+
 // of is the call that a dialog belongs to, else the dialog itself.
 func (k *kin) of(id []byte) string {
 	k.mu.Lock()

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"crypto/tls"
+	"log/slog"
 	"net"
 	"sync"
 	"time"
@@ -20,7 +21,8 @@ const (
 // again a while later; what is to be sent meanwhile is not kept, for what it
 // tells is about the present.
 type link struct {
-	cfg  Config
+	to   *Receiver // nil: none
+	log  *slog.Logger
 	ctx  context.Context
 	tell func(k Kind, sent bool) // once for each packet that send was given
 
@@ -31,6 +33,18 @@ type link struct {
 	wait time.Duration
 	next time.Time // not tried before
 	said bool      // that it does not work
+}
+
+// turn has the link lead to a receiver, with a new connection where the address is
+// another.
+func (l *link) turn(to *Receiver) {
+	if was := l.to; was == to {
+		return
+	} else if was != nil && (to == nil || was.Proto != to.Proto || was.Address != to.Address) {
+		l.close()
+		l.wait, l.next, l.said = 0, time.Time{}, false
+	}
+	l.to = to
 }
 
 // send writes one packet; flush has what was collected leave.
@@ -51,7 +65,7 @@ func (l *link) send(k Kind, b []byte, flush bool) {
 	l.wait = 0
 	if l.said {
 		l.said = false
-		l.cfg.Log.Info("HEP packets are taken again", "address", l.cfg.Address)
+		l.log.Info("HEP packets are taken again", "address", l.to.Address)
 	}
 	if l.out == nil || l.out.Buffered() == 0 {
 		l.settle(true)
@@ -87,13 +101,13 @@ func (l *link) dial() bool {
 		return false
 	}
 	network := "udp"
-	if l.cfg.Proto != "udp" {
+	if l.to.Proto != "udp" {
 		network = "tcp"
 	}
 	ctx, cancel := context.WithTimeout(l.ctx, dialTime)
 	defer cancel()
-	conn, err := (&net.Dialer{}).DialContext(ctx, network, l.cfg.Address)
-	if err == nil && l.cfg.Proto == "tls" {
+	conn, err := (&net.Dialer{}).DialContext(ctx, network, l.to.Address)
+	if err == nil && l.to.Proto == "tls" {
 		conn, err = l.shake(ctx, conn)
 	}
 	if err != nil {
@@ -112,10 +126,10 @@ func (l *link) dial() bool {
 // shake makes TLS of a connection.
 func (l *link) shake(ctx context.Context, conn net.Conn) (net.Conn, error) {
 	config := &tls.Config{}
-	if l.cfg.TLS != nil {
-		config = l.cfg.TLS.Clone()
+	if l.to.TLS != nil {
+		config = l.to.TLS.Clone()
 	}
-	config.ServerName, _, _ = net.SplitHostPort(l.cfg.Address)
+	config.ServerName, _, _ = net.SplitHostPort(l.to.Address)
 	t := tls.Client(conn, config)
 	if err := t.HandshakeContext(ctx); err != nil {
 		conn.Close()
@@ -140,7 +154,7 @@ func discard(conn net.Conn) {
 func (l *link) failed(err error) {
 	if !l.said && l.ctx.Err() == nil {
 		l.said = true
-		l.cfg.Log.Warn("HEP packets are lost", "address", l.cfg.Address, "error", err)
+		l.log.Warn("HEP packets are lost", "address", l.to.Address, "error", err)
 	}
 	l.settle(false)
 	l.close()

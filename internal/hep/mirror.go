@@ -6,22 +6,16 @@ import (
 	"crypto/tls"
 	"log/slog"
 	"net/netip"
-	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+
+	"sidetrack/internal/outbox"
 )
 
-// Config says where to and as whom.
+// Config is what a Mirror has for life.
 type Config struct {
-	Proto    string      // udp, tcp or tls
-	Address  string      // host:port
-	TLS      *tls.Config // for tls
-	ID       uint32      // capture id
-	Node     string      // name of this node; "": none is told
-	Password string      // "": none is told
-
 	// Clean takes out of a SIP message what nobody may read; nil: nothing. It is
 	// called on the sending goroutine, and returns its argument where there is
 	// nothing to take out.
@@ -29,6 +23,16 @@ type Config struct {
 
 	Log        *slog.Logger
 	Registerer prometheus.Registerer
+}
+
+// Receiver says where to and as whom.
+type Receiver struct {
+	Proto    string      // udp, tcp or tls
+	Address  string      // host:port
+	TLS      *tls.Config // for tls
+	ID       uint32      // capture id
+	Node     string      // name of this node; "": none is told
+	Password string      // "": none is told
 }
 
 // Bounds of what waits to be sent.
@@ -41,31 +45,42 @@ const (
 // from any goroutine.
 type Mirror struct {
 	cfg     Config
-	agent   agent
 	kin     *kin
 	metrics *metrics
-	queue   chan Packet
-	bytes   atomic.Int64 // of the payloads in queue
-	ctx     context.Context
-	cut     context.CancelFunc
-	running sync.WaitGroup
-
-	mu     sync.RWMutex // queue is closed under it
-	closed bool
+	to      atomic.Pointer[Receiver] // nil: nothing is mirrored
+	turned  chan struct{}            // to has changed
+	box     *outbox.Box[Packet]
+	bytes   atomic.Int64 // of the payloads in box
 }
 
-// Open begins to mirror. That nobody listens yet is no error.
-func Open(cfg Config) *Mirror {
-	m := &Mirror{
-		cfg: cfg, agent: agent{cfg.ID, cfg.Node, cfg.Password}, kin: newKin(), metrics: newMetrics(cfg.Registerer), queue: make(chan Packet, maxQueue),
-	}
-	m.ctx, m.cut = context.WithCancel(context.Background())
-	m.running.Go(m.run)
+// Open begins to mirror. That nobody listens yet is no error; to nil: nothing is
+// mirrored until Redirect names a receiver.
+func Open(cfg Config, to *Receiver) *Mirror {
+	m := &Mirror{cfg: cfg, kin: newKin(), metrics: newMetrics(cfg.Registerer), turned: make(chan struct{}, 1)}
+	m.to.Store(to)
+	m.box = outbox.Open(maxQueue, m.run)
 	return m
 }
 
+// Redirect has copies go to another receiver, nil to none, from now on. What waits
+// goes there too. A connection to the same address stays.
+func (m *Mirror) Redirect(to *Receiver) {
+	m.to.Store(to)
+	if to == nil {
+		m.kin.clear()
+	}
+	select {
+	case m.turned <- struct{}{}:
+	default:
+	}
+}
+
 // Relate says that the messages of a dialog belong to a call, both by Call-ID.
-func (m *Mirror) Relate(dialog, call string) { m.kin.relate(dialog, call) }
+func (m *Mirror) Relate(dialog, call string) {
+	if m.to.Load() != nil {
+		m.kin.relate(dialog, call)
+	}
+}
 
 // Forget says that a dialog has ended.
 func (m *Mirror) Forget(dialog string) { m.kin.forget(dialog) }
@@ -73,8 +88,18 @@ func (m *Mirror) Forget(dialog string) { m.kin.forget(dialog) }
 // Send takes a packet; the payload is copied. The CallID of SIP is that of the
 // message's own dialog, which is looked up.
 func (m *Mirror) Send(p Packet) {
-	p.Payload = bytes.Clone(p.Payload)
-	m.take(p)
+	if m.to.Load() == nil {
+		return
+	}
+	size := int64(len(p.Payload))
+	if m.bytes.Add(size) <= maxQueueBytes {
+		p.Payload = bytes.Clone(p.Payload)
+		if m.box.Put(p) {
+			return
+		}
+	}
+	m.bytes.Add(-size)
+	m.drop(p.Kind, droppedQueue)
 }
 
 // SIP takes a message as the sockets know it.
@@ -85,58 +110,44 @@ func (m *Mirror) SIP(from, to netip.AddrPort, stream bool, callID, raw []byte) {
 	m.Send(Packet{Kind: SIP, At: time.Now(), From: from, To: to, Stream: stream, CallID: m.kin.of(callID), Payload: raw})
 }
 
-func (m *Mirror) take(p Packet) {
-	m.mu.RLock()
-	defer m.mu.RUnlock()
-	size := int64(len(p.Payload))
-	if m.closed || m.bytes.Add(size) > maxQueueBytes {
-		m.bytes.Add(-size)
-		m.drop(p.Kind, droppedQueue)
-		return
-	}
-	select {
-	case m.queue <- p:
-	default:
-		m.bytes.Add(-size)
-		m.drop(p.Kind, droppedQueue)
-	}
-}
-
 func (m *Mirror) drop(k Kind, reason string) {
 	m.metrics.dropped.WithLabelValues(k.String(), reason).Inc()
 }
 
 // Close sends what waits until ctx ends, and no more.
-func (m *Mirror) Close(ctx context.Context) {
-	m.mu.Lock()
-	if !m.closed {
-		m.closed = true
-		close(m.queue)
-	}
-	m.mu.Unlock()
-	stop := context.AfterFunc(ctx, m.cut)
-	m.running.Wait()
-	stop()
-	m.cut()
-}
+func (m *Mirror) Close(ctx context.Context) { m.box.Close(ctx) }
 
-// run sends until the queue is closed and empty.
-func (m *Mirror) run() {
-	l := &link{cfg: m.cfg, ctx: m.ctx, tell: m.tell}
+// run sends until packets is closed and empty.
+func (m *Mirror) run(ctx context.Context, packets <-chan Packet) {
+	l := &link{log: m.cfg.Log, ctx: ctx, tell: m.tell}
 	defer l.close()
 	var b []byte
-	for p := range m.queue {
-		m.bytes.Add(-int64(len(p.Payload)))
-		p, wanted := m.prepare(p)
-		if !wanted {
-			continue
+	for {
+		select {
+		case <-m.turned:
+			l.turn(m.to.Load())
+		case p, more := <-packets:
+			if !more {
+				return
+			}
+			m.bytes.Add(-int64(len(p.Payload)))
+			to := m.to.Load()
+			l.turn(to)
+			if to == nil {
+				m.drop(p.Kind, droppedConnection)
+				continue
+			}
+			p, wanted := m.prepare(p)
+			if !wanted {
+				continue
+			}
+			var fits bool
+			if b, fits = to.appendPacket(b[:0], p); !fits {
+				m.drop(p.Kind, droppedSize)
+				continue
+			}
+			l.send(p.Kind, b, len(packets) == 0)
 		}
-		var fits bool
-		if b, fits = m.agent.appendPacket(b[:0], p); !fits {
-			m.drop(p.Kind, droppedSize)
-			continue
-		}
-		l.send(p.Kind, b, len(m.queue) == 0)
 	}
 }
 

@@ -71,15 +71,8 @@ const (
 	maxPacket = 65507
 )
 
-// agent is what every packet says of us.
-type agent struct {
-	id       uint32
-	node     string
-	password string
-}
-
 // appendPacket adds p to b; false when it is too long for one packet.
-func (a agent) appendPacket(b []byte, p Packet) ([]byte, bool) {
+func (r *Receiver) appendPacket(b []byte, p Packet) ([]byte, bool) {
 	begin := len(b)
 	be := binary.BigEndian
 	b = append(b, "HEP3\x00\x00"...)
@@ -104,11 +97,11 @@ func (a agent) appendPacket(b []byte, p Packet) ([]byte, bool) {
 	b = chunk(b, chunkSeconds, be.AppendUint32(nil, uint32(p.At.Unix()))...)
 	b = chunk(b, chunkMicros, be.AppendUint32(nil, uint32(p.At.Nanosecond()/1000))...)
 	b = chunk(b, chunkKind, byte(p.Kind))
-	b = chunk(b, chunkCaptureID, be.AppendUint32(nil, a.id)...)
+	b = chunk(b, chunkCaptureID, be.AppendUint32(nil, r.ID)...)
 	for _, text := range []struct {
 		kind  uint16
 		value string
-	}{{chunkNode, a.node}, {chunkPassword, a.password}, {chunkCorrelation, p.CallID}} {
+	}{{chunkNode, r.Node}, {chunkPassword, r.Password}, {chunkCorrelation, p.CallID}} {
 		if text.value != "" {
 			b = chunk(b, text.kind, []byte(text.value)...)
 		}

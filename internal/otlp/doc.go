@@ -5,7 +5,8 @@
 // ([TraceID], [SpanID]), so that nobody has to remember the span above, and two
 // proxies that a call passes have it in one trace. An [Exporter] takes spans
 // without waiting; what its queue does not hold, or the collector does not take
-// within some tries, is dropped and counted.
+// within some tries, is dropped and counted. [Exporter.Redirect] turns it to another
+// collector, or to none.
 //
 // The SDK of OpenTelemetry measures code that runs; ours are told afterwards, so
 // that of it only the wire format is needed.

@@ -11,7 +11,7 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
-	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -20,20 +20,26 @@ import (
 	resource "go.opentelemetry.io/proto/slim/otlp/resource/v1"
 	trace "go.opentelemetry.io/proto/slim/otlp/trace/v1"
 	"google.golang.org/protobuf/proto"
+
+	"sidetrack/internal/outbox"
 )
 
-// Config says where to and as whom.
+// Config is what an Exporter has for life.
 type Config struct {
-	URL      string // of the receiver, its path included
-	TLS      *tls.Config
-	Headers  map[string]string
-	Resource []Attr        // service.name and the like
-	Version  string        // of us
-	Every    time.Duration // how long spans are collected; 0: 5 s
-	Retry    time.Duration // first wait before another try; 0: 1 s
+	Version string        // of us
+	Every   time.Duration // how long spans are collected; 0: 5 s
+	Retry   time.Duration // first wait before another try; 0: 1 s
 
 	Log        *slog.Logger
 	Registerer prometheus.Registerer
+}
+
+// Collector says where to and as whom.
+type Collector struct {
+	URL      string // of the receiver, its path included
+	TLS      *tls.Config
+	Headers  map[string]string
+	Resource []Attr // service.name and the like
 }
 
 const (
@@ -47,17 +53,20 @@ const (
 // Exporter sends spans. Send may be called from any goroutine.
 type Exporter struct {
 	cfg     Config
-	client  *http.Client
+	on      atomic.Bool                 // spans are taken
+	to      atomic.Pointer[destination] // where those go that were taken
 	sent    prometheus.Counter
 	dropped *prometheus.CounterVec
-	queue   chan *trace.Span
-	ctx     context.Context
-	cut     context.CancelFunc
-	running sync.WaitGroup
-	failing bool // told; of run
+	box     *outbox.Box[*trace.Span]
 
-	mu     sync.RWMutex // queue is closed under it
-	closed bool
+	ctx     context.Context // of run
+	failing bool            // told; of run
+}
+
+// destination is a collector and the connections to it.
+type destination struct {
+	Collector
+	client *http.Client
 }
 
 // Why a span was not sent.
@@ -66,8 +75,8 @@ const (
 	droppedCollector = "collector" // it cannot be reached, or refuses
 )
 
-// Open begins to send.
-func Open(cfg Config) *Exporter {
+// Open begins to send; to nil: nothing is exported until Redirect names a collector.
+func Open(cfg Config, to *Collector) *Exporter {
 	if cfg.Every == 0 {
 		cfg.Every = 5 * time.Second
 	}
@@ -75,11 +84,7 @@ func Open(cfg Config) *Exporter {
 		cfg.Retry = time.Second
 	}
 	e := &Exporter{
-		cfg: cfg, queue: make(chan *trace.Span, maxQueue),
-		client: &http.Client{
-			Timeout: requestTime, Transport: &http.Transport{TLSClientConfig: cfg.TLS, Proxy: http.ProxyFromEnvironment, IdleConnTimeout: time.Minute, ForceAttemptHTTP2: true},
-			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-		},
+		cfg: cfg,
 		sent: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "sidetrack_spans_total", Help: "Spans that the OpenTelemetry collector has taken.",
 		}),
@@ -92,49 +97,54 @@ func Open(cfg Config) *Exporter {
 	if cfg.Registerer != nil {
 		cfg.Registerer.MustRegister(e.sent, e.dropped)
 	}
-	e.ctx, e.cut = context.WithCancel(context.Background())
-	e.running.Go(e.run)
+	e.Redirect(to)
+	e.box = outbox.Open(maxQueue, e.run)
 	return e
+}
+
+// Redirect has spans go to another collector from now on. What waits goes there
+// too; a batch that is being tried, with its next try. With nil no more spans are
+// taken, and what waits goes where it was to go.
+func (e *Exporter) Redirect(to *Collector) {
+	if to == nil {
+		e.on.Store(false)
+		return
+	}
+	before := e.to.Swap(&destination{*to, &http.Client{
+		Timeout: requestTime, Transport: &http.Transport{TLSClientConfig: to.TLS, Proxy: http.ProxyFromEnvironment, IdleConnTimeout: time.Minute, ForceAttemptHTTP2: true},
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}})
+	e.on.Store(true)
+	if before != nil {
+		before.client.CloseIdleConnections()
+	}
 }
 
 // Send takes a span. It does not wait.
 func (e *Exporter) Send(s Span) {
-	e.mu.RLock()
-	defer e.mu.RUnlock()
-	if !e.closed {
-		select {
-		case e.queue <- s.message():
-			return
-		default:
-		}
+	if e.on.Load() && !e.box.Put(s.message()) {
+		e.dropped.WithLabelValues(droppedQueue).Inc()
 	}
-	e.dropped.WithLabelValues(droppedQueue).Inc()
 }
 
 // Close sends what waits until ctx ends, and no more.
 func (e *Exporter) Close(ctx context.Context) {
-	e.mu.Lock()
-	if !e.closed {
-		e.closed = true
-		close(e.queue)
+	e.box.Close(ctx)
+	if to := e.to.Load(); to != nil {
+		to.client.CloseIdleConnections()
 	}
-	e.mu.Unlock()
-	stop := context.AfterFunc(ctx, e.cut)
-	e.running.Wait()
-	stop()
-	e.cut()
-	e.client.CloseIdleConnections()
 }
 
-// run sends batches until the queue is closed and empty.
-func (e *Exporter) run() {
+// run sends batches until spans is closed and empty.
+func (e *Exporter) run(ctx context.Context, spans <-chan *trace.Span) {
+	e.ctx = ctx
 	tick := time.NewTicker(e.cfg.Every)
 	defer tick.Stop()
 	var batch []*trace.Span
 	for open := true; open; {
 		due := false
 		select {
-		case s, more := <-e.queue:
+		case s, more := <-spans:
 			if open = more; more {
 				batch = append(batch, s)
 			}
@@ -150,11 +160,11 @@ func (e *Exporter) run() {
 
 // deliver sends a batch, more than once where that may help.
 func (e *Exporter) deliver(batch []*trace.Span) {
-	body, err := proto.Marshal(e.request(batch))
+	var err error
 	wait := e.cfg.Retry
 	for try := 1; err == nil; try++ {
 		var after time.Duration
-		if after, err = e.post(body); err == nil {
+		if after, err = e.post(batch); err == nil {
 			e.sent.Add(float64(len(batch)))
 			if e.failing {
 				e.failing = false
@@ -185,9 +195,9 @@ func (e *Exporter) sleep(d time.Duration) bool {
 	}
 }
 
-func (e *Exporter) request(batch []*trace.Span) *collector.ExportTraceServiceRequest {
+func (e *Exporter) request(from []Attr, batch []*trace.Span) *collector.ExportTraceServiceRequest {
 	return &collector.ExportTraceServiceRequest{ResourceSpans: []*trace.ResourceSpans{{
-		Resource:   &resource.Resource{Attributes: attributes(e.cfg.Resource)},
+		Resource:   &resource.Resource{Attributes: attributes(from)},
 		ScopeSpans: []*trace.ScopeSpans{{Scope: &common.InstrumentationScope{Name: "sidetrack", Version: e.cfg.Version}, Spans: batch}},
 	}}}
 }
@@ -196,17 +206,22 @@ func (e *Exporter) request(batch []*trace.Span) *collector.ExportTraceServiceReq
 var errAgain = errors.New("the collector cannot take spans now")
 
 // post sends a request; after is how long the collector wants to be left alone.
-func (e *Exporter) post(body []byte) (after time.Duration, err error) {
-	req, err := http.NewRequestWithContext(e.ctx, http.MethodPost, e.cfg.URL, bytes.NewReader(body))
+func (e *Exporter) post(batch []*trace.Span) (after time.Duration, err error) {
+	to := e.to.Load()
+	body, err := proto.Marshal(e.request(to.Resource, batch))
 	if err != nil {
 		return 0, err
 	}
-	for name, value := range e.cfg.Headers {
+	req, err := http.NewRequestWithContext(e.ctx, http.MethodPost, to.URL, bytes.NewReader(body))
+	if err != nil {
+		return 0, err
+	}
+	for name, value := range to.Headers {
 		req.Header.Set(name, value)
 	}
 	req.Header.Set("Content-Type", "application/x-protobuf")
 	req.Header.Set("User-Agent", strings.TrimSuffix("sidetrack/"+e.cfg.Version, "/"))
-	resp, err := e.client.Do(req)
+	resp, err := to.client.Do(req)
 	if err != nil {
 		return 0, fmt.Errorf("%w: %w", errAgain, err)
 	}

@@ -43,9 +43,12 @@ func receiver(t *testing.T, answer func(w http.ResponseWriter, n int)) (url stri
 
 func open(url string, reg prometheus.Registerer) *otlp.Exporter {
 	return otlp.Open(otlp.Config{
-		URL: url, Headers: map[string]string{"X-Key": "k"}, Version: "1.2.3", Resource: []otlp.Attr{{Key: "service.name", Value: "edge"}},
-		Every: time.Millisecond, Retry: time.Millisecond, Log: slog.New(slog.DiscardHandler), Registerer: reg,
-	})
+		Version: "1.2.3", Every: time.Millisecond, Retry: time.Millisecond, Log: slog.New(slog.DiscardHandler), Registerer: reg,
+	}, edge(url))
+}
+
+func edge(url string) *otlp.Collector {
+	return &otlp.Collector{URL: url, Headers: map[string]string{"X-Key": "k"}, Resource: []otlp.Attr{{Key: "service.name", Value: "edge"}}}
 }
 
 func closeNow(e *otlp.Exporter) {
@@ -168,6 +171,28 @@ func TestHangingCollector(t *testing.T) {
 	close(stop)
 	e.Send(otlp.Span{Name: "late"}) // counted, no panic
 	if sent, lost := counted(t, reg, "sidetrack_spans_total"), counted(t, reg, "sidetrack_spans_dropped_total"); sent != 0 || lost != 20_001 {
+		t.Errorf("%v sent, %v dropped", sent, lost)
+	}
+}
+
+// Spans go to another collector from the moment on in which it is named, those too that the one before has not taken,
+// and to none when there is none.
+func TestRedirect(t *testing.T) {
+	busy, refused := receiver(t, func(w http.ResponseWriter, _ int) { w.WriteHeader(503) })
+	free, taken := receiver(t, func(http.ResponseWriter, int) {})
+	reg := prometheus.NewRegistry()
+	e := open(busy, reg)
+	e.Redirect(nil)
+	e.Send(otlp.Span{Name: "for nobody"})
+	e.Redirect(edge(busy))
+	e.Send(otlp.Span{Name: "x"})
+	<-refused
+	e.Redirect(edge(free))
+	if got := (<-taken).ResourceSpans[0].ScopeSpans[0].Spans; len(got) != 1 || got[0].Name != "x" {
+		t.Errorf("%v", got)
+	}
+	closeNow(e)
+	if sent, lost := counted(t, reg, "sidetrack_spans_total"), counted(t, reg, "sidetrack_spans_dropped_total"); sent != 1 || lost != 0 {
 		t.Errorf("%v sent, %v dropped", sent, lost)
 	}
 }

@@ -5,24 +5,32 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
+	"sync/atomic"
 )
 
 // ids are the keys of values that lines are found by.
 var ids = []string{"call", "call_id", "sip_call_id", "recording", "session", "version"}
 
-// Handler masks what it hands to another.
-type Handler struct{ inner slog.Handler }
+// Handler masks what it hands to another, while it is on.
+type Handler struct {
+	inner slog.Handler
+	on    *atomic.Bool
+}
 
 var _ slog.Handler = Handler{}
 
-// NewHandler returns a handler before inner.
-func NewHandler(inner slog.Handler) Handler { return Handler{inner} }
+// NewHandler returns a handler before inner, which masks while on is true. What
+// loggers were bound to before stays as it was then.
+func NewHandler(inner slog.Handler, on *atomic.Bool) Handler { return Handler{inner, on} }
 
 // Enabled implements slog.Handler.
 func (h Handler) Enabled(ctx context.Context, l slog.Level) bool { return h.inner.Enabled(ctx, l) }
 
 // Handle implements slog.Handler.
 func (h Handler) Handle(ctx context.Context, r slog.Record) error {
+	if !h.on.Load() {
+		return h.inner.Handle(ctx, r)
+	}
 	out := slog.NewRecord(r.Time, r.Level, Text(r.Message), r.PC)
 	r.Attrs(func(a slog.Attr) bool {
 		out.AddAttrs(attr(a))
@@ -33,11 +41,14 @@ func (h Handler) Handle(ctx context.Context, r slog.Record) error {
 
 // WithAttrs implements slog.Handler.
 func (h Handler) WithAttrs(attrs []slog.Attr) slog.Handler {
-	return Handler{h.inner.WithAttrs(all(attrs))}
+	if h.on.Load() {
+		attrs = all(attrs)
+	}
+	return Handler{h.inner.WithAttrs(attrs), h.on}
 }
 
 // WithGroup implements slog.Handler.
-func (h Handler) WithGroup(name string) slog.Handler { return Handler{h.inner.WithGroup(name)} }
+func (h Handler) WithGroup(name string) slog.Handler { return Handler{h.inner.WithGroup(name), h.on} }
 
 func all(attrs []slog.Attr) []slog.Attr {
 	out := make([]slog.Attr, len(attrs))

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net/netip"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -45,7 +46,9 @@ type person struct{ Number string }
 // Whatever carries a number into a line, it is not in it.
 func TestHandler(t *testing.T) {
 	var out bytes.Buffer
-	log := slog.New(redact.NewHandler(slog.NewJSONHandler(&out, nil)))
+	var on atomic.Bool
+	on.Store(true)
+	log := slog.New(redact.NewHandler(slog.NewJSONHandler(&out, nil), &on))
 	const number = "4930123456"
 	log = log.With("from", "sip:"+number+"@h", "call", "c1", "sip_call_id", "77777777@h").WithGroup("g")
 	log.Error("no answer of "+number, "error", fmt.Errorf("asking: %w", errors.New("tel:"+number)), "bytes", []byte(number),

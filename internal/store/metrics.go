@@ -1,6 +1,10 @@
 package store
 
-import "github.com/prometheus/client_golang/prometheus"
+import (
+	"errors"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
 
 // Why a verdict was not written.
 const (
@@ -15,7 +19,8 @@ type metrics struct {
 	dropped *prometheus.CounterVec
 }
 
-// newMetrics registers them where reg is not nil.
+// newMetrics registers them where reg is not nil. A journal that follows another
+// goes on with its counts.
 func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 	m := &metrics{
 		rows: prometheus.NewCounter(prometheus.CounterOpts{
@@ -33,10 +38,21 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 	if reg == nil {
 		return m, nil
 	}
-	for _, c := range []prometheus.Collector{m.rows, m.dropped} {
-		if err := reg.Register(c); err != nil {
-			return nil, err
+	var err error
+	if m.rows, err = register(reg, m.rows); err != nil {
+		return nil, err
+	}
+	m.dropped, err = register(reg, m.dropped)
+	return m, err
+}
+
+func register[C prometheus.Collector](reg prometheus.Registerer, c C) (C, error) {
+	err := reg.Register(c)
+	var before prometheus.AlreadyRegisteredError
+	if errors.As(err, &before) {
+		if c, same := before.ExistingCollector.(C); same {
+			return c, nil
 		}
 	}
-	return m, nil
+	return c, err
 }

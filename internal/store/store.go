@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"os"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -55,6 +56,8 @@ type Store struct {
 	ctx     context.Context // of the writer's work; ends when Close hurries
 	hurry   context.CancelFunc
 
+	maxAge, maxSize atomic.Int64 // of cfg at first
+
 	mu     sync.RWMutex // guards closed against Add
 	closed bool
 
@@ -80,6 +83,7 @@ func Open(cfg Config) (*Store, error) {
 		cfg: cfg, log: cfg.Log, metrics: m, trouble: &trouble{log: cfg.Log, now: cfg.Now},
 		queue: make(chan Verdict, cfg.Queue), quit: make(chan struct{}), done: make(chan struct{}),
 	}
+	s.Bound(cfg.MaxAge, cfg.MaxSize)
 	if err := s.open(); err != nil {
 		return nil, err
 	}
@@ -87,6 +91,16 @@ func Open(cfg Config) (*Store, error) {
 	go s.run()
 	return s, nil
 }
+
+// Bound sets Config.MaxAge and MaxSize anew; what is beyond them goes with the next
+// verdict.
+func (s *Store) Bound(age time.Duration, size int64) {
+	s.maxAge.Store(int64(age))
+	s.maxSize.Store(size)
+}
+
+// File is the journal's.
+func (s *Store) File() string { return s.cfg.File }
 
 func (c *Config) normalize() {
 	if c.Log == nil {

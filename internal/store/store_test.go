@@ -468,15 +468,58 @@ func TestConcurrentReaders(t *testing.T) {
 	readers.Wait()
 }
 
+// A journal that follows another one goes on with its counts; whose metrics have a name that is taken cannot be.
 func TestRegisteredOnce(t *testing.T) {
-	registry := prometheus.NewRegistry()
-	j := open(t, store.Config{})
-	if _, err := store.Open(store.Config{File: j.cfg.File + "2", Registerer: j.registry}); err == nil {
-		t.Error("two journals count as one")
+	j := open(t, store.Config{FlushEvery: time.Millisecond})
+	next, err := store.Open(store.Config{File: j.cfg.File + "2", Registerer: j.registry, FlushEvery: time.Millisecond})
+	if err != nil {
+		t.Fatal(err)
 	}
-	if problems, err := testutil.GatherAndLint(registry); err != nil || len(problems) > 0 {
+	j.Add(verdict(1))
+	next.Add(verdict(2))
+	j.await("two rows are counted", func() bool {
+		n, err := testutil.GatherAndCount(j.registry, "sidetrack_journal_rows_total")
+		return err == nil && n == 1 && counted(t, j.registry) == 2
+	})
+	if err := next.Close(context.Background()); err != nil {
+		t.Error(err)
+	}
+	if problems, err := testutil.GatherAndLint(j.registry); err != nil || len(problems) > 0 {
 		t.Error(problems, err)
 	}
+	taken := prometheus.NewRegistry()
+	taken.MustRegister(prometheus.NewGauge(prometheus.GaugeOpts{Name: "sidetrack_journal_rows_total", Help: "Another thing."}))
+	if _, err := store.Open(store.Config{File: j.cfg.File + "3", Registerer: taken}); err == nil {
+		t.Error("two things have one name")
+	}
+}
+
+// counted is how many rows have been written.
+func counted(t *testing.T, registry *prometheus.Registry) (n float64) {
+	t.Helper()
+	families, err := registry.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range families {
+		if f.GetName() == "sidetrack_journal_rows_total" {
+			n += f.GetMetric()[0].GetCounter().GetValue()
+		}
+	}
+	return n
+}
+
+// Bounds that change while the journal is kept count from the next verdict on.
+func TestBoundsChange(t *testing.T) {
+	now := noon.Add(time.Hour)
+	j := open(t, store.Config{FlushEvery: time.Millisecond, Now: func() time.Time { return now }})
+	for i := range 5 {
+		j.Add(verdict(i))
+	}
+	j.await("five rows", func() bool { return len(j.list(store.Query{})) == 5 })
+	j.Bound(time.Hour-3*time.Second, 0)
+	j.Add(verdict(5))
+	j.await("those since the third second", func() bool { return len(j.list(store.Query{})) == 3 })
 }
 
 func BenchmarkAdd(b *testing.B) {

@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"fmt"
+	"time"
 )
 
 const (
@@ -35,12 +36,12 @@ func (s *Store) tidy(ctx context.Context) error {
 
 // removeOld goes by age, now and then.
 func (s *Store) removeOld(ctx context.Context) (total int64, err error) {
-	now := s.cfg.Now()
-	if s.cfg.MaxAge <= 0 || now.Sub(s.tidied) < tidyEvery {
+	now, age := s.cfg.Now(), time.Duration(s.maxAge.Load())
+	if age <= 0 || now.Sub(s.tidied) < tidyEvery {
 		return 0, nil
 	}
 	for range tidyRounds {
-		n, err := s.remove(ctx, manyRows, `started < ?`, stamp(now.Add(-s.cfg.MaxAge)))
+		n, err := s.remove(ctx, manyRows, `started < ?`, stamp(now.Add(-age)))
 		total += n
 		if err != nil {
 			return total, err
@@ -59,11 +60,12 @@ func (s *Store) removeOld(ctx context.Context) (total int64, err error) {
 func (s *Store) removeExcess(ctx context.Context) (total int64, err error) {
 	for range tidyRounds {
 		used, _, err := s.pages(ctx)
-		if err != nil || s.cfg.MaxSize <= 0 || used <= s.cfg.MaxSize {
+		bound := s.maxSize.Load()
+		if err != nil || bound <= 0 || used <= bound {
 			return total, err
 		}
 		rows := fewRows
-		if used > 2*s.cfg.MaxSize {
+		if used > 2*bound {
 			rows = manyRows
 		}
 		n, err := s.remove(ctx, rows, `true`)

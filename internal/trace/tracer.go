@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -30,7 +31,7 @@ type Message struct {
 
 // Tracer keeps messages by Call-ID. It is safe for concurrent use.
 type Tracer struct {
-	max    int64
+	max    atomic.Int64 // of one shard; 0: nothing is kept
 	now    func() time.Time
 	seed   maphash.Seed
 	shards [shards]shard
@@ -58,15 +59,37 @@ type dialog struct {
 
 // New returns a Tracer that keeps about max bytes.
 func New(max int64) *Tracer {
-	t := &Tracer{max: max / shards, now: time.Now, seed: maphash.MakeSeed()}
+	t := &Tracer{now: time.Now, seed: maphash.MakeSeed()}
+	t.max.Store(max / shards)
 	for i := range t.shards {
 		t.shards[i].dialogs = map[string]*dialog{}
 	}
 	return t
 }
 
+// Resize has the Tracer keep about max bytes from now on; with 0 it forgets
+// everything.
+func (t *Tracer) Resize(max int64) {
+	t.max.Store(max / shards)
+	for i := range t.shards {
+		s := &t.shards[i]
+		s.mu.Lock()
+		if max == 0 {
+			s.dialogs, s.bytes = map[string]*dialog{}, 0
+			s.live.Init()
+			s.ended.Init()
+		}
+		s.tidy(max/shards, t.now())
+		s.mu.Unlock()
+	}
+}
+
 // Observe takes a message; raw is copied. It takes about a microsecond.
 func (t *Tracer) Observe(proto string, local, remote netip.AddrPort, received bool, raw []byte) {
+	max := t.max.Load()
+	if max == 0 {
+		return
+	}
 	id, kind := scan(raw)
 	if len(id) == 0 {
 		return
@@ -86,7 +109,7 @@ func (t *Tracer) Observe(proto string, local, remote netip.AddrPort, received bo
 	now := t.now()
 	s.add(d, Message{now, received, proto, local, remote, slices.Clone(raw)})
 	s.turn(d, kind, now)
-	s.tidy(t.max, now)
+	s.tidy(max, now)
 }
 
 // add keeps a message, at the cost of one in the middle when there are many.
