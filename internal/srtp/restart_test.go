@@ -33,6 +33,7 @@ func TestARestartedSourceIsHeard(t *testing.T) {
 		{"ahead, which is a loss", []run{{30000, 50}, {50000, 300}}, 0, 0},
 		{"the same again, as a file that is played twice", []run{{700, 300}, {700, 300}, {700, 300}}, 2, 0},
 		{"a little back", []run{{700, 50}, {705, 300}}, 4, 0},
+		{"back by way of numbers that were never used", []run{{12403, 48}, {12385, 48}}, 4, 0},
 		{"often", []run{{9, 40}, {50000, 40}, {20000, 40}, {60001, 40}, {3, 40}}, 3, 0},
 		{"one that was late", []run{{700, 50}, {720, 1}, {750, 50}}, 0, 1},
 		{"a burst that comes twice", []run{{700, 50}, {746, 4}, {750, 50}}, 0, 4},
@@ -82,6 +83,7 @@ func TestARestartedSourceIsHeard(t *testing.T) {
 // follows RFC 3711, and no index is used twice.
 func FuzzRestart(f *testing.F) {
 	f.Add([]byte("\x01\x00\x05\xff\xff\x09\x00\x00\x20"))
+	f.Add([]byte("0s00a0")) // back by way of numbers that were never used
 	f.Add([]byte("numbers that come as they like"))
 	k := key(f, srtp.AESCM128SHA80)
 	f.Fuzz(func(t *testing.T, script []byte) {

@@ -61,7 +61,7 @@ func (s *Sealer) RTP(b []byte) ([]byte, error) {
 		used := index < 0 || l.used(index)
 		switch {
 		case !used && (!s.Renumber || l.top-index < tooLate):
-			l.run = 0
+			l.late(seq, index)
 		case s.Renumber && l.restarted(seq, l.top-index):
 			index = l.top + 1
 			l.shift = uint16(index) - seq
@@ -121,6 +121,17 @@ func (s *sealed) restarted(seq uint16, behind int64) bool {
 	}
 	s.run = 0
 	return true
+}
+
+// late ends the run with a packet that has an index, unless one that goes on with
+// it and is late, too: who has begun anew a little behind comes by numbers that
+// were never used before it comes to those that were.
+func (s *sealed) late(seq uint16, index int64) {
+	if s.run > 0 && seq == s.next && index < s.top {
+		s.next++
+		return
+	}
+	s.run = 0
 }
 
 // RTCP seals a compound packet as SRTCP (RFC 3711 §3.4), under the same terms.

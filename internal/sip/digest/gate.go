@@ -122,12 +122,12 @@ func (d *Gate) check(req *sip.Message, c *digest.Credentials, from netip.Addr, n
 	if a == "" {
 		a = MD5
 	}
-	if !slices.Contains(d.algorithms, a) || !sameTarget(c.URI, req.RequestURI) {
-		return Wrong
-	}
 	made, genuine := d.made(c.Nonce, from)
 	if !genuine {
 		return Stale // of before a restart or another address: not to be held against anybody
+	}
+	if !slices.Contains(d.algorithms, a) || !sameTarget(c.URI, req.RequestURI) {
+		return Wrong
 	}
 	keys, known := d.users[c.Username]
 	if !known {

@@ -83,6 +83,9 @@ func TestGate(t *testing.T) {
 			if _, v := d.Check(other, "Authorization", home, now); v != digest.Wrong {
 				t.Errorf("for another target: %v", v)
 			}
+			if _, v := d.Check(other, "Authorization", elsewhere, now); v != digest.Stale { // what is forged is nobody's fault
+				t.Errorf("for another target, from elsewhere: %v", v)
+			}
 			other = good.Clone()
 			other.Method = "INVITE"
 			if _, v := d.Check(other, "Authorization", home, now); v != digest.Wrong {
