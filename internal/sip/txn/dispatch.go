@@ -112,12 +112,12 @@ func (l *Lane) onAck(ack *sip.Message, flow transport.Flow, tx *serverTx) {
 
 // onCancel answers a CANCEL and tells the INVITE's handler unless the final
 // response is out (RFC 3261 §9.2). The 200 bears the To-tag of the INVITE's
-// responses.
+// responses. For a CANCEL of nothing nothing is kept: anybody can send any number.
 func (l *Lane) onCancel(cancel *sip.Message, flow transport.Flow, k key) {
 	invite := l.servers[l.layer.serverKeyAs(cancel, "INVITE")]
 	tx := l.newServerTx(cancel, flow, k)
 	if invite == nil {
-		tx.outer.Reply(481, "")
+		tx.outer.Refuse(481, "")
 		return
 	}
 	tx.tag = invite.localTag()

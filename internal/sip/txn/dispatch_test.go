@@ -78,6 +78,9 @@ func TestCancelOfNothing(t *testing.T) {
 		b.receive(incoming("CANCEL"))
 		b.wantSent("0s 481 CANCEL")
 		b.wantHeard("")
+		if n := b.layer.Transactions(); n != 0 { // anybody can send any number of them
+			t.Errorf("%d transactions are kept", n)
+		}
 	})
 }
 

@@ -23,6 +23,7 @@ type Layer struct {
 	tcp     outcomes     // which UDP targets take large requests over TCP
 	started bool
 	guard   guard
+	known   atomic.Pointer[func(transport.Flow) bool]
 	handler Handler // set by Start, before any lane runs
 
 	ctx     context.Context // ends with Close; lookups hang on it
@@ -75,13 +76,23 @@ func (l *Layer) Receive(in transport.Inbound) {
 		return
 	}
 	lane := l.LaneFor(in.Msg.CallID())
-	ok, turn := lane.box.put(in, now.Sub(lane.epoch), verdict == refuse, !in.More)
+	ok, turn := lane.box.put(in, now.Sub(lane.epoch), verdict == refuse, l.isOdd(in), !in.More)
 	if !ok {
 		l.metrics.reject(rejectOverload)
 	}
 	if turn {
 		lane.work(visitLimit)
 	}
+}
+
+// SetKnown says whose requests that begin something come first when many wait:
+// those of senders for whom f is true. Without it all are alike. f is called by
+// the transport's readers, for each such request.
+func (l *Layer) SetKnown(f func(transport.Flow) bool) { l.known.Store(&f) }
+
+func (l *Layer) isOdd(in transport.Inbound) bool {
+	known := l.known.Load()
+	return known != nil && begins(in.Msg) && !(*known)(in.Flow)
 }
 
 // Transactions is how many transactions are kept, those included that only wait

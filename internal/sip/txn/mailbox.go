@@ -16,6 +16,7 @@ type event struct {
 	at   time.Duration // when it came, on the lane's clock
 	shed bool          // came when too much was waiting
 	over bool          // came above its rate
+	odd  bool          // begins something, and its sender is not known (Layer.SetKnown)
 }
 
 // Where many messages wait, requests that begin something stand back for those
@@ -23,6 +24,10 @@ type event struct {
 const (
 	crowd    = 32 // messages that wait or are being handled
 	someNews = 4
+
+	// maxOdd is how many requests of senders that are not known may wait then; more are
+	// dropped. Who means it repeats them.
+	maxOdd = 256
 )
 
 // mailbox is a lane's queue, in order of arrival, and the lane's turn: whoever
@@ -32,7 +37,8 @@ const (
 // Under load it is two queues: what belongs to a running call is handled before
 // what begins one. Late answers make peers repeat what they have said, so that
 // there is more to do just when there is no time for it; and a call that runs has
-// more to lose.
+// more to lose. Behind both wait those whom nobody knows: whatever they flood us
+// with, calls of who may call do not wait for it, and are not refused for it.
 type mailbox struct {
 	limit int
 	wake  chan struct{} // capacity 1: for the lane's goroutine
@@ -40,6 +46,7 @@ type mailbox struct {
 	mu       sync.Mutex
 	events   []event
 	news     []event // requests that begin something, behind events
+	odd      []event // those of senders that are not known, behind news
 	room     int     // of news, beyond which they are to be refused; 0: no limit
 	messages int     // received messages that wait or are being handled
 	taken    bool    // somebody has the turn
@@ -62,10 +69,10 @@ func (b *mailbox) post(f func()) {
 	}
 }
 
-// put appends a received message; ok is false when four times the limit wait. With
-// here, the caller would rather handle it himself: he has the turn if the lane was
+// put appends a received message; ok is false when four times the limit wait, or
+// too many of senders that are not known. With here, the caller would rather handle it himself: he has the turn if the lane was
 // idle. What is to be refused does not wait: that costs less than to keep it.
-func (b *mailbox) put(in transport.Inbound, at time.Duration, over, here bool) (ok, turn bool) {
+func (b *mailbox) put(in transport.Inbound, at time.Duration, over, odd, here bool) (ok, turn bool) {
 	begins := begins(in.Msg)
 	b.mu.Lock()
 	if b.closed || b.messages >= 4*b.limit {
@@ -73,10 +80,16 @@ func (b *mailbox) put(in transport.Inbound, at time.Duration, over, here bool) (
 		return b.closed, false
 	}
 	full := b.room > 0 && len(b.news) >= b.room
-	ev := event{msg: in.Msg, flow: in.Flow, at: at, shed: full || b.messages >= b.limit, over: over}
-	if begins && (len(b.news) > 0 || b.messages >= crowd) && !(ev.shed && canWait(in.Msg)) {
+	ev := event{msg: in.Msg, flow: in.Flow, at: at, shed: !odd && (full || b.messages >= b.limit), over: over, odd: odd}
+	switch crowded := len(b.news)+len(b.odd) > 0 || b.messages >= crowd; {
+	case odd && crowded && len(b.odd) >= maxOdd:
+		b.mu.Unlock()
+		return false, false
+	case odd && crowded:
+		b.odd = append(b.odd, ev)
+	case begins && crowded && !(ev.shed && canWait(in.Msg)):
 		b.news = append(b.news, ev)
-	} else {
+	default:
 		b.events = append(b.events, ev)
 	}
 	b.messages++
@@ -115,21 +128,30 @@ func (b *mailbox) next(spare []event, handled int) (events []event, more bool) {
 	defer b.mu.Unlock()
 	b.messages -= handled
 	switch {
-	case b.closed || len(b.events)+len(b.news) == 0:
+	case b.closed || len(b.events)+len(b.news)+len(b.odd) == 0:
 		b.release()
 		return spare, false
 	case len(b.events) > 0:
 		events, b.events = b.events, spare[:0]
 		return events, true
 	}
-	n := min(len(b.news), someNews)
-	events = append(spare[:0], b.news[:n]...)
-	left := copy(b.news, b.news[n:])
-	clear(b.news[left:])
-	if b.news = b.news[:left]; left == 0 && cap(b.news) > keepBatch {
-		b.news = nil
+	if len(b.news) > 0 {
+		return someOf(&b.news, spare), true
 	}
-	return events, true
+	return someOf(&b.odd, spare), true
+}
+
+// someOf takes the first few of a queue.
+func someOf(queue *[]event, spare []event) []event {
+	q := *queue
+	n := min(len(q), someNews)
+	events := append(spare[:0], q[:n]...)
+	left := copy(q, q[n:])
+	clear(q[left:])
+	if *queue = q[:left]; left == 0 && cap(q) > keepBatch {
+		*queue = nil
+	}
+	return events
 }
 
 // keep bounds how many requests that begin something may wait; 0: as many as may.

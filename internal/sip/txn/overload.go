@@ -82,7 +82,7 @@ func (p *pressure) room() int {
 
 // late tells whether a request has come too late, or to too long a queue.
 func (l *Lane) late(ev *event) bool {
-	if !canWait(ev.msg) || ev.shed {
+	if !canWait(ev.msg) || ev.shed || ev.odd { // how long the last ones wait says nothing of the others
 		return ev.shed && canWait(ev.msg)
 	}
 	now := time.Since(l.epoch)
