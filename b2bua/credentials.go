@@ -1,7 +1,7 @@
 package b2bua
 
 import (
-	"fmt"
+	"log/slog"
 
 	"sidetrack/internal/sip"
 	"sidetrack/internal/sip/digest"
@@ -62,25 +62,30 @@ func (c *Call) loginTowards(s side) *login {
 // caller could do nothing with it.
 func (l *login) ours(status int) bool { return l != nil && (status == 401 || status == 407) }
 
-// challenged takes a 401 or 407 of leg B. It returns the request once more, with
+// answer takes a 401 or 407 of the target. It returns the request once more, with
 // our answer and the number after cseq, or nil when it cannot be answered: tried
 // says that it bore an answer to a challenge just received, so that another one
 // means a wrong password unless it calls the nonce stale.
-func (c *Call) challenged(l *login, tx *txn.ClientTx, resp *sip.Message, tried int, cseq uint32) *sip.Message {
+func (l *login) answer(tx *txn.ClientTx, resp *sip.Message, tried int, cseq uint32, log *slog.Logger) *sip.Message {
 	if !l.ours(resp.Status) {
 		return nil
 	}
 	asked, ok := digest.Of(resp)
 	if !ok || tried > 1 || tried == 1 && !asked.Stale() {
-		c.log.Warn("target refuses our credentials", "user", l.who.User, "known_challenge", ok)
+		log.Warn("target refuses our credentials", "user", l.who.User, "known_challenge", ok)
 		return nil
 	}
 	l.asked = asked
 	out := tx.Request().Clone()
 	out.Del("Via")
-	out.Set("CSeq", fmt.Sprintf("%d %s", cseq+1, out.Method))
+	out.Set("CSeq", sip.CSeq{Num: cseq + 1, Method: out.Method}.String())
 	l.sign(out)
 	return out
+}
+
+// challenged answers a challenge of leg B, if it can.
+func (c *Call) challenged(l *login, tx *txn.ClientTx, resp *sip.Message, tried int, cseq uint32) *sip.Message {
+	return l.answer(tx, resp, tried, cseq, c.log)
 }
 
 // knownAs notes the login of the target that a transaction of the first INVITE asks.

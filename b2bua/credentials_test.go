@@ -4,6 +4,7 @@ import (
 	"crypto/md5"
 	"crypto/sha256"
 	"encoding/hex"
+	"fmt"
 	"hash"
 	"strings"
 	"testing"
@@ -175,4 +176,117 @@ func TestTargetsHaveCredentialsOfTheirOwn(t *testing.T) {
 		bye.Expect(200)
 		s.quiet()
 	}
+}
+
+// Requests outside of calls are signed like calls, and neither end sees that there was a challenge, whose answer has
+// another number: what follows goes on from there. A registrar's question is the phone's to answer, and so is that of
+// who has been shown something already.
+func TestOtherRequestsAreSigned(t *testing.T) {
+	s := authStage(t)
+	for _, method := range []string{"OPTIONS", "MESSAGE", "SUBSCRIBE", "PUBLISH", "REFER", "NOTIFY", "FROBNICATE"} {
+		out := s.caller.Start(method, s.proxy, peer.Call{URI: bob, Opts: []peer.Opt{peer.WithBody("text/plain", []byte("hello"))}})
+		in := s.pbx.Expect(method)
+		number, _ := in.CSeq()
+		in.Reply(407, peer.With("Proxy-Authenticate", trunk))
+		for i, nonce := range []string{"n1", "n2"} {
+			in = s.pbx.Expect(method)
+			shown(t, in.Message, "Proxy-Authorization", "a,b", nonce, "s3cret", md5.New)
+			if n, _ := in.CSeq(); n != number+uint32(i)+1 || string(in.Body) != "hello" {
+				t.Errorf("again as\n%s", in.Raw)
+			}
+			if i == 0 {
+				in.Reply(407, peer.With("Proxy-Authenticate", strings.Replace(trunk, "n1", "n2", 1)+", stale=true"))
+			}
+		}
+		in.Reply(202)
+		ok := out.Expect(202)
+		if n, _ := ok.CSeq(); n != number || ok.Get("Proxy-Authenticate") != "" {
+			t.Errorf("answered with\n%s", ok.Raw)
+		}
+		// The next one of that dialog has a number that the target has seen.
+		next := request(s.caller, method, bob, out.Sent.Get("From"), ok.Get("To"), out.Sent.CallID())
+		sent := s.caller.Send("udp", s.proxy, next, peer.With("CSeq", fmt.Sprintf("%d %s", number+1, method)))
+		in = s.pbx.Expect(method)
+		if n, _ := in.CSeq(); n != number+3 {
+			t.Errorf("%s: number %d after %d", method, n, number+2)
+		}
+		in.Reply(200)
+		sent.Expect(200)
+		sent = s.caller.Send("udp", s.proxy, next, peer.With("CSeq", fmt.Sprintf("%d %s", number+9, method)))
+		in = s.pbx.Expect(method)
+		if n, _ := in.CSeq(); n != number+9 {
+			t.Errorf("%s: number %d in the place of %d", method, n, number+9)
+		}
+		in.Reply(200)
+		sent.Expect(200)
+	}
+	for _, tc := range []struct {
+		method string
+		opt    peer.Opt
+	}{
+		{"REGISTER", peer.With("Expires", "60")},
+		{"MESSAGE", peer.With("Proxy-Authorization", `Digest username="caller", realm="a,b", nonce="n0", uri="x", response="0"`)},
+	} {
+		out := s.caller.Start(tc.method, s.proxy, peer.Call{URI: bob, Opts: []peer.Opt{tc.opt}})
+		s.pbx.Expect(tc.method).Reply(407, peer.With("Proxy-Authenticate", trunk))
+		if got := out.Expect(407); got.Get("Proxy-Authenticate") != trunk {
+			t.Errorf("%s: asked by\n%s", tc.method, got.Raw)
+		}
+	}
+	s.quiet()
+}
+
+// A wrong password is shown once; then the next target is asked, and the sender is not asked for it.
+func TestOtherRequestsWithAWrongPassword(t *testing.T) {
+	s := authStage(t)
+	out := s.caller.Start("MESSAGE", s.proxy, peer.Call{URI: bob})
+	s.pbx.Expect("MESSAGE").Reply(401, peer.With("WWW-Authenticate", trunk))
+	s.pbx.Expect("MESSAGE").Reply(401, peer.With("WWW-Authenticate", trunk))
+	in := s.second.Expect("MESSAGE")
+	if in.Get("Authorization") != "" {
+		t.Errorf("another target was shown\n%s", in.Raw)
+	}
+	in.Reply(401, peer.With("WWW-Authenticate", `Basic realm="x"`))
+	if got := out.ExpectFinal(); got.Status() != 403 || got.Get("WWW-Authenticate") != "" {
+		t.Errorf("the sender got\n%s", got.Raw)
+	}
+	s.quiet()
+}
+
+// The trunk may ask at any request of a call, whatever was shown to it before: at a re-INVITE, whose ACK bears the
+// answer too, and at all the others.
+func TestRequestsWithinACallAreSigned(t *testing.T) {
+	s := authStage(t)
+	c := s.establish()
+	for i, method := range []string{"INVITE", "UPDATE", "REFER", "OPTIONS", "MESSAGE", "SUBSCRIBE", "FROBNICATE"} {
+		nonce := fmt.Sprintf("m%d", i)
+		opt := peer.With("Subject", "x")
+		if method == "INVITE" {
+			opt = peer.WithSDP(c.sdpA(2))
+		}
+		out := c.left.Send(method, opt)
+		in := c.right.Expect(method)
+		in.Reply(407, peer.With("Proxy-Authenticate", strings.Replace(trunk, "n1", nonce, 1)+", stale=true"))
+		if method == "INVITE" {
+			in.ExpectOther("ACK")
+		}
+		first, _ := in.CSeq()
+		in = c.right.Expect(method)
+		shown(t, in.Message, "Proxy-Authorization", "a,b", nonce, "s3cret", md5.New)
+		if n, _ := in.CSeq(); n <= first {
+			t.Errorf("%s: number %d after %d", method, n, first)
+		}
+		if method != "INVITE" {
+			in.Reply(202, peer.With("Refer-Sub", "false"))
+			out.Expect(202)
+			continue
+		}
+		in.Reply(200, peer.WithSDP(c.sdpB(2)))
+		c.left.Ack(out.Expect(200))
+		if ack := c.right.Expect("ACK"); ack.Get("Proxy-Authorization") != in.Get("Proxy-Authorization") {
+			t.Errorf("ACK:\n%s", ack.Raw)
+		}
+	}
+	c.hangUp()
+	s.quiet()
 }

@@ -23,6 +23,8 @@ type passage struct {
 	uri    candidate // the one being asked
 	left   []txn.Target
 	client *txn.ClientTx // the one being asked
+	tried  int           // challenges of the one being asked that were answered
+	number uint32        // CSeq that the target sees: the sender's, until we have answered a challenge
 	timer  *txn.Timer
 	best   *sip.Message // what the targets that failed had to say
 	done   bool
@@ -47,6 +49,7 @@ func (s *Server) relayAlong(p *passage) {
 		return
 	}
 	in.Route = route.Name
+	p.number = s.lanes[tx.Lane.Index()].numbers.next(tx.Request, tx.Lane.Now())
 	p.route, p.in, p.uris = route, in, s.candidates(route, tx.Request)
 	p.next(503)
 }
@@ -106,6 +109,12 @@ func (p *passage) send() {
 		p.next(status)
 		return
 	}
+	p.tried = 0
+	p.ask(req, to)
+}
+
+// ask sends the request to a target.
+func (p *passage) ask(req *sip.Message, to txn.Target) {
 	p.client = p.server.Lane.Request(req, to, p)
 	if len(p.left)+len(p.uris) > 0 {
 		asked := p.client
@@ -133,6 +142,7 @@ func (p *passage) request(leaving *transport.Listener) *sip.Message {
 	p.srv.references.translate(out)
 	if p.route != nil {
 		dress(out, p.route, p.in, p.uri)
+		p.renumber(out)
 	}
 	return out
 }
@@ -163,12 +173,15 @@ func (p *passage) OnResponse(tx *txn.ClientTx, resp *sip.Message, _ transport.Fl
 	p.srv.penalties.forgive(tx.Target())
 	switch {
 	case p.done || resp.Status == 100:
-	case resp.Status < 300 || tx == p.client && !p.movesOn(resp.Status):
+	case resp.Status < 300 || tx == p.client && !p.signs(resp.Status) && !p.movesOn(resp.Status):
 		p.done = resp.Status >= 200
 		if p.done {
 			p.timer.Stop()
 		}
 		p.back(resp)
+	case tx == p.client && p.answers(tx, resp):
+	case tx == p.client && p.signs(resp.Status):
+		p.next(403) // the sender could do nothing with it
 	case tx == p.client:
 		p.best = better(p.best, resp)
 		p.next(resp.Status)
@@ -187,6 +200,9 @@ func (p *passage) back(resp *sip.Message) {
 	out := resp.Clone()
 	if p.registration != nil && resp.Status/100 == 2 {
 		out = p.registration.answered(resp, p.server.Lane.Now())
+	}
+	if p.route != nil && p.number != p.server.Request.CSeq().Num {
+		out.Set("CSeq", p.server.Request.Get("CSeq"))
 	}
 	out.Del("Via")
 	vias := p.server.Request.All("Via")

@@ -42,7 +42,7 @@ func TestLongRinging(t *testing.T) {
 
 // A route may say how long a target rings: the next is asked then, and the caller told when none is left.
 func TestNoAnswer(t *testing.T) {
-	s := oneRoute(t, func(_ *stage, r *policy.Route) { r.NoAnswer = 100 * time.Millisecond })
+	s := oneRoute(t, func(_ *stage, r *policy.Route) { r.NoAnswer = 500 * time.Millisecond })
 	c := s.invite()
 	c.in.Reply(180)
 	c.out.Expect(180)
@@ -64,7 +64,7 @@ func TestNoAnswer(t *testing.T) {
 
 // Rung together, they have the time together.
 func TestNoAnswerOfAll(t *testing.T) {
-	s, c, in := ringing(t, "", func(r *policy.Route) { r.NoAnswer = 100 * time.Millisecond })
+	s, c, in := ringing(t, "", func(r *policy.Route) { r.NoAnswer = 500 * time.Millisecond })
 	for _, i := range in {
 		i.Reply(180)
 		c.out.Expect(180)

@@ -43,6 +43,7 @@ type laneCalls struct {
 	// byDialog finds a call whose peer ignored our Contact and sent the
 	// request to another URI of ours: keys are Call-ID and both tags.
 	byDialog map[dialogKey]*Call
+	numbers  numbers
 }
 
 type dialogKey struct{ callID, localTag, remoteTag string }
