@@ -126,10 +126,10 @@ func TestBounds(t *testing.T) {
 
 	tr = tracer(shards * 100_000)
 	pad := "Subject: " + strings.Repeat("x", 1000)
-	tr.Observe("udp", us, phone, true, message("INVITE sip:x SIP/2.0", "live", "1 INVITE", pad))
+	tr.Observe("udp", us, pbx, false, message("INVITE sip:x SIP/2.0", "live", "1 INVITE", pad))
 	for i := range 5000 {
 		id := fmt.Sprint("call-", i)
-		tr.Observe("udp", us, phone, true, message("INVITE sip:x SIP/2.0", id, "1 INVITE", pad))
+		tr.Observe("udp", us, pbx, false, message("INVITE sip:x SIP/2.0", id, "1 INVITE", pad))
 		tr.Observe("udp", us, phone, false, message("SIP/2.0 486 Busy Here", id, "1 INVITE", pad))
 	}
 	var bytes int64
@@ -152,6 +152,39 @@ func TestBounds(t *testing.T) {
 	}
 	if len(tr.Ladder(false, "call-4999").Messages) != 0 || len(tr.Ladder(false, "live").Messages) != 1 {
 		t.Error("what ended long ago is still there")
+	}
+}
+
+// What nobody has taken, of scanners and strangers, has a small part of the memory, and displaces no call.
+func TestAFloodDisplacesNoCall(t *testing.T) {
+	const max = shards * 100_000
+	tr := tracer(max)
+	for _, id := range []string{"live", "ended"} {
+		tr.Observe("udp", us, phone, true, message("INVITE sip:x SIP/2.0", id, "1 INVITE"))
+		tr.Observe("udp", us, phone, false, message("SIP/2.0 401 Unauthorized", id, "1 INVITE")) // it is taken only then
+		tr.Observe("udp", us, phone, true, message("INVITE sip:x SIP/2.0", id, "2 INVITE"))
+		tr.Observe("udp", us, pbx, false, message("INVITE sip:x SIP/2.0", id, "2 INVITE"))
+	}
+	tr.Observe("udp", us, phone, true, message("BYE sip:x SIP/2.0", "ended", "3 BYE"))
+	for i := range 20_000 {
+		id := fmt.Sprint("flood-", i)
+		tr.Observe("udp", us, phone, true, message("INVITE sip:x SIP/2.0", id, "1 INVITE"))
+		if i%2 == 0 {
+			tr.Observe("udp", us, phone, false, message("SIP/2.0 403 Forbidden", id, "1 INVITE"))
+		}
+	}
+	var bytes int64
+	for i := range tr.shards {
+		bytes += tr.shards[i].bytes
+	}
+	if live, ended := len(tr.Ladder(false, "live").Messages), len(tr.Ladder(false, "ended").Messages); live != 4 || ended != 5 {
+		t.Errorf("%d of 4 and %d of 5 messages of calls are left", live, ended)
+	}
+	if bytes > max/vainShare+4000 {
+		t.Errorf("%d bytes are kept", bytes)
+	}
+	if len(tr.Ladder(false, "flood-19998").Messages) != 2 {
+		t.Error("the newest refusal is not there")
 	}
 }
 

@@ -18,6 +18,7 @@ const (
 	endedKept   = 10 * time.Minute
 	shards      = 16
 	overhead    = 160 // of a message in memory, beyond its bytes
+	vainShare   = 8   // one of so many parts of the memory may have what was never taken: a flood must not displace calls
 )
 
 // Message is one SIP message as it passed a socket.
@@ -43,7 +44,9 @@ type shard struct {
 	dialogs map[string]*dialog
 	live    list.List // of *dialog, the one that was silent longest first
 	ended   list.List // likewise
+	vain    list.List // likewise, of those that were not taken
 	bytes   int64
+	wasted  int64 // of bytes, those in vain
 }
 
 type dialog struct {
@@ -51,10 +54,12 @@ type dialog struct {
 	messages []Message
 	bytes    int64
 	leftOut  int
+	taken    bool // we have said something else than a refusal
 	answered bool // an INVITE got its 2xx
 	over     bool
 	last     time.Time
-	place    *list.Element // in live or ended
+	in       *list.List
+	place    *list.Element // in in
 }
 
 // New returns a Tracer that keeps about max bytes.
@@ -75,9 +80,10 @@ func (t *Tracer) Resize(max int64) {
 		s := &t.shards[i]
 		s.mu.Lock()
 		if max == 0 {
-			s.dialogs, s.bytes = map[string]*dialog{}, 0
+			s.dialogs, s.bytes, s.wasted = map[string]*dialog{}, 0, 0
 			s.live.Init()
 			s.ended.Init()
+			s.vain.Init()
 		}
 		s.tidy(max/shards, t.now())
 		s.mu.Unlock()
@@ -103,12 +109,12 @@ func (t *Tracer) Observe(proto string, local, remote netip.AddrPort, received bo
 			return // no call: OPTIONS, REGISTER, junk
 		}
 		d = &dialog{callID: string(id)}
-		d.place = s.live.PushBack(d)
+		s.move(d, &s.vain)
 		s.dialogs[d.callID] = d
 	}
 	now := t.now()
 	s.add(d, Message{now, received, proto, local, remote, slices.Clone(raw)})
-	s.turn(d, kind, now)
+	s.turn(d, kind, received, now)
 	s.tidy(max, now)
 }
 
@@ -131,57 +137,88 @@ func (d *dialog) grow(s *shard, m Message, by int64) {
 	n := by * (int64(len(m.Data)) + overhead)
 	d.bytes += n
 	s.bytes += n
+	if d.in == &s.vain {
+		s.wasted += n
+	}
 }
 
 // turn follows whether the dialog lives, and moves it to where it belongs.
-func (s *shard) turn(d *dialog, k kind, now time.Time) {
-	over := d.over
+func (s *shard) turn(d *dialog, k kind, received bool, now time.Time) {
 	switch k {
 	case invite:
-		over = false
+		d.over = false
 	case accepted:
-		d.answered, over = true, false
+		d.answered, d.over = true, false
 	case refused:
-		over = !d.answered // else a re-INVITE was refused
+		d.over = !d.answered // else a re-INVITE was refused
 	case bye:
-		over = true
+		d.over = true
 	}
 	d.last = now
-	from, to := &s.live, &s.live
-	if d.over {
-		from = &s.ended
+	d.taken = d.taken || !received && k != refused
+	switch {
+	case !d.taken:
+		s.move(d, &s.vain)
+	case d.over:
+		s.move(d, &s.ended)
+	default:
+		s.move(d, &s.live)
 	}
-	if over {
-		to = &s.ended
-	}
-	d.over = over
-	if from == to {
+}
+
+// move puts a dialog at the end of a list.
+func (s *shard) move(d *dialog, to *list.List) {
+	if d.in == to {
 		to.MoveToBack(d.place)
 		return
 	}
-	from.Remove(d.place)
-	d.place = to.PushBack(d)
+	s.leave(d)
+	d.in, d.place = to, to.PushBack(d)
+	if to == &s.vain {
+		s.wasted += d.bytes
+	}
 }
 
-// tidy forgets what ended long ago, and whatever is too much.
+// leave takes a dialog off its list.
+func (s *shard) leave(d *dialog) {
+	if d.in == nil {
+		return
+	}
+	d.in.Remove(d.place)
+	if d.in == &s.vain {
+		s.wasted -= d.bytes
+	}
+	d.in = nil
+}
+
+// tidy forgets what ended long ago, and whatever is too much: those first that
+// were not taken, and those that live last.
 func (s *shard) tidy(max int64, now time.Time) {
-	for e := s.ended.Front(); e != nil && now.Sub(e.Value.(*dialog).last) > endedKept; e = s.ended.Front() {
-		s.forget(e.Value.(*dialog), &s.ended)
+	for _, l := range []*list.List{&s.vain, &s.ended} {
+		for e := l.Front(); e != nil && now.Sub(e.Value.(*dialog).last) > endedKept; e = l.Front() {
+			s.forget(e)
+		}
+	}
+	for s.wasted > max/vainShare && s.vain.Len() > 1 {
+		s.forget(s.vain.Front())
 	}
 	for s.bytes > max {
 		switch {
+		case s.vain.Len() > 1 || s.vain.Len() == 1 && s.live.Len() > 0:
+			s.forget(s.vain.Front())
 		case s.ended.Len() > 0:
-			s.forget(s.ended.Front().Value.(*dialog), &s.ended)
+			s.forget(s.ended.Front())
 		case s.live.Len() > 1:
-			s.forget(s.live.Front().Value.(*dialog), &s.live)
+			s.forget(s.live.Front())
 		default:
 			return
 		}
 	}
 }
 
-func (s *shard) forget(d *dialog, from *list.List) {
-	from.Remove(d.place)
+func (s *shard) forget(e *list.Element) {
+	d := e.Value.(*dialog)
+	s.leave(d)
 	delete(s.dialogs, d.callID)
 	s.bytes -= d.bytes
 }
