@@ -58,6 +58,7 @@ type Call struct {
 	relay   *forker.Relay
 	started time.Time
 	set     *Settings // those of its beginning
+	known   [2]bool   // sides that are trusted, not only let in (Server.knows)
 
 	state    State
 	answered time.Time
@@ -146,6 +147,7 @@ func newCall(s *Server, tx *txn.ServerTx, in *policy.Invite, route *policy.Route
 		b.callID = c.lane.NewCallID("")
 		a.localTag, b.localTag = sip.NewTag(), sip.NewTag()
 	}
+	c.known = [2]bool{s.knows(c.set.door(tx.Flow.Listener), tx.Flow, tx.Lane.Now()), to == nil || s.knows(c.set.door(to.flow.Listener), to.flow, tx.Lane.Now())}
 	s.cfg.made(c)
 	c.chooseInterfaces()
 	c.initial = &exchange{call: c, from: sideA, method: req.Method, server: tx, cseqIn: req.CSeq().Num}

@@ -2,7 +2,6 @@ package b2bua
 
 import (
 	"log/slog"
-	"net/netip"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -41,15 +40,13 @@ type Config struct {
 	Asked func(tx *txn.ServerTx) bool
 	Log   *slog.Logger
 
-	Trusted []netip.Prefix // who may start a dialog; empty: everyone
-	// TrustedBy is Trusted for what comes by the listener with that URL; those
-	// that are not in it go by Trusted.
-	TrustedBy map[string][]netip.Prefix
-	Auth      *Auth          // asks others who they are; nil: they get 403
-	Asserted  IdentitySource // "": AssertedTrusted
-	MaxCalls  int            // 0: no limit
-	Identity  Identity       // "": IdentityPreserve
-	Register  RegisterMode   // "": RegisterContact
+	Door Door // who may start a dialog
+	// Doors are those of listeners that do not go by Door, by their URL.
+	Doors    map[string]Door
+	Asserted IdentitySource // "": AssertedTrusted
+	MaxCalls int            // 0: no limit
+	Identity Identity       // "": IdentityPreserve
+	Register RegisterMode   // "": RegisterContact
 
 	// SessionExpires is the session timer, in seconds, of calls whose parties
 	// ask for none (RFC 4028); we keep it. 0: such calls have none.

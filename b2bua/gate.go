@@ -2,7 +2,6 @@ package b2bua
 
 import (
 	"net/netip"
-	"slices"
 	"sync"
 	"time"
 
@@ -38,10 +37,12 @@ func (a *Auth) fields() (asks, answers string) {
 // been dealt with. Strangers get one answer each time, never a repetition, so that
 // forged addresses are not flooded with what we say.
 func (s *Server) admits(tx *txn.ServerTx) bool {
-	if s.trusted(tx.Flow) {
+	now, from := tx.Lane.Now(), tx.Flow.Remote.Addr().Unmap()
+	door := s.settings.Load().door(tx.Flow.Listener)
+	if door.open() || s.knows(door, tx.Flow, now) {
 		return true
 	}
-	auth := s.settings.Load().Auth
+	auth := door.Auth
 	if auth == nil {
 		s.cfg.OnReject("untrusted")
 		tx.Refuse(403, "Forbidden", s.serverField())
@@ -50,7 +51,6 @@ func (s *Server) admits(tx *txn.ServerTx) bool {
 	if tx.Request.ToTag() != "" && s.bindings.of(tx.Flow) != "" {
 		return true // of a subscription that a phone has begun by the flow it signed in with
 	}
-	now, from := tx.Lane.Now(), tx.Flow.Remote.Addr().Unmap()
 	asks, answers := auth.fields()
 	user, verdict := auth.Gate.Check(tx.Request, answers, from, now)
 	cost := 1.0
@@ -60,13 +60,15 @@ func (s *Server) admits(tx *txn.ServerTx) bool {
 		return true
 	case digest.Wrong:
 		s.cfg.OnReject("credentials")
-		s.cfg.Log.Warn("wrong credentials", "user", user, "source", tx.Flow.Remote.String(), "method", tx.Request.Method)
 		cost = wrongCost
 	}
 	if !s.strangers.allow(from, cost, now) {
 		s.cfg.OnReject("credentials-rate")
 		tx.Ignore()
 		return false
+	}
+	if verdict == digest.Wrong {
+		s.cfg.Log.Warn("wrong credentials", "user", user, "source", tx.Flow.Remote.String(), "method", tx.Request.Method)
 	}
 	var headers []sip.Header
 	for _, value := range auth.Gate.Challenges(from, verdict == digest.Stale, now) {
@@ -77,8 +79,8 @@ func (s *Server) admits(tx *txn.ServerTx) bool {
 }
 
 // stripped is a request within a call without what is shown to us alone.
-func (s *Server) stripped(req *sip.Message) *sip.Message {
-	if auth := s.settings.Load().Auth; auth != nil {
+func (s *Server) stripped(req *sip.Message, by *transport.Listener) *sip.Message {
+	if auth := s.settings.Load().door(by).Auth; auth != nil {
 		return auth.Gate.Strip(req)
 	}
 	return req
@@ -86,17 +88,6 @@ func (s *Server) stripped(req *sip.Message) *sip.Message {
 
 func (s *Server) serverField() sip.Header {
 	return sip.Header{Name: "Server", Value: s.cfg.UserAgent}
-}
-
-// trusted tells whether who sent by that flow may start a dialog without more.
-func (s *Server) trusted(f transport.Flow) bool {
-	set := s.settings.Load()
-	networks := set.trusted(f.Listener)
-	if len(networks) == 0 && set.Auth == nil {
-		return true
-	}
-	addr := f.Remote.Addr().Unmap()
-	return slices.ContainsFunc(networks, func(p netip.Prefix) bool { return p.Contains(addr) })
 }
 
 // strangers bound how often one address is asked who it is: a phone that signs in

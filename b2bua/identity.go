@@ -15,7 +15,7 @@ type IdentitySource string
 // The sources of identities.
 const (
 	// AssertedTrusted believes P-Asserted-Identity and its like from the far
-	// side of a route, and from callers that Config.Trusted names.
+	// side of a route, and from callers that Config.Door knows by address or certificate.
 	AssertedTrusted IdentitySource = "trusted"
 	AssertedAlways  IdentitySource = "always" // of everybody
 	AssertedNever   IdentitySource = "never"  // of nobody: From and To alone
@@ -41,7 +41,7 @@ func (c *Call) believes(s side) bool {
 	case AssertedNever:
 		return false
 	}
-	return len(c.set.trusted(c.legs[sideA].listener)) > 0 || s == sideB && c.callee == nil
+	return c.known[s]
 }
 
 // introduce takes the parties from the INVITE. Who is called is in the

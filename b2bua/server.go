@@ -31,6 +31,7 @@ type Server struct {
 	penalties  penalties   // endpoints that did not answer
 	health     *health     // targets that do not answer probes
 	strangers  strangers   // who is asked who they are
+	vouchers   vouchers    // whose certificate has been seen
 	references *references // dialogs of one leg, by those of the other
 	links      *links      // which calls belong together
 
@@ -71,7 +72,7 @@ func NewServer(cfg Config) *Server {
 func (s *Server) OnRequest(tx *txn.ServerTx) {
 	req := tx.Request
 	if c, sd := s.find(tx.Lane, req); c != nil {
-		tx.Request = s.stripped(req)
+		tx.Request = s.stripped(req, tx.Flow.Listener)
 		c.onRequest(sd, tx)
 		return
 	}
@@ -147,7 +148,7 @@ func livesInCall(method string, inDialog bool) bool {
 // OnAck handles the ACK of a 2xx (txn.Handler).
 func (s *Server) OnAck(lane *txn.Lane, ack *sip.Message, flow transport.Flow) {
 	if c, side := s.find(lane, ack); c != nil {
-		c.onAck(side, s.stripped(ack), flow)
+		c.onAck(side, s.stripped(ack, flow.Listener), flow)
 	}
 }
 

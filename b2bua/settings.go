@@ -2,16 +2,14 @@ package b2bua
 
 import (
 	"context"
-	"net/netip"
 
 	"sidetrack/internal/sip/transport"
 )
 
 // Settings are what may change while calls run. A call keeps those it began with.
 type Settings struct {
-	Trusted        []netip.Prefix               // as in Config, and so the others
-	TrustedBy      map[string][]netip.Prefix    //
-	Auth           *Auth                        //
+	Door           Door                         // as in Config, and so the others
+	Doors          map[string]Door              //
 	Asserted       IdentitySource               //
 	MaxCalls       int                          //
 	SessionExpires int                          // seconds
@@ -20,20 +18,20 @@ type Settings struct {
 
 // settings are those of a Config.
 func (c *Config) settings() *Settings {
-	return &Settings{Trusted: c.Trusted, TrustedBy: c.TrustedBy, Auth: c.Auth, Asserted: c.Asserted, MaxCalls: c.MaxCalls, SessionExpires: c.SessionExpires, Interface: c.Interface}
+	return &Settings{Door: c.Door, Doors: c.Doors, Asserted: c.Asserted, MaxCalls: c.MaxCalls, SessionExpires: c.SessionExpires, Interface: c.Interface}
 }
 
 // Set puts settings in force for what begins from now on.
 func (s *Server) Set(to Settings) { s.settings.Store(&to) }
 
-// trusted is who may start a dialog by a listener; empty: everyone.
-func (s *Settings) trusted(l *transport.Listener) []netip.Prefix {
+// door is that of a listener.
+func (s *Settings) door(l *transport.Listener) Door {
 	if l != nil {
-		if own, ok := s.TrustedBy[l.URL]; ok {
+		if own, ok := s.Doors[l.URL]; ok {
 			return own
 		}
 	}
-	return s.Trusted
+	return s.Door
 }
 
 // Using counts the calls that have a leg by the socket of l. It asks each lane in

@@ -85,7 +85,7 @@ func newStage(t *testing.T, with setup) *stage {
 	var rules atomic.Pointer[policy.Engine]
 	s.server = b2bua.NewServer(b2bua.Config{
 		Transport: s.transport, Txn: layer, Media: engine, Policy: rules.Load, Log: log,
-		Auth: with.auth, Trusted: with.trusted, Identity: with.identity, Recorder: with.recorder, MaxCalls: with.maxCalls, TargetTimeout: with.silence,
+		Door: b2bua.Door{Auth: with.auth, Networks: with.trusted}, Identity: with.identity, Recorder: with.recorder, MaxCalls: with.maxCalls, TargetTimeout: with.silence,
 		RingsEvery: with.rings, SessionExpires: with.session, SessionSecond: 10 * time.Millisecond,
 		Register: with.register, Secret: []byte("the same after a restart"),
 	})

@@ -101,6 +101,10 @@ func New(cfg *config.Config, opt Options) (*App, error) {
 	if err != nil {
 		return nil, err
 	}
+	doors, err := openDoors(&cfg.SIP)
+	if err != nil {
+		return nil, err
+	}
 	all, err := recorders(cfg.Recorders)
 	if err != nil {
 		return nil, err
@@ -113,7 +117,7 @@ func New(cfg *config.Config, opt Options) (*App, error) {
 	if err != nil {
 		return nil, fmt.Errorf("media: %w", err)
 	}
-	a.buildSIP(tlsConfig)
+	a.buildSIP(tlsConfig, doors.serve(tlsConfig))
 	a.decider = decide.New(a.userAgent())
 	a.recorder, err = src.New(src.Config{
 		OnDialog:  a.onDialog,
@@ -126,7 +130,7 @@ func New(cfg *config.Config, opt Options) (*App, error) {
 	}
 	a.calls = b2bua.NewServer(b2bua.Config{
 		Transport: a.transport, Txn: a.txn, Media: a.media, Interface: interfaceOf(cfg.Media.Networks), Policy: a.policy.Load, Recorder: a.recorder, Asked: a.recorder.OnInvite, Log: a.log,
-		Trusted: cfg.SIP.Trusted, TrustedBy: trustedBy(cfg.SIP.Listeners), Auth: signIn(cfg.SIP.SignIn), MaxCalls: cfg.SIP.MaxCalls, Identity: b2bua.Identity(cfg.SIP.Identity),
+		Door: doors.all, Doors: doors.by, MaxCalls: cfg.SIP.MaxCalls, Identity: b2bua.Identity(cfg.SIP.Identity),
 		SessionExpires: int(cfg.SIP.SessionExpires / time.Second), Asserted: b2bua.IdentitySource(cfg.SIP.Asserted),
 		Register: b2bua.RegisterMode(cfg.SIP.Register), Secret: machineSecret("/etc/machine-id"),
 		UserAgent: a.userAgent(), Registerer: a.registry, OnEvent: a.onCallEvent, OnTarget: a.onTargetEvent, OnReject: a.txn.Rejected,
@@ -142,9 +146,9 @@ func (a *App) userAgent() string {
 	return "sidetrack/" + a.opt.Version
 }
 
-func (a *App) buildSIP(tlsConfig *tls.Config) {
+func (a *App) buildSIP(tlsConfig *tls.Config, serve map[string]*tls.Config) {
 	t := transport.Config{
-		Log: a.log, TLS: tlsConfig, DSCP: a.cfg.SIP.DSCP,
+		Log: a.log, TLS: tlsConfig, Serve: serve, DSCP: a.cfg.SIP.DSCP,
 		OnMessage: func(in transport.Inbound) { a.txn.Receive(in) }, Trace: a.observe,
 	}
 	if a.opt.pretend != nil {

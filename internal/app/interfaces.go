@@ -1,8 +1,6 @@
 package app
 
 import (
-	"net/netip"
-
 	"sidetrack/forker"
 	"sidetrack/internal/config"
 )
@@ -12,17 +10,6 @@ func interfaces(in []config.Network) map[string]forker.Interface {
 	out := make(map[string]forker.Interface, len(in))
 	for _, i := range in {
 		out[i.Name] = forker.Interface{Listen: i.Listen, Advertise: i.Advertise, PortMin: i.PortMin, PortMax: i.PortMax, DSCP: i.DSCP}
-	}
-	return out
-}
-
-// trustedBy are the listeners that do not go by sip.trusted.
-func trustedBy(in []config.Listener) map[string][]netip.Prefix {
-	out := map[string][]netip.Prefix{}
-	for _, l := range in {
-		if l.Trusted != nil {
-			out[l.URL] = l.Trusted
-		}
 	}
 	return out
 }

@@ -90,13 +90,9 @@ func loadTLS(key string, t *config.TLS) (*tls.Config, error) {
 		out.Certificates = []tls.Certificate{pair}
 	}
 	if t.CA != "" {
-		pem, err := os.ReadFile(t.CA)
+		pool, err := authorities(key+".ca", t.CA)
 		if err != nil {
-			return nil, fmt.Errorf("%s.ca: %w", key, err)
-		}
-		pool := x509.NewCertPool()
-		if !pool.AppendCertsFromPEM(pem) {
-			return nil, fmt.Errorf("%s.ca: %s holds no certificate", key, t.CA)
+			return nil, err
 		}
 		out.RootCAs, out.ClientCAs = pool, pool
 	}
@@ -104,6 +100,19 @@ func loadTLS(key string, t *config.TLS) (*tls.Config, error) {
 		out.ClientAuth = tls.RequireAndVerifyClientCert
 	}
 	return out, nil
+}
+
+// authorities reads a file of certificates.
+func authorities(key, file string) (*x509.CertPool, error) {
+	pem, err := os.ReadFile(file)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", key, err)
+	}
+	pool := x509.NewCertPool()
+	if !pool.AppendCertsFromPEM(pem) {
+		return nil, fmt.Errorf("%s: %s holds no certificate", key, file)
+	}
+	return pool, nil
 }
 
 func dialect(d config.Dialect) src.Dialect {

@@ -70,6 +70,10 @@ func (a *App) changeSIP(cfg *config.Config) (change, error) {
 	if err != nil {
 		return change{}, err
 	}
+	doors, err := openDoors(&cfg.SIP)
+	if err != nil {
+		return change{}, err
+	}
 	var put, made []*transport.Listener
 	undo := func() {
 		for _, l := range made {
@@ -96,10 +100,10 @@ func (a *App) changeSIP(cfg *config.Config) (change, error) {
 		had = slices.Delete(had, i, i+1)
 	}
 	swap := func() {
-		a.transport.SetTLS(tlsConfig)
+		a.transport.SetTLS(tlsConfig, doors.serve(tlsConfig))
 		a.transport.Replace(put)
 		a.txn.SetRates(rates(cfg))
-		a.calls.Set(settings(cfg))
+		a.calls.Set(settings(cfg, doors))
 		for _, l := range made {
 			a.log.Info("listening", "listener", l.URL, "bound", l.Bound.String(), "advertise", l.SentBy())
 		}
@@ -113,9 +117,9 @@ func rates(cfg *config.Config) txn.Rates {
 }
 
 // settings are what a call begins with.
-func settings(cfg *config.Config) b2bua.Settings {
+func settings(cfg *config.Config, doors *doors) b2bua.Settings {
 	return b2bua.Settings{
-		Trusted: cfg.SIP.Trusted, TrustedBy: trustedBy(cfg.SIP.Listeners), Auth: signIn(cfg.SIP.SignIn), MaxCalls: cfg.SIP.MaxCalls, Asserted: b2bua.IdentitySource(cfg.SIP.Asserted),
+		Door: doors.all, Doors: doors.by, MaxCalls: cfg.SIP.MaxCalls, Asserted: b2bua.IdentitySource(cfg.SIP.Asserted),
 		SessionExpires: int(cfg.SIP.SessionExpires / time.Second), Interface: interfaceOf(cfg.Media.Networks),
 	}
 }

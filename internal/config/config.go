@@ -39,7 +39,8 @@ type SIP struct {
 	Listeners []Listener     // the same, taken apart, with the host to advertise
 	Advertise string         // as configured; "" when it was not
 	TLS       *TLS           // nil when not configured
-	Trusted   []netip.Prefix // who may start a dialog; empty: everyone
+	Trusted   []netip.Prefix // who may start a dialog; see Admission
+	Certified *Certified     // by whose certificate one may, too; nil: by none
 	SignIn    *SignIn        // how others prove who they are; nil: they may not
 	MaxCalls  int            // 0: no limit
 	Identity  string         // IdentityPreserve or IdentityRewrite
@@ -64,9 +65,13 @@ type Listener struct {
 	Proto     string         // udp, tcp or tls
 	Addr      netip.AddrPort // where it binds; the address may be unspecified
 	Advertise string         // host for Via, Contact and Record-Route; never empty, IPv6 without brackets
-	Trusted   []netip.Prefix // who may start a dialog by it; nil: as SIP.Trusted says, empty: everyone
+	Trusted   []netip.Prefix // who may start a dialog by it; nil: as SIP.Trusted says
+	Certified *Certified     // the same by certificate, where it has that of its own
+	SignIn    *SignIn        // and how others prove who they are by it, where it has that of its own
 
-	own bool // Advertise was written for it
+	own          bool // Advertise was written for it
+	ownCertified bool // trusted_certificates was
+	ownSignIn    bool // auth was
 }
 
 // The values of SIP.Identity.

@@ -84,7 +84,6 @@ func (d *decoder) root(c cursor) {
 	// What follows asks about the whole, in this order: addresses are needed
 	// by media and recorders, names by rules.
 	d.finishSIP(c)
-	d.checkSignIn(c)
 	d.finishHTTP(c)
 	d.finishMedia()
 	d.finishNetworks()

@@ -85,23 +85,17 @@ func (c *Config) describeSIP(t *table) {
 	t.title("Listeners")
 	for _, l := range c.SIP.Listeners {
 		words := "known to peers as " + l.Advertise
-		switch {
-		case l.Trusted != nil && len(l.Trusted) == 0:
-			words += ", everyone may start calls by it"
-		case l.Trusted != nil:
-			words += ", for calls of " + prefixes(l.Trusted)
+		if l.Own() {
+			by := c.SIP.Admission(l)
+			words += ", for calls of " + by.words()
+			if l.ownSignIn && l.SignIn != nil {
+				words += "; others " + l.SignIn.describe()
+			}
 		}
 		t.row(l.URL, words)
 	}
 	t.title("Calls")
-	who := "everyone"
-	if len(c.SIP.Trusted) > 0 {
-		who = prefixes(c.SIP.Trusted)
-	}
-	if c.SIP.SignIn != nil && len(c.SIP.Trusted) == 0 {
-		who = "nobody without credentials"
-	}
-	t.row("who may start one", who)
+	t.row("who may start one", Admission{c.SIP.Trusted, c.SIP.Certified, c.SIP.SignIn}.words())
 	if c.SIP.SignIn != nil {
 		t.row("others", c.SIP.SignIn.describe())
 	}

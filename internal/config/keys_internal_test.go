@@ -52,6 +52,7 @@ func general(path string) string {
 	path = index.ReplaceAllString(path, "[]")
 	path = strings.Replace(path, "recorders.main.", "recorders.*.", 1)
 	path = strings.Replace(path, "media.networks.inside.", "media.networks.*.", 1)
+	path = strings.Replace(path, "sip.listen[].trusted_certificates.", "sip.trusted_certificates.", 1)
 	for _, of := range []string{"[].match.", ".accept.match."} {
 		if _, key, ok := strings.Cut(path, of); ok {
 			return "match." + nested.ReplaceAllString(key, "")

@@ -34,6 +34,7 @@ func (c cursor) socket() (l Listener, ok bool) {
 	if c.n.kind != mapping {
 		return c.listener()
 	}
+	d := c.d
 	var advertise *cursor
 	var own Listener
 	read := c.read(fields{
@@ -44,7 +45,18 @@ func (c cursor) socket() (l Listener, ok bool) {
 				own.Trusted = []netip.Prefix{}
 			}
 			if len(own.Trusted) == 0 && c.n.kind == list && len(c.n.items) == 0 {
-				c.warnf("is empty: everyone who reaches this socket may start calls through it; list your networks")
+				d.later(func() {
+					if d.cfg.SIP.Admission(own).everyone() {
+						c.warnf("is empty: everyone who reaches this socket may start calls through it; list your networks")
+					}
+				})
+			}
+		}},
+		{"trusted_certificates", func(c cursor) { own.Certified, own.ownCertified = d.certified(c, &own), true }},
+		{"auth", func(c cursor) {
+			own.ownSignIn = true
+			if c.n.kind != scalar || c.n.text != "none" {
+				own.SignIn = d.signIn(c)
 			}
 		}},
 	})
@@ -57,8 +69,8 @@ func (c cursor) socket() (l Listener, ok bool) {
 	if a, err := netip.ParseAddr(own.Advertise); ok && err == nil && a.Is4() != l.Addr.Addr().Is4() {
 		advertise.failf("%s is of another family than %s; write an address that reaches it", advertise.show(), l.URL)
 	}
-	l.Advertise, l.own, l.Trusted = own.Advertise, own.own, own.Trusted
-	return l, ok
+	own.URL, own.Proto, own.Addr = l.URL, l.Proto, l.Addr
+	return own, ok
 }
 
 // listener reads the URL of a socket and puts it into canonical form.

@@ -23,7 +23,8 @@ type SignInUser struct {
 	SHA256, MD5 string // HA1 in hexadecimal; "" for none
 }
 
-func (d *decoder) signIn(c cursor) {
+// signIn reads how strangers prove who they are.
+func (d *decoder) signIn(c cursor) *SignIn {
 	in := &SignIn{Algorithms: []string{"SHA-256", "MD5"}}
 	var file *cursor
 	name := ""
@@ -58,7 +59,7 @@ func (d *decoder) signIn(c cursor) {
 		{"file", func(c cursor) { name, file = d.fileName(c), &c }},
 	})
 	if !ok || c.n.null() {
-		return
+		return nil
 	}
 	if in.Realm == "" && c.n.get("realm") == nil {
 		c.failf("has no realm, and phones show it to people; add realm: example.com")
@@ -69,7 +70,8 @@ func (d *decoder) signIn(c cursor) {
 	if len(in.Users) == 0 && len(d.problems) == 0 {
 		c.failf("has no users, so nobody could sign in; add users, or file: NAME")
 	}
-	d.cfg.SIP.SignIn = in
+	d.later(func() { d.checkSignIn(c, in) })
+	return in
 }
 
 // signInName checks the name of a user.
@@ -134,12 +136,7 @@ func (d *decoder) signInFile(c cursor, in *SignIn, name string) {
 }
 
 // checkSignIn finds what no user could answer, and tells what is seldom meant.
-func (d *decoder) checkSignIn(root cursor) {
-	in := d.cfg.SIP.SignIn
-	if in == nil {
-		return
-	}
-	at := cursor{d, "sip.auth", root.n.get("sip").get("auth")}
+func (d *decoder) checkSignIn(at cursor, in *SignIn) {
 	offered := 0
 	for _, a := range in.Algorithms {
 		all := true
@@ -157,7 +154,7 @@ func (d *decoder) checkSignIn(root cursor) {
 	if offered == 0 && len(in.Users) > 0 {
 		at.failf("no algorithm of %s is one that every user has a key for; add the lines, or write another", either(in.Algorithms))
 	}
-	if len(d.cfg.SIP.Trusted) == 0 {
+	if d.cfg.SIP.SignIn == in && len(d.cfg.SIP.Trusted) == 0 && d.cfg.SIP.Certified == nil {
 		at.warnf("and sip.trusted names nobody: the PBX has to sign in, too; list its address there")
 	}
 }

@@ -22,7 +22,8 @@ func (d *decoder) sip(c cursor) {
 		{"dscp", func(c cursor) { s.DSCP, _ = c.dscp() }},
 		{"tls", d.tls(&s.TLS)},
 		{"trusted", func(c cursor) { s.Trusted = c.cidrs() }},
-		{"auth", d.signIn},
+		{"trusted_certificates", func(c cursor) { s.Certified = d.certified(c, nil) }},
+		{"auth", func(c cursor) { s.SignIn = d.signIn(c) }},
 		{"max_calls", func(c cursor) {
 			if n, ok := c.integer(0, 1_000_000); ok {
 				s.MaxCalls = n
@@ -110,12 +111,12 @@ func (d *decoder) finishSIP(root cursor) {
 	} else if v := sip.get("listen"); v != nil && (v.null() || v.kind == list && len(v.items) == 0) {
 		d.addf(v.line, "sip.listen", "names no socket; write listen: [udp://0.0.0.0:5060]")
 	}
-	open := slices.ContainsFunc(s.Listeners, func(l Listener) bool { return l.Trusted == nil })
+	open := slices.ContainsFunc(s.Listeners, func(l Listener) bool { return l.Trusted == nil && s.Admission(l).everyone() })
 	if sip == nil || sip.kind != mapping || sip.get("trusted") == nil {
-		if (open || len(s.Listeners) == 0) && s.SignIn == nil {
+		if open || len(s.Listeners) == 0 {
 			d.warnf(line, "sip.trusted", "is not set: everyone who reaches this proxy may start calls through it; list your networks")
 		}
-	} else if v := sip.get("trusted"); v.kind == list && len(v.items) == 0 && s.SignIn == nil {
+	} else if v := sip.get("trusted"); v.kind == list && len(v.items) == 0 && open {
 		d.warnf(v.line, "sip.trusted", "is empty: everyone who reaches this proxy may start calls through it; list your networks")
 	}
 	wildcard := false

@@ -32,6 +32,7 @@ type Layer struct {
 	answer limiter        // stateless answers
 	routes sources        // by which address the system reaches others
 	tls    atomic.Pointer[tls.Config]
+	serve  atomic.Pointer[map[string]*tls.Config] // by listener URL
 
 	mu        sync.RWMutex
 	events    Events
@@ -61,7 +62,7 @@ func New(cfg Config) *Layer {
 		sources:  make(map[netip.Addr]int),
 		dials:    make(map[dialKey][]func(*conn, error)),
 	}
-	t.tls.Store(cfg.TLS)
+	t.SetTLS(cfg.TLS, cfg.Serve)
 	return t
 }
 

@@ -5,9 +5,20 @@ import (
 	"slices"
 )
 
-// SetTLS has new connections made and taken by cfg; those that are open go on as
-// they are.
-func (t *Layer) SetTLS(cfg *tls.Config) { t.tls.Store(cfg) }
+// SetTLS has new connections made and taken by cfg, those by the listeners that
+// serve names, by URL, taken by theirs; those that are open go on as they are.
+func (t *Layer) SetTLS(cfg *tls.Config, serve map[string]*tls.Config) {
+	t.tls.Store(cfg)
+	t.serve.Store(&serve)
+}
+
+// serving is by what settings a listener takes connections.
+func (t *Layer) serving(l *Listener) *tls.Config {
+	if own := (*t.serve.Load())[l.URL]; own != nil {
+		return own
+	}
+	return t.tls.Load()
+}
 
 // Advertised is l with another host to advertise, for Replace: the same socket.
 // Dialogs go on with what they have begun with.

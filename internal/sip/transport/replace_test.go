@@ -100,7 +100,7 @@ func TestSetTLS(t *testing.T) {
 	}
 	shown := func(c *tls.Conn) string { return string(c.ConnectionState().PeerCertificates[0].Raw) }
 	before := dial()
-	r.SetTLS(&tls.Config{Certificates: []tls.Certificate{two}})
+	r.SetTLS(&tls.Config{Certificates: []tls.Certificate{two}}, nil)
 	after := dial()
 	if shown(before) != string(one.Certificate[0]) || shown(after) != string(two.Certificate[0]) {
 		t.Error("wrong certificates")

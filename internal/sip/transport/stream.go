@@ -2,7 +2,6 @@ package transport
 
 import (
 	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"net"
 	"net/netip"
@@ -37,7 +36,7 @@ func (t *Layer) acceptLoop(l *Listener, nl net.Listener) {
 func (t *Layer) accepted(l *Listener, nc net.Conn) {
 	remote := unmap(nc.RemoteAddr().(*net.TCPAddr).AddrPort())
 	if l.Proto == "tls" {
-		nc = tls.Server(nc, t.tls.Load())
+		nc = tls.Server(nc, t.serving(l))
 	}
 	c := &conn{flow: Flow{Proto: l.Proto, Listener: l, Remote: remote}, nc: nc, inbound: true}
 	if err := t.add(c); err != nil {
@@ -103,23 +102,4 @@ func (t *Layer) forgetSource(a netip.Addr) {
 	if t.sources[a]--; t.sources[a] <= 0 {
 		delete(t.sources, a)
 	}
-}
-
-// PeerCertificate is the certificate that the peer of a TLS connection has shown
-// and that has been verified; nil where there is none.
-func (t *Layer) PeerCertificate(f Flow) *x509.Certificate {
-	t.mu.RLock()
-	c := t.conns[f.Conn]
-	t.mu.RUnlock()
-	if c == nil {
-		return nil
-	}
-	tc, ok := c.nc.(*tls.Conn)
-	if !ok {
-		return nil
-	}
-	if state := tc.ConnectionState(); len(state.VerifiedChains) > 0 {
-		return state.VerifiedChains[0][0]
-	}
-	return nil
 }

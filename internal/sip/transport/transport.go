@@ -16,6 +16,8 @@ type Config struct {
 	// outbound connections (root CAs) whose Flow has none. It is cloned, never changed. May be nil
 	// when no tls listener is configured.
 	TLS *tls.Config
+	// Serve is what listeners take connections by that do not go by TLS, by URL.
+	Serve map[string]*tls.Config
 
 	DSCP              int           // how what leaves is marked (RFC 2474), 1 to 63; 0: as the system does
 	UDPReadBuffer     int           // bytes asked of the kernel per UDP socket; default 4 MiB
