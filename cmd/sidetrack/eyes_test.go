@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -31,6 +32,20 @@ func whole(token string) http.Handler {
 		"srs":[{"recorder":"main","index":0,"srs":"sip:a","state":"fit"}]}}`)
 	mux.HandleFunc("GET /api/v1/calls/{id}/{what}", func(w http.ResponseWriter, r *http.Request) {
 		fmt.Fprintf(w, "%s of %s, %s\n", r.PathValue("what"), r.PathValue("id"), r.URL.RawQuery)
+	})
+	mux.HandleFunc("POST /api/v1/calls/{id}/pcap", func(w http.ResponseWriter, r *http.Request) {
+		switch r.PathValue("id") {
+		case "gone":
+			w.WriteHeader(404)
+			fmt.Fprint(w, `{"detail":"call gone: no such call or recording"}`)
+			return
+		case "cut":
+			fmt.Fprint(w, "half")
+			http.NewResponseController(w).Flush()
+			panic(http.ErrAbortHandler)
+		}
+		body, _ := io.ReadAll(r.Body)
+		fmt.Fprintf(w, "packets of %s, %s", r.PathValue("id"), body)
 	})
 	mux.HandleFunc("POST /api/v1/reload", func(w http.ResponseWriter, _ *http.Request) {
 		w.WriteHeader(409)
@@ -64,6 +79,7 @@ func TestEyesAndCare(t *testing.T) {
 	defer server.Close()
 	t.Setenv("SIDETRACK_API", server.URL)
 	capture := filepath.Join(t.TempDir(), "c.pcap")
+	media := filepath.Join(t.TempDir(), "media.pcap")
 	for _, tt := range []struct {
 		args     string
 		status   int
@@ -85,6 +101,11 @@ func TestEyesAndCare(t *testing.T) {
 		{"ladder c1 --pcap -", 0, "pcap of c1, redact=false\n", ""},
 		{"ladder c1 --pcap " + capture, 0, "", ""},
 		{"ladder", 1, "", "which call?"},
+		{"capture c1 --pcap -", 0, `packets of c1, {"limit":"30s","bytes":16777216}`, ""},
+		{"capture c1 --limit 2s --bytes 65536 --pcap " + media, 0, "", "for 2s, or until the call is over\n43 bytes in " + media},
+		{"capture gone --pcap " + media + "2", 1, "", "sidetrack capture: call gone: no such call or recording\n"},
+		{"capture cut --pcap -", 1, "half", "the capture has broken off: unexpected EOF"},
+		{"capture", 1, "", "which call?"},
 		{"reload", 1, "", "nothing was changed\nx.yaml:1: a\nx.yaml:2: b\n"},
 		{"tail --count 2 --json", 0, "\"n\":2", ""},
 		{"completion", 1, "", "which shell?"},
@@ -97,6 +118,15 @@ func TestEyesAndCare(t *testing.T) {
 	}
 	if b, err := os.ReadFile(capture); err != nil || string(b) != "pcap of c1, redact=false\n" {
 		t.Errorf("%q %v", b, err)
+	}
+	if b, err := os.ReadFile(media); err != nil || string(b) != `packets of c1, {"limit":"2s","bytes":65536}` {
+		t.Errorf("%q %v", b, err)
+	}
+	if info, err := os.Stat(media); err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("%v %v", info, err)
+	}
+	if _, err := os.Stat(media + "2"); err == nil {
+		t.Error("a refused capture has left a file")
 	}
 }
 
@@ -170,6 +200,8 @@ func TestCompletion(t *testing.T) {
 			t.Errorf("%s: %v %s", shell, err, out)
 		}
 	}
+	completesIn(t, "fish", "complete -C 'sidetrack rec'", "recorder\nrecordings")
+	completesIn(t, "zsh", `compadd() { print -rl -- ${(P)2} }; words=(sidetrack completion ""); CURRENT=3; _sidetrack`, "bash\nzsh\nfish")
 	if _, err := exec.LookPath("bash"); err != nil {
 		t.Skip("no bash here")
 	}
@@ -183,6 +215,31 @@ func TestCompletion(t *testing.T) {
 		if err != nil || strings.TrimSpace(string(out)) != want {
 			t.Errorf("%s: %q %v, want %s", words, out, err, want)
 		}
+	}
+}
+
+// completesIn sources the script of a shell that is here, as its users do, and has it complete.
+func completesIn(t *testing.T, shell, do, want string) {
+	t.Helper()
+	if _, err := exec.LookPath(shell); err != nil {
+		return
+	}
+	_, script, _ := try("completion", shell)
+	dir := t.TempDir()
+	file := filepath.Join(dir, "script")
+	if err := os.WriteFile(file, []byte(script), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if shell == "zsh" {
+		do = "autoload -Uz compinit; compinit -u -d " + file + ".dump; source " + file + "; " + do
+	} else {
+		do = "source " + file + "; " + do
+	}
+	cmd := exec.Command(shell, "-c", do)
+	cmd.Env = append(os.Environ(), "HOME="+dir, "XDG_CONFIG_HOME="+dir, "XDG_DATA_HOME="+dir, "ZDOTDIR="+dir)
+	out, err := cmd.Output()
+	if err != nil || strings.TrimSpace(string(out)) != want {
+		t.Errorf("%s: %q %v, want %q", shell, out, err, want)
 	}
 }
 

@@ -33,7 +33,7 @@ func parse(fs *flag.FlagSet, args []string, std stdio) ([]string, error) {
 			describe(fs, std.out)
 			return nil, err
 		case err != nil:
-			return nil, fmt.Errorf("%w; 'sidetrack %s --help' lists the options", err, fs.Name())
+			return nil, fmt.Errorf("%s; 'sidetrack %s --help' lists the options", wrong(err), fs.Name())
 		}
 		left := fs.Args()
 		if len(left) == 0 && tail != nil {
@@ -48,6 +48,24 @@ func parse(fs *flag.FlagSet, args []string, std stdio) ([]string, error) {
 		}
 		rest, args = append(rest, left[0]), append(left[1:], tail...)
 	}
+}
+
+// spelt are errors of the flag package in the words and with the dashes of our help.
+var spelt = []struct {
+	its  *regexp.Regexp
+	ours string
+}{
+	{regexp.MustCompile(`^flag provided but not defined: -(\S+)$`), "there is no option --$1"},
+	{regexp.MustCompile(`^flag needs an argument: -(\S+)$`), "--$1 needs a value"},
+	{regexp.MustCompile(`^invalid (?:boolean )?value ("[^"]*") for (?:flag )?-([^:\s]+)(?:: .*)?$`), "--$2 cannot be $1"},
+}
+
+func wrong(err error) string {
+	s := err.Error()
+	for _, t := range spelt {
+		s = t.its.ReplaceAllString(s, t.ours)
+	}
+	return s
 }
 
 var anID = regexp.MustCompile(`^-[A-Za-z0-9_-]{21}$`)

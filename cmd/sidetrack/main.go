@@ -33,6 +33,7 @@ func commands() []command {
 		{"calls", "[ID] [--json]", "show live calls", showCalls},
 		{"recordings", "[ID] [--since 24h] [--result missed] [--json]", "show live and recently ended recordings, or the journal", showRecordings},
 		{"ladder", "CALL [--redact] [--pcap FILE]", "draw the SIP messages of a call and its recordings", ladder},
+		{"capture", "CALL [--pcap FILE] [--limit 30s]", "write what passes of a call from now on to a file, media included", capture},
 		{"tail", "[--type TYPES] [--count N]", "follow the events", tail},
 		{"start", "CALL --recorder NAME [--name NAME] [--tracks both] [--parameter NAME=VALUE]…", "record a running call", startRecording},
 		{"pause", "ID", "pause a recording", pause},

@@ -116,6 +116,9 @@ func (a *App) listTargets(context.Context) ([]api.Item, error) {
 
 func (a *App) drain(ctx context.Context, recorder string, index int, on bool) (any, error) {
 	v, err := a.recorder.Drain(ctx, recorder, index, on)
+	if errors.Is(err, src.ErrNotFound) {
+		return nil, refusal{fmt.Errorf("recorder %q has no SRS %d", recorder, index), api.ErrNotFound}
+	}
 	return v, apiError(err)
 }
 
