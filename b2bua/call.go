@@ -329,7 +329,7 @@ func (c *Call) forget() {
 // until 64*T1 have passed.
 func (c *Call) conclude() {
 	for _, x := range c.answers {
-		acks := map[string]*txn.Sent{x.accepted.ToTag(): x.ack}
+		acks := map[string]*txn.Sent{x.chosen: x.ack}
 		maps.Copy(acks, c.late)
 		x.client.Conclude(acks)
 	}

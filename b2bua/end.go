@@ -59,7 +59,7 @@ func (c *Call) hangUp(v verdict, cause *sip.Message) {
 // abort ends an exchange because the call does: 487 to who asked (RFC 3261
 // §15.1.2), an owed ACK to who answered.
 func (x *exchange) abort() {
-	if x.accepted != nil {
+	if x.accepted {
 		x.acknowledge(nil)
 	} else if x.client != nil && x.method == "INVITE" {
 		x.client.Cancel()
@@ -83,7 +83,7 @@ func (c *Call) abandon(v verdict, cause *sip.Message) {
 		}
 	}
 	switch {
-	case x.accepted != nil:
+	case x.accepted:
 		x.held = nil
 		x.acknowledge(nil)
 		if !c.legs[sideB].gone {

@@ -3,6 +3,7 @@ package b2bua
 import (
 	"errors"
 	"strconv"
+	"strings"
 
 	"sidetrack/internal/sdp"
 	"sidetrack/internal/sip"
@@ -27,7 +28,8 @@ type exchange struct {
 
 	offer     *sdp.Session // the SDP offer of the request, nil without one
 	counter   *sdp.Session // the far side's offer in a response (delayed offer)
-	accepted  *sip.Message // the 2xx of an INVITE as received
+	accepted  bool         // an INVITE got its 2xx
+	chosen    string       // the To-tag of that
 	held      *sip.Message // the 2xx for the asking side, kept back until the recording runs
 	ack       *txn.Sent    // our ACK of accepted
 	acked     bool         // ack is on its way, perhaps behind a lookup
@@ -52,7 +54,7 @@ func (x *exchange) OnResponse(tx *txn.ClientTx, resp *sip.Message, flow transpor
 	switch {
 	case resp.Status == 100:
 		x.noteAlive(tx)
-	case !x.asks(tx) || (x.done && x.accepted == nil):
+	case !x.asks(tx) || (x.done && !x.accepted):
 		x.onLate(tx, resp, flow)
 	case resp.Status < 200:
 		x.noteAlive(tx)
@@ -77,7 +79,7 @@ func (x *exchange) onLate(tx *txn.ClientTx, resp *sip.Message, flow transport.Fl
 	case x.hunt != nil:
 		x.call.ackAndBye(tx, resp, flow)
 	default:
-		x.accepted = resp
+		x.accepted, x.chosen = true, strings.Clone(resp.ToTag())
 		x.acknowledge(nil)
 	}
 	x.call.settled(tx)
@@ -128,9 +130,9 @@ func (x *exchange) onSuccess(tx *txn.ClientTx, resp *sip.Message, flow transport
 		return
 	}
 	defer c.settled(tx)
-	if x.accepted != nil {
+	if x.accepted {
 		switch {
-		case resp.ToTag() != x.accepted.ToTag():
+		case resp.ToTag() != x.chosen:
 			c.ackAndBye(tx, resp, flow) // another fork answered too
 		case x.ack != nil:
 			x.ack.Resend()
@@ -142,7 +144,7 @@ func (x *exchange) onSuccess(tx *txn.ClientTx, resp *sip.Message, flow transport
 		c.ackAndBye(tx, resp, flow)
 		return
 	}
-	x.accepted = resp
+	x.accepted, x.chosen = true, strings.Clone(resp.ToTag())
 	c.noteAnswer(x)
 	if x == c.initial {
 		x.hunt.stop()

@@ -45,7 +45,7 @@ func (h *hunt) ring(x *exchange, all []candidate) {
 		c.lane.Resolve(to.uri, func(found []txn.Target, err error) {
 			f.lookups--
 			switch {
-			case x.done || c.state == StateEnding || x.accepted != nil:
+			case x.done || c.state == StateEnding || x.accepted:
 			case err != nil:
 				c.log.Warn("target does not resolve", "target", to.uri, "error", err)
 				h.concluded(x, 503)

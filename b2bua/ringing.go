@@ -78,7 +78,7 @@ func (h *hunt) patience(x *exchange) {
 
 // onNoAnswer gives up whoever rings, and goes on to the next.
 func (h *hunt) onNoAnswer(x *exchange) {
-	if x.done || x.accepted != nil || x.cancelled {
+	if x.done || x.accepted || x.cancelled {
 		return
 	}
 	reason := []sip.Header{{Name: "Reason", Value: `SIP;cause=408;text="No answer"`}}

@@ -3,6 +3,7 @@ package b2bua
 import (
 	"errors"
 	"net/netip"
+	"slices"
 
 	"sidetrack/internal/sip"
 	"sidetrack/internal/sip/dialog"
@@ -56,10 +57,11 @@ func (c *Call) resolveNext(leg *leg) {
 			q.uri, q.target = w.uri, t
 		}
 		w.send(t, err)
-		if q.waiting = q.waiting[1:]; len(q.waiting) > 0 {
+		if q.waiting = slices.Delete(q.waiting, 0, 1); len(q.waiting) > 0 {
 			c.resolveNext(leg)
 			return
 		}
+		q.waiting = nil // a call that runs seldom sends
 		c.settled(q)
 	})
 }

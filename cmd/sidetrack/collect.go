@@ -23,6 +23,8 @@ const (
 func pace(rate float64) int {
 	const mb = 1 << 20
 	switch {
+	case rate < mb:
+		return 10
 	case rate < 4*mb:
 		return 25
 	case rate < 8*mb:

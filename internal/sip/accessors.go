@@ -15,8 +15,8 @@ type CSeq struct {
 const maxCSeq = 1<<31 - 1
 
 // essentials are values that Parse has read for its check and that every message is asked for again. Each is valid
-// as long as the field still has the value it was read from, so that editing Headers needs no notice, and reading
-// never writes.
+// as long as the field still has the value it was read from, so that editing Headers needs no notice, and nothing
+// but Parse writes them.
 type essentials struct {
 	fromValue, toValue, viaValue string
 	from, to                     NameAddr
@@ -54,8 +54,8 @@ func (c CSeq) String() string { return strconv.FormatUint(uint64(c.Num), 10) + "
 // From gives the From field; zero if it is missing or wrong.
 func (m *Message) From() NameAddr {
 	value := m.Get("From")
-	if value == m.parsed.fromValue {
-		return m.parsed.from
+	if p := m.parsed; p != nil && value == p.fromValue {
+		return p.from
 	}
 	n, _ := ParseNameAddr(value)
 	return n
@@ -64,8 +64,8 @@ func (m *Message) From() NameAddr {
 // To gives the To field; zero if it is missing or wrong.
 func (m *Message) To() NameAddr {
 	value := m.Get("To")
-	if value == m.parsed.toValue {
-		return m.parsed.to
+	if p := m.parsed; p != nil && value == p.toValue {
+		return p.to
 	}
 	n, _ := ParseNameAddr(value)
 	return n
@@ -80,8 +80,8 @@ func (m *Message) ToTag() string { return m.To().Tag() }
 // TopVia gives the first Via value; zero if it is missing or wrong.
 func (m *Message) TopVia() Via {
 	value := m.Get("Via")
-	if value == m.parsed.viaValue {
-		return m.parsed.via
+	if p := m.parsed; p != nil && value == p.viaValue {
+		return p.via
 	}
 	first, _, _ := cutList(value)
 	v, _ := ParseVia(first)

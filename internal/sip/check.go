@@ -7,6 +7,7 @@ func (m *Message) check() *fault {
 	if f != nil {
 		return f
 	}
+	m.parsed = &essentials{}
 	if f := m.checkVia(c); f != nil {
 		return f
 	}
@@ -114,7 +115,7 @@ func viasReadable(list string) bool {
 
 func (m *Message) checkParties(c census) *fault {
 	var err error
-	p := &m.parsed
+	p := m.parsed
 	p.fromValue, p.toValue = m.valueAt(c, knownFrom), m.valueAt(c, knownTo)
 	if p.from, err = ParseNameAddr(p.fromValue); err != nil {
 		return badRequest("Malformed From")

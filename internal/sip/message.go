@@ -17,7 +17,7 @@ type Message struct {
 	Headers    []Header // arrival order, spelling kept; a Content-Length keeps its place without a value, Bytes writes it
 	Body       []byte   // never changed in place: clones share it
 
-	parsed essentials // what Parse has read already, see accessors.go
+	parsed *essentials // what Parse has read already, see accessors.go; nil: nothing. Clones share it
 }
 
 // IsRequest tells whether m is a request.

@@ -11,15 +11,18 @@ type Sent struct {
 	lane  *Lane
 	hop   hop
 	flow  transport.Flow
-	bytes []byte // nil while the connection for it is being made
+	bytes []byte // nil while the connection for it is being made, and once no 2xx can come again
+	life  Timer
 }
 
 // SendAck sends the ACK of a 2xx with a branch of its own and without a
-// transaction. ack is cloned. A delivery that fails is not reported: the 2xx
-// will come again.
+// transaction. ack is the lane's from then on. A delivery that fails is not
+// reported: the 2xx will come again.
 func (l *Lane) SendAck(ack *sip.Message, to Target) *Sent {
 	s := &Sent{lane: l}
-	s.hop = hop{lane: l, req: ack.Clone(), branch: sip.NewBranch(), to: to, user: s}
+	s.hop = hop{lane: l, req: ack, branch: sip.NewBranch(), to: to, user: s}
+	s.life.owner = s
+	s.life.set(l, 64*l.layer.cfg.T1)
 	s.hop.start()
 	return s
 }
@@ -29,11 +32,22 @@ func (s *Sent) Resend() {
 	if s.bytes == nil {
 		return // on its way, or the next repetition finds the peer better
 	}
-	if err := s.send(); err != nil {
-		s.bytes = nil
-		s.hop.to.Conn = 0
-		s.hop.start()
+	err := s.send()
+	if err == nil {
+		return
 	}
+	if s.hop.req, err = sip.Parse(s.bytes); err != nil {
+		s.strand(err) // not of what was sent
+		return
+	}
+	s.bytes = nil
+	s.hop.to.Conn = 0
+	s.hop.start()
+}
+
+// expired: the peer does not repeat its 2xx any more (§13.3.1.4).
+func (s *Sent) expired(*Timer) {
+	s.bytes, s.hop.req = nil, nil
 }
 
 func (s *Sent) send() error {
@@ -41,7 +55,11 @@ func (s *Sent) send() error {
 }
 
 func (s *Sent) depart(f transport.Flow, _ bool) {
+	if s.hop.req == nil {
+		return // too late
+	}
 	s.flow, s.bytes = f, s.hop.sealed(f).Bytes()
+	s.hop.req = nil // as long as the bytes can be sent
 	if err := s.send(); err != nil {
 		s.strand(err)
 	}
