@@ -3,6 +3,8 @@ package trace
 import (
 	"bytes"
 	"regexp"
+	"slices"
+	"strings"
 )
 
 // secrets are what nobody may read who may see a ladder: keys of media (RFC 4568,
@@ -11,9 +13,9 @@ import (
 var secrets = []*regexp.Regexp{
 	regexp.MustCompile(`(?im)^a=crypto:.*?(inline:[^\r\n]+)`),
 	regexp.MustCompile(`(?im)^(?:a=key-mgmt:|k=)([^\r\n]+)`),
-	regexp.MustCompile(`(?im)^(?:Proxy-)?Authorization\s*:[^\r\n]*?\bresponse\s*=\s*"?([^",\r\n]+)`),
-	regexp.MustCompile(`(?im)^(?:Proxy-)?Authorization\s*:\s*(?:Basic|Bearer)\s+([^\r\n]+)`),
-	regexp.MustCompile(`(?im)^Identity\s*:\s*([^;\r\n]+)`),
+	regexp.MustCompile(`(?im)^(?:Proxy-)?Authorization[ \t]*:(?:[^\r\n]|\r?\n[ \t])*?\bresponse\s*=\s*"?([^",\r\n]+)`),
+	regexp.MustCompile(`(?im)^(?:Proxy-)?Authorization[ \t]*:\s*(?:Basic|Bearer)\s+([^\r\n]+)`),
+	regexp.MustCompile(`(?im)^(?:Identity|y)[ \t]*:\s*([^;\r\n]+)`),
 }
 
 // persons are numbers and names of people: users of URIs, display names, names
@@ -28,14 +30,36 @@ var persons = []*regexp.Regexp{
 // Clean blackens what nobody may read of a message. It returns raw itself where
 // there is nothing of that kind.
 func Clean(raw []byte) []byte {
-	if !suspect.Match(raw) {
-		return raw
+	for rest := raw; len(rest) > 0; {
+		var line []byte
+		line, rest, _ = bytes.Cut(rest, newline)
+		if suspect(line) {
+			return blacken(raw, false)
+		}
 	}
-	return blacken(raw, false)
+	return raw
 }
 
-// suspect are words without which there is no secret.
-var suspect = regexp.MustCompile(`(?i)a=crypto|a=key-mgmt|\nk=|authorization|identity`)
+var newline = []byte("\n")
+
+// openings are how lines begin that may hold a secret.
+var openings = []string{"a=crypto", "a=key-mgmt", "k=", "authorization", "proxy-authorization", "identity", "y"}
+
+// suspect tells of a line that it may hold a secret. Nearly all are known by their
+// first octet: each message that is mirrored comes by here.
+func suspect(line []byte) bool {
+	if len(line) < 2 {
+		return false
+	}
+	switch line[0] | 0x20 {
+	case 'a', 'k', 'p', 'i', 'y':
+	default:
+		return false
+	}
+	return slices.ContainsFunc(openings, func(o string) bool {
+		return len(line) >= len(o) && strings.EqualFold(string(line[:len(o)]), o)
+	})
+}
 
 // blacken replaces what must not be read by as many x, so that lengths stay true.
 func blacken(b []byte, redact bool) []byte {

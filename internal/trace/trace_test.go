@@ -220,6 +220,9 @@ func TestBlacken(t *testing.T) {
 		"v=0\r\na=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:WVNfX19zZW1jdGwgKCkgewkyMjA7fQp9CnVubGVz|2^20|1:4\r\nk=clear:abc\r\n" +
 		"<nameID aor=\"sip:alice@a.example\"><name xml:lang=\"en\">Alice Smith</name></nameID>"
 	plain, black := string(blacken([]byte(raw), false)), string(blacken([]byte(raw), true))
+	if folded := string(blacken([]byte("A x\r\nAuthorization: Digest a=b,\r\n response=\"0123456789abcdef\"\r\n"), false)); strings.Contains(folded, "abcdef") {
+		t.Errorf("a folded answer is readable: %s", folded)
+	}
 	for _, secret := range []string{"WVNfX19z", "0123456789abcdef", "clear:abc", "2^20"} {
 		if strings.Contains(plain, secret) {
 			t.Errorf("%s is readable:\n%s", secret, plain)
@@ -235,6 +238,29 @@ func TestBlacken(t *testing.T) {
 	}
 	if len(plain) != len(raw) || len(black) != len(raw) || !strings.Contains(black, "@pbx.example;user=phone") || !strings.Contains(black, "tag=1") {
 		t.Errorf("lengths or the rest changed:\n%s", black)
+	}
+}
+
+// Clean looks at the beginnings of lines alone, and finds whatever blacken does.
+func FuzzClean(f *testing.F) {
+	for _, s := range []string{
+		"INVITE x\r\nAuthorization: Digest username=\"u\",\r\n\tresponse=\"0123456789abcdef\"\r\n\r\n", "ACK x\ny: eyJhbGciOi;info=<u>\n",
+		"v=0\nk=clear:abc", "a=CRYPTO:1 AES inline:secret", "\r\nproxy-authorization : basic dTpw\r\n", "a=key-mgmt:mikey AQ", "identity:x", "Y\n:0",
+	} {
+		f.Add([]byte(s))
+	}
+	f.Fuzz(func(t *testing.T, raw []byte) {
+		if got, want := Clean(raw), blacken(raw, false); !bytes.Equal(got, want) {
+			t.Errorf("%q: %q, want %q", raw, got, want)
+		}
+	})
+}
+
+func BenchmarkClean(b *testing.B) {
+	raw := message("INVITE sip:x SIP/2.0", "a", "1 INVITE", "Allow: INVITE, ACK, BYE, CANCEL, OPTIONS", "Accept: application/sdp", "Subject: "+strings.Repeat("x", 700))
+	b.ReportAllocs()
+	for b.Loop() {
+		Clean(raw)
 	}
 }
 
