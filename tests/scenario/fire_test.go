@@ -32,6 +32,7 @@ type hand struct {
 	closed map[string]int // when the pause was known
 	opened map[string]int // when the last resumption was known
 	holds  []held
+	story  []string // of its actions
 }
 
 func (h *hand) said() map[string]int {
@@ -97,31 +98,31 @@ func (h *hand) through() map[string]int {
 }
 
 // lossless waits until each party has heard all that the other has said. Keys are taken out of it, so that it is not bit
-// for bit what was sent.
-func (h *hand) lossless() {
-	for from, to := range map[*peer.Media]*peer.Media{h.c.a: h.c.b, h.c.b: h.c.a} {
-		from.Quiet()
+// for bit what was sent. Who is told that somebody else has waited in vain already does not wait; it tells whether this one has.
+func (h *hand) lossless(inVain bool) bool {
+	h.c.a.Quiet()
+	h.c.b.Quiet()
+	for _, way := range []struct {
+		from, to *peer.Media
+		by       media
+	}{{h.c.a, h.c.b, h.c.aTo}, {h.c.b, h.c.a, h.c.bTo}} {
 		var missing []int
-		if peer.Eventually(func() bool {
-			heard := map[int]bool{}
-			for _, p := range to.Packets() {
-				if p.Call != from.Call || p.Party != from.Party {
-					h.st.t.Errorf("%s heard a packet of %s/%s", to.Party, p.Call, p.Party)
-				}
-				heard[p.Number] = true
-			}
-			missing = missing[:0]
-			for n := 1; n <= from.Sent(); n++ {
-				if !heard[n] {
-					missing = append(missing, n)
-				}
-			}
+		heard := func() bool {
+			missing = way.to.Missing(way.from)
 			return len(missing) == 0
-		}) {
-			continue
 		}
-		h.st.t.Errorf("%d of %d packets of %s/%s have not been heard: %v", len(missing), from.Sent(), from.Call, from.Party, missing)
+		if !heard() && (inVain || !peer.Eventually(heard)) {
+			inVain = true
+			h.st.t.Errorf("%s has not heard %d of %d packets of %s/%s: %v; dropped by the kernel at its socket: %d, at ours: %d",
+				way.to.Party, len(missing), way.from.Sent(), way.from.Call, way.from.Party, missing, peer.Dropped(way.to.Addr()), peer.Dropped(way.by.rtp))
+		}
+		for _, p := range way.to.Packets() {
+			if p.Call != way.from.Call || p.Party != way.from.Party {
+				h.st.t.Errorf("%s heard a packet of %q/%q", way.to.Party, p.Call, p.Party)
+			}
+		}
 	}
+	return inVain
 }
 
 // act pauses or resumes by that door, and waits until the API says so.
@@ -131,7 +132,9 @@ func (h *hand) act(door string) {
 		verb, state = "resume", "recording"
 		h.holds = append(h.holds, held{h.closed, h.through()})
 	}
+	asked, said := time.Now(), h.said()
 	doors[door](h, verb)
+	answered := time.Since(asked)
 	var r item
 	if !peer.Eventually(func() bool {
 		_, body := h.st.sys.get("/api/v1/recordings/" + h.id)
@@ -144,25 +147,38 @@ func (h *hand) act(door string) {
 	} else {
 		h.opened = h.said()
 	}
+	h.story = append(h.story, fmt.Sprintf("%v %s by %s after %v, answered in %v, known after %v and %v",
+		asked.Format("05.000"), verb, door, said, answered, time.Since(asked), h.said()))
 }
 
-// judge holds the packets at the SRS against what was asked for.
+// goesOn waits until what is said after the last resumption is at the SRS, while the parties speak.
+func (h *hand) goesOn() {
+	if h.paused {
+		return
+	}
+	for party, m := range h.copies {
+		m.Await("what is said after the last resumption", func(all []peer.Packet) bool {
+			return slices.ContainsFunc(all, func(p peer.Packet) bool { return p.Party == party.Party && p.Number > h.opened[p.Party] })
+		})
+	}
+}
+
+// judge holds the packets at the SRS against what was asked for, once nobody speaks any more.
 func (h *hand) judge() {
 	t := h.st.t
 	if h.paused {
 		h.holds = append(h.holds, held{h.closed, h.said()})
 	}
 	for party, m := range h.copies {
-		if !h.paused {
-			m.Await("what is said after the last resumption", func(all []peer.Packet) bool {
-				return slices.ContainsFunc(all, func(p peer.Packet) bool { return p.Party == party.Party && p.Number > h.opened[p.Party] })
-			})
-		}
-		for _, p := range m.Packets() {
-			for _, w := range h.holds {
+		for _, w := range h.holds {
+			var leaked []int
+			for _, p := range m.Packets() {
 				if p.Party != "" && p.Number > w.from[p.Party] && p.Number <= w.to[p.Party] {
-					t.Errorf("%s: number %d of %s is at the SRS, and was said in a pause, %d to %d", h.c.a.Call, p.Number, p.Party, w.from[p.Party], w.to[p.Party])
+					leaked = append(leaked, p.Number)
 				}
+			}
+			if len(leaked) > 0 {
+				t.Errorf("%s: numbers %v of %s are at the SRS, and were said in a pause, %v to %v:\n%s", h.c.a.Call, leaked, party.Party, w.from, w.to, strings.Join(h.story, "\n"))
 			}
 		}
 	}
@@ -251,13 +267,16 @@ func TestControlUnderFire(t *testing.T) {
 	if done.Load() == 0 {
 		t.Error("nothing was done")
 	}
-	calls[0].heard(5)
 	for _, h := range hands {
-		h.judge()
+		h.goesOn()
 	}
 	stop()
+	inVain := false
 	for _, h := range hands {
-		h.lossless()
+		inVain = h.lossless(inVain)
+	}
+	for _, h := range hands {
+		h.judge()
 	}
 	for _, c := range calls {
 		c.hangUp()
