@@ -65,7 +65,7 @@ fuzz: ## each fuzz target EXECS (270000) times, ten million in all, PARALLEL pro
 bench: ## every benchmark once, with allocations
 	$(GO) test -run '^$$' -bench . -benchmem ./...
 
-bench-media: build ## sidetrack beside rtpengine (Debian): CPU, loss, latency, memory per number of recorded calls
+bench-media: build ## sidetrack beside rtpengine (Debian): CPU, loss, latency, memory per number of recorded calls; cost of a packet and of a copy
 	$(GO) build -o dist/media ./tests/load/media && dist/media -sidetrack $(BIN) $(MEDIA)
 
 bench-engines: ## ways of moving packets, measured bare one beside the other

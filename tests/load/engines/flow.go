@@ -40,7 +40,7 @@ func bindFlows(n int) ([]flow, error) {
 			fds[i] = fd
 		}
 		for d := range traffic.Direction(2) {
-			to, copyTo := plan.Party(call, 1-d), plan.RecorderOf(call, d)
+			to, copyTo := plan.Party(call, 1-d), plan.RecorderOf(0, call, d)
 			flows = append(flows, flow{in: fds[d], out: fds[1-d], tap: fds[2+d],
 				to: raw(to), copyTo: raw(copyTo), toAddr: to, copyToAddr: copyTo})
 		}

@@ -130,7 +130,7 @@ func measure(index, n int, window time.Duration) (err error) {
 }
 
 func plan(n int) traffic.Config {
-	return traffic.Config{Calls: n, Host: host, Port: loadPort, Sockets: 4}
+	return traffic.Config{Calls: n, Host: host, Port: loadPort, Sockets: 4, Copies: 2}
 }
 
 // local is one of an engine's ports.

@@ -40,6 +40,8 @@ type relay interface {
 
 func main() {
 	calls := flag.String("calls", "50,200,400,600,1000", "numbers of calls")
+	copies := flag.String("copies", "0,1,4,8", "sidetrack also with so many copies of a call: two for each recorder, one for a last one that takes the caller alone; empty: not")
+	copied := flag.String("copied", "50,200", "numbers of calls for that")
 	window := flag.Duration("window", 8*time.Second, "how long each row is measured")
 	settle := flag.Duration("settle", 2*time.Second, "traffic before that")
 	bin := flag.String("sidetrack", "./sidetrack", "the program")
@@ -51,19 +53,20 @@ func main() {
 	flag.Parse()
 
 	if *soaking > 0 {
-		first, _, _ := strings.Cut(*calls, ",")
-		n, err := strconv.Atoi(first)
-		fail(err)
-		fail(soak(&sidetrack{bin: *bin, batch: "off"}, n, *soaking))
+		n := numbers(*calls)[0]
+		fail(soak(&sidetrack{bin: *bin, batch: "off", copies: usual}, n, *soaking))
 		return
 	}
+	of := func(batch string, copies int) func() relay {
+		return func() relay { return &sidetrack{bin: *bin, batch: batch, copies: copies} }
+	}
 	systems := []system{
-		{"sidetrack", func() relay { return &sidetrack{bin: *bin, batch: "off"} }},
-		{"sidetrack adaptive", func() relay { return &sidetrack{bin: *bin, batch: "adaptive"} }},
-		{"sidetrack batch 4", func() relay { return &sidetrack{bin: *bin, batch: "4"} }},
+		{"sidetrack", usual, of("off", usual)},
+		{"sidetrack adaptive", usual, of("adaptive", usual)},
+		{"sidetrack batch 4", usual, of("4", usual)},
 	}
 	if path, err := exec.LookPath(*engine); err == nil {
-		systems = append(systems, system{"rtpengine", func() relay { return &rtpengine{bin: path} }})
+		systems = append(systems, system{"rtpengine", usual, func() relay { return &rtpengine{bin: path} }})
 	} else {
 		fmt.Println("rtpengine is not installed (Debian: apt install rtpengine-daemon): measured without it")
 	}
@@ -73,27 +76,50 @@ func main() {
 	fmt.Println(traffic.MachineName())
 	t := table{}
 	t.head()
+	run := func(sys system, calls int) {
+		r, err := measure(sys, calls, *window, *settle)
+		if err != nil {
+			fmt.Println(err) // the other rows stand
+			return
+		}
+		t.add(r)
+	}
 	for range *rounds {
-		for _, s := range strings.Split(*calls, ",") {
-			n, err := strconv.Atoi(s)
-			fail(err)
+		for _, n := range numbers(*calls) {
 			for _, sys := range systems {
-				r, err := measure(sys, n, *window, *settle)
-				if err != nil {
-					fmt.Println(err) // the other rows stand
-					continue
-				}
-				t.add(r)
+				run(sys, n)
+			}
+		}
+		for _, n := range numbers(*copied) {
+			for _, c := range numbers(*copies) {
+				run(system{"sidetrack", c, of("off", c)}, n)
 			}
 		}
 	}
 	t.foot()
 }
 
-// system is a row's name and how to make what it measures.
+// usual is how many copies a recorded call has.
+const usual = 2
+
+// numbers reads a list.
+func numbers(list string) (all []int) {
+	for s := range strings.SplitSeq(list, ",") {
+		if s == "" {
+			continue
+		}
+		n, err := strconv.Atoi(s)
+		fail(err)
+		all = append(all, n)
+	}
+	return all
+}
+
+// system is a row's name, how many copies it makes of a call, and how to make what it measures.
 type system struct {
-	name string
-	make func() relay
+	name   string
+	copies int
+	make   func() relay
 }
 
 func fail(err error) {
@@ -105,7 +131,7 @@ func fail(err error) {
 
 // measure runs one row.
 func measure(sys system, n int, window, settle time.Duration) (row, error) {
-	r := row{system: sys.name, calls: n}
+	r := row{system: sys.name, calls: n, copies: sys.copies}
 	wrap := func(doing string, err error) (row, error) {
 		return r, fmt.Errorf("%s at %d calls: %s: %w", sys.name, n, doing, err)
 	}
@@ -117,7 +143,7 @@ func measure(sys system, n int, window, settle time.Duration) (row, error) {
 	defer under.close()
 	defer func() { _, _ = cmd.Process.Kill(), cmd.Wait() }()
 	pid := cmd.Process.Pid
-	plan := traffic.Config{Calls: n, Host: host, Port: trafficPort, Sockets: sockets}
+	plan := traffic.Config{Calls: n, Host: host, Port: trafficPort, Sockets: sockets, Copies: sys.copies}
 	load, err := traffic.New(plan)
 	if err != nil {
 		return wrap("binding the generator's sockets", err)

@@ -104,7 +104,7 @@ func (e *rtpengine) connect(call int, plan traffic.Config) (toCaller, toCallee n
 		if err != nil {
 			return toCaller, toCallee, err
 		}
-		at := plan.RecorderOf(call, traffic.Direction(d))
+		at := plan.RecorderOf(0, call, traffic.Direction(d))
 		if _, err := e.ask("subscribe answer", "call-id", id, "from-tag", tag, "to-tag", offer["to-tag"], "sdp", receiving(at)); err != nil {
 			return toCaller, toCallee, err
 		}

@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -23,6 +24,7 @@ import (
 // caller, PBX and SRS.
 type sidetrack struct {
 	bin, batch string
+	copies     int // of each call, as traffic.Config.Copies
 	dir        string
 	log        *os.File
 
@@ -30,7 +32,7 @@ type sidetrack struct {
 	plan             traffic.Config
 
 	mu       sync.Mutex
-	recorded map[int]bool
+	recorded map[int]map[string]bool // by call: the recorders that have it
 	dialogs  map[int]dialog
 	placed   int
 }
@@ -51,24 +53,37 @@ media:
   listen: %[1]v
   ports: %[2]s
   batch: %[3]s
-recorders:
-  load:
-    srs: "sip:%[1]v:5090;transport=udp"
-recording:
-  - recorder: load
 http:
   listen: %[1]v:8089
 log: {level: warn, format: text}
 `
 )
 
+// recording is the part of the configuration that has so many copies made of each call: by recorders that take both
+// parties, and one that takes the caller alone where the number is odd.
+func recording(copies int) string {
+	var recorders, rules strings.Builder
+	for i := range (copies + 1) / 2 {
+		tracks := "both"
+		if 2*i+1 == copies {
+			tracks = "caller"
+		}
+		fmt.Fprintf(&recorders, "  load%d:\n    srs: \"sip:r%d@%v:%d;transport=udp\"\n", i, i, host, srsPort)
+		fmt.Fprintf(&rules, "  - recorder: load%d\n    tracks: %s\n    continue: true\n", i, tracks)
+	}
+	if copies == 0 {
+		return ""
+	}
+	return "recorders:\n" + recorders.String() + "recording:\n" + rules.String()
+}
+
 func (s *sidetrack) start() (cmd *exec.Cmd, err error) {
-	s.recorded, s.dialogs = map[int]bool{}, map[int]dialog{}
+	s.recorded, s.dialogs = map[int]map[string]bool{}, map[int]dialog{}
 	if s.dir, err = os.MkdirTemp("", "bench-media"); err != nil {
 		return nil, err
 	}
 	file := filepath.Join(s.dir, "sidetrack.yaml")
-	if err := os.WriteFile(file, fmt.Appendf(nil, configuration, host, mediaPorts, s.batch), 0o600); err != nil {
+	if err := os.WriteFile(file, fmt.Appendf(nil, configuration+recording(s.copies), host, mediaPorts, s.batch), 0o600); err != nil {
 		return nil, err
 	}
 	for port, a := range map[uint16]**agent{callerPort: &s.caller, pbxPort: &s.pbx, srsPort: &s.srs} {
@@ -144,9 +159,9 @@ func (s *sidetrack) connect(call int, plan traffic.Config) (toCaller, toCallee n
 	}
 	for end := time.Now().Add(10 * time.Second); time.Now().Before(end); time.Sleep(200 * time.Microsecond) {
 		s.mu.Lock()
-		recorded := s.recorded[call]
+		recorded := len(s.recorded[call])
 		s.mu.Unlock()
-		if at, ok := s.pbx.offered(call); ok && recorded {
+		if at, ok := s.pbx.offered(call); ok && recorded == plan.Recorders() {
 			return toCaller, at, nil
 		}
 	}
@@ -191,16 +206,27 @@ func (s *sidetrack) asPBX(m *peer.Message) (status, sdp string) {
 	return "200 OK", description(s.plans().Party(call, traffic.BA))
 }
 
-// asSRS takes every recording: the first m-line is what the caller says.
+var recorderPattern = regexp.MustCompile(`^sip:r(\d+)@`)
+
+// asSRS takes every recording, as the recorder that the request names: the first m-line is what the caller says.
 func (s *sidetrack) asSRS(m *peer.Message) (status, sdp string) {
 	call, ok := callOf(m.Body)
-	if m.Method() != "INVITE" || !ok {
+	who := recorderPattern.FindStringSubmatch(m.URI())
+	if m.Method() != "INVITE" || !ok || who == nil {
 		return "200 OK", ""
 	}
+	recorder, _ := strconv.Atoi(who[1])
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.recorded[call] = true
-	return "200 OK", receiving(s.plan.RecorderOf(call, traffic.AB), s.plan.RecorderOf(call, traffic.BA))
+	if s.recorded[call] == nil {
+		s.recorded[call] = map[string]bool{}
+	}
+	s.recorded[call][who[1]] = true
+	at := []netip.AddrPort{s.plan.RecorderOf(recorder, call, traffic.AB)}
+	if s.plan.Copied(recorder, traffic.BA) {
+		at = append(at, s.plan.RecorderOf(recorder, call, traffic.BA))
+	}
+	return "200 OK", receiving(at...)
 }
 
 func (s *sidetrack) plans() traffic.Config {

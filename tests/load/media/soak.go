@@ -75,7 +75,7 @@ func soak(under *sidetrack, n int, length time.Duration) (err error) {
 	}
 	defer under.close()
 	defer func() { _, _ = cmd.Process.Kill(), cmd.Wait() }()
-	plan := traffic.Config{Calls: n, Host: host, Port: trafficPort, Sockets: sockets, Reports: true}
+	plan := traffic.Config{Calls: n, Host: host, Port: trafficPort, Sockets: sockets, Copies: 2, Reports: true}
 	load, err := traffic.New(plan)
 	if err != nil {
 		return err

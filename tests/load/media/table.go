@@ -4,7 +4,6 @@ package main
 
 import (
 	"fmt"
-	"math"
 	"os"
 	"slices"
 	"strings"
@@ -17,6 +16,7 @@ import (
 type row struct {
 	system string
 	calls  int
+	copies int // of a call
 	result traffic.Result
 	used   traffic.Used
 	busy   float64 // share of the machine
@@ -33,8 +33,8 @@ func (r *row) rate() float64 {
 	return float64(r.result.Sent-r.result.LostFar) / r.result.Window.Seconds()
 }
 
-// full tells that the machine, not the program, decided this row.
-func (r *row) full() bool { return r.busy > 0.97 || r.late() }
+// full is the share of the machine above which it, not the program, decided a row.
+const full = 0.97
 
 // late tells that the generator did not keep time.
 func (r *row) late() bool { return r.result.Late.Quantile(.99) > 10*time.Millisecond }
@@ -43,7 +43,7 @@ func (r *row) late() bool { return r.result.Late.Quantile(.99) > 10*time.Millise
 type table struct{ rows []row }
 
 func (t *table) head() {
-	fmt.Printf("%-20s %5s %10s %6s %6s %9s %9s %8s %8s %9s %8s %6s\n", "", "calls", "us/packet", "user", "CPU %",
+	fmt.Printf("%-20s %5s %6s %10s %6s %6s %9s %9s %8s %8s %9s %8s %6s\n", "", "calls", "copies", "us/packet", "user", "CPU %",
 		"lost far", "lost copy", "p50 ms", "p99 ms", "max ms", "KB/call", "busy %")
 }
 
@@ -53,15 +53,17 @@ func (t *table) add(r row) {
 	relay := &r.result.Relay
 	note := ""
 	switch {
+	case r.late() && r.busy > full:
+		note = "  (saturated: nothing of the machine was left, the generator was late, too: latency and loss say nothing)"
 	case r.late():
 		note = "  (the generator was late: latency and loss say nothing)"
-	case r.full():
-		note = "  (the machine is full)"
+	case r.busy > full:
+		note = "  (saturated: nothing of the machine was left)"
 	}
 	if r.result.Misplaced+r.result.Duplicates > 0 {
 		note += fmt.Sprintf("  (%d misplaced, %d duplicates)", r.result.Misplaced, r.result.Duplicates)
 	}
-	fmt.Printf("%-20s %5d %10.2f %6.2f %6.1f %9d %9d %8.3f %8.3f %9.3f %8.1f %6.1f%s\n", r.system, r.calls,
+	fmt.Printf("%-20s %5d %6d %10.2f %6.2f %6.1f %9d %9d %8.3f %8.3f %9.3f %8.1f %6.1f%s\n", r.system, r.calls, r.copies,
 		r.perPacket(r.used.Total()), r.perPacket(r.used.User), 100*float64(r.used.Total())/float64(r.result.Window),
 		r.result.LostFar, r.result.LostCopy, ms(relay.Quantile(.5)), ms(relay.Quantile(.99)), ms(relay.Max()), r.memory, 100*r.busy, note)
 	_ = os.Stdout.Sync()
@@ -81,7 +83,7 @@ func (t *table) foot() {
 			fmt.Printf("  %-18s %s\n", name, t.shares(name))
 		}
 	}
-	fmt.Println("\nCPU time against packets, least squares over the rows in which the generator kept time:")
+	fmt.Println("\nCPU time against packets taken in and copies made, least squares over the rows in which the generator kept time:")
 	for _, name := range names {
 		fmt.Printf("  %-18s %s\n", name, t.fit(name))
 	}
@@ -91,7 +93,7 @@ func (t *table) foot() {
 func (t *table) each(name string) (calls []int, rows map[int][]row) {
 	rows = map[int][]row{}
 	for _, r := range t.rows {
-		if r.system == name {
+		if r.system == name && r.copies == usual {
 			if rows[r.calls] == nil {
 				calls = append(calls, r.calls)
 			}
@@ -122,23 +124,32 @@ func (t *table) shares(name string) string {
 	return strings.Join(out, ", ")
 }
 
-// fit is CPU seconds a second = fixed + cost * packets a second.
+// fit is CPU seconds a second = fixed + cost * packets a second + cost * copies a second; the last only where the rows
+// differ in copies a packet.
 func (t *table) fit(name string) string {
-	var x, y []float64
+	var x [][]float64
+	var y []float64
+	several := false
 	for _, r := range t.rows {
-		if r.system == name && !r.late() {
-			x, y = append(x, r.rate()), append(y, float64(r.used.Total())/float64(r.result.Window))
+		if r.system != name || r.late() {
+			continue
+		}
+		copies := float64(r.result.Copies-min(r.result.Copies, r.result.LostCopy)) / r.result.Window.Seconds()
+		x, y = append(x, []float64{1, r.rate(), copies}), append(y, float64(r.used.Total())/float64(r.result.Window))
+		several = several || r.copies != usual
+	}
+	if !several {
+		for i := range x {
+			x[i] = x[i][:2]
 		}
 	}
-	if len(x) < 2 {
+	cost, r2, worst, ok := leastSquares(x, y)
+	switch {
+	case !ok:
 		return "too few rows"
+	case !several:
+		return fmt.Sprintf("%.1f %% of a core + %.2f us a packet, r2 %.4f, at most %.1f %% of a core beside it, %d rows", 100*cost[0], 1e6*cost[1], r2, 100*worst, len(y))
 	}
-	n, sx, sy, sxx, sxy, syy := float64(len(x)), 0., 0., 0., 0., 0.
-	for i := range x {
-		sx, sy, sxx, sxy, syy = sx+x[i], sy+y[i], sxx+x[i]*x[i], sxy+x[i]*y[i], syy+y[i]*y[i]
-	}
-	slope := (n*sxy - sx*sy) / (n*sxx - sx*sx)
-	fixed := (sy - slope*sx) / n
-	r := (n*sxy - sx*sy) / math.Sqrt((n*sxx-sx*sx)*(n*syy-sy*sy))
-	return fmt.Sprintf("%.1f %% of a core + %.2f us a packet, r2 %.4f over %d rows", 100*fixed, 1e6*slope, r*r, len(x))
+	return fmt.Sprintf("%.1f %% of a core + %.2f us a packet + %.2f us a copy, r2 %.4f, at most %.1f %% of a core beside it, %d rows",
+		100*cost[0], 1e6*cost[1], 1e6*cost[2], r2, 100*worst, len(y))
 }

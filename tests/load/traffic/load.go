@@ -27,12 +27,12 @@ const (
 // Place is where packets arrive.
 type Place int
 
-// Far is the other party, Recorder where the copies go, Reports where their RTCP goes.
+// Far is the other party, Reports where the RTCP of the first recorder's copies goes, Recorder where its copies go; the
+// next recorders follow.
 const (
 	Far Place = iota
-	Recorder
 	Reports
-	places
+	Recorder
 )
 
 const (
@@ -47,20 +47,27 @@ const (
 type Config struct {
 	Calls   int
 	Host    netip.Addr // IPv4; everything binds here
-	Port    int        // the first, even; 8*Sockets ports are used
+	Port    int        // the first, even; 4*Sockets ports are used, and 4*Sockets for each recorder
 	Sockets int        // of each role
-	Reports bool       // sender reports of the copies are read, too (clock.go)
+	Copies  int        // of each call: the first recorder has the caller, then the callee, then the next recorder
+	Reports bool       // sender reports of the first recorder's copies are read, too (clock.go)
 }
+
+// Recorders is how many recorders the copies go to.
+func (c Config) Recorders() int { return (c.Copies + 1) / 2 }
+
+// Copied tells whether that recorder is to have that direction.
+func (c Config) Copied(recorder int, d Direction) bool { return 2*recorder+int(d) < c.Copies }
 
 // Load is the media of Config.Calls calls.
 type Load struct {
 	cfg     Config
-	streams []stream     // call*2 + direction
-	heard   [places][]in // likewise
+	streams []stream // call*2 + direction
+	heard   [][]in   // by Place, then likewise
 	slots   [period][][]*stream
-	fds     [places][2][]int // parties by whom they send as, recorder by direction
+	fds     [][2][]int // by Place; parties by whom they send as, recorders by direction
 	late    Histogram
-	delay   [places]Histogram
+	delay   []Histogram // by Place
 
 	from, to atomic.Int64 // of the window, in wall-clock nanoseconds; to 0: open
 	stop     atomic.Bool
@@ -81,7 +88,11 @@ type stream struct {
 
 // New binds the sockets. Nothing is sent before Start.
 func New(cfg Config) (*Load, error) {
-	l := &Load{cfg: cfg, streams: make([]stream, 2*cfg.Calls), clocks: map[uint32]*clock{}}
+	places := int(Recorder) + cfg.Recorders()
+	l := &Load{
+		cfg: cfg, streams: make([]stream, 2*cfg.Calls), clocks: map[uint32]*clock{},
+		heard: make([][]in, places), fds: make([][2][]int, places), delay: make([]Histogram, places),
+	}
 	for p := range l.heard {
 		l.heard[p] = make([]in, 2*cfg.Calls)
 	}
@@ -118,7 +129,11 @@ func (c Config) port(p Place, d Direction, i int) int {
 	if p == Reports {
 		return c.port(Recorder, d, i) + 1
 	}
-	return c.Port + 2*((2*int(p)+int(d))*c.Sockets+i)
+	role := 0
+	if p >= Recorder {
+		role = 1 + int(p-Recorder)
+	}
+	return c.Port + 2*((2*role+int(d))*c.Sockets+i)
 }
 
 // Party is the address of the one who sends in that direction.
@@ -126,9 +141,9 @@ func (c Config) Party(call int, d Direction) netip.AddrPort {
 	return netip.AddrPortFrom(c.Host, uint16(c.port(Far, d, call%c.Sockets)))
 }
 
-// RecorderOf is where the copy of a direction is expected.
-func (c Config) RecorderOf(call int, d Direction) netip.AddrPort {
-	return netip.AddrPortFrom(c.Host, uint16(c.port(Recorder, d, call%c.Sockets)))
+// RecorderOf is where a recorder, the first being 0, expects the copy of a direction.
+func (c Config) RecorderOf(recorder, call int, d Direction) netip.AddrPort {
+	return netip.AddrPortFrom(c.Host, uint16(c.port(Recorder+Place(recorder), d, call%c.Sockets)))
 }
 
 // Start has a direction of a call sent to that address from now on.

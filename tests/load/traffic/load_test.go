@@ -10,7 +10,7 @@ import (
 
 // Traffic that goes straight to the other party arrives whole, and none of it at the recorder; what goes astray is told.
 func TestWhatArrivesIsToldExactly(t *testing.T) {
-	cfg := Config{Calls: 20, Host: netip.MustParseAddr("127.9.0.2"), Port: 21000, Sockets: 2}
+	cfg := Config{Calls: 20, Host: netip.MustParseAddr("127.9.0.2"), Port: 21000, Sockets: 2, Copies: 2}
 	l, err := New(cfg)
 	if err != nil {
 		t.Fatal(err)
@@ -19,7 +19,7 @@ func TestWhatArrivesIsToldExactly(t *testing.T) {
 		l.Start(call, AB, cfg.Party(call, BA))
 		l.Start(call, BA, cfg.Party(call, AB))
 	}
-	l.Start(7, AB, cfg.RecorderOf(7, AB))
+	l.Start(7, AB, cfg.RecorderOf(0, 7, AB))
 	l.Start(8, AB, cfg.Party(8, AB)) // back to the sender
 	sent := func(more uint64) {
 		for until := l.sent.Load() + more; l.sent.Load() < until; time.Sleep(time.Millisecond) {

@@ -170,7 +170,7 @@ func (l *Load) arrived(p Place, d Direction, b, control []byte) {
 		return
 	}
 	s := &l.heard[p][id]
-	if expected := Direction(id % 2); p == Far && d == expected || p == Recorder && d != expected {
+	if expected := Direction(id % 2); p == Far && d == expected || p >= Recorder && d != expected {
 		s.misplaced++
 		return
 	}

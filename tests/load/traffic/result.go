@@ -11,26 +11,37 @@ import (
 type Result struct {
 	Window            time.Duration
 	Sent              uint64 // packets, both directions
-	LostFar, LostCopy uint64 // not at the other party, not at the recorder
+	Copies            uint64 // of them that were to come to recorders
+	LostFar, LostCopy uint64 // not at the other party, not at a recorder
 	Duplicates        uint64
 	Misplaced         uint64 // came to somebody else
 	SendFailures      uint64
-	Relay, Copy       Histogram // from sending to arrival
+	Relay, Copy       Histogram // from sending to arrival, at the first recorder
 	Late              Histogram // how late the sender woke
 }
 
 // Result adds everything up.
 func (l *Load) Result() Result {
 	r := Result{Window: time.Duration(l.to.Load() - l.from.Load()), SendFailures: l.failures.Load(),
-		Relay: l.delay[Far], Copy: l.delay[Recorder], Late: l.late}
+		Relay: l.delay[Far], Late: l.late}
+	if l.cfg.Copies > 0 {
+		r.Copy = l.delay[Recorder]
+	}
 	for i := range l.streams {
 		n := uint64(l.streams[i].inWindow)
-		far, copied := &l.heard[Far][i], &l.heard[Recorder][i]
 		r.Sent += n
-		r.LostFar += n - min(n, uint64(far.got))
-		r.LostCopy += n - min(n, uint64(copied.got))
-		r.Duplicates += uint64(far.duplicates + copied.duplicates)
-		r.Misplaced += uint64(far.misplaced + copied.misplaced)
+		r.LostFar += n - min(n, uint64(l.heard[Far][i].got))
+		for recorder := range l.cfg.Recorders() {
+			if !l.cfg.Copied(recorder, Direction(i%2)) {
+				continue
+			}
+			r.Copies += n
+			r.LostCopy += n - min(n, uint64(l.heard[Recorder+Place(recorder)][i].got))
+		}
+		for p := range l.heard {
+			r.Duplicates += uint64(l.heard[p][i].duplicates)
+			r.Misplaced += uint64(l.heard[p][i].misplaced)
+		}
 	}
 	return r
 }
