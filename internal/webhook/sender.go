@@ -146,7 +146,8 @@ func (c *courier) finish(ctx context.Context) error {
 
 // write puts events on disk.
 func (c *courier) write() {
-	trouble := false
+	trouble := false // told
+	full := 0        // how many waited when it was told that there is no room; 0: it was not
 	for rec := range c.in {
 		for range c.lost.Swap(0) {
 			c.spool.skipped()
@@ -154,12 +155,20 @@ func (c *courier) write() {
 		switch err := c.spool.append(rec); {
 		case err == nil:
 			trouble = false
+			if full > 0 && c.spool.depth() <= full/2 { // not at each event of a queue that stays nearly full
+				full = 0
+				c.log.Info("the queue of a webhook has room again")
+			}
 			select {
 			case c.written <- struct{}{}:
 			default:
 			}
 		case errors.Is(err, errFull):
 			c.metrics.dropped(c.name, droppedFull)
+			if full == 0 {
+				full = c.spool.depth()
+				c.log.Error("the queue of a webhook is full: events are lost to it", "waiting", full)
+			}
 		default:
 			c.metrics.dropped(c.name, droppedDisk)
 			if !trouble {

@@ -301,6 +301,8 @@ func TestFullQueue(t *testing.T) {
 	})
 	cfg := config(t.TempDir(), r.server.URL)
 	cfg.MaxSize = 100_000
+	var said logged
+	cfg.Log = slog.New(slog.NewTextHandler(&said, nil))
 	reg := prometheus.NewPedanticRegistry()
 	cfg.Registerer = reg
 	s := open(t, cfg)
@@ -334,6 +336,61 @@ func TestFullQueue(t *testing.T) {
 	}
 	if problems, err := testutil.GatherAndLint(reg); err != nil || len(problems) != 0 {
 		t.Error(problems, err)
+	}
+	if full, again := said.count("is full: events are lost to it"), said.count("has room again"); full != 1 || again != 1 {
+		t.Errorf("told %d times that it is full, %d times that it is no more:\n%s", full, again, &said)
+	}
+}
+
+// logged is a log.
+type logged struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (l *logged) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(p)
+}
+
+func (l *logged) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
+}
+
+func (l *logged) count(says string) int { return strings.Count(l.String(), says) }
+
+// BenchmarkDelivery is one event from Publish to its receiver's answer, over the disk; in order, as ever.
+func BenchmarkDelivery(b *testing.B) {
+	taken := make(chan string, 1024)
+	server := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, q *http.Request) {
+		_, _ = io.Copy(io.Discard, q.Body)
+		taken <- q.Header.Get("Webhook-Id")
+	}))
+	defer server.Close()
+	cfg := config(b.TempDir(), server.URL)
+	cfg.MaxSize = 64 << 20
+	s, err := webhook.Open(cfg)
+	if err != nil {
+		b.Fatal(err)
+	}
+	body := []byte(`{"type":"recording.start","filler":"` + strings.Repeat("x", 400) + `"}`)
+	published := 0
+	b.ReportAllocs()
+	for i := range b.N {
+		for published < b.N && published-i < 256 { // the disk is never far behind
+			s.Publish(uint64(published), "x", body)
+			published++
+		}
+		if id := <-taken; id != strconv.Itoa(i) {
+			b.Fatalf("%s came as number %d", id, i)
+		}
+	}
+	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "events/s")
+	if err := s.Close(context.Background()); err != nil {
+		b.Error(err)
 	}
 }
 
