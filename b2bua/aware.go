@@ -12,7 +12,8 @@ import (
 // awareness is recording awareness (RFC 7866 §6.1.2, §7.1.2): a side whose phone
 // says record-aware is told in a=record whether the call is recorded, in each
 // description that passes to it, and by a request of ours when that changes in
-// between. What it prefers, in a=recordpref, is asked of the recorder.
+// between, as far as the call's route wants that. What it prefers, in
+// a=recordpref, is asked of the recorder.
 type awareness struct {
 	able  [2]bool
 	told  [2]sdp.Record
@@ -51,7 +52,7 @@ func (c *Call) indicate(s side, d *sdp.Session) {
 	if a.added[s] > 0 {
 		d.RaiseVersion(a.added[s])
 	}
-	if state := c.recorded(); a.able[s] && state != "" && d.SetRecord(state) {
+	if state := c.recorded(); c.route.Aware != policy.AwareOff && a.able[s] && state != "" && d.SetRecord(state) {
 		a.told[s] = state
 	}
 }
@@ -60,7 +61,7 @@ func (c *Call) indicate(s side, d *sdp.Session) {
 // both have the call, and no offer is under way.
 func (c *Call) notify() {
 	a := &c.aware
-	if a.due || c.state == StateEnding {
+	if a.due || c.state == StateEnding || c.route.Aware == policy.AwareOff || c.route.Aware == policy.AwareDescriptions {
 		return
 	}
 	for s := range a.able {

@@ -12,7 +12,8 @@ import (
 const RegisteredRoute = "registered"
 
 func (s *Server) registeredRoute() *policy.Route {
-	return &policy.Route{Name: RegisteredRoute, SRTP: s.cfg.Policy().Registered()}
+	rules := s.cfg.Policy()
+	return &policy.Route{Name: RegisteredRoute, SRTP: rules.Registered(), Aware: rules.Aware()}
 }
 
 // addressed returns the token of a registration that a request is for: in the

@@ -4,6 +4,7 @@ package policy
 // concurrent use.
 type Engine struct {
 	registered *SRTP
+	aware      Awareness
 	routes     []compiledRoute
 	rules      []compiledRule
 }
@@ -25,6 +26,7 @@ type compiledRule struct {
 func New(cfg Config) *Engine {
 	e := &Engine{
 		registered: cfg.Registered,
+		aware:      cfg.Aware,
 		routes:     make([]compiledRoute, 0, len(cfg.Routes)),
 		rules:      make([]compiledRule, 0, len(cfg.Rules)),
 	}
@@ -51,6 +53,9 @@ func (e *Engine) Route(in *Invite) (*Route, bool) {
 // Registered tells where the SRTP of calls to registered phones ends; nil: it
 // passes.
 func (e *Engine) Registered() *SRTP { return e.registered }
+
+// Aware says how registered phones, and who calls them, are told of recording.
+func (e *Engine) Aware() Awareness { return e.aware }
 
 // Decide returns what the first recording rule that matches in says, with what
 // further ones say while these let it go on (Rule.Continue). A recorder that

@@ -60,6 +60,7 @@ type Route struct {
 	Auth            *Credentials  // shown to targets without their own that ask calls for them; nil: the caller is asked
 	SRTP            *SRTP         // where SRTP ends; nil: it passes
 	Probe           Probe         // how its targets are asked whether they are there
+	Aware           Awareness     // how phones are told of recording
 }
 
 // Probe says how the targets of a route are asked by OPTIONS whether they are
@@ -173,6 +174,7 @@ const (
 type Config struct {
 	Routes []Route
 
-	Registered *SRTP // as Route.SRTP, of calls to phones that registered through us
+	Registered *SRTP     // as Route.SRTP, of calls to phones that registered through us
+	Aware      Awareness // as Route.Aware, of these
 	Rules      []Rule
 }

@@ -1,6 +1,8 @@
 package src_test
 
 import (
+	"os"
+	"strconv"
 	"testing"
 	"time"
 
@@ -9,11 +11,17 @@ import (
 	"sidetrack/tests/peer"
 )
 
-// Many calls at once: each keeps its own copies, and nothing is left of any.
+// Many calls at once (MANY_CALLS, 40 when not set): each keeps its own copies, and nothing is left of any.
 func TestManyCalls(t *testing.T) {
+	n := 40
+	if text := os.Getenv("MANY_CALLS"); text != "" {
+		var err error
+		if n, err = strconv.Atoi(text); err != nil {
+			t.Fatal(err)
+		}
+	}
 	rec := newSRS(t, "srs")
-	r := newRig(t, []string{rec.URI("")}, func(s *setup) { s.ports = 400 }, timeout(10*time.Second))
-	const n = 40
+	r := newRig(t, []string{rec.URI("")}, func(s *setup) { s.ports = 10 * n }, timeout(10*time.Second))
 	calls, sessions := make([]*call, n), make([]*peer.Session, n)
 	byID := map[string]*call{}
 	for i := range calls {

@@ -13,16 +13,23 @@ import (
 // Video and text are copied where the rule says so, audio always with the first labels; what is not named passes by.
 func TestMedia(t *testing.T) {
 	for name, tt := range map[string]struct {
-		media []string
-		want  string // kinds by label
+		media   []string
+		refused string // by the SRS
+		want    string // kinds by label
 	}{
-		"audio by default": {nil, "1 audio, 2 audio"},
-		"and video":        {[]string{"audio", "video"}, "1 audio, 2 audio, 3 video, 4 video"},
-		"all":              {[]string{"text", "audio", "video"}, "1 audio, 2 audio, 3 video, 4 video, 5 text, 6 text"},
-		"video alone":      {[]string{"video"}, "1 video, 2 video"},
+		"audio by default": {nil, "", "1 audio, 2 audio"},
+		"and video":        {[]string{"audio", "video"}, "", "1 audio, 2 audio, 3 video, 4 video"},
+		"video refused":    {[]string{"audio", "video"}, "video", "1 audio, 2 audio, 3 video, 4 video"},
+		"all":              {[]string{"text", "audio", "video"}, "", "1 audio, 2 audio, 3 video, 4 video, 5 text, 6 text"},
+		"video alone":      {[]string{"video"}, "", "1 video, 2 video"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			rec := newSRS(t, "srs")
+			rec.Dress = func(_ *peer.Session, offered peer.SDPMedia, line *peer.Line) {
+				if offered.Kind == tt.refused {
+					line.Media = nil
+				}
+			}
 			r := newRig(t, []string{rec.URI("")}, func(s *setup) { s.rule.Media = tt.media })
 			c := r.newCall()
 			audio := c.cs.Streams[0]
@@ -58,7 +65,7 @@ func TestMedia(t *testing.T) {
 				t.Errorf("offered %s, want %s", offered, tt.want)
 			}
 			c.await(metadata.StateRecording)
-			for i, pt := range map[int]uint8{0: 97, 2: 98} {
+			for i, pt := range map[int]uint8{0: 97, 1: 0, 2: 98} {
 				to, _ := c.relay.Local(forker.SideA, i)
 				c.caller.PT = pt
 				for range 5 {
@@ -66,12 +73,24 @@ func TestMedia(t *testing.T) {
 				}
 			}
 			for _, m := range s.Offer().Media {
-				if m.Kind == "audio" || m.Label == "2" || m.Label == "4" || m.Label == "6" {
+				if m.Label == "2" || m.Label == "4" || m.Label == "6" || m.Kind == tt.refused {
 					continue
 				}
-				s.Streams[m.Label].Await("copies", func(all []peer.Packet) bool { return len(all) >= 5 })
+				want := map[string]uint8{"audio": 0, "video": 97, "text": 98}[m.Kind]
+				for _, p := range s.Streams[m.Label].Await("copies", func(all []peer.Packet) bool { return len(all) >= 5 }) {
+					if p.PT != want {
+						t.Fatalf("label %s, %s, got payload type %d", m.Label, m.Kind, p.PT)
+					}
+				}
 			}
-			c.callee.Await("what passes", func(all []peer.Packet) bool { return len(all) >= 10 })
+			c.callee.Await("what passes", func(all []peer.Packet) bool { return len(all) >= 15 })
+			if tt.refused != "" {
+				for label, m := range s.Streams {
+					if n := len(m.Packets()); n > 0 && label != "1" {
+						t.Errorf("%d packets for label %s", n, label)
+					}
+				}
+			}
 			c.end()
 			s.End()
 			c.ended(src.Complete)

@@ -65,6 +65,9 @@ func (s *Session) lose(l loss) {
 		return
 	}
 	s.client.trouble.warn(s.log, s.srs, "recording session lost", "reason", l.reason)
+	if s.by == InitiatorSRS && !l.alive {
+		l.reason += reasonAskedFor
+	}
 	if s.recorder.MidCall == MidCallStop || s.by == InitiatorSRS { // it can ask again
 		s.noteRisk(l)
 		s.streams.close()

@@ -22,6 +22,7 @@ const (
 	reasonStopped   = "stopped by the operator"
 	reasonMoved     = "moved by the operator"
 	reasonCallEnded = "the call ended"
+	reasonAskedFor  = "; not moved, for this SRS had asked for it and can ask again" // behind another
 	reasonEncrypted = "the call's audio is encrypted (SRTP): not recordable"
 	reasonNoClear   = "the call's audio is encrypted (SRTP): not recorded in clear without plain_copy"
 	reasonNoCodec   = "the call speaks no codec that can be turned into G.711"

@@ -61,6 +61,7 @@ func (d *decoder) media(c cursor) {
 		}},
 		{"batch", func(c cursor) { c.batch(&m.Batch) }},
 		{"srtp", func(c cursor) { d.cfg.Policy.Registered = c.legs() }},
+		{"record_aware", func(c cursor) { c.aware(&d.cfg.Policy.Aware) }},
 	})
 }
 

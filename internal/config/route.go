@@ -50,6 +50,7 @@ func (d *decoder) route(c cursor, i int) {
 		{"auth", func(c cursor) { r.Auth = c.credentials() }},
 		{"srtp", func(c cursor) { r.SRTP = c.legs() }},
 		{"probe", func(c cursor) { r.Probe = c.routeProbe() }},
+		{"record_aware", func(c cursor) { c.aware(&r.Aware) }},
 	})
 	if !ok {
 		return
@@ -71,6 +72,9 @@ func (d *decoder) route(c cursor, i int) {
 	}
 	d.routes[r.Name] = true
 	d.routeLegs(c, len(d.cfg.Policy.Routes), r.SRTP)
+	if place := len(d.cfg.Policy.Routes); c.n.get("record_aware") == nil {
+		d.later(func() { d.cfg.Policy.Routes[place].Aware = d.cfg.Policy.Aware })
+	}
 	d.cfg.Policy.Routes = append(d.cfg.Policy.Routes, r)
 }
 
@@ -85,6 +89,11 @@ func (d *decoder) name(c cursor, into *string) {
 		return
 	}
 	*into = s
+}
+
+// aware reads how phones are told of recording.
+func (c cursor) aware(into *policy.Awareness) {
+	choose(c, into, policy.AwareUpdates, policy.AwareDescriptions, policy.AwareOff)
 }
 
 // credentials reads what is shown to targets that ask for it.

@@ -70,6 +70,28 @@ func hold(c *call, rs *peer.Session) {
 	}
 }
 
+// An SRS that has asked dies: the recording ends, the verdict says why it goes on nowhere, and the other SRS of the list is
+// left alone.
+func TestAnSRSThatAskedDies(t *testing.T) {
+	st := newStage(t, setup{srs: 2, srsNets: []string{"udp"}, noPolicy: true, recorder: askers("")})
+	c := st.establish(dialing{})
+	rs := st.srs().Asked(st.srs().Ask(st.sys.SIP, "sip:bob@"+st.sys.SIP.String()))
+	c.recorded(rs, 5)
+	for _, s := range rs.Streams {
+		s.Close()
+	}
+	st.srs().Close()
+	if v := st.result("partial"); !strings.Contains(v.str("reason"), "had asked for it and can ask again") {
+		t.Errorf("ended as %v", v)
+	}
+	if in := st.srss[1].Maybe("INVITE", 0); in != nil {
+		t.Errorf("the other SRS got %s", in.Start)
+	}
+	c.heard(5)
+	c.quiet()
+	c.hangUp()
+}
+
 // The call ends: BYE to the SRS that has asked.
 func TestACallThatAnSRSAskedForEnds(t *testing.T) {
 	st := newStage(t, setup{noPolicy: true, recorder: askers("")})

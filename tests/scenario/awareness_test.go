@@ -13,7 +13,7 @@ var aware = peer.With("Supported", "record-aware")
 // REC-01, REC-02, REC-05: phones that are record-aware are told of each change, by UPDATE where they have it, else by
 // re-INVITE, in descriptions whose version rises; what is offered later has it too.
 func TestAwareness(t *testing.T) {
-	st := newStage(t, setup{})
+	st := newStage(t, setup{timeout: "30s"})
 	c := st.establish(dialing{opts: []peer.Opt{aware},
 		answer: []peer.Opt{aware, peer.With("Allow", "INVITE, ACK, CANCEL, BYE, OPTIONS")}})
 	rs := st.srs().Accept()
@@ -75,7 +75,7 @@ func (c *call) toldOfRecording(told *[2]uint64, state string, directions ...stri
 // A phone that is not aware hears nothing of it, and neither does the other when one refuses: no call ends by it.
 func TestAwarenessDisturbsNobody(t *testing.T) {
 	for _, status := range []int{488, 481, 408, 501} {
-		st := newStage(t, setup{})
+		st := newStage(t, setup{timeout: "30s"})
 		c := st.establish(dialing{opts: []peer.Opt{aware}})
 		rs := st.srs().Accept()
 		in := c.left.Expect("UPDATE")
@@ -97,6 +97,30 @@ func TestAwarenessDisturbsNobody(t *testing.T) {
 	}
 }
 
+// Aware phones are told in what passes anyway, or not at all, where the route wants it so; what they prefer counts all
+// the same.
+func TestAwarenessByRoute(t *testing.T) {
+	for how, want := range map[string]bool{"descriptions": true, "off": false} {
+		st := newStage(t, setup{timeout: "30s", route: "record_aware: " + how, rule: "controls: {signalling: true}"})
+		c := st.establish(dialing{opts: []peer.Opt{aware}, answer: []peer.Opt{aware}})
+		rs := st.srs().Accept()
+		c.recorded(rs, 10)
+		in := c.apply(change{method: "UPDATE", offer: peer.Line{Extra: []string{"recordpref:pause"}}})
+		rs.Update()
+		if got := strings.Contains(string(in.SDP()), "\r\na=record:on\r\n"); got != want {
+			t.Errorf("%s: the callee got\n%s", how, in.SDP())
+		}
+		in = c.apply(change{method: "INVITE", offer: peer.Line{Extra: []string{"recordpref:on"}}})
+		rs.Update()
+		if got := strings.Contains(string(in.SDP()), "\r\na=record:paused\r\n"); got != want {
+			t.Errorf("%s: the callee got\n%s", how, in.SDP())
+		}
+		c.quiet()
+		c.hangUp() // and nobody has got a request of ours
+		rs.End()
+	}
+}
+
 // REC-07, REC-08, FLOW-16: what a party prefers is done where the rule lets it steer, and told; elsewhere it passes only.
 func TestRecordingPreference(t *testing.T) {
 	for _, honoured := range []bool{true, false} {
@@ -104,7 +128,7 @@ func TestRecordingPreference(t *testing.T) {
 		if honoured {
 			rule = "controls: {signalling: true}"
 		}
-		st := newStage(t, setup{rule: rule})
+		st := newStage(t, setup{rule: rule, timeout: "30s"})
 		c := st.establish(dialing{quiet: true, opts: []peer.Opt{aware}})
 		rs := st.srs().Accept()
 		c.told(t, "on")

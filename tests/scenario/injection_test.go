@@ -86,7 +86,7 @@ func TestNothingIsInjected(t *testing.T) {
 	}))
 	t.Cleanup(hook.Close)
 	decides, questions, answers := decider(t)
-	st := newStageWith(t, setup{}, func(st *stage, s *setup) {
+	st := newStageWith(t, setup{timeout: "30s"}, func(st *stage, s *setup) {
 		s.rule = "decide: {url: " + decides + ", timeout: 10s}"
 		s.more = fmt.Sprintf("webhooks: {queue: %q, hooks: [{name: crm, url: %q, secret: 0123456789abcdef}]}", t.TempDir(), hook.URL)
 		s.recorder = `    headers: {X-Name: "{{.From.Display}}", X-Queue: '{{.Header "X-Queue"}}'}

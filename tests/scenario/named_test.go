@@ -32,7 +32,7 @@ func ask(st *stage, path, body string, want int) <-chan item {
 // Recordings of one call by name: each has its own recorder, tracks and parameters, is found, paused and stopped by the
 // name that it has in its call, and another may have that name then. The fifth stream is one too many.
 func TestNamedRecordings(t *testing.T) {
-	st := newStageWith(t, setup{srs: 2, noPolicy: true}, func(st *stage, s *setup) {
+	st := newStageWith(t, setup{srs: 2, noPolicy: true, timeout: "30s"}, func(st *stage, s *setup) {
 		s.srsURIs = st.srss[0].URI("")
 		s.recorder = fmt.Sprintf("  quality:\n    srs: %q\n    parameters: headers\n", st.srss[1].URI(""))
 	})
@@ -102,7 +102,7 @@ func TestTags(t *testing.T) {
 		"headers": func(_ *peer.Session, in *peer.Incoming, name, value string) bool { return in.Get("X-"+name) == value },
 	} {
 		t.Run(form, func(t *testing.T) {
-			st := newStage(t, setup{recorder: "    parameters: " + form,
+			st := newStage(t, setup{timeout: "30s", recorder: "    parameters: " + form,
 				rule: `controls: {by: caller, signalling: true, keys: {tag: "*7"}}`})
 			c := st.establish(dialing{})
 			rs := st.srs().Accept()
@@ -144,7 +144,7 @@ func TestTags(t *testing.T) {
 // The events of OpenSIPS by their fields: E_SIPREC_START is told once, when an SRS has taken the session, however often
 // that is updated, and E_SIPREC_STOP once.
 func TestEventsAsOpenSIPSHasThem(t *testing.T) {
-	st := newStage(t, setup{})
+	st := newStage(t, setup{timeout: "30s"})
 	told := eventData(st)
 	c := st.establish(dialing{})
 	rs := st.srs().Accept()

@@ -13,14 +13,15 @@ import (
 
 // What the YAML says of a recorder is in its INVITE.
 func TestRecorderKnobs(t *testing.T) {
-	st := newStage(t, setup{srsNets: []string{"udp"}, recorder: `
+	st := newStage(t, setup{srsNets: []string{"udp"}, timeout: "30s", recorder: `
     headers: {X-Tenant: acme, X-Caller: "{{.From.User}}", X-Queue: '{{.Header "X-Queue"}}'}
     from_uri: sip:src@sidetrack.test
     to_uri: sip:rec@srs.test
     group: "sales & co"
     group_extension: '<cc:id xmlns:cc="urn:example:cc">17</cc:id>'
     session_extension: '<cc:code xmlns:cc="urn:example:cc">{{.CallID}}</cc:code>'
-    caller: '<nameID aor="sip:agent-{{.From.User}}@x"><name>One</name></nameID>'`})
+    caller: '<nameID aor="sip:agent-{{.From.User}}@x"><name>One</name></nameID>'
+    callee: '<nameID aor="sip:queue-{{.To.User}}@x"><name>Two</name></nameID>'`})
 	c := st.establish(dialing{opts: []peer.Opt{peer.With("X-Queue", "vip")}})
 	rs := st.srs().Accept()
 	in := rs.Invite
@@ -33,19 +34,37 @@ func TestRecorderKnobs(t *testing.T) {
 		t.Errorf("From %s, To %s", from, to)
 	}
 	doc := rs.Docs[0]
-	if len(doc.Groups) != 1 || !strings.Contains(string(doc.Raw), "sales &amp; co") {
-		t.Errorf("group in\n%s", doc.Raw)
-	}
-	for _, want := range []string{`>17<`, ">" + c.in.CallID() + "<"} {
-		if !strings.Contains(string(doc.Raw), want) {
-			t.Errorf("no %s in\n%s", want, doc.Raw)
+	for element, wants := range map[string][]string{
+		"group": {"sales &amp; co", `urn:example:cc">17</cc:id>`}, "session": {`urn:example:cc">` + c.in.CallID() + "</cc:code>"},
+	} {
+		_, rest, _ := strings.Cut(string(doc.Raw), "<"+element+" ")
+		inside, _, _ := strings.Cut(rest, "</"+element+">")
+		for _, want := range wants {
+			if !strings.Contains(inside, want) {
+				t.Errorf("no %s in <%s> of\n%s", want, element, doc.Raw)
+			}
 		}
 	}
-	if got := doc.Sender("1"); got != "sip:agent-alice@x" {
-		t.Errorf("label 1 is sent by %q", got)
+	if got := doc.Sender("1") + " " + doc.Sender("2"); got != "sip:agent-alice@x sip:queue-bob@x" {
+		t.Errorf("sent by %s", got)
 	}
-	c.hangUp()
-	rs.End()
+	line := peer.Line{Direction: "inactive"}
+	c.apply(change{method: "INVITE", offer: line, answer: line})
+	if update := rs.Update(); update.Get("X-Tenant") != "acme" || update.Get("X-Queue") != "vip" {
+		t.Errorf("the re-INVITE has X-Tenant %q, X-Queue %q", update.Get("X-Tenant"), update.Get("X-Queue"))
+	}
+	other := st.establish(dialing{})
+	second := st.srs().Accept()
+	if len(doc.Groups) != 1 || len(second.Docs[0].Groups) != 1 || doc.Groups[0].ID != second.Docs[0].Groups[0].ID {
+		t.Errorf("two calls of a group are in %+v and %+v", doc.Groups, second.Docs[0].Groups)
+	}
+	for _, end := range []struct {
+		c  *call
+		rs *peer.Session
+	}{{other, second}, {c, rs}} {
+		end.c.hangUp()
+		end.rs.End()
+	}
 }
 
 // tracks: caller or callee records one direction, under its own label.
