@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/netip"
+	"slices"
 	"testing"
 
 	"sidetrack/forker"
@@ -96,7 +97,17 @@ func TestOpaqueStreamBesideAudio(t *testing.T) {
 
 // RTCP crosses between every combination of rtcp-mux on the two sides.
 func TestRTCPMux(t *testing.T) {
-	report := []byte{0x80, 200, 0, 6, 27: 9}
+	sender := []byte{0x80, 200, 0, 6, 27: 9}
+	extended := []byte{0x80, 207, 0, 5, 0, 0, 0, 9, 4, 0, 0, 2, 1, 2, 3, 4, 5, 6, 7, 8, 0, 0, 0, 0}
+	reports := [][]byte{ // each as it came
+		sender,
+		append(slices.Clone(sender), 0x81, 202, 0, 3, 0, 0, 0, 9, 1, 2, 'a', 'b', 0, 0, 0, 0), // compound: with a CNAME
+		append(slices.Clone(sender), extended...),                                             // and with a receiver reference time (RFC 3611 §4.4)
+		extended,
+		{0x81, 206, 0, 2, 0, 0, 0, 9, 0, 0, 0, 8},             // reduced size (RFC 5506): picture loss
+		{0x81, 205, 0, 3, 0, 0, 0, 9, 0, 0, 0, 8, 0, 1, 0, 0}, // generic NACK
+		{0x81, 203, 0, 1, 0, 0, 0, 9},                         // BYE
+	}
 	for _, mux := range [][2]bool{{false, false}, {true, false}, {false, true}, {true, true}} {
 		t.Run(fmt.Sprint(mux), func(t *testing.T) {
 			drivers(t, func(t *testing.T, cfg forker.Config) {
@@ -117,16 +128,17 @@ func TestRTCPMux(t *testing.T) {
 						toControl = to
 					}
 					far := control[1-side]
-					control[side].send(toControl, report)
-					got, from := far.recv()
 					wantRTP, wantFrom := r.Local(forker.Side(1-side), 0)
 					if mux[1-side] {
 						wantFrom = wantRTP
 					}
-					if !bytes.Equal(got, report) || from != wantFrom {
-						t.Errorf("side %d: % x from %v, want from %v", side, got, from, wantFrom)
+					for _, report := range reports {
+						control[side].send(toControl, report)
+						if got, from := far.recv(); !bytes.Equal(got, report) || from != wantFrom {
+							t.Errorf("side %d: % x from %v, want % x from %v", side, got, from, report, wantFrom)
+						}
 					}
-					if f := r.Stats().Streams[0].Flows[side]; f.RTCP != 1 || f.Packets != 0 {
+					if f := r.Stats().Streams[0].Flows[side]; f.RTCP != uint64(len(reports)) || f.Packets != 0 {
 						t.Errorf("side %d: %+v", side, f)
 					}
 				}
