@@ -104,7 +104,7 @@ func (d *Dialog) next() dest {
 		d.Peer.t.Errorf("%s: %v", d.Peer.Name, err)
 		at = d.far
 	}
-	if uriTransport(uri) == "tcp" {
+	if transport := uriTransport(uri); transport == "tcp" || transport == "tls" { // which something between may speak for us
 		if d.via != nil {
 			return dest{net: "tcp", at: d.via.far, conn: d.via}
 		}

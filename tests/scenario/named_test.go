@@ -211,3 +211,20 @@ func eventData(st *stage) func(kind string) []item {
 		return slices.Clone(all[kind])
 	}
 }
+
+// A party that may steer has the recording move to the next SRS; the call goes on in one session.
+func TestMovedByAParty(t *testing.T) {
+	st := newStage(t, setup{srs: 2, timeout: "30s", rule: "controls: {by: caller, signalling: true}"})
+	c := st.establish(dialing{})
+	rs := st.srss[0].Accept()
+	c.recorded(rs, 5)
+	c.left.Send("INFO", peer.With("X-Sidetrack-Action", "move")).Expect(200)
+	next := st.srss[1].Accept()
+	rs.End()
+	sameSession(t, rs, next)
+	c.recorded(next, 5)
+	c.quiet()
+	c.hangUp()
+	next.End()
+	st.result("complete")
+}

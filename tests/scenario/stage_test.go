@@ -51,6 +51,7 @@ type setup struct {
 	drain        string
 	rule         string        // more keys of the recording rule, such as "required: true"
 	noPolicy     bool          // no recording rule at all
+	sockets      string        // more of them for sip.listen, each with a comma behind
 	sip          string        // more keys of the sip section, one line
 	route        string        // more keys of the route, such as "srtp: pass"
 	recorder     string        // more keys of the recorder, each line indented by four
@@ -77,7 +78,7 @@ type stage struct {
 
 const yamlText = `
 sip:
-  listen: ["udp://{{.listen}}", "tcp://{{.listen}}"]
+  listen: [{{.s.sockets}}"udp://{{.listen}}", "tcp://{{.listen}}"]
   trusted: [127.0.0.0/8]
   identity: {{.s.identity}}
   drain: {{.s.drain}}
@@ -193,7 +194,7 @@ func (st *stage) yaml(s setup) string {
 		"listen": freePort(st.t, systemIP), "http": freePort(st.t, apiIP), "ip": systemIP, "to": to, "srs": s.srsURIs,
 		"s": map[string]any{
 			"identity": s.identity, "drain": s.drain, "timeout": s.timeout, "skip": s.skip, "rule": s.rule,
-			"noPolicy": s.noPolicy, "sip": s.sip, "ports": s.ports, "route": s.route, "recorder": s.recorder, "journal": s.journal, "more": s.more, "redact": s.redact, "mediaTimeout": s.mediaTimeout,
+			"noPolicy": s.noPolicy, "sockets": s.sockets, "sip": s.sip, "ports": s.ports, "route": s.route, "recorder": s.recorder, "journal": s.journal, "more": s.more, "redact": s.redact, "mediaTimeout": s.mediaTimeout,
 		},
 	}
 	var b bytes.Buffer
