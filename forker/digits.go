@@ -169,7 +169,7 @@ func (r *Relay) idleKeys(now int64) {
 // with its own numbers. It gives the number of a packet that goes on.
 func (a *alteration) closeUp(h *header, key bool, clock, now int64) (seq uint16, goes bool) {
 	n := &a.forward
-	if !n.started || n.cur.ssrc != h.ssrc && n.prev.ssrc != h.ssrc {
+	if !n.started || n.cur.ssrc != h.ssrc && (n.prev == nil || n.prev.ssrc != h.ssrc) {
 		*n = numbering{}
 		n.start(h, clock, now, h.seq, h.ts)
 	}

@@ -282,9 +282,9 @@ type epollSocket struct {
 	route  atomic.Pointer[route]
 	round  uint64 // in which it was ready last; the worker's
 	worker *epollWorker
-	six    bool    // AF_INET6
-	slot   int32   // in the worker's table; -1: not read
-	to     rawAddr // scratch of send, guarded by the relay's mutex
+	six    bool     // AF_INET6
+	slot   int32    // in the worker's table; -1: not read
+	to     *rawAddr // scratch of send, made on first use, guarded by the relay's mutex
 
 	cut *segmenter // scratch of sendSegments, made on first use, guarded likewise
 
@@ -335,10 +335,21 @@ func (s *epollSocket) mark(dscp int) error {
 func (s *epollSocket) connect(peer netip.AddrPort) error { return rawConnect(s.fd, peer, s.six) }
 
 func (s *epollSocket) send(b []byte, to netip.AddrPort) error {
-	if errno := s.to.send(s.fd, b, to, s.six); errno != 0 {
+	a := s.to
+	if to.IsValid() {
+		a = s.address()
+	}
+	if errno := a.send(s.fd, b, to, s.six); errno != 0 {
 		return errno
 	}
 	return nil
+}
+
+func (s *epollSocket) address() *rawAddr {
+	if s.to == nil {
+		s.to = &rawAddr{}
+	}
+	return s.to
 }
 
 func (s *epollSocket) close(closed func()) {

@@ -78,6 +78,8 @@ func (n *numbering) leaves(h *header, own uint32) uint32 {
 		return own
 	case h.ssrc == n.cur.ssrc:
 		return n.cur.out
+	case n.prev == nil:
+		return own
 	}
 	return n.prev.out
 }

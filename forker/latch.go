@@ -48,13 +48,18 @@ type latch struct {
 	signalled netip.AddrPort
 	remote    netip.AddrPort // while locked
 	source    netip.Addr     // where the party's signalling comes from
-	trusted   netip.Addr     // host latched before only the port changed
-	former    netip.AddrPort // address latched before the change: perhaps another party
-	shunned   netip.AddrPort // still spoke when the port was last given up
 	anywhere  bool           // Config.LatchAnywhere
-	tries     int
-	disputed  bool
-	guess     candidate
+	doubt     *doubt         // nil: nobody else has tried, or is to be told apart
+}
+
+// doubt is what a latch knows of others than the signalled address.
+type doubt struct {
+	trusted  netip.Addr     // host latched before only the port changed
+	former   netip.AddrPort // address latched before the change: perhaps another party
+	shunned  netip.AddrPort // still spoke when the port was last given up
+	tries    int
+	disputed bool
+	guess    candidate
 }
 
 // candidate is a foreign host that may be the party behind a NAT.
@@ -71,21 +76,45 @@ type candidate struct {
 func (l *latch) set(addr netip.AddrPort, sends bool, source netip.Addr) {
 	l.sends, l.source = sends, source
 	if !addr.IsValid() || addr.Port() == 0 {
-		*l = latch{shunned: l.shunned, anywhere: l.anywhere}
+		*l = latch{anywhere: l.anywhere, doubt: l.doubt.next()}
 		return
 	}
 	l.muted = addr.Addr().IsUnspecified()
 	if l.muted || l.known && addr == l.signalled {
 		return
 	}
-	fresh := latch{known: true, signalled: addr, sends: sends, source: source, shunned: l.shunned, anywhere: l.anywhere}
+	fresh := latch{known: true, signalled: addr, sends: sends, source: source, anywhere: l.anywhere, doubt: l.doubt.next()}
 	if l.locked {
-		fresh.former = l.remote
+		d := fresh.doubts()
+		d.former = l.remote
 		if l.signalled.Addr() == addr.Addr() {
-			fresh.trusted = l.remote.Addr()
+			d.trusted = l.remote.Addr()
 		}
 	}
 	*l = fresh
+}
+
+// shun has nobody at that address believed; an invalid one is nobody's.
+func (l *latch) shun(addr netip.AddrPort) {
+	if addr.IsValid() {
+		l.doubts().shunned = addr
+	}
+}
+
+// doubts gives the latch's doubt, made if need be.
+func (l *latch) doubts() *doubt {
+	if l.doubt == nil {
+		l.doubt = &doubt{}
+	}
+	return l.doubt
+}
+
+// next is what is left of it for another address.
+func (d *doubt) next() *doubt {
+	if d == nil || !d.shunned.IsValid() {
+		return nil
+	}
+	return &doubt{shunned: d.shunned}
 }
 
 // target is where to send to the party; invalid: nowhere.
@@ -110,14 +139,18 @@ func (l *latch) admit(from netip.AddrPort, h *header, rtpOnly bool, sibling neti
 	case from == l.signalled:
 		l.lock(from)
 		return admitted
-	case l.locked || l.tries >= latchWindow || from == l.shunned:
+	case l.locked:
 		return stranger
 	}
-	l.tries++
+	d := l.doubts()
+	if d.tries >= latchWindow || from == d.shunned {
+		return stranger
+	}
+	d.tries++
 	if rtpOnly && h == nil {
 		return stranger
 	}
-	if from != l.former && l.kin(from.Addr(), sibling) || l.proven(from, h, now) {
+	if from != d.former && l.kin(from.Addr(), sibling) || l.proven(from, h, now) {
 		l.lock(from)
 		return admitted
 	}
@@ -125,30 +158,31 @@ func (l *latch) admit(from netip.AddrPort, h *header, rtpOnly bool, sibling neti
 }
 
 func (l *latch) lock(on netip.AddrPort) {
-	l.locked, l.remote, l.guess = true, on, candidate{}
+	l.locked, l.remote, l.doubt = true, on, l.doubt.next()
 }
 
 // kin tells whether host is one that the party is known to use.
 func (l *latch) kin(host, sibling netip.Addr) bool {
-	return host == l.signalled.Addr() || host == l.source || host == l.trusted || host == sibling
+	return host == l.signalled.Addr() || host == l.source || host == l.doubt.trusted || host == sibling
 }
 
 // proven follows a foreign host until it has shown enough.
 func (l *latch) proven(from netip.AddrPort, h *header, now int64) bool {
+	d := l.doubt
 	direct := l.source.IsValid() && l.source == l.signalled.Addr()
-	if h == nil || !l.sends || direct && !l.anywhere || from.Addr() == l.shunned.Addr() || l.replaced(from) {
+	if h == nil || !l.sends || direct && !l.anywhere || from.Addr() == d.shunned.Addr() || d.replaced(from) {
 		return false
 	}
-	c := &l.guess
+	c := &d.guess
 	switch {
 	case !c.addr.IsValid():
 		*c = candidate{addr: from, ssrc: h.ssrc, since: now}
 	case c.addr != from:
-		l.disputed = true
+		d.disputed = true
 	case h.ssrc != c.ssrc || h.seq != c.next:
 		c.ssrc, c.run = h.ssrc, 0
 	}
-	if l.disputed {
+	if d.disputed {
 		return false
 	}
 	c.run++
@@ -158,6 +192,6 @@ func (l *latch) proven(from netip.AddrPort, h *header, now int64) bool {
 
 // replaced tells whether from is the party that was here before SDP named
 // another host.
-func (l *latch) replaced(from netip.AddrPort) bool {
-	return from == l.former && !l.trusted.IsValid()
+func (d *doubt) replaced(from netip.AddrPort) bool {
+	return from == d.former && !d.trusted.IsValid()
 }

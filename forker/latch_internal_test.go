@@ -93,7 +93,8 @@ func TestLatch(t *testing.T) {
 			steps(0, natPort, 1, 40, stranger), {packet(0, natHost, 1, stranger), packet(0, signalled, 1, admitted)}}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			l := latch{shunned: tc.shunned}
+			var l latch
+			l.shun(tc.shunned)
 			n := 0
 			for _, group := range tc.steps {
 				for _, s := range group {

@@ -28,8 +28,8 @@ type numbering struct {
 	rejoin  bool  // paused: the next packet out follows the last one directly
 	high    int64 // newest number given out, extended beyond 16 bits
 	cur     source
-	prev    source // the SSRC before, for its stragglers
-	kept    *kept  // numbers, clock and SSRC are the sources'; nil: one space of our own
+	prev    *source // the SSRC before, for its stragglers; nil: there was none
+	kept    *kept   // numbers, clock and SSRC are the sources'; nil: one space of our own
 }
 
 // source is one SSRC as tracked, whether its packets are copied or not.
@@ -116,9 +116,12 @@ func (n *numbering) track(h *header, clock, now int64) (s *source, ext int64, fr
 	s = &n.cur
 	if h.ssrc != s.ssrc {
 		if ext, ok := n.prev.straggler(h, now); ok {
-			return &n.prev, ext, false
+			return n.prev, ext, false
 		}
-		n.prev = n.cur
+		if n.prev == nil {
+			n.prev = new(source)
+		}
+		*n.prev = n.cur
 		n.rebase(h, clock, now)
 		return s, s.high, true
 	}
@@ -185,6 +188,9 @@ func (s *source) slipped(ts uint32, clock, now int64, limit time.Duration) bool 
 
 // straggler tells whether h is a late packet of a source that has ended.
 func (s *source) straggler(h *header, now int64) (ext int64, ok bool) {
+	if s == nil {
+		return 0, false
+	}
 	step := int64(int16(h.seq - uint16(s.high)))
 	ok = s.n > 0 && h.ssrc == s.ssrc && step <= 0 && step >= -maxLate && now-s.at < int64(maxStraggle)
 	return s.high + step, ok

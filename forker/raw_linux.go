@@ -166,8 +166,9 @@ func rawWayOf(sock socket, to netip.AddrPort) (w rawWay) {
 		w.fd = twin.fd
 		return w
 	}
-	s.to.set(to, s.six)
-	w.sa, w.size = s.to.sa, s.to.size
+	a := s.address()
+	a.set(to, s.six)
+	w.sa, w.size = a.sa, a.size
 	return w
 }
 

@@ -57,8 +57,8 @@ func (s *epollSocket) sendSegments(b []byte, size int, to netip.AddrPort) error 
 	}
 	var addr *rawAddr
 	if to.IsValid() {
-		s.to.set(to, s.six)
-		addr = &s.to
+		addr = s.address()
+		addr.set(to, s.six)
 	}
 	if errno := s.cut.send(s.fd, b, size, addr); errno != 0 {
 		return errno

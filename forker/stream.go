@@ -16,8 +16,8 @@ func newStream(r *Relay, pairs [2]*portPair) (*stream, error) {
 	s := &stream{}
 	for side := range s.legs {
 		s.legs[side] = leg{side: Side(side), pair: pairs[side]}
-		s.legs[side].media.shunned = pairs[side].shunned
-		s.legs[side].control.shunned = pairs[side].shunned
+		s.legs[side].media.shun(pairs[side].shunned)
+		s.legs[side].control.shun(pairs[side].shunned)
 		s.legs[side].media.anywhere = r.engine.anywhere.Load()
 	}
 	for side := range s.legs {
