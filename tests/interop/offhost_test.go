@@ -3,6 +3,7 @@
 package interop_test
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -75,7 +76,7 @@ http:
 			if token != "" {
 				req.Header.Set("Authorization", "Bearer "+token)
 			}
-			client := http.Client{Transport: &http.Transport{DisableKeepAlives: true, Dial: func(string, string) (net.Conn, error) { return conn, nil }}}
+			client := http.Client{Transport: &http.Transport{DisableKeepAlives: true, DialContext: func(context.Context, string, string) (net.Conn, error) { return conn, nil }}}
 			resp, err := client.Do(req)
 			if err != nil {
 				t.Errorf("%s %s: %v", method, path, err)
