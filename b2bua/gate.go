@@ -78,6 +78,13 @@ func (s *Server) admits(tx *txn.ServerTx) bool {
 	return false
 }
 
+// expected tells whose requests come first when more come than can be handled:
+// of those who may call without more, and of phones that have registered.
+func (s *Server) expected(f transport.Flow) bool {
+	door := s.settings.Load().door(f.Listener)
+	return door.open() || s.knows(door, f, s.cfg.Txn.Lanes()[0].Now()) || s.bindings.of(f) != ""
+}
+
 // stripped is a request within a call without what is shown to us alone.
 func (s *Server) stripped(req *sip.Message, by *transport.Listener) *sip.Message {
 	if auth := s.settings.Load().door(by).Auth; auth != nil {

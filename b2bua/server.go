@@ -57,6 +57,7 @@ func NewServer(cfg Config) *Server {
 	for i := range s.lanes {
 		s.lanes[i] = laneCalls{byToken: map[string]*Call{}, byDialog: map[dialogKey]*Call{}}
 	}
+	cfg.Txn.SetKnown(s.expected)
 	s.metrics = newMetrics(cfg.Registerer, &s.active, s.bindings)
 	s.identity = sync.OnceValue(func() *dtls.Identity {
 		id, err := dtls.NewIdentity()
@@ -118,6 +119,9 @@ func (s *Server) OnRequest(tx *txn.ServerTx) {
 // onHopLimit: OPTIONS that ran out of hops is answered as if sent to us
 // (RFC 3261 §16.3), anything else is 483.
 func (s *Server) onHopLimit(tx *txn.ServerTx) {
+	if !s.admits(tx) {
+		return
+	}
 	if tx.Request.Method == "OPTIONS" {
 		s.onPing(tx)
 		return
