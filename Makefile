@@ -1,7 +1,7 @@
 # One entry point for people and CI. `make help` lists the targets.
 #
 # Knobs: GO, OUT (demo), CALLS and CPS (load-sipp), MINUTES (soak, soak-media, tshark), RTPLOAD (load), MEDIA (bench-media), ENGINES (bench-engines),
-# FUZZTIME (fuzz-short), EXECS and PARALLEL (fuzz), DEAD (webhook).
+# FUZZTIME (fuzz-short), EXECS and PARALLEL (fuzz), DEAD (webhook), FLOOD (flood).
 
 GO       ?= go
 BIN      ?= ./sidetrack
@@ -13,6 +13,7 @@ CALLS    ?= 2000
 MINUTES  ?= 10
 CPS      ?= 50
 DEAD     ?= 1m
+FLOOD    ?= 1000000
 MEDIA    ?= -calls 50,200,400,600,1000 -window 8s
 ENGINES  ?= -calls 50,400 -window 5s
 
@@ -24,7 +25,7 @@ LDFLAGS  := -s -w -X main.release=$(VERSION) -X main.commit=$(COMMIT)
 GOFILES   = $(shell git ls-files --cached --others --exclude-standard '*.go')
 
 .DEFAULT_GOAL := help
-.PHONY: help build test race scenario interop conformance lint fuzz-short fuzz bench bench-media bench-engines demo image load bench-cps overload load-sipp restart soak soak-media tshark reload fire webhook clean
+.PHONY: help build test race scenario interop conformance lint fuzz-short fuzz bench bench-media bench-engines demo image load bench-cps overload flood load-sipp restart soak soak-media tshark reload fire webhook clean
 
 help: ## show this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -85,6 +86,9 @@ bench-cps: build ## CPU and memory of recorded calls without audio at RATES (50 
 
 overload: build ## the rate that is sustained, by RTPLOAD, then three times that: four fifths of the peak are answered
 	@RTPLOAD='$(RTPLOAD)' BIN='$(abspath $(BIN))' tests/load/cps.sh overload
+
+flood: build ## scanners (sipvicious, if installed) and FLOOD (1000000) datagrams of as many forged sources while 8 calls talk; root
+	SIDETRACK_BIN=$(abspath $(BIN)) FLOOD=$(FLOOD) FLOOD_CALLS=8 $(GO) test -tags interop -v -count=1 -timeout 60m -run 'TestFlood' ./tests/interop/...
 
 load-sipp: build ## CALLS (2000) recorded SIPp calls with audio at CPS (50) a second, then the leak check
 	SIDETRACK_BIN=$(abspath $(BIN)) SIPP_CALLS=$(CALLS) SIPP_CPS=$(CPS) \
