@@ -96,6 +96,7 @@ func TestTsharkOnTheWire(t *testing.T) {
 	c.b.Quiet()
 	second.Streams["1"].AwaitFrom("alice", c.a.Sent()-1, 1)
 	second.Streams["2"].AwaitFrom("carol", c.b.Sent()-1, 1)
+	t.Logf("the kernel dropped %d and %d of what the parties sent, before we could read it", peer.Dropped(c.aTo.rtp), peer.Dropped(c.bTo.rtp))
 	c.hangUp()
 	second.End()
 	shark.end()
