@@ -238,10 +238,10 @@ func (c *Client) seek(tx *txn.ServerTx, allowed []*Recorder, reply func(int, str
 	var recorder *Recorder
 	c.mu.Lock()
 	for id, k := range c.calls {
-		if k.began == nil || !by.takes(id, k.began) {
+		if k.invite == nil || !by.takes(id, k.invite) {
 			continue
 		}
-		i := slices.IndexFunc(allowed, func(r *Recorder) bool { return r.Accept.Calls == nil || r.Accept.Calls(k.began) })
+		i := slices.IndexFunc(allowed, func(r *Recorder) bool { return r.Accept.Calls == nil || r.Accept.Calls(k.invite) })
 		if i < 0 {
 			forbidden = true
 			continue

@@ -3,6 +3,7 @@ package src
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"sidetrack/internal/sdp"
@@ -24,35 +25,40 @@ type attempt struct {
 	began time.Time
 
 	callID, tag string
-	offer       offer
-	doc         *metadata.Recording
-	targets     []txn.Target // addresses of the SRS not tried yet
-	to          txn.Target   // the one being tried
+	*proposal   // nil once the session is taken, by this one
 	cseq        uint32
 	auth        *authority
-	uri         string // the Request-URI: srs, or where it has redirected us to
-	redirects   redirects
-	signed      bool         // a challenge has been answered
-	session     sessionTimer // what is asked for: only its least counts
 	tx          *txn.ClientTx
 	timer       *txn.Timer
-	heard       bool // a response has come
-	over        bool // failed or abandoned
-	held        bool // Client.Close waits for its end
 	leg         *leg
-	target      int             // index of srs in its recorder
-	early       bool            // made while another was under way: see hedge
-	hedge       *txn.Timer      // until the next one is asked as well
-	sealed      bool            // SRTP is offered
-	keys        []crypt         // by stream
-	acks        map[string]*ack // of 2xx, by To-tag
-	invited     *txn.ServerTx   // the SRS's INVITE that we have answered, until its ACK; nil: we have sent one
+	target      int           // index of srs in its recorder
+	hedge       *txn.Timer    // until the next one is asked as well
+	acks        []*ack        // of 2xx, one for each To-tag
+	invited     *txn.ServerTx // the SRS's INVITE that we have answered, until its ACK; nil: we have sent one
+	signed      bool          // a challenge has been answered
+	heard       bool          // a response has come
+	over        bool          // failed or abandoned
+	held        bool          // Client.Close waits for its end
+	early       bool          // made while another was under way: see hedge
+	sealed      bool          // SRTP is offered
+}
+
+// proposal is what an attempt tells an SRS, and where: needed until one has taken it.
+type proposal struct {
+	offer     offer
+	doc       *metadata.Recording
+	targets   []txn.Target // addresses of the SRS not tried yet
+	to        txn.Target   // the one being tried
+	uri       string       // the Request-URI: the SRS, or where it has redirected us to
+	redirects redirects
+	session   sessionTimer // what is asked for: only its least counts
+	keys      []crypt      // by stream
 }
 
 func newAttempt(s *Session, srs string) *attempt {
 	return &attempt{
-		s: s, srs: srs, uri: srs, redirects: redirects{seen: []string{srs}}, began: s.now(), acks: map[string]*ack{}, auth: &authority{who: s.recorder.Auth},
-		target: s.target, sealed: s.sealed,
+		s: s, srs: srs, began: s.now(), auth: &authority{who: s.recorder.Auth}, target: s.target, sealed: s.sealed,
+		proposal: &proposal{uri: srs, redirects: redirects{seen: []string{srs}}},
 	}
 }
 
@@ -216,14 +222,15 @@ func (a *attempt) OnFail(_ *txn.ClientTx, err error) {
 
 // onSuccess takes a 2xx: the first, a repeated one, or one of another fork.
 func (a *attempt) onSuccess(tx *txn.ClientTx, resp *sip.Message, flow transport.Flow) {
-	if known := a.acks[resp.ToTag()]; known != nil {
-		known.again()
+	tag := resp.ToTag()
+	if i := slices.IndexFunc(a.acks, func(k *ack) bool { return k.tag == tag }); i >= 0 {
+		a.acks[i].again()
 		return
 	}
 	l := newLeg(a.s.lane, a.auth, tx, resp, flow)
-	a.acks[resp.ToTag()] = l.ack(resp.CSeq().Num)
+	a.acks = append(a.acks, l.ack(resp.CSeq().Num))
 	if a.over || a.leg != nil {
-		a.s.logger.Info("late answer of an SRS ended with BYE", "srs", a.srs, "sip_call_id", a.callID)
+		a.s.logger().Info("late answer of an SRS ended with BYE", "srs", a.srs, "sip_call_id", a.callID)
 		a.s.bye(l, nil, a.close)
 		return
 	}
@@ -236,6 +243,7 @@ func (a *attempt) onSuccess(tx *txn.ClientTx, resp *sip.Message, flow transport.
 	a.leg = l
 	a.timer.Stop()
 	a.hedge.Stop()
+	a.timer, a.hedge = nil, nil
 	a.release()
 	a.s.win(a)
 	a.s.note(a, resp.Status, "")
@@ -297,8 +305,8 @@ func (a *attempt) conclude() {
 		return
 	}
 	acks := map[string]*txn.Sent{}
-	for tag, k := range a.acks {
-		acks[tag] = k.sent
+	for _, k := range a.acks {
+		acks[k.tag] = k.sent
 	}
 	a.tx.Conclude(acks)
 }

@@ -16,19 +16,18 @@ type call struct {
 	// Set once.
 	client    *Client
 	lane      *txn.Lane
-	invite    *policy.Invite // with the headers of the answer, once there is one
+	invite    *policy.Invite // as it came; any goroutine may read it
 	relay     *forker.Relay
-	began     *policy.Invite // the INVITE as it came; any goroutine may read it
-	leave     func()         // of a guest, when its last recording has ended; nil: it is none
+	leave     func() // of a guest, when its last recording has ended; nil: it is none
 	notify    func(metadata.RecordingState, string)
 	decision  policy.Decision
 	recorders map[string]*Recorder // those of the decision
 	signs     []string             // by which other calls of the same conversation are known
 
 	// Owned by the lane.
-	cs        metadata.Snapshot // the newest
-	pending   []wish            // recordings that the rules want and whose time has not come
-	asking    int               // decisions that are under way
+	cs        *metadata.Snapshot // the newest; not changed, for its sessions have it too
+	pending   []wish             // recordings that the rules want and whose time has not come
+	asking    int                // decisions that are under way
 	keyed     map[keyedBy]*keyLog
 	announced []*policy.Announcement // what the parties have heard
 	explains  bool                   // the relay goes by what the call's payload types mean
@@ -39,12 +38,11 @@ type call struct {
 	voices    *chorus    // what its owner is told
 }
 
-func (k *call) onSnapshot(cs metadata.Snapshot) {
+func (k *call) onSnapshot(cs *metadata.Snapshot) {
 	if k.over {
 		return
 	}
 	k.cs = cs
-	k.answered()
 	if k.explains {
 		k.explain()
 	}
@@ -60,7 +58,7 @@ func (k *call) onSnapshot(cs metadata.Snapshot) {
 	k.applyRules()
 }
 
-func (k *call) onEnd(cs metadata.Snapshot) {
+func (k *call) onEnd(cs *metadata.Snapshot) {
 	k.cs, k.over = cs, true
 	for _, s := range slices.Clone(k.sessions) {
 		s.onCallEnd(cs)
@@ -73,7 +71,6 @@ func (k *call) onEnd(cs metadata.Snapshot) {
 // plan makes a wish of each recording that the rules want, or asks for one. The
 // call's owner hears of those that are required, or of all where none is.
 func (k *call) plan() {
-	k.answered()
 	voices := &chorus{notify: k.notify, required: k.decision.Required()}
 	k.voices = voices
 	var questions []*inquiry
@@ -110,18 +107,18 @@ func (k *call) wish(d *policy.Wanted) wish {
 	}
 }
 
-// answered lets templates see the headers of the answer, in a copy: rules and
-// the call's owner share the INVITE.
-func (k *call) answered() {
-	if k.cs.Answer == nil || k.invite == nil || k.invite.Answered != nil {
-		return
+// answered is the INVITE as templates see it: with the headers of the answer, in
+// a copy, for rules and the call's owner share the INVITE.
+func (k *call) answered() *policy.Invite {
+	if k.cs.Answer == nil || k.invite == nil {
+		return k.invite
 	}
 	in := *k.invite
 	in.Answered = make([]policy.Header, len(k.cs.Answer))
 	for i, h := range k.cs.Answer {
 		in.Answered[i] = policy.Header(h)
 	}
-	k.invite = &in
+	return &in
 }
 
 // applyRules begins the recordings whose time has come.

@@ -98,7 +98,7 @@ func (c *Client) Begin(cs metadata.Snapshot, in *policy.Invite, relay *forker.Re
 		notify = func(metadata.RecordingState, string) {}
 	}
 	k := &call{
-		client: c, lane: c.cfg.Layer.LaneFor(cs.ID), invite: in, began: in, relay: relay, notify: notify, cs: cs,
+		client: c, lane: c.cfg.Layer.LaneFor(cs.ID), invite: in, relay: relay, notify: notify, cs: &cs,
 	}
 	k.decision, k.recorders = c.decide(in)
 	c.mu.Lock()
@@ -125,7 +125,7 @@ func (c *Client) Begin(cs metadata.Snapshot, in *policy.Invite, relay *forker.Re
 // Update tells of a change of the call. A call that is not known is ignored.
 func (c *Client) Update(cs metadata.Snapshot) {
 	if k := c.call(cs.ID); k != nil {
-		k.lane.Post(func() { k.onSnapshot(cs) })
+		k.lane.Post(func() { k.onSnapshot(&cs) })
 	}
 }
 
@@ -139,7 +139,7 @@ func (c *Client) End(cs metadata.Snapshot) {
 	}
 	c.mu.Unlock()
 	if k != nil {
-		k.lane.Post(func() { k.onEnd(cs) })
+		k.lane.Post(func() { k.onEnd(&cs) })
 	}
 }
 
@@ -228,7 +228,7 @@ func (c *Client) RecordingsOf(calls []string) map[string][]View {
 	c.mu.Lock()
 	var live []*Session
 	for _, s := range c.live {
-		if _, asked := out[s.shown.Load().view.CallID]; asked {
+		if _, asked := out[s.shown.Load().cs.ID]; asked {
 			live = append(live, s)
 		}
 	}
@@ -254,7 +254,7 @@ func (c *Client) States() map[string]int {
 	defer c.mu.Unlock()
 	out := map[string]int{}
 	for _, s := range c.live {
-		out[string(s.shown.Load().view.State)]++
+		out[string(s.shown.Load().state)]++
 	}
 	return out
 }

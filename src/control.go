@@ -128,7 +128,7 @@ func (c *Client) find(id string) *Session {
 		return nil
 	}
 	for _, s := range c.live {
-		if v := &s.shown.Load().view; v.CallID == callID && v.Name == name && v.State != metadata.StateEnded {
+		if p := s.shown.Load(); p.cs.ID == callID && s.name == name && p.state != metadata.StateEnded {
 			return s
 		}
 	}

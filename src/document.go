@@ -51,7 +51,7 @@ func (s *Session) text(key string, t *policy.Template) string {
 	if t == nil {
 		return ""
 	}
-	text, err := t.Execute(s.call.invite)
+	text, err := t.Execute(s.call.answered())
 	if err != nil {
 		s.log.Warn("template left out", "key", key, "error", err)
 		return ""
@@ -82,7 +82,7 @@ func parsed[T any](s *Session, key string, t *policy.Template, parse func(string
 
 // document is the complete snapshot of the call as it is known now.
 func (s *Session) document(opts ...metadata.Option) *metadata.Recording {
-	cs := s.cs
+	cs := *s.cs
 	if s.recorder.Dialect.Streams == StreamsTwo && cs.Group.Name == "" { // the two sessions of a call belong together
 		cs.Group = metadata.Related{Name: cs.ID, Since: cs.Started}
 	}

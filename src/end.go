@@ -10,7 +10,7 @@ import (
 )
 
 // conclude ends the recording of a call that has ended.
-func (s *Session) conclude(cs metadata.Snapshot) {
+func (s *Session) conclude(cs *metadata.Snapshot) {
 	s.cs = cs
 	switch {
 	case s.leg != nil:
@@ -180,7 +180,7 @@ func (b *bye) OnResponse(_ *txn.ClientTx, resp *sip.Message, _ transport.Flow) {
 // may hold the session still.
 func (b *bye) OnFail(_ *txn.ClientTx, err error) {
 	b.s.client.metrics.unanswered.WithLabelValues(b.s.recorder.Name).Inc()
-	b.s.client.trouble.warn(b.s.logger, b.srs, "BYE was not answered by the SRS", "srs", b.srs, "error", err)
+	b.s.client.trouble.warn(b.s.logger(), b.srs, "BYE was not answered by the SRS", "srs", b.srs, "error", err)
 	b.finish()
 }
 

@@ -90,8 +90,9 @@ func (c *Client) host() string {
 // renderHeaders makes the recorder's headers out of the call's INVITE, once.
 func (s *Session) renderHeaders() []sip.Header {
 	var out []sip.Header
+	invite := s.call.answered()
 	for _, h := range s.recorder.Headers {
-		value, err := h.Value.ExecuteHeader(s.call.invite)
+		value, err := h.Value.ExecuteHeader(invite)
 		if err != nil {
 			s.log.Warn("header left out", "header", h.Name, "error", err)
 			continue

@@ -30,7 +30,7 @@ func (c *Client) invite(tx *txn.ServerTx, k *call, w wish) {
 		var room bool
 		w.name, room = k.room(&w)
 		over := k.over
-		g := &guest{k: &call{client: c, lane: tx.Lane, invite: k.invite, began: k.began, relay: k.relay, cs: k.cs}, name: w.name, copies: w.copies()}
+		g := &guest{k: &call{client: c, lane: tx.Lane, invite: k.invite, relay: k.relay, cs: k.cs}, name: w.name, copies: w.copies()}
 		if !over && room {
 			k.guests = append(k.guests, g)
 			w.notify = k.extra(func(f func()) { k.lane.Post(f) })

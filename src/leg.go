@@ -85,10 +85,13 @@ func (l *leg) send(req *sip.Message, h txn.ClientHandler) {
 
 // ack is the ACK of one 2xx; it is sent again for each repetition of that
 // (RFC 3261 §13.2.2.4).
-type ack struct{ sent *txn.Sent }
+type ack struct {
+	tag  string // To-tag of the 2xx
+	sent *txn.Sent
+}
 
 func (l *leg) ack(cseq uint32) *ack {
-	a := &ack{}
+	a := &ack{tag: l.dialog.RemoteTag}
 	l.route(func(to txn.Target, err error) {
 		if err == nil {
 			a.sent = l.lane.SendAck(l.dialog.RequestCSeq("ACK", cseq), to)

@@ -12,8 +12,8 @@ import (
 // after a move. It leaves for the SRS, or for one that is just being asked,
 // before the dialog ends; the call does not wait for it.
 type linger struct {
-	cs    metadata.Snapshot // the call at its end
-	until time.Time         // zero: the call is not over
+	cs    *metadata.Snapshot // the call at its end
+	until time.Time          // zero: the call is not over
 	timer *txn.Timer
 }
 
@@ -40,7 +40,7 @@ func (s *Session) owes() bool {
 }
 
 // onCallEnd ends the recording because its call has ended.
-func (s *Session) onCallEnd(cs metadata.Snapshot) {
+func (s *Session) onCallEnd(cs *metadata.Snapshot) {
 	if s.state == metadata.StateEnded {
 		return
 	}

@@ -1,7 +1,7 @@
 package src
 
 import (
-	"bytes"
+	"crypto/sha256"
 	"net/netip"
 	"slices"
 	"strconv"
@@ -45,10 +45,16 @@ func (o origin) describe(version uint64, media []sdp.OfferMedia) []byte {
 	return sdp.Offer{SessionID: o.sessionID, Version: version, Addr: o.addr, Media: media}.Bytes()
 }
 
-// same tells whether two offers differ in nothing but their version. Keys stay
-// for the life of a dialog; that only the chosen ones are told again is no change.
-func (o *offer) same(p *offer, org origin) bool {
-	return len(o.media) == len(p.media) && bytes.Equal(org.describe(0, keyless(o.media)), org.describe(0, keyless(p.media)))
+// fingerprint is what is kept of a text that is only compared with another.
+type fingerprint [sha256.Size]byte
+
+func fingerprintOf(text []byte) fingerprint { return sha256.Sum256(text) }
+
+// sense is the same for two offers that differ in nothing but their version. Keys
+// stay for the life of a dialog; that only the chosen ones are told again is no
+// change.
+func (o *offer) sense(org origin) fingerprint {
+	return fingerprintOf(org.describe(0, keyless(o.media)))
 }
 
 func keyless(media []sdp.OfferMedia) []sdp.OfferMedia {

@@ -137,9 +137,9 @@ func TestFollow(t *testing.T) {
 		{"turned into a fax", policy.TracksCaller, []step{{snapshot(audio(0, format(0, "PCMU"))), "1+"}, {snapshot(video), "1-"}}},
 	}
 	for _, test := range tests {
-		l := streams{tracks: test.tracks}
+		l := streams{tracks: test.tracks, dialect: &Dialect{}}
 		for i, step := range test.steps {
-			l.follow(step.cs)
+			l.follow(&step.cs)
 			var got []string
 			for _, st := range l.all {
 				mark := st.label + "+"

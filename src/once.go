@@ -46,11 +46,14 @@ func ends(sessionID string) (out []string) {
 // record, when its rule wants it once, and notes what is left.
 func (v conversations) enter(k *call) {
 	k.signs = signs(k.invite)
-	k.decision.Wanted = slices.DeleteFunc(slices.Clone(k.decision.Wanted), func(w policy.Wanted) bool {
+	recorded := func(w policy.Wanted) bool {
 		return w.Once && slices.ContainsFunc(k.signs, func(sign string) bool {
 			return slices.ContainsFunc(v[sign], func(o *call) bool { return o.decision.Records(w.Recorder) })
 		})
-	})
+	}
+	if slices.ContainsFunc(k.decision.Wanted, recorded) { // the rule's own list stays as it is
+		k.decision.Wanted = slices.DeleteFunc(slices.Clone(k.decision.Wanted), recorded)
+	}
 	if len(k.decision.Wanted) == 0 {
 		k.signs = nil
 	}

@@ -53,7 +53,7 @@ func (c *carried) put(p payload) {
 // whether the offer has changed.
 func (p *payloads) follow(formats []metadata.Format) (changed bool) {
 	before := p.formats
-	p.formats, p.carried = nil, make(carried, 0, len(formats)) // the former may be an offer's
+	p.formats, p.carried = make([]sdp.Format, 0, len(formats)), make(carried, 0, len(formats)) // the former may be an offer's
 	for _, f := range formats {
 		if f.Name == "" || f.Clock <= 0 || f.PT > 127 {
 			continue

@@ -69,14 +69,13 @@ func (w wish) sessions() []wish {
 //	    │                 │             │
 //	    └─────────────────┴─────────────┴──► ended
 type Session struct {
-	shown atomic.Pointer[published] // what other goroutines see
+	shown atomic.Pointer[published] // what other goroutines see, beside what is set once
 
 	// Set once.
 	client   *Client
 	call     *call
 	lane     *txn.Lane
-	logger   *slog.Logger // of the session, whichever SRS has it
-	id       string       // RFC 7865 session id, URL-safe
+	id       string // RFC 7865 session id, URL-safe
 	recorder *Recorder
 	name     string // unique among the live ones of the call
 	rule     string
@@ -90,9 +89,9 @@ type Session struct {
 
 	// All below is owned by the lane.
 	added        Particulars
-	headers      []sip.Header      // of every INVITE and re-INVITE
-	log          *slog.Logger      // logger, with the SRS that has taken it
-	cs           metadata.Snapshot // the call, newest
+	headers      []sip.Header       // of every INVITE and re-INVITE
+	log          *slog.Logger       // with the SRS that has taken it
+	cs           *metadata.Snapshot // the call, newest; not changed
 	state        metadata.RecordingState
 	since        time.Time
 	ended        time.Time
@@ -106,12 +105,12 @@ type Session struct {
 	recorded  time.Duration
 	streams   streams
 	origin    origin
-	version   uint64 // of our newest description
-	described []byte // our description that is in force
-	paused    bool   // by the operator
-	masks     masks  // whose voice is hidden
-	sealed    bool   // the SRS of the moment is offered SRTP, and nothing else
-	plain     bool   // the next one is not
+	version   uint64      // of our newest description
+	described fingerprint // our description that is in force
+	paused    bool        // by the operator
+	masks     masks       // whose voice is hidden
+	sealed    bool        // the SRS of the moment is offered SRTP, and nothing else
+	plain     bool        // the next one is not
 
 	plan      []int // indexes in recorder.SRS still to be asked
 	target    int   // index of the one asked last
@@ -136,8 +135,13 @@ type Session struct {
 
 // agreement is the description and the document that the SRS knows.
 type agreement struct {
-	offer offer
+	sense fingerprint // of our offer
 	doc   *metadata.Recording
+}
+
+// agree notes what the SRS has accepted.
+func (s *Session) agree(o *offer, doc *metadata.Recording) {
+	s.agreed, s.described = &agreement{sense: o.sense(s.origin), doc: doc}, fingerprintOf(o.body)
 }
 
 func newSession(k *call, w wish) *Session {
@@ -158,18 +162,22 @@ func newSession(k *call, w wish) *Session {
 	if s.notify == nil {
 		s.notify = func(metadata.RecordingState, string) {}
 	}
-	s.streams.dialect = s.recorder.Dialect
+	s.streams.dialect = &s.recorder.Dialect
 	s.started = s.now()
 	s.since = s.started
 	s.log = k.client.log.With("call", k.cs.ID, "recorder", s.recorder.Name)
 	s.builder = s.newBuilder()
 	s.id = s.builder.SessionID().URLSafe()
-	s.logger = s.log.With("recording", s.id)
-	s.log = s.logger
+	s.log = s.logger()
 	s.headers = s.renderHeaders()
 	s.origin = origin{sessionID: rand.Uint64N(1 << 62), addr: k.client.cfg.Advertise}
 	s.publish()
 	return s
+}
+
+// logger is that of the session, whichever SRS has it.
+func (s *Session) logger() *slog.Logger {
+	return s.client.log.With("call", s.cs.ID, "recorder", s.recorder.Name, "recording", s.id)
 }
 
 // start begins the recording, or says why there will be none. A call that has
@@ -234,7 +242,7 @@ func (s *Session) fork() error {
 }
 
 // onSnapshot takes a change of the call.
-func (s *Session) onSnapshot(cs metadata.Snapshot) {
+func (s *Session) onSnapshot(cs *metadata.Snapshot) {
 	if s.state == metadata.StateEnded {
 		return
 	}
@@ -284,9 +292,10 @@ func (s *Session) steerTaps() {
 // onUp takes the session into being: an SRS has accepted it.
 func (s *Session) onUp(a *attempt, answers []answered) {
 	s.leg = a.leg
-	s.agreed, s.described = &agreement{offer: a.offer, doc: a.doc}, a.offer.body
-	s.log = s.logger.With("srs", s.srs, "sip_call_id", s.sipCallID)
+	s.agree(&a.offer, a.doc)
+	s.log = s.logger().With("srs", s.srs, "sip_call_id", s.sipCallID)
 	s.apply(a.offer, answers)
+	a.proposal = nil
 	s.steerTaps()
 	s.heard()
 	s.client.health.carries(s.recorder.Name, s.srs, 1)

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"sidetrack/internal/sip"
+	"sidetrack/metadata"
 )
 
 var testTime = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
@@ -94,8 +95,8 @@ func TestViewJSON(t *testing.T) {
 }
 
 func BenchmarkView(b *testing.B) {
-	s := &Session{}
-	s.shown.Store(&published{view: View{Streams: make([]StreamView, 2), Attempts: make([]Attempt, 1)}})
+	s := &Session{recorder: &Recorder{}}
+	s.shown.Store(&published{cs: &metadata.Snapshot{}, streams: make([]shownStream, 2), attempts: make([]Attempt, 1)})
 	b.ReportAllocs()
 	for b.Loop() {
 		_ = s.View()

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"sidetrack/forker"
+	"sidetrack/internal/sdp"
 	"sidetrack/metadata"
 )
 
@@ -101,22 +102,40 @@ const (
 
 var results = []Result{Complete, Partial, Refused, Failed, Skipped, Missed}
 
-// published is what a Session shows to other goroutines: a View without the
-// numbers of packets, which are read from the taps when somebody asks.
+// published is what a Session shows to other goroutines beside what is set once.
+// The numbers of packets are read from the taps when somebody asks.
 type published struct {
-	view View
-	taps []*forker.Tap // by stream; nil where the stream is gone
+	cs             *metadata.Snapshot
+	srs, sipCallID string
+	state          metadata.RecordingState
+	since, ended   time.Time
+	result         Result
+	reason         string
+	streams        []shownStream
+	attempts       []Attempt
+	parameters     map[string]string
 }
 
-// read completes the view. The result shares nothing with the Session.
-func (p *published) read() View {
-	v := p.view
-	v.Streams = append([]StreamView{}, v.Streams...)
-	v.Attempts = append([]Attempt{}, v.Attempts...)
-	for i, tap := range p.taps {
-		if tap != nil {
-			v.Streams[i].add(tap.Stats())
-		}
+// shownStream is one stream of it.
+type shownStream struct {
+	label          string
+	party          metadata.PartyRole
+	codec          *sdp.Format      // the first of its offer; nil: there is none
+	past           *forker.TapStats // of earlier taps; nil: there were none
+	tap            *forker.Tap      // nil while there is none
+	paused, masked bool
+}
+
+func (s *shownStream) view() StreamView {
+	v := StreamView{Label: s.label, Party: s.party, Paused: s.paused, Masked: s.masked}
+	if s.codec != nil {
+		v.Codec = s.codec.Name + "/" + decimal(s.codec.Clock)
+	}
+	if s.past != nil {
+		v.add(*s.past)
+	}
+	if s.tap != nil {
+		v.add(s.tap.Stats())
 	}
 	return v
 }
@@ -134,20 +153,30 @@ func (s *StreamView) add(t forker.TapStats) {
 
 // publish shows the session's state as it is now.
 func (s *Session) publish() {
-	p := &published{view: View{
-		ID: s.id, CallID: s.cs.ID, Recorder: s.recorder.Name, Name: s.name, Rule: s.rule, Initiator: s.by,
-		Call: CallView{SIPCallID: s.cs.SIPCallID, From: s.cs.Caller.AOR, To: s.cs.Callee.AOR},
-		SRS:  s.srs, State: s.state, Since: s.since, Started: s.started, Ended: s.ended,
-		Result: s.result, Reason: s.reason, SIPCallID: s.sipCallID, Parameters: s.added.Parameters,
-		Streams:  make([]StreamView, len(s.streams.all)),
-		Attempts: append([]Attempt{}, s.attempts...),
-	}}
+	p := &published{
+		cs: s.cs, srs: s.srs, sipCallID: s.sipCallID, state: s.state, since: s.since, ended: s.ended,
+		result: s.result, reason: s.reason, attempts: s.attempts, parameters: s.added.Parameters,
+		streams: make([]shownStream, len(s.streams.all)),
+	}
 	for i, st := range s.streams.all {
-		p.view.Streams[i] = st.view()
-		p.taps = append(p.taps, st.tap)
+		p.streams[i] = st.show()
 	}
 	s.shown.Store(p)
 }
 
-// View is the session as it is now. Any goroutine.
-func (s *Session) View() View { return s.shown.Load().read() }
+// View is the session as it is now, and shares nothing with it. Any goroutine.
+func (s *Session) View() View {
+	p := s.shown.Load()
+	v := View{
+		ID: s.id, CallID: p.cs.ID, Recorder: s.recorder.Name, Name: s.name, Rule: s.rule, Initiator: s.by,
+		Call: CallView{SIPCallID: p.cs.SIPCallID, From: p.cs.Caller.AOR, To: p.cs.Callee.AOR},
+		SRS:  p.srs, State: p.state, Since: p.since, Started: s.started, Ended: p.ended,
+		Result: p.result, Reason: p.reason, SIPCallID: p.sipCallID, Parameters: p.parameters,
+		Streams:  make([]StreamView, len(p.streams)),
+		Attempts: append([]Attempt{}, p.attempts...),
+	}
+	for i := range p.streams {
+		v.Streams[i] = p.streams[i].view()
+	}
+	return v
+}

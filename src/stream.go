@@ -43,13 +43,13 @@ type stream struct {
 	tap       *forker.Tap // nil while there is none
 	from      netip.AddrPort
 	fromRTCP  netip.AddrPort
-	paused    bool            // the tap is paused: what comes is dropped
-	masked    bool            // the tap is masked: what comes is sent as silence or beeps
-	open      bool            // the tap has an address: what comes is sent, else it is kept for later
-	fresh     bool            // rtp, rtcp or answered changed since the tap was told
-	unsettled bool            // the call has another codec than the SRS knows of: the tap keeps until it does
-	past      forker.TapStats // of earlier taps
-	gaps      gaps            // when nothing was copied
+	paused    bool             // the tap is paused: what comes is dropped
+	masked    bool             // the tap is masked: what comes is sent as silence or beeps
+	open      bool             // the tap has an address: what comes is sent, else it is kept for later
+	fresh     bool             // rtp, rtcp or answered changed since the tap was told
+	unsettled bool             // the call has another codec than the SRS knows of: the tap keeps until it does
+	past      *forker.TapStats // of earlier taps; nil: there were none
+	gaps      gaps             // when nothing was copied
 
 	risk       uint64 // packets at risk with lost SRSs, as far as they are among the gaps
 	lostBefore uint64 // packets lost when the SRS was lost
@@ -109,10 +109,14 @@ func (st *stream) forget() {
 
 // numbers are those of the stream over all of its taps.
 func (st *stream) numbers() forker.TapStats {
-	if st.tap == nil {
-		return st.past
+	var all forker.TapStats
+	if st.past != nil {
+		all = *st.past
 	}
-	return sum(st.past, st.tap.Stats())
+	if st.tap != nil {
+		all = sum(all, st.tap.Stats())
+	}
+	return all
 }
 
 // closeTap ends the copy and keeps its numbers.
@@ -121,7 +125,8 @@ func (st *stream) closeTap() {
 		return
 	}
 	st.tap.Close()
-	st.past = sum(st.past, st.tap.Stats())
+	past := st.numbers()
+	st.past = &past
 	st.tap, st.agreed, st.forced, st.rtp = nil, false, false, netip.AddrPort{}
 }
 
@@ -243,11 +248,14 @@ func (st *stream) unsettle() {
 	}
 }
 
-func (st *stream) view() StreamView {
-	v := StreamView{Label: st.label, Party: st.party, Masked: st.tap != nil && st.masked, Paused: st.tap == nil || st.paused || st.rtp.IsValid() && !st.open}
-	if len(st.formats) > 0 {
-		v.Codec = st.formats[0].Name + "/" + decimal(st.formats[0].Clock)
+// show is what other goroutines see of it.
+func (st *stream) show() shownStream {
+	out := shownStream{
+		label: st.label, party: st.party, past: st.past, tap: st.tap, masked: st.tap != nil && st.masked,
+		paused: st.tap == nil || st.paused || st.rtp.IsValid() && !st.open,
 	}
-	v.add(st.past)
-	return v
+	if len(st.formats) > 0 {
+		out.codec = &st.formats[0]
+	}
+	return out
 }

@@ -15,9 +15,9 @@ type streams struct {
 	tracks    policy.Tracks
 	media     []string // kinds of m-lines that are copied; nil: audio
 	transcode Transcode
-	dialect   Dialect // who gets which label
-	secure    bool    // what the call encrypts may be copied
-	lines     []line  // the call's m-lines that are copied, audio first as they appeared
+	dialect   *Dialect // who gets which label
+	secure    bool     // what the call encrypts may be copied
+	lines     []line   // the call's m-lines that are copied, audio first as they appeared
 }
 
 // line is what must be remembered of an m-line of the call.
@@ -32,7 +32,7 @@ type line struct {
 // does is held, both directions of it, for what a held party goes on saying is
 // not meant for the other. A call that has been one-way from its beginning (an
 // announcement, early media) is not held.
-func (l *streams) follow(cs metadata.Snapshot) {
+func (l *streams) follow(cs *metadata.Snapshot) {
 	for _, m := range l.copied(cs.Streams) {
 		ordinal := l.ordinal(m.Index)
 		line := &l.lines[ordinal]

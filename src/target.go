@@ -68,7 +68,7 @@ const keptAttempts = 100
 // note keeps what came of an attempt.
 func (s *Session) note(a *attempt, code int, reason string) {
 	if len(s.attempts) >= keptAttempts {
-		s.attempts = slices.Delete(s.attempts, keptAttempts/2, keptAttempts/2+1)
+		s.attempts = slices.Concat(s.attempts[:keptAttempts/2], s.attempts[keptAttempts/2+1:]) // a new one, for what is published stays
 	}
 	s.attempts = append(s.attempts, Attempt{
 		SRS: a.srs, Code: code, Reason: reason, At: a.began.UTC(), Took: Seconds(s.now().Sub(a.began)), SIPCallID: a.callID,

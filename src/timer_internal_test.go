@@ -79,7 +79,7 @@ func inFakeTime(t *testing.T, cfg SessionTimer, expires string, f func(x *timed)
 		x := &timed{t: t, ether: e, layer: layer}
 		lane := layer.Lanes()[0]
 		x.do(func() {
-			k := &call{client: c, lane: lane, cs: metadata.Snapshot{ID: "call", State: metadata.CallAnswered, Answered: time.Now()}}
+			k := &call{client: c, lane: lane, cs: &metadata.Snapshot{ID: "call", State: metadata.CallAnswered, Answered: time.Now()}}
 			r := &Recorder{Name: "main", SRS: []string{"sip:192.0.2.7"}, MidCall: MidCallStop, Session: cfg}
 			if err := r.normalize(netip.Addr{}); err != nil {
 				t.Fatal(err)

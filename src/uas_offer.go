@@ -1,8 +1,6 @@
 package src
 
 import (
-	"bytes"
-
 	"sidetrack/internal/sdp"
 	"sidetrack/internal/sip"
 	"sidetrack/internal/sip/body"
@@ -73,7 +71,7 @@ func (s *Session) onAck(ack *sip.Message) {
 	if in.offer != nil {
 		if description := descriptionOf(ack); description != nil {
 			answers, _, _ := in.offer.match(description)
-			s.agreed.offer, s.described = *in.offer, in.offer.body
+			s.agree(in.offer, s.agreed.doc)
 			s.apply(*in.offer, answers)
 			s.steer()
 		}
@@ -140,11 +138,11 @@ func (s *Session) answerOffer(req, resp *sip.Message) bool {
 		st.agree(said[i], ours.numbers[i], true)
 	}
 	answer := s.origin.describe(s.version, media)
-	if !bytes.Equal(answer, s.described) {
+	if fingerprintOf(answer) != s.described {
 		s.version++
 		answer = s.origin.describe(s.version, media)
 	}
-	s.described = answer
+	s.described = fingerprintOf(answer)
 	resp.SetBody(sdpType, answer)
 	return true
 }

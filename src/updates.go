@@ -1,7 +1,6 @@
 package src
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"time"
@@ -70,7 +69,8 @@ func (s *Session) flush() {
 	must := u.must
 	u.due, u.must = false, false
 	o, doc := s.nextOffer(), s.document()
-	if !must && o.same(&s.agreed.offer, s.origin) && metadata.Diff(s.agreed.doc, doc).Empty() {
+	stays := o.sense(s.origin) == s.agreed.sense
+	if !must && stays && metadata.Diff(s.agreed.doc, doc).Empty() {
 		return
 	}
 	if s.recorder.Dialect.Carrier == CarrierNone && !must {
@@ -83,7 +83,7 @@ func (s *Session) flush() {
 	if !must && !u.whole {
 		u.pending.sent = s.recorder.Dialect.wording(s.agreed.doc, doc)
 	}
-	u.pending.method, u.pending.alone = s.carrier(!must && o.same(&s.agreed.offer, s.origin))
+	u.pending.method, u.pending.alone = s.carrier(!must && stays)
 	if !u.pending.alone {
 		s.version = o.version
 	}
@@ -95,7 +95,7 @@ func (s *Session) flush() {
 // change, and stays where there is none (RFC 3264 §8).
 func (s *Session) nextOffer() offer {
 	s.equip()
-	if o := makeOffer(s.origin, s.version, s.streams.all, s.sends); bytes.Equal(o.body, s.described) {
+	if o := makeOffer(s.origin, s.version, s.streams.all, s.sends); fingerprintOf(o.body) == s.described {
 		return o
 	}
 	return makeOffer(s.origin, s.version+1, s.streams.all, s.sends)
@@ -223,7 +223,7 @@ func (s *Session) onUpdated(u *update, resp *sip.Message) {
 		s.flush()
 		return
 	}
-	s.agreed, s.described = &agreement{offer: u.offer, doc: u.doc}, u.offer.body
+	s.agree(&u.offer, u.doc)
 	s.updates.tries, s.updates.whole = 0, false
 	s.timer.fromResponse(s, resp)
 	answers := s.unchanged(u.offer)

@@ -72,12 +72,9 @@ func (s *Session) verdict() Verdict {
 }
 
 func (st *stream) verdict() StreamVerdict {
-	t, view := st.numbers(), st.view()
-	if st.tap != nil {
-		view.add(st.tap.Stats())
-	}
+	t, shown := st.numbers(), st.show()
 	v := StreamVerdict{
-		Heard: t.Heard, StreamView: view, Unreachable: t.Unreachable, RTCPIn: t.RTCPIn, First: t.First, Last: t.Last,
+		Heard: t.Heard, StreamView: shown.view(), Unreachable: t.Unreachable, RTCPIn: t.RTCPIn, First: t.First, Last: t.Last,
 		AtRisk: t.AtRisk, Lost: lost(t.Dropped),
 		Gaps: append([]Gap(nil), st.gaps.all...), MoreGaps: st.gaps.more,
 	}

@@ -2,6 +2,7 @@ package sdp
 
 import (
 	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -18,8 +19,9 @@ type Media struct {
 	lines   []line // lines[0] is the m= line
 }
 
+// newMedia reads an m= line. Its section gets its lines later.
 func newMedia(s *Session, l line) *Media {
-	m := &Media{session: s, lines: []line{l}}
+	m := &Media{session: s}
 	f := fields(l.value())
 	if len(f) > 0 {
 		m.Kind = strings.ToLower(f[0])
@@ -32,7 +34,7 @@ func newMedia(s *Session, l line) *Media {
 	}
 	if len(f) > 2 {
 		m.Proto = f[2]
-		m.Formats = f[3:]
+		m.Formats = slices.Clone(f[3:])
 	}
 	return m
 }

@@ -1,6 +1,7 @@
 package sdp
 
 import (
+	"bytes"
 	"errors"
 	"net/netip"
 	"strings"
@@ -52,22 +53,21 @@ func Parse(b []byte) (*Session, error) {
 		return nil, ErrTooLarge
 	}
 	s := &Session{}
-	version := false
+	all := make([]line, 0, bytes.Count(b, []byte{'\n'})+1) // of all sections, for a description may be kept as long as its call
+	section, from := &s.lines, 0
 	for rest := string(b); rest != ""; {
 		var l line
 		l, rest = cut(rest)
-		switch {
-		case l.typ() == 'm':
-			s.media = append(s.media, newMedia(s, l))
-		case len(s.media) > 0:
-			m := s.media[len(s.media)-1]
-			m.lines = append(m.lines, l)
-		default:
-			version = version || l.typ() == 'v'
-			s.lines = append(s.lines, l)
+		if l.typ() == 'm' {
+			*section = all[from:len(all):len(all)]
+			m := newMedia(s, l)
+			s.media = append(s.media, m)
+			section, from = &m.lines, len(all)
 		}
+		all = append(all, l)
 	}
-	if !version && len(s.media) == 0 {
+	*section = all[from:len(all):len(all)]
+	if len(s.media) == 0 && find(s.lines, 'v') < 0 {
 		return nil, ErrNotSDP
 	}
 	s.index()

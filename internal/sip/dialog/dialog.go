@@ -49,15 +49,16 @@ func NewUAS(req *sip.Message, localTag string) *Dialog {
 }
 
 // NewUAC makes the dialog of our request and a response with a To-tag (RFC 3261 §12.1.2); early or confirmed by its
-// status. Our own response to a NOTIFY that comes first is the UAS case.
+// status. Our own response to a NOTIFY that comes first is the UAS case. What it keeps of the response is copied, so that
+// a dialog does not hold a whole message for as long as it lives.
 func NewUAC(req, resp *sip.Message) *Dialog {
 	d := &Dialog{
 		CallID:    req.CallID(),
 		LocalTag:  req.FromTag(),
-		RemoteTag: resp.ToTag(),
+		RemoteTag: strings.Clone(resp.ToTag()),
 		Local:     req.Get("From"),
-		Remote:    resp.Get("To"),
-		Routes:    reversed(resp.List("Record-Route")),
+		Remote:    strings.Clone(resp.Get("To")),
+		Routes:    routesOf(resp),
 		LocalCSeq: req.CSeq().Num,
 		Secure:    isSIPS(req.RequestURI),
 		Confirmed: resp.Status >= 200,
@@ -70,7 +71,7 @@ func NewUAC(req, resp *sip.Message) *Dialog {
 // from it (RFC 3261 §13.2.2.4) and the target refreshed.
 func (d *Dialog) Confirm(resp *sip.Message) {
 	if !d.Confirmed {
-		d.Routes = reversed(resp.List("Record-Route"))
+		d.Routes = routesOf(resp)
 	}
 	d.Confirmed = true
 	d.Refresh(resp)
@@ -112,10 +113,15 @@ func target(m *sip.Message, was string) string {
 	if _, err := sip.ParseURI(contact.URI); err != nil {
 		return was
 	}
-	return contact.URI
+	return strings.Clone(contact.URI)
 }
 
-func reversed(routes []string) []string {
+// routesOf is the route set that a response to a request of ours gives.
+func routesOf(resp *sip.Message) []string {
+	routes := resp.List("Record-Route")
+	for i, r := range routes {
+		routes[i] = strings.Clone(r)
+	}
 	slices.Reverse(routes)
 	return routes
 }
