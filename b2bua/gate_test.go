@@ -74,11 +74,16 @@ func TestStrangersSignIn(t *testing.T) {
 		register := func(opts ...peer.Opt) *peer.Outgoing {
 			return s.caller.Start("REGISTER", s.proxy, peer.Call{URI: "sip:pbx.test", From: "<" + alice + ">", Opts: append(opts, peer.With("To", "<"+alice+">"))})
 		}
-		out := register(signed(t, register().Expect(status), "REGISTER", "sip:pbx.test", "s3cret"))
+		shown := signed(t, register().Expect(status), "REGISTER", "sip:pbx.test", "s3cret")
+		out := register(shown)
 		reg := s.pbx.Expect("REGISTER")
 		contact := reg.Get("Contact")
 		reg.Reply(200, peer.With("Contact", contact), peer.With("Expires", "600"))
 		out.Expect(200)
+		overheard := register(shown).Expect(status)
+		if !strings.Contains(overheard.Get("WWW-Authenticate")+overheard.Get("Proxy-Authenticate"), "stale=true") {
+			t.Errorf("credentials that were used before:\n%s", overheard.Raw)
+		}
 		back := s.pbx.Invite(s.proxy, peer.Call{URI: peer.URIOf(contact)})
 		ringing := s.caller.Expect("INVITE")
 		ringing.Reply(486)

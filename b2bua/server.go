@@ -77,13 +77,9 @@ func (s *Server) OnRequest(tx *txn.ServerTx) {
 		c.onRequest(sd, tx)
 		return
 	}
-	if maxForwards(req) == 0 {
-		s.onHopLimit(tx)
-		return
-	}
 	if l := tx.Flow.Listener; l != nil && l.Retiring() && req.ToTag() == "" {
 		s.cfg.OnReject("retiring")
-		s.overload(tx)
+		tx.Refuse(503, "", sip.Header{Name: "Retry-After", Value: "5"}, s.serverField())
 		return
 	}
 	if req.Method == "INVITE" && s.cfg.Asked != nil && req.ToTag() == "" && s.cfg.Asked(tx) {
@@ -93,6 +89,10 @@ func (s *Server) OnRequest(tx *txn.ServerTx) {
 		return
 	}
 	req = tx.Request // without what it has shown to us alone
+	if maxForwards(req) == 0 {
+		s.onHopLimit(tx)
+		return
+	}
 	u, err := sip.ParseURI(req.RequestURI)
 	inDialog := req.ToTag() != ""
 	token, routed := s.addressed(req, u)

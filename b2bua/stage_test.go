@@ -32,6 +32,7 @@ type stage struct {
 	second      *peer.Peer // the route's second target, where setup asks for one
 	media       *forker.Engine
 	transport   *transport.Layer
+	layer       *txn.Layer
 }
 
 // setup says what is not the usual thing about a stage.
@@ -89,6 +90,7 @@ func newStage(t *testing.T, with setup) *stage {
 		RingsEvery: with.rings, SessionExpires: with.session, SessionSecond: 10 * time.Millisecond,
 		Register: with.register, Secret: []byte("the same after a restart"),
 	})
+	s.layer = layer
 	layer.Start(s.server)
 	s.listen("udp://127.0.0.1:0", with.udpOnly)
 	rules.Store(policy.New(s.rules(with)))

@@ -44,3 +44,36 @@ func TestPhonesSignIn(t *testing.T) {
 		t.Error("a password in the log")
 	}
 }
+
+// Each socket may have who signs in there, or nobody: what one asks for is nothing to another.
+func TestSocketsAskForThemselves(t *testing.T) {
+	s := open(t, `tcp://`+home(1)+`:0]`, `{url: "udp://`+home(5)+`:0", auth: {realm: branch.test, status: 407, users: {bob: "0ther"}}}, {url: "udp://`+home(6)+`:0", auth: none}]
+  auth: {realm: example.com, users: {alice: "s3cret"}}`, "trusted: [127.0.0.0/8]", "trusted: ["+home(2)+"]")
+	ask := func(i int, opts ...peer.Opt) *peer.Outgoing {
+		return s.caller.Start("REGISTER", s.app.Listeners()[i].Bound, peer.Call{URI: "sip:pbx.test", From: "<sip:bob@pbx.test>", Opts: append(opts, peer.With("To", "<sip:bob@pbx.test>"))})
+	}
+	if realm := ask(0).Expect(401).Get("WWW-Authenticate"); !strings.Contains(realm, `realm="example.com"`) {
+		t.Errorf("the first asks %s", realm)
+	}
+	ask(2).Expect(403)
+	resp := &sip.Message{Status: 407}
+	for _, v := range ask(1).Expect(407).All("Proxy-Authenticate") {
+		resp.Add("Proxy-Authenticate", v)
+	}
+	c, ok := digest.Of(resp)
+	if !ok {
+		t.Fatal("the second asks for nothing that can be answered")
+	}
+	req := sip.NewRequest("REGISTER", "sip:pbx.test")
+	c.Sign(req, digest.Credentials{User: "bob", Password: "0ther"})
+	shown := peer.With("Proxy-Authorization", req.Get("Proxy-Authorization"))
+	ask(0, shown).Expect(401)
+	ask(2, shown).Expect(403)
+	out := ask(1, shown)
+	in := s.pbx.Expect("REGISTER")
+	if in.Get("Proxy-Authorization") != "" {
+		t.Error("the PBX is shown what was for the socket")
+	}
+	in.Reply(200)
+	out.Expect(200)
+}

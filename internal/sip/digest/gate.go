@@ -48,14 +48,16 @@ type Keys map[Algorithm]string
 
 // Gate asks strangers who they are, and knows who they are by their answers (RFC
 // 3261 §22, RFC 7616). It keeps nothing of those it has asked: its nonces bear
-// their time and whom they were given to, under a key of its own. It is safe for
-// concurrent use.
+// their time and whom they were given to, under a key of its own. Of those who
+// have answered rightly it keeps with which nonce and nonce count: no answer is
+// taken twice. It is safe for concurrent use.
 type Gate struct {
 	realm      string
 	algorithms []Algorithm // offered, the best first
 	users      map[string]Keys
 	nobody     Keys // of those we do not know: they are told apart by nothing
 	key        [32]byte
+	replays    replays
 }
 
 // gateLife is how long a nonce is good for; its user is then asked again, and the
@@ -86,7 +88,7 @@ type Verdict int
 // The verdicts.
 const (
 	Absent Verdict = iota // no credentials for this gate
-	Stale                 // good ones for a nonce that is too old
+	Stale                 // good ones for a nonce that is too old, or that have been used
 	Wrong
 	Right
 )
@@ -122,7 +124,7 @@ func (d *Gate) check(req *sip.Message, c *digest.Credentials, from netip.Addr, n
 	if a == "" {
 		a = MD5
 	}
-	made, genuine := d.made(c.Nonce, from)
+	made, sealed, genuine := d.made(c.Nonce, from)
 	if !genuine {
 		return Stale // of before a restart or another address: not to be held against anybody
 	}
@@ -134,9 +136,10 @@ func (d *Gate) check(req *sip.Message, c *digest.Credentials, from netip.Addr, n
 		keys = d.nobody
 	}
 	ha2 := a.sum(req.Method + ":" + c.URI)
-	want := a.sum(keys[a] + ":" + c.Nonce + ":" + ha2) // RFC 2069
+	want, count := a.sum(keys[a]+":"+c.Nonce+":"+ha2), uint32(1) // RFC 2069: no count, so that each nonce is good once
 	switch {
 	case c.QOP == "auth" && c.Cnonce != "":
+		count = uint32(c.Nc)
 		want = a.sum(fmt.Sprintf("%s:%s:%08x:%s:auth:%s", keys[a], c.Nonce, c.Nc, c.Cnonce, ha2))
 	case c.QOP != "" || a != MD5:
 		return Wrong
@@ -145,7 +148,7 @@ func (d *Gate) check(req *sip.Message, c *digest.Credentials, from netip.Addr, n
 	switch age := now.Sub(time.Unix(made, 0)); {
 	case !right:
 		return Wrong
-	case age > gateLife || age < -time.Minute:
+	case age > gateLife || age < -time.Minute || !d.replays.fresh(sealed, made, count, now):
 		return Stale
 	}
 	return Right
@@ -169,26 +172,31 @@ func (d *Gate) Strip(req *sip.Message) *sip.Message {
 	return out
 }
 
-// nonce is the time and a seal over it and the address.
+// nonce is the time, something that no other nonce has, and a seal over both and
+// the address.
 func (d *Gate) nonce(to netip.Addr, at int64) string {
-	b := binary.BigEndian.AppendUint64(make([]byte, 0, 24), uint64(at))
-	return base64.RawURLEncoding.EncodeToString(append(b, d.seal(b, to)...))
+	b := binary.BigEndian.AppendUint64(make([]byte, 0, 32), uint64(at))
+	b = b[:16]
+	rand.Read(b[8:]) // never fails
+	mark := d.seal(b, to)
+	return base64.RawURLEncoding.EncodeToString(append(b, mark[:]...))
 }
 
-func (d *Gate) seal(b []byte, to netip.Addr) []byte {
+func (d *Gate) seal(b []byte, to netip.Addr) seal {
 	h := hmac.New(sha256.New, d.key[:])
 	h.Write(b)
 	h.Write(to.Unmap().AsSlice())
-	return h.Sum(nil)[:16]
+	return seal(h.Sum(nil)[:16])
 }
 
-// made is when a nonce was given to somebody at that address.
-func (d *Gate) made(nonce string, to netip.Addr) (at int64, genuine bool) {
+// made is when a nonce was given to somebody at that address, and its seal.
+func (d *Gate) made(nonce string, to netip.Addr) (at int64, sealed seal, genuine bool) {
 	b, err := base64.RawURLEncoding.DecodeString(nonce)
-	if err != nil || len(b) != 24 || !hmac.Equal(b[8:], d.seal(b[:8], to)) {
-		return 0, false
+	if err != nil || len(b) != 32 {
+		return 0, sealed, false
 	}
-	return int64(binary.BigEndian.Uint64(b)), true
+	sealed = d.seal(b[:16], to)
+	return int64(binary.BigEndian.Uint64(b)), sealed, hmac.Equal(b[16:], sealed[:])
 }
 
 // sameTarget tells whether the URI of the credentials is that of the request:

@@ -29,7 +29,8 @@ func gate(algorithms ...digest.Algorithm) *digest.Gate {
 func register() *sip.Message { return sip.NewRequest("REGISTER", "sip:example.com") }
 
 // answered is a REGISTER with the answer of a user to a challenge, made by our own client.
-func answered(t *testing.T, challenge, user, password string) *sip.Message {
+// Its nonce count is 1, or as said.
+func answered(t *testing.T, challenge, user, password string, count ...int) *sip.Message {
 	t.Helper()
 	resp := &sip.Message{Status: 401}
 	resp.Add("WWW-Authenticate", challenge)
@@ -38,7 +39,9 @@ func answered(t *testing.T, challenge, user, password string) *sip.Message {
 		t.Fatalf("%s cannot be answered", challenge)
 	}
 	req := register()
-	c.Sign(req, digest.Credentials{User: user, Password: password})
+	for range append(count, 1)[0] {
+		c.Sign(req, digest.Credentials{User: user, Password: password})
+	}
 	return req
 }
 
@@ -57,6 +60,7 @@ func TestGate(t *testing.T) {
 			if !strings.Contains(challenge, "algorithm="+string(algorithms[i])) {
 				t.Errorf("%d: %s", i, challenge)
 			}
+			challenge = d.Challenges(home, false, now)[i] // nobody answers one by both
 			good := answered(t, challenge, "alice", "of alice")
 			for _, tt := range []struct {
 				what string
@@ -66,8 +70,9 @@ func TestGate(t *testing.T) {
 				want digest.Verdict
 			}{
 				{"right", good, home, now, digest.Right},
-				{"as long as the nonce lives", good, home, now.Add(4 * time.Minute), digest.Right},
-				{"too old", good, home, now.Add(6 * time.Minute), digest.Stale},
+				{"once more", good, home, now, digest.Stale},
+				{"as long as the nonce lives", answered(t, challenge, "alice", "of alice", 2), home, now.Add(4 * time.Minute), digest.Right},
+				{"too old", answered(t, challenge, "alice", "of alice", 3), home, now.Add(6 * time.Minute), digest.Stale},
 				{"from the future", good, home, now.Add(-6 * time.Minute), digest.Stale},
 				{"from elsewhere", good, elsewhere, now, digest.Stale},
 				{"another's password", answered(t, challenge, "bob", "of alice"), home, now, digest.Wrong},
@@ -97,6 +102,36 @@ func TestGate(t *testing.T) {
 		}
 		if strip := answered(t, strings.Replace(asked[0], "example.com", "pbx.example", 1), "alice", "x"); d.Strip(strip) != strip {
 			t.Error("credentials for somebody else are taken out")
+		}
+	}
+}
+
+// Numbers may come out of order, each once, and not too late. Each nonce has numbers of its own, even those given to one
+// address at one time; a peer that counts not (RFC 2069) has one use of each.
+func TestGateTakesNoAnswerTwice(t *testing.T) {
+	now := time.Now()
+	d := gate(digest.SHA256, digest.MD5)
+	first, second := d.Challenges(home, false, now)[0], d.Challenges(home, false, now)[0]
+	for _, tt := range []struct {
+		challenge string
+		count     int
+		want      digest.Verdict
+	}{
+		{first, 1, digest.Right}, {first, 1, digest.Stale}, {second, 1, digest.Right}, {first, 3, digest.Right}, {first, 2, digest.Right},
+		{first, 2, digest.Stale}, {first, 3, digest.Stale}, {first, 100, digest.Right}, {first, 4, digest.Stale}, {first, 37, digest.Right},
+		{first, 36, digest.Stale}, {first, 37, digest.Stale}, {second, 2, digest.Right},
+	} {
+		if _, v := d.Check(answered(t, tt.challenge, "alice", "of alice", tt.count), "Authorization", home, now); v != tt.want {
+			t.Errorf("%.60s, number %d: %v, want %v", tt.challenge, tt.count, v, tt.want)
+		}
+	}
+	if _, v := d.Check(answered(t, first, "alice", "of alice", 2), "Authorization", home, now.Add(4*time.Minute)); v != digest.Stale {
+		t.Errorf("forgotten while the nonce lives: %v", v)
+	}
+	plain := strings.Replace(d.Challenges(home, false, now)[1], `, qop="auth"`, "", 1)
+	for i, want := range []digest.Verdict{digest.Right, digest.Stale} {
+		if _, v := d.Check(answered(t, plain, "alice", "of alice"), "Authorization", home, now); v != want {
+			t.Errorf("without a count, use %d: %v, want %v", i+1, v, want)
 		}
 	}
 }
