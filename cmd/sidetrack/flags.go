@@ -57,7 +57,8 @@ var spelt = []struct {
 }{
 	{regexp.MustCompile(`^flag provided but not defined: -(\S+)$`), "there is no option --$1"},
 	{regexp.MustCompile(`^flag needs an argument: -(\S+)$`), "--$1 needs a value"},
-	{regexp.MustCompile(`^invalid (?:boolean )?value ("[^"]*") for (?:flag )?-([^:\s]+)(?:: .*)?$`), "--$2 cannot be $1"},
+	{regexp.MustCompile(`^invalid (?:boolean )?value ("[^"]*") for (?:flag )?-([^:\s]+): (?:parse error|value out of range)$`), "--$2 cannot be $1"},
+	{regexp.MustCompile(`^invalid (?:boolean )?value "[^"]*" for (?:flag )?-([^:\s]+): (.*)$`), "--$1: $2"},
 }
 
 func wrong(err error) string {
