@@ -57,17 +57,18 @@ func (c *Client) OnInvite(tx *txn.ServerTx) bool {
 	}
 	reply := func(status int, why string) { c.refuseAsked(tx, status, why) }
 	if unknown := unknownRequired(tx.Request); unknown != "" {
-		c.answerAsked(tx, 420, sip.Header{Name: "Unsupported", Value: unknown})
+		c.turnAway(tx, 420, sip.Header{Name: "Unsupported", Value: unknown})
 		return true
 	}
 	allowed := slices.DeleteFunc(who, func(r *Recorder) bool { return !c.admits(r, tx) })
 	if len(allowed) == 0 {
-		reply(403, "this SRS may not ask for recordings")
+		c.complain(tx, 403, "this SRS may not ask for recordings")
+		c.turnAway(tx, 403, warning("this SRS may not ask for recordings"))
 		return true
 	}
 	proven, challenges := c.proven(allowed, tx)
 	if len(proven) == 0 {
-		c.answerAsked(tx, 401, challenges...)
+		c.turnAway(tx, 401, challenges...)
 		return true
 	}
 	switch {
@@ -267,9 +268,24 @@ func (c *Client) seek(tx *txn.ServerTx, allowed []*Recorder, reply func(int, str
 
 // refuseAsked answers an SRS that does not get what it asks for, and says why.
 func (c *Client) refuseAsked(tx *txn.ServerTx, status int, why string) {
+	c.complain(tx, status, why)
+	c.answerAsked(tx, status, warning(why))
+}
+
+func (c *Client) complain(tx *txn.ServerTx, status int, why string) {
 	c.trouble.warn(c.log, "asked", "recording asked for by an SRS refused",
 		"srs", tx.Flow.Remote.String(), "code", status, "reason", why)
-	c.answerAsked(tx, status, sip.Header{Name: "Warning", Value: `399 sidetrack "` + why + `"`})
+}
+
+func warning(why string) sip.Header {
+	return sip.Header{Name: "Warning", Value: `399 sidetrack "` + why + `"`}
+}
+
+// turnAway answers who has not shown yet that he is one of the SRSs. His address
+// may be forged: the answer is not repeated, and nothing is kept.
+func (c *Client) turnAway(tx *txn.ServerTx, status int, headers ...sip.Header) {
+	c.metrics.asked(status)
+	tx.Refuse(status, "", headers...)
 }
 
 func (c *Client) answerAsked(tx *txn.ServerTx, status int, headers ...sip.Header) {
