@@ -49,7 +49,7 @@ type Mirror struct {
 	metrics *metrics
 	to      atomic.Pointer[Receiver] // nil: nothing is mirrored
 	turned  chan struct{}            // to has changed
-	box     *outbox.Box[Packet]
+	box     *outbox.Box[*Packet]
 	bytes   atomic.Int64 // of the payloads in box
 }
 
@@ -94,7 +94,7 @@ func (m *Mirror) Send(p Packet) {
 	size := int64(len(p.Payload))
 	if m.bytes.Add(size) <= maxQueueBytes {
 		p.Payload = bytes.Clone(p.Payload)
-		if m.box.Put(p) {
+		if m.box.Put(&p) {
 			return
 		}
 	}
@@ -118,7 +118,7 @@ func (m *Mirror) drop(k Kind, reason string) {
 func (m *Mirror) Close(ctx context.Context) { m.box.Close(ctx) }
 
 // run sends until packets is closed and empty.
-func (m *Mirror) run(ctx context.Context, packets <-chan Packet) {
+func (m *Mirror) run(ctx context.Context, packets <-chan *Packet) {
 	l := &link{log: m.cfg.Log, ctx: ctx, tell: m.tell}
 	defer l.close()
 	var b []byte
@@ -137,12 +137,11 @@ func (m *Mirror) run(ctx context.Context, packets <-chan Packet) {
 				m.drop(p.Kind, droppedConnection)
 				continue
 			}
-			p, wanted := m.prepare(p)
-			if !wanted {
+			if !m.prepare(p) {
 				continue
 			}
 			var fits bool
-			if b, fits = to.appendPacket(b[:0], p); !fits {
+			if b, fits = to.appendPacket(b[:0], *p); !fits {
 				m.drop(p.Kind, droppedSize)
 				continue
 			}
@@ -160,12 +159,12 @@ func (m *Mirror) tell(k Kind, sent bool) {
 }
 
 // prepare makes a packet fit to be sent; false when there is nothing to send.
-func (m *Mirror) prepare(p Packet) (Packet, bool) {
+func (m *Mirror) prepare(p *Packet) bool {
 	switch {
 	case p.Kind == SIP && m.cfg.Clean != nil:
 		p.Payload = m.cfg.Clean(p.Payload)
 	case p.Kind == RTCP:
 		p.Payload = reportOf(p.Payload)
 	}
-	return p, p.Payload != nil
+	return p.Payload != nil
 }
