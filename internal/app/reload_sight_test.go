@@ -92,7 +92,10 @@ log: {redact: numbers, format: json}
 `
 	}
 	left, right := s.call() // lives through all of it
-	ladder := func() int { code, _ := s.get("/api/v1/calls/" + s.items("/api/v1/calls")[0]["id"].(string) + "/ladder"); return code }
+	ladder := func() int {
+		code, _ := s.get("/api/v1/calls/" + s.items("/api/v1/calls")[0]["id"].(string) + "/ladder")
+		return code
+	}
 	journal := func() int { code, _ := s.get("/api/v1/journal"); return code }
 	if ladder() != 404 || journal() != 404 {
 		t.Errorf("before: ladder %d, journal %d", ladder(), journal())
