@@ -155,6 +155,7 @@ func (a *App) buildSIP(tlsConfig *tls.Config, serve map[string]*tls.Config) {
 		t.Pretend = a.opt.pretend.send
 	}
 	a.transport = transport.New(t)
+	a.bound(a.cfg)
 	a.sockets(a.registry)
 	a.txn = txn.New(txn.Config{
 		Log: a.log, T1: a.opt.T1, Transport: a.transport, Now: a.clock(),

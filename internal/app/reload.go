@@ -103,6 +103,7 @@ func (a *App) changeSIP(cfg *config.Config) (change, error) {
 		a.transport.SetTLS(tlsConfig, doors.serve(tlsConfig))
 		a.transport.Replace(put)
 		a.txn.SetRates(rates(cfg))
+		a.bound(cfg)
 		a.calls.Set(settings(cfg, doors))
 		for _, l := range made {
 			a.log.Info("listening", "listener", l.URL, "bound", l.Bound.String(), "advertise", l.SentBy())
@@ -110,6 +111,19 @@ func (a *App) changeSIP(cfg *config.Config) (change, error) {
 		a.retire()
 	}
 	return change{swap, undo}, nil
+}
+
+func limits(cfg *config.Config) transport.Limits {
+	return transport.Limits{Conns: cfg.SIP.MaxConns, PerSource: cfg.SIP.MaxConnsPerSource}
+}
+
+// bound sets how many connections are taken, and tells where the descriptors of the
+// process do not suffice for what is configured.
+func (a *App) bound(cfg *config.Config) {
+	if got := a.transport.SetLimits(limits(cfg)); got.Conns < cfg.SIP.MaxConns {
+		a.log.Info("half of the files that the process may open are left to connections: fewer than sip.max_connections",
+			"configured", cfg.SIP.MaxConns, "taken", got.Conns)
+	}
 }
 
 func rates(cfg *config.Config) txn.Rates {

@@ -52,6 +52,9 @@ type SIP struct {
 	SessionExpires time.Duration // timer of calls whose parties ask for none; 0: they have none
 	Trace          int64         // bytes of SIP messages kept of calls; 0: none
 	Drain          time.Duration // how long running calls may last after SIGTERM
+
+	MaxConns          int // TCP and TLS connections that others may have open to us
+	MaxConnsPerSource int // from one address (IPv6: one /64)
 }
 
 // Rate bounds requests per second; 0: no limit.

@@ -104,6 +104,7 @@ func (c *Config) describeSIP(t *table) {
 		most = fmt.Sprintf("%d, then 503", c.SIP.MaxCalls)
 	}
 	t.row("at most", most)
+	t.row("connections", fmt.Sprintf("at most %d, %d from one address", c.SIP.MaxConns, c.SIP.MaxConnsPerSource))
 	if r := c.SIP.Rate; r != (Rate{}) {
 		t.row("taken per second", "from one source "+perSecond(r.PerSource)+", in all "+perSecond(r.Total)+", then 503 or silence")
 	}

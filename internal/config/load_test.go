@@ -38,6 +38,7 @@ func TestDefaults(t *testing.T) {
 			Listeners: []config.Listener{{URL: "udp://192.0.2.1:5060", Proto: "udp",
 				Addr: netip.MustParseAddrPort("192.0.2.1:5060"), Advertise: "192.0.2.1"}},
 			Identity: config.IdentityPreserve, Asserted: config.AssertedTrusted, Register: config.RegisterContact, Trace: 64 << 20, Drain: 30 * time.Second,
+			MaxConns: 20000, MaxConnsPerSource: 1024,
 		},
 		Media: config.Media{Listen: addr("0.0.0.0"), Advertise: addr("192.0.2.1"), PortMin: 20000, PortMax: 29999, MaxStreams: 4, Timeout: time.Minute},
 		Policy: policy.Config{

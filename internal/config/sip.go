@@ -11,7 +11,10 @@ import (
 const minTrace = 1 << 20
 
 func defaultSIP() SIP {
-	return SIP{Identity: IdentityPreserve, Asserted: AssertedTrusted, Register: RegisterContact, Trace: 64 << 20, Drain: 30 * time.Second}
+	return SIP{
+		MaxConns: 20000, MaxConnsPerSource: 1024, Identity: IdentityPreserve, Asserted: AssertedTrusted,
+		Register: RegisterContact, Trace: 64 << 20, Drain: 30 * time.Second,
+	}
 }
 
 func (d *decoder) sip(c cursor) {
@@ -27,6 +30,16 @@ func (d *decoder) sip(c cursor) {
 		{"max_calls", func(c cursor) {
 			if n, ok := c.integer(0, 1_000_000); ok {
 				s.MaxCalls = n
+			}
+		}},
+		{"max_connections", func(c cursor) {
+			if n, ok := c.integer(1, 1_000_000); ok {
+				s.MaxConns = n
+			}
+		}},
+		{"max_connections_per_source", func(c cursor) {
+			if n, ok := c.integer(1, 1_000_000); ok {
+				s.MaxConnsPerSource = n
 			}
 		}},
 		{"identity", func(c cursor) {

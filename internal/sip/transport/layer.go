@@ -14,8 +14,6 @@ import (
 
 const (
 	defaultUDPReadBuffer = 4 << 20
-	defaultMaxConns      = 4096
-	defaultMaxPerSource  = 1024
 	defaultIdleTimeout   = time.Hour
 	defaultWriteTimeout  = 5 * time.Second
 	defaultDialTimeout   = 3 * time.Second
@@ -39,9 +37,10 @@ type Layer struct {
 	listeners []*Listener // that new dialogs may use
 	retiring  []*Listener // see Replace
 	conns     map[uint64]*conn
-	reusable  map[Flow]*conn // by path: connections that may carry new requests
-	inbound   int            // accepted connections that are open
-	sources   map[netip.Addr]int
+	reusable  map[Flow]*conn     // by path: connections that may carry new requests
+	inbound   int                // accepted connections that are open
+	sources   map[netip.Addr]int // the same by sourceOf
+	limits    Limits
 	dials     map[dialKey][]func(*conn, error)
 	lastConn  uint64
 	closed    bool
@@ -63,6 +62,7 @@ func New(cfg Config) *Layer {
 		dials:    make(map[dialKey][]func(*conn, error)),
 	}
 	t.SetTLS(cfg.TLS, cfg.Serve)
+	t.SetLimits(cfg.Limits)
 	return t
 }
 
@@ -74,8 +74,6 @@ func withDefaults(cfg Config) Config {
 		cfg.OnMessage = func(Inbound) {}
 	}
 	orInt(&cfg.UDPReadBuffer, defaultUDPReadBuffer)
-	orInt(&cfg.MaxConns, defaultMaxConns)
-	orInt(&cfg.MaxConnsPerSource, defaultMaxPerSource)
 	orDuration(&cfg.IdleTimeout, defaultIdleTimeout)
 	orDuration(&cfg.WriteTimeout, defaultWriteTimeout)
 	orDuration(&cfg.DialTimeout, defaultDialTimeout)

@@ -55,9 +55,9 @@ func (t *Layer) add(c *conn) error {
 	if t.closed {
 		return ErrClosed
 	}
-	source := c.flow.Remote.Addr()
 	if c.inbound {
-		if t.inbound >= t.cfg.MaxConns || t.sources[source] >= t.cfg.MaxConnsPerSource {
+		source := sourceOf(c.flow.Remote.Addr())
+		if t.inbound >= t.limits.Conns || t.sources[source] >= t.limits.PerSource {
 			return errConnLimit
 		}
 		t.inbound++
@@ -94,7 +94,7 @@ func (t *Layer) remove(c *conn) {
 	}
 	if c.inbound {
 		t.inbound--
-		t.forgetSource(c.flow.Remote.Addr())
+		t.forgetSource(sourceOf(c.flow.Remote.Addr()))
 	}
 }
 

@@ -85,7 +85,7 @@ func TestTCPBadFramingIsAnsweredAndCut(t *testing.T) {
 }
 
 func TestConnectionCaps(t *testing.T) {
-	r := newRig(t, transport.Config{MaxConnsPerSource: 2})
+	r := newRig(t, transport.Config{Limits: transport.Limits{PerSource: 2}})
 	l := r.listen("tcp://127.0.0.1:0")
 	for i := range 2 {
 		fmt.Fprint(dialled(t, l), request(fmt.Sprint(i), via, ""))
@@ -96,6 +96,29 @@ func TestConnectionCaps(t *testing.T) {
 		t.Error("the third connection of one source lives")
 	}
 	r.awaitRejected("conn-limit", 1)
+
+	// Another source has its own share, until there are too many in all; and what is
+	// set anew holds from the next connection on.
+	other := &net.Dialer{LocalAddr: &net.TCPAddr{IP: net.IPv4(127, 0, 0, 2)}}
+	from2 := func() net.Conn {
+		c, err := other.Dial("tcp", l.Bound.String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { c.Close() })
+		c.SetDeadline(time.Now().Add(2 * patience))
+		return c
+	}
+	fmt.Fprint(from2(), request("other", via, ""))
+	r.next()
+	r.SetLimits(transport.Limits{Conns: 3, PerSource: 10})
+	if _, err := from2().Read(make([]byte, 1)); err == nil {
+		t.Error("the fourth connection of three lives")
+	}
+	r.awaitRejected("conn-limit", 2)
+	r.SetLimits(transport.Limits{Conns: 4, PerSource: 10})
+	fmt.Fprint(dialled(t, l), request("more", via, ""))
+	r.next()
 }
 
 func TestIdleConnectionsEnd(t *testing.T) {

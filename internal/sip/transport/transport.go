@@ -19,13 +19,12 @@ type Config struct {
 	// Serve is what listeners take connections by that do not go by TLS, by URL.
 	Serve map[string]*tls.Config
 
-	DSCP              int           // how what leaves is marked (RFC 2474), 1 to 63; 0: as the system does
-	UDPReadBuffer     int           // bytes asked of the kernel per UDP socket; default 4 MiB
-	MaxConns          int           // inbound stream connections in all; default 4096
-	MaxConnsPerSource int           // inbound stream connections of one address; default 1024
-	IdleTimeout       time.Duration // silence after which a stream connection is closed; default 1 h
-	WriteTimeout      time.Duration // one write to a stream; default 5 s
-	DialTimeout       time.Duration // connect and handshake when Dial is given none; default 3 s
+	DSCP          int           // how what leaves is marked (RFC 2474), 1 to 63; 0: as the system does
+	UDPReadBuffer int           // bytes asked of the kernel per UDP socket; default 4 MiB
+	Limits        Limits        // of connections that others make; see SetLimits
+	IdleTimeout   time.Duration // silence after which a stream connection is closed; default 1 h
+	WriteTimeout  time.Duration // one write to a stream; default 5 s
+	DialTimeout   time.Duration // connect and handshake when Dial is given none; default 3 s
 
 	// OnMessage takes each parsed message on the reader's own goroutine, in
 	// order of arrival per socket or connection. It must not block.

@@ -1,0 +1,62 @@
+package app_test
+
+import (
+	"crypto/rand"
+	"fmt"
+	"net"
+	"strings"
+	"testing"
+	"time"
+
+	"sidetrack/tests/peer"
+)
+
+// The number of connections is bounded as configured, from one address and in all;
+// a reload changes it for those that come then, and whoever is connected stays so.
+func TestConnectionsAreLimited(t *testing.T) {
+	limits := func(all, source int) []string {
+		return []string{"drain: 30s", fmt.Sprintf("max_connections: %d\n  max_connections_per_source: %d", all, source)}
+	}
+	s := open(t, limits(3, 1)...)
+	answered := func(c net.Conn) bool {
+		t.Helper()
+		c.SetDeadline(time.Now().Add(peer.Patience))
+		fmt.Fprintf(c, "OPTIONS sip:%s SIP/2.0\r\nVia: SIP/2.0/TCP a.test;branch=z9hG4bK%s\r\nFrom: <sip:a@a.test>;tag=1\r\nTo: <sip:b.test>\r\n"+
+			"Call-ID: %[2]s\r\nCSeq: 1 OPTIONS\r\nMax-Forwards: 70\r\nContent-Length: 0\r\n\r\n", s.app.Listeners()[1].Bound, rand.Text())
+		answer := make([]byte, 4096)
+		n, err := c.Read(answer)
+		return err == nil && strings.HasPrefix(string(answer[:n]), "SIP/2.0 200 ")
+	}
+	from := func(n int) net.Conn {
+		t.Helper()
+		d := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(home(n))}}
+		c, err := d.Dial("tcp", s.app.Listeners()[1].Bound.String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { c.Close() })
+		return c
+	}
+	refused := func(n string) {
+		t.Helper()
+		s.eventually(n+" connections are refused", func() bool { return s.metric(`sidetrack_sip_rejected_total{reason="conn-limit"}`) == n })
+	}
+	first := from(5)
+	if !answered(first) || answered(from(5)) {
+		t.Error("one connection of an address is not taken, or a second is")
+	}
+	refused("1")
+	if err := s.app.Reload(parse(t, text(append(limits(2, 9), s.names[2:]...)...))); err != nil {
+		t.Fatal(err)
+	}
+	if !answered(from(5)) || answered(from(6)) {
+		t.Error("two connections in all are not taken, or a third is")
+	}
+	refused("2")
+	if err := s.app.Reload(parse(t, text(append(limits(1, 1), s.names[2:]...)...))); err != nil {
+		t.Fatal(err)
+	}
+	if !answered(first) {
+		t.Error("an open connection is closed by a reload")
+	}
+}
