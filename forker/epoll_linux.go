@@ -242,8 +242,7 @@ func (w *epollWorker) post(f func()) {
 	}
 	w.commands = append(w.commands, f)
 	if len(w.commands) == 1 {
-		var one = [8]byte{1}
-		_, _ = unix.Write(w.wakefd, one[:]) // only fails when a wake-up is pending already
+		signal(w.wakefd)
 	}
 }
 
@@ -266,7 +265,7 @@ func (w *epollWorker) shut() {
 	w.stopped = true
 	for _, s := range w.sockets {
 		if s != nil {
-			_ = unix.Close(s.fd)
+			_ = shut(s.fd)
 		}
 	}
 	w.sockets = nil
@@ -327,9 +326,9 @@ func (s *epollSocket) attach(r *route) error {
 
 func (s *epollSocket) mark(dscp int) error {
 	if s.six {
-		return unix.SetsockoptInt(s.fd, unix.IPPROTO_IPV6, unix.IPV6_TCLASS, dscp<<2)
+		return option(s.fd, unix.IPPROTO_IPV6, unix.IPV6_TCLASS, dscp<<2)
 	}
-	return unix.SetsockoptInt(s.fd, unix.IPPROTO_IP, unix.IP_TOS, dscp<<2)
+	return option(s.fd, unix.IPPROTO_IP, unix.IP_TOS, dscp<<2)
 }
 
 func (s *epollSocket) connect(peer netip.AddrPort) error { return rawConnect(s.fd, peer, s.six) }
@@ -358,7 +357,7 @@ func (s *epollSocket) close(closed func()) {
 		s.twin.close(nil) // by the same worker, before this one
 	}
 	if s.slot < 0 {
-		_ = unix.Close(s.fd)
+		_ = shut(s.fd)
 		if closed != nil {
 			closed()
 		}
@@ -366,7 +365,7 @@ func (s *epollSocket) close(closed func()) {
 	}
 	w.post(func() {
 		_ = unix.EpollCtl(w.epfd, unix.EPOLL_CTL_DEL, s.fd, nil)
-		_ = unix.Close(s.fd)
+		_ = shut(s.fd)
 		w.mu.Lock()
 		w.sockets[s.slot] = nil
 		w.vacant = append(w.vacant, s.slot)

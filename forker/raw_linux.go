@@ -89,8 +89,8 @@ func rawBind(local netip.AddrPort, readBuffer int) (fd int, err error) {
 	if fd, err = rawOpen(local.Addr().Is6(), local.Addr().IsUnspecified(), readBuffer); err != nil {
 		return -1, err
 	}
-	if err = unix.Bind(fd, sockaddr(local)); err != nil {
-		return -1, errors.Join(fmt.Errorf("binding %v: %w", local, err), unix.Close(fd))
+	if err = bindTo(fd, local, local.Addr().Is6()); err != nil {
+		return -1, errors.Join(fmt.Errorf("binding %v: %w", local, err), shut(fd))
 	}
 	return fd, nil
 }
@@ -110,19 +110,12 @@ func rawOpen(six, wild bool, readBuffer int) (fd int, err error) {
 		if wild {
 			only = 0
 		}
-		err = unix.SetsockoptInt(fd, unix.IPPROTO_IPV6, unix.IPV6_V6ONLY, only)
+		err = option(fd, unix.IPPROTO_IPV6, unix.IPV6_V6ONLY, only)
 	}
-	if err = errors.Join(err, unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUF, readBuffer)); err != nil {
-		return -1, errors.Join(fmt.Errorf("opening a UDP socket: %w", err), unix.Close(fd))
+	if err = errors.Join(err, option(fd, unix.SOL_SOCKET, unix.SO_RCVBUF, readBuffer)); err != nil {
+		return -1, errors.Join(fmt.Errorf("opening a UDP socket: %w", err), shut(fd))
 	}
 	return fd, nil
-}
-
-func sockaddr(a netip.AddrPort) unix.Sockaddr {
-	if a.Addr().Is4() {
-		return &unix.SockaddrInet4{Port: int(a.Port()), Addr: a.Addr().As4()}
-	}
-	return &unix.SockaddrInet6{Port: int(a.Port()), Addr: a.Addr().As16()}
 }
 
 // rawConnect sets the peer of a UDP socket. The old one is dissolved first, so

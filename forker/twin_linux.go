@@ -60,7 +60,7 @@ func (w *epollWorker) catchUp(twin *epollSocket) {
 // rebind opens another socket on the port. It can be shared for that moment only:
 // nobody else may ever listen in.
 func (s *epollSocket) rebind() (fd int, err error) {
-	local, err := unix.Getsockname(s.fd)
+	local, err := rawName(s.fd)
 	if err != nil {
 		return -1, err
 	}
@@ -68,41 +68,36 @@ func (s *epollSocket) rebind() (fd int, err error) {
 		return -1, err
 	}
 	defer func() { _ = share(s.fd, 0) }()
-	fd, err = rawOpen(s.six, s.wild(local), mediaBuffer)
+	fd, err = rawOpen(s.six, local.Addr().IsUnspecified(), mediaBuffer)
 	if err != nil {
 		return -1, err
 	}
-	if err := errors.Join(share(fd, 1), unix.Bind(fd, local), share(fd, 0), s.likeness(fd)); err != nil {
-		return -1, errors.Join(err, unix.Close(fd))
+	if err := errors.Join(share(fd, 1), bindTo(fd, local, s.six), share(fd, 0), s.likeness(fd)); err != nil {
+		return -1, errors.Join(err, shut(fd))
 	}
 	return fd, nil
 }
 
 // likeness gives the twin the mark (RFC 2474) of the first one.
 func (s *epollSocket) likeness(fd int) error {
-	level, option := unix.IPPROTO_IP, unix.IP_TOS
+	level, name := unix.IPPROTO_IP, unix.IP_TOS
 	if s.six {
-		level, option = unix.IPPROTO_IPV6, unix.IPV6_TCLASS
+		level, name = unix.IPPROTO_IPV6, unix.IPV6_TCLASS
 	}
-	mark, err := unix.GetsockoptInt(s.fd, level, option)
+	mark, err := unix.GetsockoptInt(s.fd, level, name)
 	if err != nil || mark == 0 {
 		return err
 	}
-	return unix.SetsockoptInt(fd, level, option, mark)
+	return option(fd, level, name, mark)
 }
 
-func share(fd, on int) error { return unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_REUSEADDR, on) }
-
-func (s *epollSocket) wild(local unix.Sockaddr) bool {
-	six, ok := local.(*unix.SockaddrInet6)
-	return ok && netip.AddrFrom16(six.Addr).IsUnspecified()
-}
+func share(fd, on int) error { return option(fd, unix.SOL_SOCKET, unix.SO_REUSEADDR, on) }
 
 // raise has the worker read the twin.
 func (s *epollSocket) raise(fd int) bool {
 	t := &epollSocket{fd: fd, worker: s.worker, slot: -1, six: s.six, single: true}
 	if t.attach(s.route.Load()) != nil {
-		_ = unix.Close(fd)
+		_ = shut(fd)
 		return false
 	}
 	s.twin = t
