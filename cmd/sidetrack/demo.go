@@ -12,6 +12,7 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"sidetrack/internal/config"
 	"sidetrack/internal/demo"
 )
 
@@ -33,7 +34,7 @@ func runDemo(args []string, std stdio) error {
 		return fmt.Errorf("--%w", err)
 	}
 	if *verbose {
-		opt.Log = slog.New(logHandler(std.err, newLogStyle(slog.LevelInfo, "text")))
+		opt.Log = slog.New(logHandler(std.err, newLogStyle(config.Log{Format: "text", Rate: config.DefaultLogRate})))
 	}
 	live := &liveLine{w: std.err, terminal: isTerminal(std.err)}
 	if !*asJSON && !*verbose {

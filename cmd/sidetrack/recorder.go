@@ -11,6 +11,7 @@ import (
 	"syscall"
 	"time"
 
+	"sidetrack/internal/config"
 	"sidetrack/internal/recorder"
 )
 
@@ -103,5 +104,5 @@ func logger(level, format string, std stdio) (*slog.Logger, error) {
 	if format != "text" && format != "json" {
 		return nil, fmt.Errorf("--log-format %s: write text or json", format)
 	}
-	return slog.New(logHandler(std.err, newLogStyle(l, format))), nil
+	return slog.New(logHandler(std.err, newLogStyle(config.Log{Level: l, Format: format, Rate: config.DefaultLogRate}))), nil
 }

@@ -9,6 +9,8 @@ import (
 	"os/signal"
 	"syscall"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"sidetrack/internal/app"
 	"sidetrack/internal/config"
 )
@@ -75,12 +77,12 @@ func serve(args []string, std stdio) error {
 	if err != nil {
 		return err
 	}
-	style := newLogStyle(cfg.Log.Level, cfg.Log.Format)
+	style := newLogStyle(cfg.Log)
 	log := slog.New(logHandler(std.err, style))
 	v, commit := build()
 	asked := make(chan chan<- error) // by the API
 	hasten()
-	a, err := app.New(cfg, app.Options{Log: log, Version: v, Commit: commit, Reload: asking(asked)})
+	a, err := app.New(cfg, app.Options{Log: log, Version: v, Commit: commit, Reload: asking(asked), Collectors: []prometheus.Collector{style.dropped}})
 	if err != nil {
 		return err
 	}
@@ -183,7 +185,7 @@ func reload(a service, path string, style *logStyle, log *slog.Logger) error {
 		log.Error("configuration not reloaded", "error", err)
 		return err
 	}
-	style.set(cfg.Log.Level, cfg.Log.Format)
+	style.set(cfg.Log)
 	warn(cfg, log)
 	return nil
 }

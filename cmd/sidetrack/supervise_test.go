@@ -30,7 +30,7 @@ func (d *double) Stop(ctx context.Context) error {
 func supervised(t *testing.T, path string, d *double) (signals chan os.Signal, style *logStyle, log *output, end chan error) {
 	t.Helper()
 	d.done = make(chan string)
-	signals, style, log, end = make(chan os.Signal), newLogStyle(slog.LevelInfo, "text"), &output{}, make(chan error, 1)
+	signals, style, log, end = make(chan os.Signal), newLogStyle(config.Log{Format: "text"}), &output{}, make(chan error, 1)
 	go func() { end <- supervise(d, path, style, slog.New(logHandler(log, style)), signals, nil) }()
 	return signals, style, log, end
 }

@@ -35,6 +35,9 @@ type Options struct {
 	Log             *slog.Logger // required
 	Version, Commit string
 
+	// Collectors are metrics of the program around the proxy.
+	Collectors []prometheus.Collector
+
 	// T1 shortens all SIP timers (RFC 3261 §17.1.1.1); 0: 500 ms.
 	T1 time.Duration
 
@@ -91,6 +94,7 @@ func New(cfg *config.Config, opt Options) (*App, error) {
 	a.log = slog.New(redact.NewHandler(opt.Log.Handler(), &a.redacted))
 	a.registry.MustRegister(collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), buildInfo(opt))
+	a.registry.MustRegister(opt.Collectors...)
 	a.reloads = newReloads(a.registry)
 	a.captures = newCaptures(a.registry)
 	a.watch = newWatch(a.log, a.registry)
@@ -148,14 +152,13 @@ func (a *App) userAgent() string {
 
 func (a *App) buildSIP(tlsConfig *tls.Config, serve map[string]*tls.Config) {
 	t := transport.Config{
-		Log: a.log, TLS: tlsConfig, Serve: serve, DSCP: a.cfg.SIP.DSCP,
+		Log: a.log, TLS: tlsConfig, Serve: serve, DSCP: a.cfg.SIP.DSCP, Limits: limits(a.cfg),
 		OnMessage: func(in transport.Inbound) { a.txn.Receive(in) }, Trace: a.observe,
 	}
 	if a.opt.pretend != nil {
 		t.Pretend = a.opt.pretend.send
 	}
 	a.transport = transport.New(t)
-	a.bound(a.cfg)
 	a.sockets(a.registry)
 	a.txn = txn.New(txn.Config{
 		Log: a.log, T1: a.opt.T1, Transport: a.transport, Now: a.clock(),
@@ -175,6 +178,7 @@ func (a *App) Start() error {
 	for _, l := range a.transport.Listeners() {
 		a.log.Info("listening", "listener", l.URL, "bound", l.Bound.String(), "advertise", l.SentBy())
 	}
+	a.bound(a.cfg)
 	if a.http != nil {
 		for _, url := range a.http.URLs() {
 			a.log.Info("listening", "listener", url)

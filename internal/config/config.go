@@ -236,4 +236,9 @@ type Log struct {
 	Level  slog.Level
 	Format string // text or json
 	Redact bool   // numbers of people are masked
+	Rate   int    // lines a second at most; 0: no limit
 }
+
+// DefaultLogRate is Log.Rate where nothing is configured: room for each line of the
+// calls of a busy proxy.
+const DefaultLogRate = 2000

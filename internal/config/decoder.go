@@ -36,7 +36,7 @@ func newDecoder(file string, opt Options) *decoder {
 		Media:   defaultMedia(),
 		Journal: defaultJournal(),
 		HTTP:    defaultHTTP(), Webhooks: defaultWebhooks(), HEP: defaultHEP(), Tracing: defaultTracing(),
-		Log: Log{Level: slog.LevelInfo, Format: "text"},
+		Log: Log{Level: slog.LevelInfo, Format: "text", Rate: DefaultLogRate},
 	}}
 }
 
@@ -106,6 +106,8 @@ func (c cursor) section(name string) int {
 	return 1
 }
 
+const minLogRate = 20
+
 func (d *decoder) log(c cursor) {
 	c.read(fields{
 		{"level", func(c cursor) {
@@ -122,6 +124,14 @@ func (d *decoder) log(c cursor) {
 			if s, ok := c.oneOf("none", "numbers"); ok {
 				d.cfg.Log.Redact = s == "numbers"
 			}
+		}},
+		{"rate", func(c cursor) {
+			var n int
+			if c.perSecond(&n); n > 0 && n < minLogRate {
+				c.failf("%s is too little to tell anything; write %d/s or more, or 0 for no limit", c.show(), minLogRate)
+				return
+			}
+			d.cfg.Log.Rate = n
 		}},
 	})
 }

@@ -36,7 +36,11 @@ func (l Log) describe(t *table) {
 	if l.Redact {
 		redacted = ", numbers of people masked"
 	}
-	t.row("log", strings.ToLower(l.Level.String())+", "+l.Format+redacted)
+	most := ", no limit"
+	if l.Rate > 0 {
+		most = fmt.Sprintf(", at most %d lines a second", l.Rate)
+	}
+	t.row("log", strings.ToLower(l.Level.String())+", "+l.Format+redacted+most)
 }
 
 // table is a tabwriter with titles and rows.
