@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"net/netip"
 	"testing"
+	"time"
 
 	"sidetrack/forker"
 	codec "sidetrack/internal/audio"
@@ -190,4 +191,34 @@ func TestSilenceIsSilent(t *testing.T) {
 			}
 		}
 	}
+}
+
+// A tap that begins paused keeps nothing of what comes before Resume, wherever it is to be sent meanwhile.
+func TestTapBeginsPaused(t *testing.T) {
+	drivers(t, func(t *testing.T, cfg forker.Config) {
+		c := newCall(t, newEngine(t, cfg))
+		srs := newPeer(t, srsHost)
+		tap, err := c.relay.Fork(0, forker.AB, forker.TapConfig{Label: "1", Recorder: "main", Paused: true, Buffer: time.Minute})
+		if err != nil {
+			t.Fatal(err)
+		}
+		say := func(n uint16) {
+			b := rtp(0, n, 160*uint32(n), 7)
+			c.caller.send(c.toA, b)
+			c.callee.want(b)
+		}
+		say(1)
+		tap.SendTo(srs.addr(), netip.AddrPort{}, pcmu)
+		say(2)
+		if s := tap.Stats(); !s.Paused || s.Copied+uint64(s.Buffered) != 0 || s.Dropped[forker.DropPaused] != 2 {
+			t.Errorf("paused: %+v", s)
+		}
+		tap.Resume()
+		say(3)
+		raw, _ := srs.recv()
+		if want := rtp(0, 3, 480, 7); !bytes.Equal(raw[12:], want[12:]) {
+			t.Errorf("% x is the first copy", raw)
+		}
+		srs.silent()
+	})
 }

@@ -30,6 +30,9 @@ type TapConfig struct {
 	DTMF  DTMF      // what becomes of telephone-events; needs SetCodecs
 	Pause PauseMode // what is sent during a pause; needs SetCodecs
 
+	// Paused has the tap begin as if Pause had been called before the first packet.
+	Paused bool
+
 	// Transcode has what the recorder has not taken of the call's codecs turned
 	// into G.711, where it has taken that: SendTo's pt then names a payload type of
 	// SetCodecs that is PCMU or PCMA, on the call or not.
@@ -99,7 +102,7 @@ func newTap(r *Relay, cfg TapConfig, totals *recorderTotals) (*Tap, error) {
 	if err != nil {
 		return nil, err
 	}
-	t := &Tap{relay: r, cfg: cfg, pair: pair, totals: totals, ssrc: rand.Uint32()}
+	t := &Tap{relay: r, cfg: cfg, pair: pair, totals: totals, ssrc: rand.Uint32(), paused: cfg.Paused}
 	if cfg.KeepSource {
 		t.nums.kept = &kept{own: t.ssrc}
 	}

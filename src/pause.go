@@ -48,6 +48,10 @@ func (s *Session) silent() bool {
 	return any
 }
 
+// hides tells whether something of a stream is not for the SRS now, so that a tap
+// made now must not take in a packet before steer has told it what.
+func (s *Session) hides(st *stream) bool { return !s.wanted(st) || s.masks != masks{} }
+
 // pause and resume are the operator's. Copies stop first, then the SRS is told
 // (RFC 7866 §7.1.1.1); they begin again with what is said from now on, which is
 // kept until it has agreed.

@@ -230,7 +230,7 @@ func (s *Session) fork() error {
 	cfg := forker.TapConfig{Recorder: r.Name, Interface: r.Network, Buffer: r.Buffer, Replay: max(r.Replay, 0), Linger: longestLinger, DTMF: r.DTMF, Pause: r.Pause, Transcode: r.Transcode.on(), KeepSource: r.KeepSource}
 	err := s.streams.fork(s.call.relay, cfg, func(p metadata.PartyRole) string {
 		return string(p) + "-" + s.id + "@sidetrack"
-	})
+	}, s.hides)
 	for _, st := range s.streams.all {
 		if addr := st.from.Addr(); addr.IsValid() && !addr.IsUnspecified() {
 			s.origin.addr = addr

@@ -55,14 +55,15 @@ type stream struct {
 	lostBefore uint64 // packets lost when the SRS was lost
 }
 
-// fork makes the tap.
+// fork makes the tap. What is to be kept from it from its first packet on has it
+// begin paused: what came before steer could pause it would be kept, and leave.
 func (st *stream) fork(relay *forker.Relay, cfg forker.TapConfig) error {
 	cfg.Label = st.label
 	tap, err := st.tapOf(relay, cfg)
 	if err != nil {
 		return fmt.Errorf("copying m-line %d of the %s: %w", st.index+1, st.party, err)
 	}
-	st.tap, st.paused, st.masked, st.open = tap, false, false, false
+	st.tap, st.paused, st.masked, st.open = tap, cfg.Paused, false, false
 	st.from, st.fromRTCP = tap.Local()
 	tap.SetCodecs(st.codecs())
 	st.introduce()

@@ -167,13 +167,13 @@ func (l *streams) recordable() bool {
 	return slices.ContainsFunc(l.all, func(st *stream) bool { return !st.gone })
 }
 
-// fork makes the taps that are missing.
-func (l *streams) fork(relay *forker.Relay, cfg forker.TapConfig, cname func(metadata.PartyRole) string) error {
+// fork makes the taps that are missing; those of streams that hides names begin paused.
+func (l *streams) fork(relay *forker.Relay, cfg forker.TapConfig, cname func(metadata.PartyRole) string, hides func(*stream) bool) error {
 	for _, st := range l.all {
 		if st.gone || st.tap != nil {
 			continue
 		}
-		cfg.CNAME = cname(st.party)
+		cfg.CNAME, cfg.Paused = cname(st.party), hides(st)
 		if err := st.fork(relay, cfg); err != nil {
 			return err
 		}
