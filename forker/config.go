@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
+	"math"
 	"net/netip"
 	"runtime"
 	"time"
@@ -41,6 +42,11 @@ type Config struct {
 	// LatchAnywhere has the media of a party believed from any host that shows a
 	// run of packets, also where SDP names the host that its signalling comes from.
 	LatchAnywhere bool
+
+	// MaxRate is how many packets a second a port takes from the party that it
+	// belongs to; what comes beyond is dropped and counted. A second's worth may come
+	// at once. 0: no bound.
+	MaxRate int
 
 	// Batch is how many copies of a tap may leave as one send, 2 to 16, which
 	// costs each up to 80 ms; 0 or 1: each leaves at once; BatchAdaptive: 4 under
@@ -81,6 +87,9 @@ func (c *Config) normalize() error {
 	}
 	if c.Timeout < 0 {
 		errs = append(errs, fmt.Errorf("timeout %v: negative", c.Timeout))
+	}
+	if c.MaxRate < 0 || c.MaxRate > math.MaxInt32 {
+		errs = append(errs, fmt.Errorf("max rate %d: want 0 to %d packets a second", c.MaxRate, math.MaxInt32))
 	}
 	if c.Batch < BatchAdaptive || c.Batch > maxBatch {
 		errs = append(errs, fmt.Errorf("batch %d: want 0 to %d, or %d for adaptive", c.Batch, maxBatch, BatchAdaptive))

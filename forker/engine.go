@@ -16,6 +16,7 @@ type Engine struct {
 	ports    atomic.Pointer[portSets]
 	timeout  atomic.Int64 // Config.Timeout, in nanoseconds
 	anywhere atomic.Bool  // Config.LatchAnywhere
+	maxRate  atomic.Int64 // Config.MaxRate
 	totals   totals
 	store    store
 	base     time.Time // zero of the engine's monotonic clock

@@ -36,6 +36,7 @@ type lane struct {
 	at      int64
 	from    netip.AddrPort
 	packets uint64 // since it opened, as octets
+	limit   uint64 // packets after which the long way looks at the clocks again
 	octets  uint64
 	to      way
 	copies  [laneCopies]laneCopy
@@ -136,7 +137,7 @@ func (r *Relay) settle() {
 
 // pass sends a packet its way, or leaves it to the long one. It owns b's header.
 func (ln *lane) pass(b []byte, from netip.AddrPort, now int64) bool {
-	if from != ln.from {
+	if from != ln.from || ln.packets >= ln.limit {
 		return false
 	}
 	h, ok := readHeader(b)
@@ -197,7 +198,7 @@ func (r *route) enter(h *header, from netip.AddrPort, now int64) {
 		ln = &lane{route: r}
 		r.lane = ln
 	}
-	ln.leap = math.MaxUint32
+	ln.leap, ln.limit = math.MaxUint32, uint64(r.meter.left)
 	for i, t := range r.flow.taps {
 		if !ln.copies[i].aim(t, h) {
 			return
@@ -273,6 +274,7 @@ func (ln *lane) close() {
 		return
 	}
 	r := ln.route
+	r.meter.left -= uint32(ln.packets)
 	c := &r.flow.counts
 	c.packets += ln.packets
 	c.octets += ln.octets

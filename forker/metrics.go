@@ -12,6 +12,7 @@ import (
 type totals struct {
 	packets, strangers, early, failures [2]atomic.Uint64
 	forged, replayed, unkeyed           [2]atomic.Uint64
+	excess                              [2]atomic.Uint64
 }
 
 // recorderTotals are the counts of all taps of one recorder.
@@ -70,6 +71,7 @@ func (c collector) Collect(ch chan<- prometheus.Metric) {
 		counter(descRefused, t.strangers[side].Load(), side.String(), "stranger")
 		counter(descRefused, t.early[side].Load(), side.String(), "early")
 		counter(descRefused, t.failures[side].Load(), side.String(), "send-error")
+		counter(descRefused, t.excess[side].Load(), side.String(), "rate")
 		counter(descRefused, t.forged[side].Load(), side.String(), "srtp-auth")
 		counter(descRefused, t.replayed[side].Load(), side.String(), "srtp-replay")
 		counter(descRefused, t.unkeyed[side].Load(), side.String(), "srtp-key")

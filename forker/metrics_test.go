@@ -43,12 +43,14 @@ sidetrack_rtp_packets_total{direction="caller"} 4
 # HELP sidetrack_rtp_dropped_packets_total Media and RTCP packets of a side that were not passed on.
 # TYPE sidetrack_rtp_dropped_packets_total counter
 sidetrack_rtp_dropped_packets_total{direction="callee",reason="early"} 0
+sidetrack_rtp_dropped_packets_total{direction="callee",reason="rate"} 0
 sidetrack_rtp_dropped_packets_total{direction="callee",reason="send-error"} 0
 sidetrack_rtp_dropped_packets_total{direction="callee",reason="srtp-auth"} 0
 sidetrack_rtp_dropped_packets_total{direction="callee",reason="srtp-key"} 0
 sidetrack_rtp_dropped_packets_total{direction="callee",reason="srtp-replay"} 0
 sidetrack_rtp_dropped_packets_total{direction="callee",reason="stranger"} 1
 sidetrack_rtp_dropped_packets_total{direction="caller",reason="early"} 0
+sidetrack_rtp_dropped_packets_total{direction="caller",reason="rate"} 0
 sidetrack_rtp_dropped_packets_total{direction="caller",reason="send-error"} 0
 sidetrack_rtp_dropped_packets_total{direction="caller",reason="srtp-auth"} 0
 sidetrack_rtp_dropped_packets_total{direction="caller",reason="srtp-key"} 0

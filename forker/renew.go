@@ -16,6 +16,7 @@ type Settings struct {
 	Interfaces        map[string]Interface
 	Timeout           time.Duration
 	LatchAnywhere     bool
+	MaxRate           int
 }
 
 // Prepare checks settings; swap puts them in force. Pairs of ports that are in use
@@ -24,7 +25,7 @@ type Settings struct {
 func (e *Engine) Prepare(to Settings) (swap func(), err error) {
 	cfg := e.cfg
 	cfg.Listen, cfg.Advertise, cfg.PortMin, cfg.PortMax, cfg.DSCP = to.Listen, to.Advertise, to.PortMin, to.PortMax, to.DSCP
-	cfg.Interfaces, cfg.Timeout, cfg.LatchAnywhere = to.Interfaces, to.Timeout, to.LatchAnywhere
+	cfg.Interfaces, cfg.Timeout, cfg.LatchAnywhere, cfg.MaxRate = to.Interfaces, to.Timeout, to.LatchAnywhere, to.MaxRate
 	if err := cfg.normalize(); err != nil {
 		return nil, fmt.Errorf("checking the media configuration: %w", err)
 	}
@@ -47,6 +48,7 @@ type formerPool struct {
 func (e *Engine) put(cfg *Config) {
 	e.timeout.Store(int64(cfg.Timeout))
 	e.anywhere.Store(cfg.LatchAnywhere)
+	e.maxRate.Store(int64(cfg.MaxRate))
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if e.closed {

@@ -16,7 +16,8 @@ const (
 )
 
 // route describes, as data, what a socket's datagrams go through. It never
-// changes once attached; what it points to does, under the relay's mutex.
+// changes once attached, but for lane and meter; these and what it points to do, under
+// the relay's mutex.
 type route struct {
 	kind    routeKind
 	control bool    // the socket is the RTCP one of its pair
@@ -27,6 +28,7 @@ type route struct {
 	tap     *Tap    // routeReports
 	quiet   *silent // routeQuiet
 	lane    *lane   // routeRelay: the short way; nil: there has been none
+	meter   meter   // routeRelay: how much of it
 }
 
 // flow is one direction of a stream: what one side sends.
@@ -46,8 +48,10 @@ type flowCounters struct {
 	packets, octets, rtcp                  uint64
 	strangers, early, unroutable, failures uint64
 	forged, replayed, unkeyed              uint64
+	excess                                 uint64         // beyond Config.MaxRate
 	intruder                               netip.AddrPort // the newest stranger
 	told                                   uint64         // strangers logged so far
+	toldExcess                             uint64         // excess logged so far
 }
 
 // handle takes one datagram its way. b is the caller's again afterwards, with
@@ -96,7 +100,7 @@ func (r *route) pass(b []byte, from netip.AddrPort, now int64) {
 		}
 	}
 	shaking := r.from.srtp != nil && r.from.srtp.dtls != nil && dtls.Is(b)
-	if !r.admit(from, h, muxed || shaking, now) {
+	if !r.admit(from, h, muxed || shaking, now) || !r.paced(now) {
 		return
 	}
 	watch := &r.relay.watch

@@ -25,6 +25,7 @@ type FlowStats struct {
 	Early      uint64         // dropped: came before the party's address was known
 	Unroutable uint64         // accepted, but the other side has no address now (hold by 0.0.0.0, port 0)
 	SendErrors uint64         // accepted, but the kernel did not take it
+	Excess     uint64         // dropped: beyond Config.MaxRate
 	Forged     uint64         // dropped: SRTP that no key of the party opens
 	Replayed   uint64         // dropped: SRTP that was opened before, or that would be sealed twice under one index
 	Unkeyed    uint64         // dropped: the side that it came from, or goes to, has no key yet or none that can be used

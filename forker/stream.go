@@ -104,7 +104,7 @@ func (l *leg) stats(f *flow, at func(int64) time.Time) FlowStats {
 	c := &f.counts
 	s := FlowStats{
 		Packets: c.packets, Octets: c.octets, RTCP: c.rtcp,
-		Strangers: c.strangers, Early: c.early, Unroutable: c.unroutable, SendErrors: c.failures,
+		Strangers: c.strangers, Early: c.early, Unroutable: c.unroutable, SendErrors: c.failures, Excess: c.excess,
 		Forged: c.forged, Replayed: c.replayed, Unkeyed: c.unkeyed,
 		Last: at(f.lastRTP), Remote: l.remote.RTP, Latched: l.media.locked,
 	}

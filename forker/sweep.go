@@ -8,11 +8,11 @@ import (
 const (
 	minSweep = 10 * time.Millisecond
 	maxSweep = 250 * time.Millisecond
-	tellEach = 10 * time.Second // strangers are logged once per interval and relay
+	tellEach = 10 * time.Second // strangers and floods are logged once per interval and relay
 )
 
 // sweep is the engine's one timer: ports that have drained, RTCP that is due,
-// backlogs of silent sources, calls without media, strangers to be told of.
+// backlogs of silent sources, calls without media, strangers and floods to be told of.
 func (e *Engine) sweep() {
 	defer e.running.Done()
 	tick := time.NewTicker(e.sweepInterval())
@@ -71,12 +71,18 @@ func (r *Relay) sweep(now int64) (uncounted uint64) {
 	}
 	r.idleKeys(now)
 	timeout := r.timedOut(now)
-	news := r.strangerNews(now)
+	news := r.news(now)
 	uncounted = r.mu.uncounted()
 	r.mu.Unlock()
 	for _, n := range news {
-		r.engine.cfg.Log.Warn("media from strangers dropped", "stream", n.stream, "side", n.side.String(),
-			"from", n.from, "packets", n.count, "expected", n.expected)
+		if n.strangers > 0 {
+			r.engine.cfg.Log.Warn("media from strangers dropped", "stream", n.stream, "side", n.side.String(),
+				"from", n.intruder, "packets", n.strangers, "expected", n.party)
+		}
+		if n.excess > 0 {
+			r.engine.cfg.Log.Warn("media beyond the permitted rate dropped", "stream", n.stream, "side", n.side.String(),
+				"from", n.party, "packets", n.excess)
+		}
 	}
 	if timeout != nil {
 		timeout()
@@ -121,28 +127,28 @@ func (r *Relay) newest() (at int64, expected bool) {
 	return at, expected
 }
 
-// strangerNew is one line of the log.
-type strangerNew struct {
-	stream         int
-	side           Side
-	from, expected netip.AddrPort
-	count          uint64
+// dropNews is what a flow has dropped since it was told last.
+type dropNews struct {
+	stream            int
+	side              Side
+	intruder, party   netip.AddrPort
+	strangers, excess uint64
 }
 
-// strangerNews collects what is new since the last time, once per interval.
-func (r *Relay) strangerNews(now int64) (news []strangerNew) {
+// news collects what is new since the last time, once per interval.
+func (r *Relay) news(now int64) (news []dropNews) {
 	if now < r.tellAt {
 		return nil
 	}
 	for i, s := range r.streams {
 		for side := range s.flows {
 			c := &s.flows[side].counts
-			if c.strangers == c.told {
+			if c.strangers == c.told && c.excess == c.toldExcess {
 				continue
 			}
-			l := &s.legs[side]
-			news = append(news, strangerNew{i, Side(side), c.intruder, l.media.target(), c.strangers - c.told})
-			c.told = c.strangers
+			party := s.legs[side].media.target()
+			news = append(news, dropNews{i, Side(side), c.intruder, party, c.strangers - c.told, c.excess - c.toldExcess})
+			c.told, c.toldExcess = c.strangers, c.excess
 		}
 	}
 	if news != nil {

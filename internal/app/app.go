@@ -116,7 +116,7 @@ func New(cfg *config.Config, opt Options) (*App, error) {
 	a.media, err = forker.New(forker.Config{
 		Listen: cfg.Media.Listen, Advertise: cfg.Media.Advertise,
 		PortMin: cfg.Media.PortMin, PortMax: cfg.Media.PortMax, DSCP: cfg.Media.DSCP, LatchAnywhere: cfg.Media.LatchAnywhere, Interfaces: interfaces(cfg.Media.Networks),
-		Timeout: cfg.Media.Timeout, Batch: batch(cfg.Media.Batch), Portable: opt.Portable, Log: a.log, Registerer: a.registry,
+		Timeout: cfg.Media.Timeout, MaxRate: cfg.Media.MaxRate, Batch: batch(cfg.Media.Batch), Portable: opt.Portable, Log: a.log, Registerer: a.registry,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("media: %w", err)

@@ -142,7 +142,7 @@ func (a *App) changeMedia(cfg *config.Config) (change, error) {
 	m := cfg.Media
 	swap, err := a.media.Prepare(forker.Settings{
 		Listen: m.Listen, Advertise: m.Advertise, PortMin: m.PortMin, PortMax: m.PortMax, DSCP: m.DSCP,
-		Interfaces: interfaces(m.Networks), Timeout: m.Timeout, LatchAnywhere: m.LatchAnywhere,
+		Interfaces: interfaces(m.Networks), Timeout: m.Timeout, LatchAnywhere: m.LatchAnywhere, MaxRate: m.MaxRate,
 	})
 	if err != nil {
 		return change{}, fmt.Errorf("media: %w", err)

@@ -117,6 +117,7 @@ type Media struct {
 
 	LatchAnywhere bool // the media of a party is believed from any host that shows a run of packets
 
+	MaxRate    int // packets a second that a port takes from its party; 0: no limit
 	MaxStreams int // of one call that are copied, where somebody asks for another recording; 0: no limit
 	Batch      int // copies that leave as one send; 0: each by itself; AdaptiveBatch: 4 under load
 }

@@ -40,7 +40,7 @@ func TestDefaults(t *testing.T) {
 			Identity: config.IdentityPreserve, Asserted: config.AssertedTrusted, Register: config.RegisterContact, Trace: 64 << 20, Drain: 30 * time.Second,
 			MaxConns: 20000, MaxConnsPerSource: 1024,
 		},
-		Media: config.Media{Listen: addr("0.0.0.0"), Advertise: addr("192.0.2.1"), PortMin: 20000, PortMax: 29999, MaxStreams: 4, Timeout: time.Minute},
+		Media: config.Media{Listen: addr("0.0.0.0"), Advertise: addr("192.0.2.1"), PortMin: 20000, PortMax: 29999, MaxRate: 5000, MaxStreams: 4, Timeout: time.Minute},
 		Policy: policy.Config{
 			Routes: []policy.Route{{Name: "route-1", Targets: policy.Targets("sip:192.0.2.20")}},
 			Rules: []policy.Rule{{Name: "rule-1", Recorder: "main", Tracks: policy.TracksBoth,

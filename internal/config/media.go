@@ -18,7 +18,7 @@ const (
 )
 
 func defaultMedia() Media {
-	return Media{PortMin: 20000, PortMax: 29999, MaxStreams: 4, Timeout: 60 * time.Second}
+	return Media{PortMin: 20000, PortMax: 29999, MaxRate: 5000, MaxStreams: 4, Timeout: 60 * time.Second}
 }
 
 func (d *decoder) media(c cursor) {
@@ -53,6 +53,11 @@ func (d *decoder) media(c cursor) {
 		{"latching", func(c cursor) {
 			s, _ := c.oneOf(latchNAT, latchAnywhere)
 			m.LatchAnywhere = s == latchAnywhere
+		}},
+		{"max_rate", func(c cursor) {
+			if v, ok := c.integer(0, 1_000_000); ok {
+				m.MaxRate = v
+			}
 		}},
 		{"max_streams", func(c cursor) {
 			if v, ok := c.integer(0, 64); ok {
