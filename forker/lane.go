@@ -204,6 +204,7 @@ func (r *route) enter(h *header, from netip.AddrPort, now int64) {
 			return
 		}
 		ln.leap = min(ln.leap, uint32(t.clockOf(h.pt))) // a second
+		ln.limit = min(ln.limit, t.nums.steps(now))
 	}
 	ln.open, ln.n = true, int8(len(r.flow.taps))
 	ln.pt, ln.from, ln.ssrc, ln.seq, ln.ts, ln.at = h.pt, from, h.ssrc, h.seq, h.ts, now

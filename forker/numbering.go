@@ -8,8 +8,11 @@ import (
 // Bounds within which a source is believed to go on rather than to have
 // started anew (RFC 3550 appendix A.1, wider: a copy must not hide a loss).
 const (
-	maxLate      = 1000             // packets behind the newest that are late, not a restart
-	maxTimeSlip  = 10 * time.Second // timestamp against arrival
+	maxLate      = 1000                   // packets behind the newest that are late, not a restart
+	maxDropout   = 3000                   // packets ahead of the newest that are lost, where there was no time for them to be sent
+	leastSpacing = 200 * time.Microsecond // of packets: what comes further apart by time may be lost in any number
+	maxStretch   = 5 * time.Minute        // timestamp of the copy against time, and a part of the time that has passed
+	maxTimeSlip  = 10 * time.Second       // timestamp against arrival
 	maxPauseSlip = 500 * time.Millisecond
 	maxStraggle  = 2 * time.Second // packets of the source before may still trickle in
 	maxSpans     = 4
@@ -29,7 +32,14 @@ type numbering struct {
 	high    int64 // newest number given out, extended beyond 16 bits
 	cur     source
 	prev    *source // the SSRC before, for its stragglers; nil: there was none
-	kept    *kept   // numbers, clock and SSRC are the sources'; nil: one space of our own
+	began   reckoning
+	kept    *kept // numbers, clock and SSRC are the sources'; nil: one space of our own
+}
+
+// reckoning is a timestamp of the copy and the time that it stood for.
+type reckoning struct {
+	ts        uint32
+	at, clock int64
 }
 
 // source is one SSRC as tracked, whether its packets are copied or not.
@@ -62,6 +72,7 @@ func (n *numbering) start(h *header, clock, now int64, seq uint16, ts uint32) {
 	n.cur = source{ssrc: h.ssrc, high: int64(h.seq), ts: h.ts, at: now, clock: clock, shift: ts - h.ts, out: h.ssrc}
 	n.cur.open(span{from: math.MinInt64, to: math.MaxInt64, off: int64(seq) - int64(h.seq)})
 	n.high = int64(seq)
+	n.began = reckoning{ts: ts, at: now, clock: clock}
 }
 
 // next gives the numbers of a packet that is to leave. ok is false when the
@@ -136,8 +147,13 @@ func (n *numbering) track(h *header, clock, now int64) (s *source, ext int64, fr
 		return s, s.high, true
 	case step <= 0:
 		return s, s.high + step, false
-	case slipped && n.kept == nil: // numbers go on, the clock does not
-		s.shift = n.timestampIn(clock, now) - h.ts
+	case n.kept != nil:
+	case step > maxDropout && step > (now-s.at)/int64(leastSpacing): // no loss, but numbers that began anew
+		n.rebase(h, clock, now)
+		return s, s.high, true
+	case slipped || n.stretched(h.ts+s.shift, clock, now): // numbers go on, the clock does not
+		ts, at := n.timestampIn(clock, now)
+		s.shift, now = ts-h.ts, at
 	}
 	s.high += step
 	s.ts, s.at, s.clock, s.run = h.ts, now, clock, 0
@@ -146,20 +162,71 @@ func (n *numbering) track(h *header, clock, now int64) (s *source, ext int64, fr
 
 // rebase makes h the first packet of a new source.
 func (n *numbering) rebase(h *header, clock, now int64) {
-	out, next, shift := n.cur.out, n.high+1, n.timestampIn(clock, now)-h.ts
+	n.reckon(clock)
+	ts, at := n.timestampIn(clock, now)
+	out, next, shift := n.cur.out, n.high+1, ts-h.ts
 	if n.kept != nil && h.ssrc != n.cur.ssrc {
 		n.kept.leave(&n.cur, n.high)
 		out, next, shift = n.kept.enter(h, clock, now)
+		at = now
 		n.high = next - 1
 	}
-	n.cur = source{ssrc: h.ssrc, high: int64(h.seq), ts: h.ts, at: now, clock: clock, shift: shift, out: out}
+	n.cur = source{ssrc: h.ssrc, high: int64(h.seq), ts: h.ts, at: at, clock: clock, shift: shift, out: out}
 	n.cur.open(span{from: n.cur.high, to: math.MaxInt64, off: next - n.cur.high})
 }
 
 // timestampIn is the outgoing timestamp of a new beginning: what has passed
-// since the newest packet, in the new clock, and at least one tick.
-func (n *numbering) timestampIn(clock, now int64) uint32 {
-	return n.cur.ts + n.cur.shift + max(ticks(now-n.cur.at, clock), 1)
+// since the newest packet, in the new clock, and at least one tick. at is the time
+// that it stands for: what of a tick is over counts at the next beginning, or a source that
+// begins anew with each packet would have the copy's clock fall behind.
+func (n *numbering) timestampIn(clock, now int64) (ts uint32, at int64) {
+	ts = n.cur.ts + n.cur.shift
+	passed := ticks(now-n.cur.at, clock)
+	if passed == 0 {
+		return ts + 1, now
+	}
+	const second = int64(time.Second)
+	return ts + passed, now - (now-n.cur.at)%second*clock%second/clock
+}
+
+// stretched tells whether a timestamp of the copy would be further from the time
+// than a source can be whose clock is merely wrong: one whose timestamps jump again and again,
+// each time by less than maxTimeSlip.
+func (n *numbering) stretched(ts uint32, clock, now int64) bool {
+	n.reckon(clock)
+	return n.stretch(ts, now) > n.room(now)
+}
+
+// reckon has the copy's clock measured in another rate, from the newest packet on and
+// as far off as that is.
+func (n *numbering) reckon(clock int64) {
+	b := &n.began
+	if clock == b.clock {
+		return
+	}
+	newest := n.cur.ts + n.cur.shift
+	off := int64(int32(newest-b.ts-ticks(n.cur.at-b.at, b.clock))) * int64(time.Second) / b.clock
+	*b = reckoning{ts: newest, at: n.cur.at + off, clock: clock}
+}
+
+// stretch is how far a timestamp of the copy is from the time.
+func (n *numbering) stretch(ts uint32, now int64) time.Duration {
+	off := int64(int32(ts - n.began.ts - ticks(now-n.began.at, n.began.clock)))
+	return time.Duration(max(off, -off) * int64(time.Second) / n.began.clock)
+}
+
+// room is how far it may be.
+func (n *numbering) room(now int64) time.Duration {
+	return maxStretch + time.Duration(max(now-n.began.at, 0)/16)
+}
+
+// steps is how many packets, each at most a second from where it should be, cannot
+// take the copy's clock too far.
+func (n *numbering) steps(now int64) uint64 {
+	if n.kept != nil {
+		return math.MaxUint64
+	}
+	return uint64(max(n.room(now)-n.stretch(n.cur.ts+n.cur.shift, now), 0) / time.Second)
 }
 
 func (n *numbering) slip() time.Duration {
