@@ -22,8 +22,6 @@ type call struct {
 	relay          *forker.Relay
 	caller, callee *peer.Media
 
-	hushed bool // by quiet
-
 	mu     sync.Mutex
 	states []string // as notified
 }
@@ -75,6 +73,14 @@ func (c *call) notified() string {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return strings.Join(c.states, " ")
+}
+
+// hasBeenTold waits until the call has been told of these states, in this order.
+func (c *call) hasBeenTold(states string) {
+	c.r.t.Helper()
+	if !peer.Eventually(func() bool { return c.notified() == states }) {
+		c.r.t.Errorf("told of %q, wanted %q", c.notified(), states)
+	}
 }
 
 // change alters the call and tells the client.

@@ -8,9 +8,7 @@ import (
 	"sidetrack/src"
 )
 
-func checked(s *setup) {
-	s.recorder.Check, s.recorder.Timeout = 600*time.Millisecond, 500*time.Millisecond
-}
+func checked(s *setup) { s.recorder.Check = 600 * time.Millisecond }
 
 // An SRS that answers OPTIONS keeps the session, whatever the answer; one that has never answered any is asked by
 // re-INVITE before it is left.
@@ -29,7 +27,7 @@ func TestChecks(t *testing.T) {
 	}
 	t.Run("no OPTIONS but re-INVITE", func(t *testing.T) {
 		t.Parallel()
-		m := midCall(t, "udp", 2, checked)
+		m := midCall(t, "udp", 2, checked, timeout(1500*time.Millisecond))
 		m.recs[0].Expect("OPTIONS")
 		m.s.Update()
 		hears(t, m.c, m.s)
@@ -38,7 +36,7 @@ func TestChecks(t *testing.T) {
 	})
 	t.Run("silence", func(t *testing.T) {
 		t.Parallel()
-		m := midCall(t, "udp", 2, checked, forgets)
+		m := midCall(t, "udp", 2, checked, forgets, brisk, timeout(1500*time.Millisecond))
 		m.recs[0].Expect("OPTIONS")
 		m.s.ExpectUpdate()
 		m.recs[1].AutoReply("OPTIONS", 200)

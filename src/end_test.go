@@ -143,7 +143,7 @@ func TestByeWithoutBody(t *testing.T) {
 // A BYE is repeated until it is answered, and its silence is counted.
 func TestByeUnanswered(t *testing.T) {
 	t.Parallel()
-	r, c, rec, s := recording(t)
+	r, c, rec, s := recording(t, brisk)
 	c.end()
 	bye := s.Dialog.Expect("BYE")
 	if bye.Network() == "udp" {

@@ -1,7 +1,6 @@
 package src_test
 
 import (
-	"net"
 	"strconv"
 	"strings"
 	"testing"
@@ -46,13 +45,8 @@ func answering(code int, before ...int) func(*testing.T, string) string {
 }
 
 // closedPort is an address where nobody listens: ICMP over UDP, RST over TCP.
-func closedPort(t *testing.T, network string) string {
-	l, err := net.ListenPacket("udp", srsHost+":0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return "sip:" + l.LocalAddr().String() + ";transport=" + network
+func closedPort(_ *testing.T, network string) string {
+	return "sip:" + closedHost.String() + ":9;transport=" + network
 }
 
 func troubles() []trouble {
@@ -120,9 +114,7 @@ func skips(t *testing.T, network string, first trouble) {
 	if len(v.Attempts) != 1 || v.Attempts[0].Code != first.code {
 		t.Errorf("attempts: %+v", v.Attempts)
 	}
-	if !peer.Eventually(func() bool { return c.notified() == "ended" }) { // after it can be seen
-		t.Errorf("notified of: %s", c.notified())
-	}
+	c.hasBeenTold("ended")
 	if in := second.Maybe("INVITE", 0); in != nil {
 		t.Error("the second SRS was asked")
 	}
@@ -192,9 +184,7 @@ func TestDeadRecorders(t *testing.T) {
 			t.Errorf("reason lacks %q: %s", part, v.Reason)
 		}
 	}
-	if got := r.kinds(); got != "start stop failed" {
-		t.Errorf("events: %s", got)
-	}
+	r.hasTold("start stop failed")
 	if n := strings.Count(r.log.String(), `msg="call not recorded"`); n != 1 {
 		t.Errorf("logged %d times", n)
 	}

@@ -102,9 +102,7 @@ func TestUnrecordedCallsGoOn(t *testing.T) {
 		m.s.Dialog.Bye()
 		to := m.arrives(t, m.recs[1])
 		finish(t, m.c, to)
-		if got := m.c.notified(); got != "recording moving recording ended" {
-			t.Errorf("told %q", got)
-		}
+		m.c.hasBeenTold("recording moving recording ended")
 	})
 	t.Run("stopped", func(t *testing.T) {
 		t.Parallel()

@@ -111,9 +111,7 @@ func TestHold(t *testing.T) {
 		t.Error("more than one re-INVITE")
 	}
 	finish(t, c, s)
-	if got := r.kinds(); got != "start paused resumed stop" {
-		t.Errorf("events: %s", got)
-	}
+	r.hasTold("start paused resumed stop")
 }
 
 // on_hold: ignore tells of the hold in the metadata alone.

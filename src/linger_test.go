@@ -7,6 +7,7 @@ import (
 
 	"sidetrack/metadata"
 	"sidetrack/src"
+	"sidetrack/tests/peer"
 )
 
 // A call that ends while its first words are still on their way: all of them arrive, then the BYE.
@@ -17,22 +18,43 @@ func TestEndsWhileCatchingUp(t *testing.T) {
 	c := r.newCall()
 	c.talk()
 	c.begin()
+	before := [2]int{c.caller.Sent(), c.callee.Sent()}
 	in := rec.Expect("INVITE")
 	c.spoken(100)
 	c.quiet()
 	s := rec.AcceptInvite(in)
 	c.end()
 	bye := s.Dialog.Expect("BYE")
-	for label, party := range map[string]int{"1": c.caller.Sent(), "2": c.callee.Sent()} {
-		if n := len(numbers(s, label)); n < party-1 { // the first may have come before the recording was wanted
-			t.Errorf("%d of %d packets of label %s before the BYE", n, party, label)
+	for _, st := range c.view().Streams {
+		if st.PacketsIn == 0 || st.PacketsCopied != st.PacketsIn {
+			t.Errorf("%d of %d packets had left before the BYE", st.PacketsCopied, st.PacketsIn)
 		}
 	}
+	spokenWhole(t, c, s, before)
 	bye.Reply(200)
 	v := c.ended(src.Complete)
 	for _, st := range r.last(v.ID).Streams {
 		if st.Dropped != 0 || st.PacketsIn != st.PacketsCopied {
 			t.Errorf("%+v", st)
+		}
+	}
+}
+
+// spokenWhole waits until the SRS has all that the parties have sent, but for so many that went before the recording was wanted.
+func spokenWhole(t *testing.T, c *call, s *peer.Session, before [2]int) {
+	t.Helper()
+	for i, party := range []*peer.Media{c.caller, c.callee} {
+		missing := func() (all []int) {
+			got := numbers(s, s.Labels[i])
+			for n := before[i] + 1; n <= party.Sent(); n++ {
+				if !got[n] {
+					all = append(all, n)
+				}
+			}
+			return all
+		}
+		if !peer.Eventually(func() bool { return len(missing()) == 0 }) {
+			t.Errorf("packets %d of %d of label %s are missing", missing(), party.Sent(), s.Labels[i])
 		}
 	}
 }
@@ -45,6 +67,7 @@ func TestAnsweredAfterTheEnd(t *testing.T) {
 	c := r.newCall()
 	c.talk()
 	c.begin()
+	before := [2]int{c.caller.Sent(), c.callee.Sent()}
 	in := rec.Expect("INVITE")
 	in.Reply(180)
 	c.spoken(30)
@@ -52,9 +75,7 @@ func TestAnsweredAfterTheEnd(t *testing.T) {
 	c.end()
 	s := rec.AcceptInvite(in)
 	bye := s.Dialog.Expect("BYE")
-	if n := len(numbers(s, "1")); n < c.caller.Sent()-1 {
-		t.Errorf("%d of %d packets", n, c.caller.Sent())
-	}
+	spokenWhole(t, c, s, before)
 	bye.Reply(200)
 	if !strings.Contains(string(bye.Body), "stop-time") {
 		t.Errorf("the BYE says nothing of the end: %s", bye.Body)

@@ -21,7 +21,7 @@ func TestManyCalls(t *testing.T) {
 		}
 	}
 	rec := newSRS(t, "srs")
-	r := newRig(t, []string{rec.URI("")}, func(s *setup) { s.ports = 10 * n }, timeout(10*time.Second))
+	r := newRig(t, []string{rec.URI("")}, func(s *setup) { s.ports = 10 * n })
 	calls, sessions := make([]*call, n), make([]*peer.Session, n)
 	byID := map[string]*call{}
 	for i := range calls {

@@ -71,9 +71,7 @@ func TestMask(t *testing.T) {
 	if in := rec.Maybe("INVITE", 0); in != nil {
 		t.Errorf("the SRS was told of the mask: %v", in.Message)
 	}
-	if kinds := r.kinds(); kinds != "start masked masked unmasked" {
-		t.Errorf("events %s", kinds)
-	}
+	r.hasTold("start masked masked unmasked")
 	finish(t, c, s)
 	story := r.story(id)
 	for _, st := range story[len(story)-1].Streams {

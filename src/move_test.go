@@ -23,12 +23,8 @@ func TestMoves(t *testing.T) {
 			to := m.arrives(t, m.recs[1])
 			together(t, m.c, m.s, to)
 			finish(t, m.c, to)
-			if got := m.r.kinds(); got != "start moved stop" {
-				t.Errorf("events: %s", got)
-			}
-			if got := m.c.notified(); got != "recording moving recording ended" {
-				t.Errorf("notified of: %s", got)
-			}
+			m.r.hasTold("start moved stop")
+			m.c.hasBeenTold("recording moving recording ended")
 			if v := m.r.last(m.c.view().ID); v.Moves != 1 || v.Streams[0].AtRisk != 0 || len(v.Streams[0].Gaps) != 0 {
 				t.Errorf("%+v", v)
 			}

@@ -46,12 +46,8 @@ func TestRecords(t *testing.T) {
 			if v.Streams[0].PacketsCopied == 0 || v.Streams[0].PacketsIn < v.Streams[0].PacketsCopied {
 				t.Errorf("packets after the end: %+v", v.Streams[0])
 			}
-			if got := r.kinds(); got != "start stop" {
-				t.Errorf("events: %s", got)
-			}
-			if got := c.notified(); got != "recording ended" {
-				t.Errorf("notified of: %s", got)
-			}
+			r.hasTold("start stop")
+			c.hasBeenTold("recording ended")
 			if !peer.Eventually(func() bool { return r.media.Ports().Used == 0 }) {
 				t.Errorf("ports left: %+v", r.media.Ports())
 			}
@@ -187,9 +183,7 @@ func TestNotRecordable(t *testing.T) {
 			test.alter(&c.cs.Streams[0])
 			c.begin()
 			c.ended(test.result)
-			if got := c.notified(); got != "ended" {
-				t.Errorf("notified of: %s", got)
-			}
+			c.hasBeenTold("ended")
 			c.end()
 		})
 	}

@@ -41,7 +41,7 @@ func reported(t *testing.T, opts ...func(*setup)) *moved {
 
 // An SRS whose reports stay away is asked long before its time, and left when it does not answer.
 func TestReportsStayAway(t *testing.T) {
-	longChecks := func(s *setup) { s.recorder.Check, s.recorder.Timeout = time.Hour, 500*time.Millisecond }
+	longChecks := func(s *setup) { s.recorder.Check = time.Hour }
 	t.Run("it answers", func(t *testing.T) {
 		t.Parallel()
 		m := reported(t, longChecks)
@@ -55,7 +55,7 @@ func TestReportsStayAway(t *testing.T) {
 	})
 	t.Run("it is gone", func(t *testing.T) {
 		t.Parallel()
-		m := reported(t, longChecks)
+		m := reported(t, longChecks, brisk, timeout(1500*time.Millisecond))
 		m.recs[0].Expect("OPTIONS")
 		m.s.ExpectUpdate() // for it has never answered OPTIONS
 		to := m.arrives(t, m.recs[1])

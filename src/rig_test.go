@@ -31,6 +31,9 @@ const (
 	srsHost = "127.0.0.7"
 )
 
+// closedHost is where nobody listens, of this process alone.
+var closedHost = netip.AddrFrom4([4]byte{127, 89, byte(os.Getpid() >> 8), byte(os.Getpid())})
+
 // rig is a client with a real SIP stack and a real media plane. The recorders
 // it meets are scripts on plain sockets that share no code with it.
 type rig struct {
@@ -69,6 +72,7 @@ type setup struct {
 	recorder src.Recorder
 	backoff  time.Duration
 	ports    int
+	t1       time.Duration // of SIP
 
 	further      []src.Recorder // others that the rule may name
 	maxStreams   int
@@ -88,9 +92,10 @@ func newRig(t *testing.T, srs []string, opts ...func(*setup)) *rig {
 	t.Helper()
 	s := setup{
 		rule:     policy.Rule{Name: "all", Recorder: "main"},
-		recorder: src.Recorder{Name: "main", SRS: srs, Timeout: 2 * time.Second},
+		recorder: src.Recorder{Name: "main", SRS: srs, Timeout: 30 * time.Second},
 		backoff:  50 * time.Millisecond,
 		ports:    32,
+		t1:       500 * time.Millisecond,
 	}
 	for _, opt := range opts {
 		opt(&s)
@@ -102,7 +107,7 @@ func newRig(t *testing.T, srs []string, opts ...func(*setup)) *rig {
 		}
 	})
 	log := slog.New(slog.NewTextHandler(r.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
-	layer, tr := r.stack(log, s.ports, s.tls)
+	layer, tr := r.stack(log, &s)
 	if s.secondSocket {
 		l, err := tr.Listen("tcp://127.0.0.9:0", "")
 		if err != nil {
@@ -137,12 +142,12 @@ func (r *rig) close() {
 }
 
 // stack makes the SIP layers and the media plane; they are closed after the client.
-func (r *rig) stack(log *slog.Logger, ports int, own *tls.Config) (*txn.Layer, *transport.Layer) {
+func (r *rig) stack(log *slog.Logger, s *setup) (*txn.Layer, *transport.Layer) {
 	r.t.Helper()
 	var layer *txn.Layer
-	tr := transport.New(transport.Config{Log: log, TLS: own, OnMessage: func(in transport.Inbound) { layer.Receive(in) }})
+	tr := transport.New(transport.Config{Log: log, TLS: s.tls, OnMessage: func(in transport.Inbound) { layer.Receive(in) }})
 	layer = txn.New(txn.Config{
-		Log: log, Lanes: 2, T1: 50 * time.Millisecond, Transport: tr,
+		Log: log, Lanes: 2, T1: s.t1, Transport: tr,
 		Resolver: resolve.New(resolve.Config{Servers: []string{"127.0.0.1:1"}, Timeout: 300 * time.Millisecond}),
 	})
 	layer.Start(stranger{})
@@ -151,9 +156,9 @@ func (r *rig) stack(log *slog.Logger, ports int, own *tls.Config) (*txn.Layer, *
 			r.t.Fatal(err)
 		}
 	}
-	low := 24000 + (int(nextPorts.Add(int32(ports)))-ports)%2560 // below what the kernel gives to others
+	low := 24000 + (int(nextPorts.Add(int32(s.ports)))-s.ports)%2560 // below what the kernel gives to others
 	media, err := forker.New(forker.Config{
-		Listen: mediaHost, PortMin: low, PortMax: low + ports - 1, Drain: 20 * time.Millisecond, Log: log,
+		Listen: mediaHost, PortMin: low, PortMax: low + s.ports - 1, Drain: 20 * time.Millisecond, Log: log,
 	})
 	if err != nil {
 		r.t.Fatal(err)
@@ -209,6 +214,14 @@ func (r *rig) kinds() string {
 	return strings.Join(all, " ")
 }
 
+// hasTold waits until these are the events, in this order.
+func (r *rig) hasTold(kinds string) {
+	r.t.Helper()
+	if !peer.Eventually(func() bool { return r.kinds() == kinds }) {
+		r.t.Errorf("events %q, wanted %q", r.kinds(), kinds)
+	}
+}
+
 // newSRS opens a scripted recorder. It is there before the client, whose
 // configuration names it.
 func newSRS(t *testing.T, name string, networks ...string) *peer.Recorder {
@@ -224,4 +237,8 @@ func ignoreHold(s *setup) { s.rule.OnHold = policy.OnHoldIgnore }
 func skip(codes string) func(*setup) {
 	return func(s *setup) { s.recorder.SkipFailoverCodes = regexp.MustCompile(codes) }
 }
+
+// brisk repeats and gives up ten times as fast as RFC 3261 has it: for those who never answer.
+func brisk(s *setup) { s.t1 = 50 * time.Millisecond }
+
 func timeout(d time.Duration) func(*setup) { return func(s *setup) { s.recorder.Timeout = d } }

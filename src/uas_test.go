@@ -187,9 +187,7 @@ func TestSRSHangsUp(t *testing.T) {
 		t.Error("BYE in a dialog that has ended")
 	}
 	s.Dialog.Send("OPTIONS").Expect(481)
-	if got := r.kinds(); got != "start stop" {
-		t.Errorf("events: %s", got)
-	}
+	r.hasTold("start stop")
 }
 
 // RFC 4028 in both roles.
@@ -278,7 +276,7 @@ func TestSessionTimer(t *testing.T) {
 // An SRS that does not acknowledge our 200 holds our updates up, and no more.
 func TestNoAck(t *testing.T) {
 	t.Parallel()
-	_, c, _, s := recording(t)
+	_, c, _, s := recording(t, brisk)
 	s.Dialog.Send("INVITE", peer.WithSDP(peer.BuildSDP(2, line(s, "1"), line(s, "2")))).Expect(200)
 	c.hold(true)
 	silence(t, c, s)

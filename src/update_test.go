@@ -103,9 +103,7 @@ func TestUpdateAnswers(t *testing.T) {
 			t.Error("BYE in a dialog that is not")
 		}
 		c.end()
-		if got := r.kinds(); got != "start paused stop" {
-			t.Errorf("events: %s", got)
-		}
+		r.hasTold("start paused stop")
 	})
 	t.Run("408", func(t *testing.T) {
 		t.Parallel()
@@ -118,7 +116,7 @@ func TestUpdateAnswers(t *testing.T) {
 	})
 	t.Run("no answer", func(t *testing.T) {
 		t.Parallel()
-		_, c, rec, s := recording(t, stays)
+		_, c, rec, s := recording(t, stays, brisk)
 		c.hold(true)
 		s.ExpectUpdate()
 		c.ended(src.Partial)
