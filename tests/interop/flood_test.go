@@ -25,7 +25,7 @@ const (
 	floodPace   = 300 * time.Millisecond // between two calls: what they leave for 32 s is not to be taken for the flood's
 )
 
-// TestFlood: scanners, and then FLOOD (15,000) datagrams from as many forged addresses, as fast as they are read, while
+// TestFlood: scanners, and then FLOOD (10,000) datagrams from as many forged addresses, as fast as they are read, while
 // FLOOD_CALLS (4) recorded calls talk and others are made. The calls lose no packet and are recorded whole, each new one
 // is answered, scanners hear nothing, nobody hears more octets than were said in his name, memory and log stay as they
 // are, and each datagram is counted. Strangers are refused, or asked for a password.
@@ -42,7 +42,7 @@ func TestFlood(t *testing.T) {
 				f.talk(i)
 			}
 			f.scan()
-			f.flood(number(t, "FLOOD", 15_000))
+			f.flood(number(t, "FLOOD", 10_000))
 			f.end()
 		})
 	}

@@ -118,7 +118,7 @@ func (l loud) spoken(n int) (all [][]byte) {
 // hidden sends a hundred packets through a tap, the second half hidden, and gives the payloads that come out.
 func (l loud) hidden(t *testing.T, hide func(*forker.Tap)) (said int, payloads [][]byte) {
 	t.Helper()
-	host := netip.MustParseAddr("127.0.0.1")
+	host := netip.AddrFrom4([4]byte{127, 91, byte(os.Getpid() >> 8), byte(os.Getpid())}) // nobody else binds ports there
 	e, err := forker.New(forker.Config{Listen: host, PortMin: 26100, PortMax: 26199})
 	if err != nil {
 		t.Fatal(err)

@@ -225,16 +225,18 @@ func (f *flooded) lines() int {
 	return strings.Count(all, "\n") - strings.Count(all, " call=")
 }
 
-// heard is how many octets the world has been sent.
+// heard is how many octets the world has been sent, from the IP header on, as the spoofer counts them.
 func (f *flooded) heard() float64 {
 	f.t.Helper()
-	out, err := exec.Command("ip", "netns", "exec", f.world, "cat", "/sys/class/net/in/statistics/rx_bytes").Output()
+	const ethernet = 14
+	const of = "/sys/class/net/in/statistics/"
+	out, err := exec.Command("ip", "netns", "exec", f.world, "cat", of+"rx_bytes", of+"rx_packets").Output()
 	if err != nil {
 		f.t.Fatal(err)
 	}
-	n, err := strconv.ParseFloat(strings.TrimSpace(string(out)), 64)
-	if err != nil {
+	var octets, frames float64
+	if _, err := fmt.Sscan(string(out), &octets, &frames); err != nil {
 		f.t.Fatal(err)
 	}
-	return n
+	return octets - ethernet*frames
 }
