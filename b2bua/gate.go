@@ -49,6 +49,7 @@ func (s *Server) admits(tx *txn.ServerTx) bool {
 		return false
 	}
 	if tx.Request.ToTag() != "" && s.bindings.of(tx.Flow) != "" {
+		tx.Request = s.unasserted(tx.Request)
 		return true // of a subscription that a phone has begun by the flow it signed in with
 	}
 	asks, answers := auth.fields()
@@ -56,7 +57,7 @@ func (s *Server) admits(tx *txn.ServerTx) bool {
 	cost := 1.0
 	switch verdict {
 	case digest.Right:
-		tx.Request = auth.Gate.Strip(tx.Request)
+		tx.Request = s.unasserted(auth.Gate.Strip(tx.Request))
 		return true
 	case digest.Wrong:
 		s.cfg.OnReject("credentials")
@@ -85,12 +86,30 @@ func (s *Server) expected(f transport.Flow) bool {
 	return door.open() || s.knows(door, f, s.cfg.Txn.Lanes()[0].Now()) || s.bindings.of(f) != ""
 }
 
-// stripped is a request within a call without what is shown to us alone.
-func (s *Server) stripped(req *sip.Message, by *transport.Listener) *sip.Message {
-	if auth := s.settings.Load().door(by).Auth; auth != nil {
-		return auth.Gate.Strip(req)
+// stripped is a request of one side of a call without what is shown to us alone, and
+// without what only those may say whom we know.
+func (s *Server) stripped(req *sip.Message, c *Call, from side, by *transport.Listener) *sip.Message {
+	auth := s.settings.Load().door(by).Auth
+	if auth == nil {
+		return req
+	}
+	if req = auth.Gate.Strip(req); !c.known[from] {
+		req = s.unasserted(req)
 	}
 	return req
+}
+
+// unasserted is a request of somebody who has a password, which is not to be
+// trusted with the identities of others: an identity that he asserts goes no
+// further (RFC 3325 §5), unless everybody's word is taken. What he prefers to be
+// known as (P-Preferred-Identity) is left to the PBX.
+func (s *Server) unasserted(req *sip.Message) *sip.Message {
+	if s.settings.Load().Asserted == AssertedAlways || !req.Has("P-Asserted-Identity") {
+		return req
+	}
+	out := req.Clone()
+	out.Del("P-Asserted-Identity")
+	return out
 }
 
 func (s *Server) serverField() sip.Header {

@@ -14,11 +14,16 @@ import (
 
 // gateStage is a stage on which the PBX is trusted, and the caller has to sign in as alice.
 func gateStage(t *testing.T, proxy bool, secret string) *stage {
+	return gateStageFor(t, setup{}, proxy, secret)
+}
+
+func gateStageFor(t *testing.T, with setup, proxy bool, secret string) *stage {
 	users := map[string]digest.Keys{"alice": {
 		digest.SHA256: digest.HA1(digest.SHA256, "alice", "gate.test", secret), digest.MD5: digest.HA1(digest.MD5, "alice", "gate.test", secret),
 	}}
-	return newStage(t, setup{auth: &b2bua.Auth{Proxy: proxy, Gate: digest.NewGate("gate.test", []digest.Algorithm{digest.SHA256, digest.MD5}, users)},
-		trusted: []netip.Prefix{netip.MustParsePrefix("127.0.0.99/32")}, pbxAt: "127.0.0.99"})
+	with.auth = &b2bua.Auth{Proxy: proxy, Gate: digest.NewGate("gate.test", []digest.Algorithm{digest.SHA256, digest.MD5}, users)}
+	with.trusted, with.pbxAt = []netip.Prefix{netip.MustParsePrefix("127.0.0.99/32")}, "127.0.0.99"
+	return newStage(t, with)
 }
 
 // signed answers a challenge by the client that trunks and recorders know.
@@ -89,6 +94,49 @@ func TestStrangersSignIn(t *testing.T) {
 		ringing.Reply(486)
 		ringing.ExpectOther("ACK")
 		back.Expect(486)
+		s.quiet()
+	}
+}
+
+// Who has a password may say who he is, not who somebody else has found him to be: an identity that he asserts goes no
+// further, in whatever request. The PBX, whom we know, may assert one; and where everybody is believed it passes.
+func TestAStrangerAssertsNothing(t *testing.T) {
+	const field = "P-Asserted-Identity"
+	boss, preferred := peer.With(field, "<sip:boss@pbx.test>"), peer.With("P-Preferred-Identity", "<sip:desk@pbx.test>")
+	for source, want := range map[b2bua.IdentitySource]string{b2bua.AssertedTrusted: "", b2bua.AssertedNever: "", b2bua.AssertedAlways: "<sip:boss@pbx.test>"} {
+		s := gateStageFor(t, setup{asserted: source}, false, "s3cret")
+		refused := s.send().out.Expect(401)
+		c := s.invite(signed(t, refused, "INVITE", bob, "s3cret"), boss, preferred)
+		if got := c.in.Get(field); got != want || c.in.Get("P-Preferred-Identity") == "" {
+			t.Errorf("%s: the PBX got\n%s", source, c.in.Raw)
+		}
+		c.answer()
+		info := c.left.Send("INFO", boss)
+		in := c.right.Expect("INFO")
+		if got := in.Get(field); got != want {
+			t.Errorf("%s: within the call the PBX got %s", source, got)
+		}
+		in.Reply(200)
+		info.Expect(200)
+		back := c.right.Send("INFO", boss)
+		in = c.left.Expect("INFO")
+		if in.Get(field) != "<sip:boss@pbx.test>" {
+			t.Errorf("%s: what the PBX asserts is gone", source)
+		}
+		in.Reply(200)
+		back.Expect(200)
+		c.hangUp()
+
+		message := func(opts ...peer.Opt) *peer.Outgoing {
+			return s.caller.Start("MESSAGE", s.proxy, peer.Call{URI: bob, Opts: append(opts, boss)})
+		}
+		out := message(signed(t, message().Expect(401), "MESSAGE", bob, "s3cret"))
+		in = s.pbx.Expect("MESSAGE")
+		if got := in.Get(field); got != want {
+			t.Errorf("%s: in a MESSAGE the PBX got %s", source, got)
+		}
+		in.Reply(200)
+		out.Expect(200)
 		s.quiet()
 	}
 }

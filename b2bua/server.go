@@ -73,7 +73,7 @@ func NewServer(cfg Config) *Server {
 func (s *Server) OnRequest(tx *txn.ServerTx) {
 	req := tx.Request
 	if c, sd := s.find(tx.Lane, req); c != nil {
-		tx.Request = s.stripped(req, tx.Flow.Listener)
+		tx.Request = s.stripped(req, c, sd, tx.Flow.Listener)
 		c.onRequest(sd, tx)
 		return
 	}
@@ -152,7 +152,7 @@ func livesInCall(method string, inDialog bool) bool {
 // OnAck handles the ACK of a 2xx (txn.Handler).
 func (s *Server) OnAck(lane *txn.Lane, ack *sip.Message, flow transport.Flow) {
 	if c, side := s.find(lane, ack); c != nil {
-		c.onAck(side, s.stripped(ack, flow.Listener), flow)
+		c.onAck(side, s.stripped(ack, c, side, flow.Listener), flow)
 	}
 }
 

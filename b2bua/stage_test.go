@@ -45,6 +45,7 @@ type setup struct {
 	recorder b2bua.Recorder
 	maxCalls int
 	auth     *b2bua.Auth
+	asserted b2bua.IdentitySource
 	trusted  []netip.Prefix
 	pbxAt    string        // 127.0.0.1
 	silence  time.Duration // TargetTimeout
@@ -86,7 +87,7 @@ func newStage(t *testing.T, with setup) *stage {
 	var rules atomic.Pointer[policy.Engine]
 	s.server = b2bua.NewServer(b2bua.Config{
 		Transport: s.transport, Txn: layer, Media: engine, Policy: rules.Load, Log: log,
-		Door: b2bua.Door{Auth: with.auth, Networks: with.trusted}, Identity: with.identity, Recorder: with.recorder, MaxCalls: with.maxCalls, TargetTimeout: with.silence,
+		Door: b2bua.Door{Auth: with.auth, Networks: with.trusted}, Identity: with.identity, Recorder: with.recorder, Asserted: with.asserted, MaxCalls: with.maxCalls, TargetTimeout: with.silence,
 		RingsEvery: with.rings, SessionExpires: with.session, SessionSecond: 10 * time.Millisecond,
 		Register: with.register, Secret: []byte("the same after a restart"),
 	})

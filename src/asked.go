@@ -9,6 +9,7 @@ import (
 
 	"sidetrack/internal/sip"
 	"sidetrack/internal/sip/digest"
+	"sidetrack/internal/sip/transport"
 	"sidetrack/internal/sip/txn"
 	"sidetrack/policy"
 )
@@ -129,7 +130,7 @@ func (c *Client) admits(r *Recorder, tx *txn.ServerTx) bool {
 		return true
 	}
 	cert := c.cfg.Transport.PeerCertificate(tx.Flow)
-	return cert != nil && slices.ContainsFunc(a.Certificate, func(name string) bool { return cert.VerifyHostname(name) == nil })
+	return cert != nil && (&transport.Authority{Names: a.Certificate}).Bears(cert)
 }
 
 // proven are those of recorders whose SRS has shown its password, where it must

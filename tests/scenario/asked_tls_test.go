@@ -150,6 +150,9 @@ func TestAnSRSIsKnownByItsCertificate(t *testing.T) {
 	if got := st.srs().AskOver("tcp", s.behind(socket, s.issue("elsewhere.test")), us).ExpectFinal(); got.Status() != 403 {
 		t.Errorf("with another's certificate: %s", got.Start)
 	}
+	if got := st.srs().AskOver("tcp", s.behind(socket, s.issue("*.test")), us).ExpectFinal(); got.Status() != 403 {
+		t.Errorf("with a certificate for every name (RFC 5922 §7.2): %s", got.Start)
+	}
 	if got := st.srs().Ask(st.sys.SIP, us).ExpectFinal(); got.Status() != 403 {
 		t.Errorf("without TLS: %s", got.Start)
 	}

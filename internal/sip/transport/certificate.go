@@ -6,6 +6,7 @@ import (
 	"crypto/x509/pkix"
 	"encoding/asn1"
 	"errors"
+	"net"
 	"slices"
 	"strings"
 	"time"
@@ -47,7 +48,7 @@ func (a *Authority) Check(chain []*x509.Certificate, now time.Time) (until time.
 	if err != nil {
 		return now, err
 	}
-	if len(a.Names) > 0 && !slices.ContainsFunc(DomainsOf(leaf), a.named) {
+	if !a.Bears(leaf) {
 		return now, ErrOtherName
 	}
 	until = leaf.NotAfter
@@ -57,6 +58,13 @@ func (a *Authority) Check(chain []*x509.Certificate, now time.Time) (until time.
 		}
 	}
 	return until, nil
+}
+
+// Bears tells whether a certificate bears one of the names, whoever has signed it.
+// An address among the names is borne as one, not as a domain.
+func (a *Authority) Bears(leaf *x509.Certificate) bool {
+	return len(a.Names) == 0 || slices.ContainsFunc(DomainsOf(leaf), a.named) ||
+		slices.ContainsFunc(leaf.IPAddresses, func(ip net.IP) bool { return slices.Contains(a.Names, ip.String()) })
 }
 
 var (
