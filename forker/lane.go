@@ -150,6 +150,9 @@ func (ln *lane) pass(b []byte, from netip.AddrPort, now int64) bool {
 	if err := ln.to.send(b); err != nil && (!unreachable(err) || ln.to.send(b) != nil) { // ICMP is about an earlier one
 		ln.route.failed()
 	}
+	if ln.n > 0 && extended(b) {
+		b = withoutExtension(b)
+	}
 	batched := ln.route.relay.engine.batch.Load() > 1
 	for i := range ln.n {
 		ln.copies[i].send(b, &h, batched, now)

@@ -155,6 +155,9 @@ func (r *route) copy(b []byte, h *header, now int64) {
 			f.alter.overhear(r, b, h, now)
 		}
 	}
+	if h != nil && len(f.taps) > 0 {
+		b = withoutExtension(b)
+	}
 	for _, t := range f.taps {
 		t.copy(b, h, now)
 	}

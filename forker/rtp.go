@@ -64,6 +64,24 @@ func writeHeader(b []byte, pt uint8, seq uint16, ts, ssrc uint32) {
 	binary.BigEndian.PutUint32(b[8:], ssrc)
 }
 
+// extended tells whether the RTP packet b has a header extension.
+func extended(b []byte) bool { return b[0]&0x10 != 0 }
+
+// withoutExtension takes the header extension out of the RTP packet b, whose header
+// has been read: it moves what stands before it up to the payload, in place. An
+// identifier in it means something only to who has been told so by a=extmap (RFC 8285 §5),
+// and of that nothing is agreed with a recorder.
+func withoutExtension(b []byte) []byte {
+	if !extended(b) {
+		return b
+	}
+	fixed := rtpHeaderSize + 4*int(b[0]&0x0f)
+	b[0] &^= 0x10
+	size := 4 + 4*int(binary.BigEndian.Uint16(b[fixed+2:]))
+	copy(b[size:], b[:fixed])
+	return b[size:]
+}
+
 // rtcpType tells RTCP packet types from RTP's marker and payload type on a
 // shared port (RFC 5761 §4).
 func rtcpType(second byte) bool { return second >= 192 && second <= 223 }

@@ -108,3 +108,28 @@ func BenchmarkRewrite(b *testing.B) {
 		writeHeader(p, 0, seq, ts, 9)
 	}
 }
+
+// What a packet says without its extension is the same, and nobody else's payload has moved.
+func FuzzWithoutExtension(f *testing.F) {
+	for _, b := range headerSeeds {
+		f.Add(b)
+	}
+	f.Add([]byte{0xb2, 8, 0, 1, 0, 0, 0, 2, 0, 0, 0, 3, 0, 0, 0, 4, 0, 0, 0, 5, 0xbe, 0xde, 0, 1, 0x10, 7, 0, 0, 'x', 'y', 2})
+	f.Fuzz(func(t *testing.T, b []byte) {
+		before, ok := readHeader(b)
+		if !ok {
+			return
+		}
+		in := bytes.Clone(b)
+		out := withoutExtension(b)
+		after, ok := readHeader(out)
+		if !ok || after != before || extended(out) || out[0]&^0x10 != in[0]&^0x10 {
+			t.Fatalf("% x became % x", in, out)
+		}
+		from := payloadStart(in)
+		list := in[12 : 12+4*int(in[0]&0x0f)]
+		if !bytes.Equal(out[12:payloadStart(out)], list) || !bytes.Equal(out[payloadStart(out):], in[from:]) {
+			t.Fatalf("% x became % x", in, out)
+		}
+	})
+}

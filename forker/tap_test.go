@@ -36,7 +36,8 @@ func parse(t testing.TB, b []byte) *pionrtp.Packet {
 }
 
 // The copy leaves from the offered port under numbers of its own; marker,
-// CSRCs, extension, padding and payload are the source's.
+// CSRCs, padding and payload are the source's. The header extension, of which the
+// recorder has not been told what it means, is not in it.
 func TestTapRewrites(t *testing.T) {
 	drivers(t, func(t *testing.T, cfg forker.Config) {
 		c := newCall(t, newEngine(t, cfg))
@@ -68,8 +69,13 @@ func TestTapRewrites(t *testing.T) {
 		}
 		raw[1] = b[1]
 		copy(raw[2:12], b[2:12])
-		if !bytes.Equal(raw, b) {
-			t.Errorf("besides the numbers:\n got % x\nwant % x", raw, b)
+		in.Extension, in.Extensions = false, nil
+		plain, err := in.Marshal()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !bytes.Equal(raw, plain) {
+			t.Errorf("besides the numbers:\n got % x\nwant % x", raw, plain)
 		}
 		next := rtp(0, 0, 165, 7) // wrapped
 		c.caller.send(c.toA, next)
