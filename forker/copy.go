@@ -138,10 +138,12 @@ func (t *Tap) transmit(b []byte, size int) error {
 }
 
 func (t *Tap) retry(err error, b []byte, size int) error {
-	if !unreachable(err) {
+	if !belated(err) {
 		return err
 	}
-	t.counts.unreachable++
+	if unreachable(err) {
+		t.counts.unreachable++
+	}
 	return t.put(b, size)
 }
 

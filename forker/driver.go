@@ -78,6 +78,11 @@ func dropReason(err error) DropReason {
 	return DropError
 }
 
+// belated tells an error that may be about a packet sent before: ICMP says that nobody
+// is there, or (EMSGSIZE) that a link on the way takes less. The kernel has learnt that then,
+// and sends the next packet in fragments (RFC 1191, RFC 8201).
+func belated(err error) bool { return unreachable(err) || errors.Is(err, syscall.EMSGSIZE) }
+
 // unreachable tells an ICMP error received for something sent before.
 func unreachable(err error) bool {
 	return errors.Is(err, syscall.ECONNREFUSED) || errors.Is(err, syscall.EHOSTUNREACH) || errors.Is(err, syscall.ENETUNREACH)

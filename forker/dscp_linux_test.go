@@ -48,6 +48,30 @@ func TestDSCP(t *testing.T) {
 	})
 }
 
+// The mark of what comes in goes no further: neither to the other party nor to the recorder.
+func TestDSCPOfWhatComesInStaysOutside(t *testing.T) {
+	drivers(t, func(t *testing.T, cfg forker.Config) {
+		c := newCall(t, newEngine(t, cfg))
+		srs := newPeer(t, srsHost)
+		fork(t, c.relay, forker.AB).SendTo(srs.addr(), netip.AddrPort{}, pcmu)
+		c.callee.showMarks()
+		srs.showMarks()
+		raw, err := c.caller.conn.SyscallConn()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if cerr := raw.Control(func(fd uintptr) { err = unix.SetsockoptInt(int(fd), unix.IPPROTO_IP, unix.IP_TOS, 46<<2) }); cerr != nil || err != nil {
+			t.Fatal(cerr, err)
+		}
+		for i := range uint16(3) { // the third by the lane
+			c.caller.send(c.toA, rtp(0, i, uint32(i)*160, 7))
+			if callee, recorder := c.callee.mark(), srs.mark(); callee != 0 || recorder != 0 {
+				t.Errorf("packet %d: DSCP %d at the callee, %d at the recorder", i, callee, recorder)
+			}
+		}
+	})
+}
+
 // showMarks has the kernel tell the traffic class of what comes.
 func (p *peer) showMarks() {
 	p.t.Helper()

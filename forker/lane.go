@@ -147,7 +147,7 @@ func (ln *lane) pass(b []byte, from netip.AddrPort, now int64) bool {
 	ln.seq, ln.ts, ln.at = h.seq, h.ts, now
 	ln.packets++
 	ln.octets += uint64(len(b))
-	if err := ln.to.send(b); err != nil && (!unreachable(err) || ln.to.send(b) != nil) { // ICMP is about an earlier one
+	if err := ln.to.send(b); err != nil && (!belated(err) || ln.to.send(b) != nil) {
 		ln.route.failed()
 	}
 	if ln.n > 0 && extended(b) {

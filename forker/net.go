@@ -100,7 +100,7 @@ func (s *netSocket) read() {
 		case errors.Is(err, net.ErrClosed):
 			return
 		case err != nil:
-			if !unreachable(err) { // an ICMP error is cleared by the read; anything else must not spin
+			if !belated(err) { // an ICMP error is cleared by the read; anything else must not spin
 				time.Sleep(time.Millisecond)
 			}
 			continue

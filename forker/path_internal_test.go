@@ -165,6 +165,42 @@ func TestUnreachableIsRetriedOnce(t *testing.T) {
 	}
 }
 
+// A link on the way that takes less than was sent is told of with a later packet, which is sent all the same. A packet that
+// cannot be sent at all is a drop, counted, and hurts neither the next one nor the other way.
+func TestTooLargeForTheWay(t *testing.T) {
+	for name, step := range map[string]func(*rig){"long way": (*rig).step, "lane": (*rig).short} {
+		g := newRig()
+		step(g)
+		step(g)
+		g.copies.err = []error{syscall.EMSGSIZE, nil, syscall.EMSGSIZE, syscall.EMSGSIZE}
+		for range 3 {
+			step(g)
+		}
+		g.relay.settle()
+		if c := g.tap.counts; c.copied != 4 || c.dropped[DropError] != 1 || c.dropped.Total() != 1 || c.unreachable != 0 || g.out.sent != 5 {
+			t.Errorf("%s: %+v, %d relayed", name, c, g.out.sent)
+		}
+		g.out.err = []error{syscall.EMSGSIZE, syscall.EMSGSIZE}
+		for range 3 {
+			step(g)
+		}
+		g.relay.settle()
+		if c := g.caller.flow.counts; c.packets != 8 || c.failures == 0 || g.out.sent+int(c.failures) != 8 || g.copies.sent != 7 {
+			t.Errorf("%s: %+v, %d relayed, %d copied", name, c, g.out.sent, g.copies.sent)
+		}
+	}
+	g := newRig()
+	for range 2 {
+		g.short()
+	}
+	g.out.err = []error{syscall.EMSGSIZE}
+	g.short()
+	g.relay.settle()
+	if c := g.caller.flow.counts; c.failures != 0 || g.out.sent != 3 {
+		t.Errorf("to a party: %+v, %d relayed", c, g.out.sent)
+	}
+}
+
 // Reports come at RFC 3550 intervals: SR while sending, RR when not, none
 // before the first copy; the SR's pair of times is that of the copy's clock.
 func TestReportSchedule(t *testing.T) {
