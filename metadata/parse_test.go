@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"sidetrack/metadata"
+	"sidetrack/tests/peer"
 )
 
 const (
@@ -198,28 +199,42 @@ func TestMergeSamples(t *testing.T) {
 }
 
 // TestParseCost reads the documents that are dearest for their size: namespaces
-// declared far out, each looked up by many elements, and nothing but faults.
+// declared far out, each looked up by many elements, and nothing but faults. One
+// eight times as long may take eight times as long, not sixty-four times.
 func TestParseCost(t *testing.T) {
 	declarations := ""
 	for i := range 30 {
 		declarations += fmt.Sprintf(` xmlns:p%d="u"`, i)
 	}
-	nested := strings.Repeat("<x xmlns='u'"+declarations+">", 28) + "%s" + strings.Repeat("</x>", 28)
-	for name, doc := range map[string]string{
-		"namespaces": root + fmt.Sprintf(nested, strings.Repeat("<a/>", 55000)) + "</recording>",
-		"prefixes":   root + fmt.Sprintf(nested, strings.Repeat("<p0:a/>", 30000)) + "</recording>",
-		"faults":     root + strings.Repeat("<x/>", 60000) + "</recording>",
-		"streams":    root + strings.Repeat("<stream stream_id=''/>", 11000) + "</recording>",
+	nested := func(inner string) string {
+		return strings.Repeat("<x xmlns='u'"+declarations+">", 28) + inner + strings.Repeat("</x>", 28)
+	}
+	same := func(inner string) string { return inner }
+	for name, c := range map[string]struct {
+		unit  string
+		times int
+		in    func(string) string
+	}{
+		"namespaces": {"<a/>", 14000, nested},
+		"prefixes":   {"<p0:a/>", 8000, nested},
+		"faults":     {"<x/>", 15000, same},
+		"streams":    {"<stream stream_id=''/>", 4000, same},
 	} {
-		start := time.Now()
-		r, err := metadata.Parse([]byte(doc))
-		if err != nil {
-			t.Fatalf("%s: %v", name, err)
+		cost := func(times int) time.Duration {
+			doc := []byte(root + c.in(strings.Repeat(c.unit, times)) + "</recording>")
+			return peer.CPUTime(3, func() {
+				r, err := metadata.Parse(doc)
+				if err != nil {
+					t.Fatalf("%s: %v", name, err)
+				}
+				if problems := r.Verify([]string{"1"}); len(problems) > 1000 {
+					t.Fatalf("%s: %d problems", name, len(problems))
+				}
+				metadata.Merge(r, r)
+			})
 		}
-		problems := r.Verify([]string{"1"})
-		metadata.Merge(r, r)
-		if d := time.Since(start); d > 3*time.Second || len(problems) > 1000 {
-			t.Errorf("%s: %d bytes took %v, %d problems", name, len(doc), d, len(problems))
+		if short, long := cost(c.times/8), cost(c.times); long > 4*8*short {
+			t.Errorf("%s: %v, an eighth of it %v", name, long, short)
 		}
 	}
 }

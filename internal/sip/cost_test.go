@@ -2,9 +2,9 @@ package sip_test
 
 import (
 	"testing"
-	"time"
 
 	"sidetrack/internal/sip"
+	"sidetrack/tests/peer"
 )
 
 // maxCostRatio is how many times the time per octet of an ordinary message a hostile one may take. Linear ones stay
@@ -21,13 +21,13 @@ func TestHostileMessagesCostNoMorePerOctet(t *testing.T) {
 	}
 }
 
-// perOctet gives the best of several runs in nanoseconds per octet, so that a busy machine does not count.
+// perOctet gives the processor time in nanoseconds per octet, of many messages where one is too short to tell.
 func perOctet(raw []byte) float64 {
-	best := time.Hour
-	for range 20 {
-		start := time.Now()
-		_, _ = sip.Parse(raw)
-		best = min(best, time.Since(start))
-	}
-	return float64(best.Nanoseconds()) / float64(len(raw))
+	times := 1 + 64<<10/len(raw)
+	took := peer.CPUTime(8, func() {
+		for range times {
+			_, _ = sip.Parse(raw)
+		}
+	})
+	return float64(took.Nanoseconds()) / float64(times*len(raw))
 }
