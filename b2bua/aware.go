@@ -139,6 +139,6 @@ func (c *Call) askFor(s side) {
 		actions = []policy.Action{policy.ActionPause}
 	}
 	for _, action := range actions {
-		c.withRecorder(func(r Recorder) { r.Act(c.id, party, policy.Wish{Action: action}) })
+		c.withRecorder(func(r Recorder) { r.Act(c.id, party, policy.Wish{Action: action, Door: "recordpref"}) })
 	}
 }

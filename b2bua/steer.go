@@ -56,6 +56,7 @@ func wishOf(m *sip.Message) (w policy.Wish, ok bool) {
 	}
 	word, rest, _ := strings.Cut(value, ";")
 	word = strings.ToLower(strings.TrimSpace(word))
+	w.Door = m.Method
 	w.Action = policy.Action(strings.TrimSuffix(word, "-siprec"))
 	params, err := sip.ParseParams(rest)
 	for name, to := range map[string]*string{"name": &w.Recording, "parameter": &w.Parameter, "value": &w.Value} {

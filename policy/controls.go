@@ -39,4 +39,6 @@ type Wish struct {
 
 	// What ActionTag adds; no parameter: "tag", with the time for its value.
 	Parameter, Value string
+
+	Door string // by what it came, for who keeps account: a SIP method, "recordpref", "keys"
 }

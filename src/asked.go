@@ -270,6 +270,7 @@ func (c *Client) seek(tx *txn.ServerTx, allowed []*Recorder, reply func(int, str
 // refuseAsked answers an SRS that does not get what it asks for, and says why.
 func (c *Client) refuseAsked(tx *txn.ServerTx, status int, why string) {
 	c.complain(tx, status, why)
+	c.actedInVain(tx, why)
 	c.answerAsked(tx, status, warning(why))
 }
 

@@ -52,6 +52,10 @@ type Config struct {
 	// not block. May be nil.
 	OnDialog func(dialog, call string)
 
+	// OnAction is told what parties and SRSs ask of recordings, refused or not. It
+	// is called on a lane and must not block. May be nil.
+	OnAction func(Action)
+
 	// OnVerdict is told the story of each recording when it begins, when an SRS
 	// takes it, and when it has ended; also of one that was wanted and never
 	// began. It is called on a lane or by the caller of Begin and must not
@@ -155,6 +159,9 @@ func (c *Config) normalize() error {
 	}
 	if c.OnEvent == nil {
 		c.OnEvent = func(Event) {}
+	}
+	if c.OnAction == nil {
+		c.OnAction = func(Action) {}
 	}
 	return nil
 }

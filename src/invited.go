@@ -7,6 +7,7 @@ import (
 	"sidetrack/internal/sip/dialog"
 	"sidetrack/internal/sip/txn"
 	"sidetrack/metadata"
+	"sidetrack/policy"
 )
 
 // A recording that an SRS has asked for lives on the lane of the SRS's INVITE,
@@ -105,6 +106,7 @@ func (k *call) answerAsked(tx *txn.ServerTx, w wish) {
 	tx.OnNoAck(func() { a.onFirstAck(nil) })
 	tx.Respond(resp)
 	k.client.metrics.asked(200)
+	s.acted(policy.ActionStart, "INVITE")
 	s.log.Info("recording asked for by an SRS", "srs", s.srs, "sip_call_id", a.callID)
 }
 

@@ -87,7 +87,7 @@ func (k *call) onDigit(d forker.Digit) {
 			k.keyed[by] = &keyLog{}
 		}
 		if action, ok := k.keyed[by].press(d.Key, k.client.cfg.Now(), w.Controls.Keys); ok {
-			k.steer(w, policy.Wish{Action: action}, "keys of the "+string(party))
+			k.steer(w, policy.Wish{Action: action, Door: "keys"}, party)
 		}
 	}
 }
@@ -117,19 +117,19 @@ func (c *Client) Act(id string, party metadata.PartyRole, wish policy.Wish) bool
 	}
 	k.lane.Post(func() {
 		for _, w := range due {
-			k.steer(w, wish, "signalling of the "+string(party))
+			k.steer(w, wish, party)
 		}
 	})
 	return true
 }
 
 // steer carries out a party's wish.
-func (k *call) steer(w *policy.Wanted, wish policy.Wish, by string) {
+func (k *call) steer(w *policy.Wanted, wish policy.Wish, party metadata.PartyRole) {
 	if k.over || k.client.shut() {
 		return
 	}
 	s, action := k.named(w.Recorder), wish.Action
-	log := k.client.log.With("call", k.cs.ID, "recorder", w.Recorder, "action", action, "by", by)
+	log := k.client.log.With("call", k.cs.ID, "recorder", w.Recorder, "action", action, "by", doorOf(wish)+" of the "+string(party))
 	err := error(ErrState)
 	switch {
 	case action == policy.ActionStart && s == nil:
@@ -151,6 +151,10 @@ func (k *call) steer(w *policy.Wanted, wish policy.Wish, by string) {
 	case action == policy.ActionTag:
 		err = s.tag(s.tagOf(wish))
 	}
+	if s == nil {
+		s = k.named(w.Recorder) // that has just begun
+	}
+	k.acted(s, action, doorOf(wish), party, err)
 	if err != nil {
 		log.Info("a party's wish comes at the wrong time", "error", err)
 		return

@@ -6,6 +6,7 @@ import (
 	"sidetrack/internal/sip"
 	"sidetrack/internal/sip/transport"
 	"sidetrack/internal/sip/txn"
+	"sidetrack/policy"
 )
 
 // OnRequest takes a request of the SRS within the dialog (txn.DialogHandler).
@@ -121,5 +122,6 @@ func (s *Session) onBye(tx *txn.ServerTx) {
 	if why := tx.Request.Get("Reason"); why != "" {
 		reason += ": " + why
 	}
+	s.acted(policy.ActionStop, "BYE")
 	s.lose(loss{reason: reason, gone: true, alive: true})
 }

@@ -5,6 +5,7 @@ import (
 	"sidetrack/internal/sip"
 	"sidetrack/internal/sip/body"
 	"sidetrack/internal/sip/txn"
+	"sidetrack/policy"
 )
 
 // incomingOffer is an INVITE of the SRS that we have answered with 2xx and that
@@ -134,8 +135,15 @@ func (s *Session) answerOffer(req, resp *sip.Message) bool {
 	if !usable {
 		return false
 	}
+	before := s.silenced()
 	for i, st := range s.streams.all {
 		st.agree(said[i], ours.numbers[i], true)
+	}
+	switch after := s.silenced(); {
+	case after > before:
+		s.acted(policy.ActionPause, req.Method)
+	case after < before:
+		s.acted(policy.ActionResume, req.Method)
 	}
 	answer := s.origin.describe(s.version, media)
 	if fingerprintOf(answer) != s.described {

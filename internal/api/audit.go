@@ -11,11 +11,12 @@ import (
 // Action is one control action as the audit log keeps it, refused ones included.
 type Action struct {
 	Time   time.Time       `json:"time"`
-	Who    string          `json:"who"`              // Caller.Name; "" when nobody was known
-	Role   string          `json:"role"`             // Caller.Role
-	Source string          `json:"source"`           // address, or "socket"
+	Who    string          `json:"who"`              // Caller.Name, a party's address or an SRS; "" when nobody was known
+	Role   string          `json:"role"`             // Caller.Role, or caller, callee, srs
+	Source string          `json:"source"`           // address, or "socket"; of a party or an SRS: by what it came, such as keys or INFO
 	Action string          `json:"action"`           // operation of openapi.yaml
-	Target string          `json:"target"`           // path asked for
+	Target string          `json:"target"`           // path asked for, or of the recording, else the call
+	Call   string          `json:"call,omitempty"`   // id of the call, where a party or an SRS has acted
 	Body   json.RawMessage `json:"body,omitempty"`   // what was asked, where it is JSON and short
 	Status int             `json:"status"`           // of the answer
 	Detail string          `json:"detail,omitempty"` // why it was refused
@@ -38,7 +39,7 @@ func OpenAudit(file string) (*Audit, error) {
 }
 
 // Write adds a line. It is called after an action was answered, on the asker's
-// own goroutine.
+// own goroutine or that of who tells of others.
 func (a *Audit) Write(act Action) error {
 	line, err := json.Marshal(act)
 	if err != nil {

@@ -122,18 +122,24 @@ func (s *Server) guard(t *terms) http.Handler {
 	})
 }
 
-// audit writes down a control action, refused or not.
-func (s *Server) audit(a Action) {
-	s.log.Info("control", "action", a.Action, "target", a.Target, "body", string(a.Body), "who", a.Who, "role", a.Role,
+// Audit writes down a control action, refused or not, whoever has asked for it:
+// in the log, and in the audit file where there is one. It waits for the disk.
+func (s *Server) Audit(a Action) {
+	s.log.Info("control", "action", a.Action, "target", a.Target, "call", a.Call, "body", string(a.Body), "who", a.Who, "role", a.Role,
 		"remote", a.Source, "status", a.Status, "reason", a.Detail)
 	trail := s.terms.Load().trail
 	if trail == nil {
 		return
 	}
 	if err := trail.Write(a); err != nil {
-		s.metrics.unaudited.Inc()
-		s.log.Error("control action not in the audit file", "error", err)
+		s.Unaudited(err)
 	}
+}
+
+// Unaudited counts a control action that could not be written down.
+func (s *Server) Unaudited(err error) {
+	s.metrics.unaudited.Inc()
+	s.log.Error("control action not in the audit file", "error", err)
 }
 
 func (b Backend) readiness(w http.ResponseWriter, _ *http.Request) {

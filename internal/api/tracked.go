@@ -74,7 +74,7 @@ func (s *Server) operate(op operation) http.HandlerFunc {
 		c := callerOf(r.Context())
 		w.audit = sync.OnceFunc(func() {
 			if op.changes() {
-				s.audit(Action{time.Now().UTC(), c.Name, c.Role.String(), c.Source, op.id, r.URL.Path, body.json(), w.status, w.detail})
+				s.Audit(Action{Time: time.Now().UTC(), Who: c.Name, Role: c.Role.String(), Source: c.Source, Action: op.id, Target: r.URL.Path, Body: body.json(), Status: w.status, Detail: w.detail})
 			}
 		})
 		defer func() {

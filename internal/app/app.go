@@ -20,6 +20,7 @@ import (
 	"sidetrack/internal/decide"
 	"sidetrack/internal/hep"
 	"sidetrack/internal/otlp"
+	"sidetrack/internal/outbox"
 	"sidetrack/internal/redact"
 	"sidetrack/internal/sip/resolve"
 	"sidetrack/internal/sip/transport"
@@ -69,6 +70,7 @@ type App struct {
 	journal   journal
 	hooks     *webhook.Sender // nil before the start
 	http      *api.Server
+	acts      *outbox.Box[api.Action] // of parties and SRSs, on their way to the audit log; nil before the start
 	reloads   *reloads
 	watch     *watch
 	decider   *decide.Client
@@ -126,7 +128,7 @@ func New(cfg *config.Config, opt Options) (*App, error) {
 	a.recorder, err = src.New(src.Config{
 		OnDialog:  a.onDialog,
 		Recorders: all, UserAgent: a.userAgent(), MaxStreams: cfg.Media.MaxStreams, Layer: a.txn, Transport: a.transport,
-		Policy: a.policy.Load, Decide: a.decides(), Log: a.log, Registerer: a.registry, Now: a.clock(), OnEvent: a.onRecordingEvent, OnVerdict: a.onVerdict,
+		Policy: a.policy.Load, Decide: a.decides(), Log: a.log, Registerer: a.registry, Now: a.clock(), OnEvent: a.onRecordingEvent, OnAction: a.onAction, OnVerdict: a.onVerdict,
 	})
 	if err != nil {
 		a.media.Close()
@@ -205,12 +207,16 @@ func (a *App) bind() error {
 	if err := a.openSpans(); err != nil {
 		return err
 	}
+	settings, err := a.buildHTTP()
+	if err != nil {
+		return err
+	}
 	for _, l := range a.cfg.SIP.Listeners {
 		if _, err := a.transport.Listen(l.URL, l.Advertise); err != nil {
 			return fmt.Errorf("sip.listen: %w", err)
 		}
 	}
-	return a.openHTTP()
+	return a.openHTTP(settings)
 }
 
 // Listeners are the SIP sockets, in the order of the configuration.

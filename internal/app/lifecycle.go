@@ -96,6 +96,7 @@ func (a *App) shut() error {
 	}
 	err = errors.Join(err, a.transport.Close())
 	a.txn.Close()
+	a.closeActs()
 	err = errors.Join(err, a.media.Close(), a.closeHooks(), a.closeJournal()) // the last verdicts have been told
 	a.closeMirror()
 	a.closeSpans()

@@ -20,18 +20,25 @@ type BadFile config.Problems
 func (b BadFile) Error() string { return config.Problems(b).String() }
 
 // openHTTP begins to serve the API where the configuration wants it.
-func (a *App) openHTTP() error {
-	settings, err := web(a.cfg.HTTP)
-	if err != nil {
-		return err
-	}
-	a.http = api.New(api.Config{Backend: a.backend(), Access: settings.Access, Log: a.log, Registerer: a.registry})
+func (a *App) openHTTP(settings api.Settings) error {
 	swap, _, err := a.http.Prepare(settings)
 	if err != nil {
 		return err
 	}
 	swap()
 	return nil
+}
+
+// buildHTTP makes the server of the API, which takes account of control actions
+// before it listens.
+func (a *App) buildHTTP() (api.Settings, error) {
+	settings, err := web(a.cfg.HTTP)
+	if err != nil {
+		return settings, err
+	}
+	a.http = api.New(api.Config{Backend: a.backend(), Access: settings.Access, Audit: settings.Audit, Log: a.log, Registerer: a.registry})
+	a.openActs()
+	return settings, nil
 }
 
 // web is how the API is to be served.

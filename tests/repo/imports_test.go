@@ -25,7 +25,7 @@ var directions = map[string][]string{
 	"internal/config":   {"policy", "metadata", "internal/audio"},
 	"internal/recorder": {"metadata", "internal/pcap", "internal/sip…", "internal/sdp", "internal/srtp", "internal/audio"},
 	"internal/demo":     {"internal/app", "internal/config", "internal/recorder", "internal/audio", "internal/sip…", "internal/sdp", "metadata", "policy", "src"}, // a whole system
-	"internal/app":      {"b2bua", "src", "forker", "metadata", "policy", "internal/api", "internal/config", "internal/decide", "internal/sdp", "internal/srtp", "internal/sip…", "internal/store", "internal/webhook", "internal/trace", "internal/pcap", "internal/hep", "internal/otlp", "internal/redact"},
+	"internal/app":      {"b2bua", "src", "forker", "metadata", "policy", "internal/api", "internal/config", "internal/decide", "internal/sdp", "internal/srtp", "internal/sip…", "internal/store", "internal/webhook", "internal/trace", "internal/pcap", "internal/hep", "internal/otlp", "internal/outbox", "internal/redact"},
 	"internal/decide":   {"policy", "src"},
 	"internal/store":    {},
 	"internal/webhook":  {},

@@ -57,6 +57,7 @@ type setup struct {
 	recorder     string        // more keys of the recorder, each line indented by four
 	journal      string        // file of the journal; none when empty
 	more         string        // more sections
+	http         string        // more keys of the http section, one line
 	redact       string        // none when empty
 	to           string        // replaces the route's target; %s is the callee's address
 	mediaTimeout string        // 60s when empty
@@ -102,6 +103,7 @@ recorders:
 {{end}}http:
   listen: {{.http}}
   rate: 0
+  {{.s.http}}
 {{if .s.journal}}journal: {file: "{{.s.journal}}"}
 {{end}}{{.s.more}}
 log: {level: debug, format: text, redact: {{.s.redact}}}
@@ -194,7 +196,7 @@ func (st *stage) yaml(s setup) string {
 		"listen": freePort(st.t, systemIP), "http": freePort(st.t, apiIP), "ip": systemIP, "to": to, "srs": s.srsURIs,
 		"s": map[string]any{
 			"identity": s.identity, "drain": s.drain, "timeout": s.timeout, "skip": s.skip, "rule": s.rule,
-			"noPolicy": s.noPolicy, "sockets": s.sockets, "sip": s.sip, "ports": s.ports, "route": s.route, "recorder": s.recorder, "journal": s.journal, "more": s.more, "redact": s.redact, "mediaTimeout": s.mediaTimeout,
+			"noPolicy": s.noPolicy, "sockets": s.sockets, "sip": s.sip, "ports": s.ports, "route": s.route, "recorder": s.recorder, "journal": s.journal, "more": s.more, "http": s.http, "redact": s.redact, "mediaTimeout": s.mediaTimeout,
 		},
 	}
 	var b bytes.Buffer
