@@ -20,6 +20,7 @@ type Raw struct {
 	mu      sync.Mutex
 	changed chan struct{}
 	inbox   []string
+	all     []string
 	seen    map[string]bool
 	reader  sync.WaitGroup
 }
@@ -59,6 +60,7 @@ func (r *Raw) read() {
 			r.ladder.message(r.Name, false, from, m)
 		}
 		r.mu.Lock()
+		r.all = append(r.all, text)
 		if !r.seen[text] {
 			r.seen[text] = true
 			r.inbox = append(r.inbox, text)
@@ -77,6 +79,13 @@ func (r *Raw) Send(to netip.AddrPort, text string) {
 	if _, err := r.conn.WriteToUDPAddrPort([]byte(text), to); err != nil {
 		r.T.Errorf("%s: %v", r.Name, err)
 	}
+}
+
+// Arrived is all that has come so far, in order, with what came again and what was passed over.
+func (r *Raw) Arrived() []string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return append([]string(nil), r.all...)
 }
 
 // Expect is the next message that fits; the others before it are forgotten.

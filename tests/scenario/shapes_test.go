@@ -44,6 +44,7 @@ http: {listen: "127.0.0.1:0", rate: 0}
 			for i, side := range []string{"UAC", "UAS"} {
 				compare(t, side, direct[i], through[i])
 			}
+			sameProgress(t, uac, direct[0], through[0])
 		})
 	}
 	sys.Empty()
@@ -80,6 +81,9 @@ func parseShape(t *testing.T, text string) []shapeStep {
 }
 
 // play plays a shape; the UAC sends to next, the UAS to back unless an address was learned. It returns what each saw.
+//
+// Nobody sends before the other has seen what was sent last. So nothing can be held back until something else happens: a
+// 180 that waited for the 200 would be waited for in vain.
 func play(t *testing.T, steps []shapeStep, uac, uas *peer.Raw, next, back netip.AddrPort) (seen [2][]string) {
 	t.Helper()
 	ends := [2]*shapeEnd{
@@ -139,6 +143,7 @@ var (
 	contactURI = regexp.MustCompile(`(?im)^(?:contact|m)\s*:[^<\r\n]*<([^>\r\n]+)>`)
 	viaLines   = regexp.MustCompile(`(?im)^(?:via|v)\s*:[^\r\n]*\r\n`)
 	callIDLine = regexp.MustCompile(`(?im)^(?:call-id|i)\s*:[^\r\n]*`)
+	toLine     = regexp.MustCompile(`(?im)^(?:to|t)\s*:[^\r\n]*`)
 	cseqLine   = regexp.MustCompile(`(?im)^cseq\s*:\s*(\d+)\s+(\w+)`)
 )
 
@@ -218,6 +223,41 @@ func compare(t *testing.T, side string, direct, through []string) {
 		if n := len(viaLines.FindAllString(through[i], -1)); n != 1 {
 			t.Errorf("the %s sees %d Vias:\n%s", side, n, through[i])
 		}
+	}
+}
+
+// sameProgress holds every provisional response that has come to the UAC, the unexpected and the repeated with it, against
+// those that were sent: none is added but one 100 for each INVITE, which says nothing of the callee, and none is lost.
+func sameProgress(t *testing.T, uac *peer.Raw, direct, through []string) {
+	t.Helper()
+	if len(through) == 0 {
+		return
+	}
+	provisional := func(m string) bool { return strings.HasPrefix(m, "SIP/2.0 1") && !strings.HasPrefix(m, "SIP/2.0 100 ") }
+	calls, trying := map[string]bool{}, map[string]int{}
+	for _, m := range through {
+		calls[callIDLine.FindString(m)] = true
+	}
+	var sent, came []string
+	for _, m := range direct {
+		if provisional(m) {
+			sent = append(sent, plain(m))
+		}
+	}
+	for _, m := range uac.Arrived() {
+		switch {
+		case !calls[callIDLine.FindString(m)] || !strings.Contains(m, "\r\n"):
+		case strings.HasPrefix(m, "SIP/2.0 100 "):
+			if trying[viaLines.FindString(m)]++; trying[viaLines.FindString(m)] > 1 || strings.Contains(toLine.FindString(m), ";tag=") {
+				t.Errorf("a 100 too many, or one of a dialog:\n%s", m)
+			}
+		case provisional(m):
+			came = append(came, plain(m))
+		}
+	}
+	// The UAC of both plays is the same one: it has had those of the first, too.
+	if want := append(slices.Clone(sent), sent...); !slices.Equal(came, want) {
+		t.Errorf("the UAC has had %d provisional responses without sidetrack and with it, %d were sent:\n%s", len(came), len(want), strings.Join(came, "\n"))
 	}
 }
 
