@@ -46,7 +46,7 @@ type setup struct {
 	srsParams    string // after each SRS's URI, such as ";transport=tcp"
 	srsURIs      string // replaces the list of SRSs
 	skip         string // skip_failover_codes
-	timeout      string // of an SRS; 1s when empty
+	timeout      string // of an SRS; 30s when empty, which only tests of it can meet
 	identity     string
 	drain        string
 	rule         string        // more keys of the recording rule, such as "required: true"
@@ -168,7 +168,7 @@ func srsAddr(i int) string { return home(4 + i) }
 
 func (st *stage) yaml(s setup) string {
 	for field, value := range map[*string]string{
-		&s.identity: "preserve", &s.drain: "5s", &s.timeout: "1s", &s.ports: "22000-23999", &s.mediaTimeout: "60s", &s.redact: "none",
+		&s.identity: "preserve", &s.drain: "5s", &s.timeout: "30s", &s.ports: "22000-23999", &s.mediaTimeout: "60s", &s.redact: "none",
 	} {
 		if *field == "" {
 			*field = value
