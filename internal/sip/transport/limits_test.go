@@ -45,7 +45,9 @@ func TestLimitsOfMessages(t *testing.T) {
 		return strings.Replace(request("padded", via, ""), "Max-Forwards", b.String()+"Max-Forwards", 1)
 	}
 	filler := func(int) string { return "X-Filler: x\r\n" }
-	long := func(n int) string { return padded(1, func(int) string { return "X: " + strings.Repeat("a", n-1) + "\r\n" }) }
+	long := func(n int) string {
+		return padded(1, func(int) string { return "X: " + strings.Repeat("a", n-1) + "\r\n" })
+	}
 	params := func(n int) string {
 		return padded(1, func(int) string { return "Contact: <sip:a@x>" + strings.Repeat(";p", n) + "\r\n" })
 	}
