@@ -45,7 +45,7 @@ func (s *Server) admits(tx *txn.ServerTx) bool {
 	auth := door.Auth
 	if auth == nil {
 		s.cfg.OnReject("untrusted")
-		tx.Refuse(403, "Forbidden", s.serverField())
+		tx.Refuse(403, "Forbidden") // no word of what we are, and no more octets than came
 		return false
 	}
 	if tx.Request.ToTag() != "" && s.bindings.of(tx.Flow) != "" {
@@ -75,7 +75,7 @@ func (s *Server) admits(tx *txn.ServerTx) bool {
 	for _, value := range auth.Gate.Challenges(from, verdict == digest.Stale, now) {
 		headers = append(headers, sip.Header{Name: asks, Value: value})
 	}
-	tx.Refuse(auth.status(), "", append(headers, s.serverField())...)
+	tx.Refuse(auth.status(), "", headers...)
 	return false
 }
 
