@@ -26,6 +26,10 @@ func run(t *testing.T, line string) {
 	}
 }
 
+// init keeps the process's first thread out of within: what is in /proc of the process is that thread's, its network
+// namespace, too.
+func init() { runtime.LockOSThread() }
+
 // within calls f on a thread that lives in a network namespace: sockets that it makes stay there.
 func within(t *testing.T, namespace string, f func()) {
 	t.Helper()
