@@ -112,10 +112,6 @@ func (s *Server) unasserted(req *sip.Message) *sip.Message {
 	return out
 }
 
-func (s *Server) serverField() sip.Header {
-	return sip.Header{Name: "Server", Value: s.cfg.UserAgent}
-}
-
 // strangers bound how often one address is asked who it is: a phone that signs in
 // needs a few answers, who tries passwords gets few. Two generations of bounded
 // size; the lock is a leaf.

@@ -79,7 +79,7 @@ func (s *Server) OnRequest(tx *txn.ServerTx) {
 	}
 	if l := tx.Flow.Listener; l != nil && l.Retiring() && req.ToTag() == "" {
 		s.cfg.OnReject("retiring")
-		tx.Refuse(503, "", sip.Header{Name: "Retry-After", Value: "5"}, s.serverField())
+		tx.Refuse(503, "", sip.Header{Name: "Retry-After", Value: "5"}, sip.Header{Name: "Server", Value: s.cfg.UserAgent})
 		return
 	}
 	if req.Method == "INVITE" && s.cfg.Asked != nil && req.ToTag() == "" && s.cfg.Asked(tx) {

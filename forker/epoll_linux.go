@@ -8,7 +8,6 @@ import (
 	"net/netip"
 	"runtime"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -271,107 +270,4 @@ func (w *epollWorker) shut() {
 	w.sockets = nil
 	_ = unix.Close(w.wakefd)
 	_ = unix.Close(w.epfd)
-}
-
-var _ socket = (*epollSocket)(nil)
-
-// epollSocket is a raw UDP socket of a worker.
-type epollSocket struct {
-	fd     int
-	route  atomic.Pointer[route]
-	round  uint64 // in which it was ready last; the worker's
-	worker *epollWorker
-	six    bool     // AF_INET6
-	slot   int32    // in the worker's table; -1: not read
-	to     *rawAddr // scratch of send, made on first use, guarded by the relay's mutex
-
-	cut *segmenter // scratch of sendSegments, made on first use, guarded likewise
-
-	twin   *epollSocket   // connected to the party (twin_linux.go); guarded likewise
-	single bool           // there is to be none
-	peer   netip.AddrPort // of a twin
-	elder  *epollSocket   // of a twin: the first socket, until it has been read; the worker's
-}
-
-func (s *epollSocket) attach(r *route) error {
-	s.route.Store(r)
-	if s.twin != nil {
-		s.twin.route.Store(r)
-	}
-	if s.slot >= 0 {
-		return nil
-	}
-	w := s.worker
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if w.stopped {
-		return ErrClosed
-	}
-	slot := int32(len(w.sockets))
-	if n := len(w.vacant); n > 0 {
-		slot, w.vacant = w.vacant[n-1], w.vacant[:n-1]
-		w.sockets[slot] = s
-	} else {
-		w.sockets = append(w.sockets, s)
-	}
-	s.slot = slot
-	ev := unix.EpollEvent{Events: unix.EPOLLIN, Fd: slot}
-	if err := unix.EpollCtl(w.epfd, unix.EPOLL_CTL_ADD, s.fd, &ev); err != nil {
-		w.sockets[slot], s.slot = nil, -1
-		w.vacant = append(w.vacant, slot)
-		return fmt.Errorf("watching a socket: %w", err)
-	}
-	return nil
-}
-
-func (s *epollSocket) mark(dscp int) error {
-	if s.six {
-		return option(s.fd, unix.IPPROTO_IPV6, unix.IPV6_TCLASS, dscp<<2)
-	}
-	return option(s.fd, unix.IPPROTO_IP, unix.IP_TOS, dscp<<2)
-}
-
-func (s *epollSocket) connect(peer netip.AddrPort) error { return rawConnect(s.fd, peer, s.six) }
-
-func (s *epollSocket) send(b []byte, to netip.AddrPort) error {
-	a := s.to
-	if to.IsValid() {
-		a = s.address()
-	}
-	if errno := a.send(s.fd, b, to, s.six); errno != 0 {
-		return errno
-	}
-	return nil
-}
-
-func (s *epollSocket) address() *rawAddr {
-	if s.to == nil {
-		s.to = &rawAddr{}
-	}
-	return s.to
-}
-
-func (s *epollSocket) close(closed func()) {
-	w := s.worker
-	if s.twin != nil {
-		s.twin.close(nil) // by the same worker, before this one
-	}
-	if s.slot < 0 {
-		_ = shut(s.fd)
-		if closed != nil {
-			closed()
-		}
-		return
-	}
-	w.post(func() {
-		_ = unix.EpollCtl(w.epfd, unix.EPOLL_CTL_DEL, s.fd, nil)
-		_ = shut(s.fd)
-		w.mu.Lock()
-		w.sockets[s.slot] = nil
-		w.vacant = append(w.vacant, s.slot)
-		w.mu.Unlock()
-		if closed != nil {
-			closed()
-		}
-	})
 }

@@ -9,13 +9,11 @@ import (
 	"crypto/x509/pkix"
 	"encoding/pem"
 	"fmt"
-	"io"
 	"math/big"
 	"net"
 	"net/netip"
 	"os"
 	"path/filepath"
-	"sync"
 	"testing"
 	"time"
 
@@ -98,40 +96,13 @@ func (s *signer) behind(socket string, cert tls.Certificate) netip.AddrPort {
 	}
 	roots := x509.NewCertPool()
 	roots.AddCert(s.cert)
-	var all sync.WaitGroup
-	var mu sync.Mutex
-	var open []net.Conn
-	all.Go(func() {
-		for {
-			in, err := l.Accept()
-			if err != nil {
-				return
-			}
-			out, err := tls.Dial("tcp", socket, &tls.Config{Certificates: []tls.Certificate{cert}, RootCAs: roots})
-			if err != nil {
-				s.t.Errorf("TLS to %s: %v", socket, err)
-				in.Close()
-				return
-			}
-			mu.Lock()
-			open = append(open, in, out)
-			mu.Unlock()
-			for _, way := range [][2]net.Conn{{in, out}, {out, in}} {
-				all.Go(func() {
-					_, _ = io.Copy(way[1], way[0])
-					way[1].Close()
-				})
-			}
+	join(s.t, l, func() (net.Conn, error) {
+		out, err := tls.Dial("tcp", socket, &tls.Config{Certificates: []tls.Certificate{cert}, RootCAs: roots})
+		if err != nil {
+			s.t.Errorf("TLS to %s: %v", socket, err)
+			return nil, err // not a *tls.Conn that is nil
 		}
-	})
-	s.t.Cleanup(func() {
-		l.Close()
-		mu.Lock()
-		for _, c := range open {
-			c.Close()
-		}
-		mu.Unlock()
-		all.Wait()
+		return out, nil
 	})
 	return l.Addr().(*net.TCPAddr).AddrPort()
 }

@@ -19,6 +19,12 @@ func (s *signer) before(ip string, cert tls.Certificate, to string) string {
 	if err != nil {
 		s.t.Fatal(err)
 	}
+	join(s.t, l, func() (net.Conn, error) { return net.Dial("tcp", to) })
+	return l.Addr().String()
+}
+
+// join passes on what comes by the connections that l takes, each by one of its own, until the test ends.
+func join(t *testing.T, l net.Listener, dial func() (net.Conn, error)) {
 	var all sync.WaitGroup
 	var mu sync.Mutex
 	open := []io.Closer{l}
@@ -28,7 +34,7 @@ func (s *signer) before(ip string, cert tls.Certificate, to string) string {
 			if err != nil {
 				return
 			}
-			out, err := net.Dial("tcp", to)
+			out, err := dial()
 			if err != nil {
 				in.Close()
 				continue
@@ -44,7 +50,7 @@ func (s *signer) before(ip string, cert tls.Certificate, to string) string {
 			}
 		}
 	})
-	s.t.Cleanup(func() {
+	t.Cleanup(func() {
 		mu.Lock()
 		for _, c := range open {
 			c.Close()
@@ -52,7 +58,6 @@ func (s *signer) before(ip string, cert tls.Certificate, to string) string {
 		mu.Unlock()
 		all.Wait()
 	})
-	return l.Addr().String()
 }
 
 // A call comes by UDP and leaves by TLS, what follows within it too; by TCP and TLS a message of 60,000 octets and its answer
