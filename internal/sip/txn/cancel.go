@@ -53,7 +53,7 @@ func (c *clientTx) sendCancel() {
 	l := c.lane
 	k := &clientTx{lane: l, state: calling, reliable: c.reliable, fresh: true, bytes: m.Bytes()}
 	k.slot = l.layer.metrics.requestSlot("CANCEL")
-	k.register(l.layer.clientKey(c.hop.branch, "CANCEL"))
+	k.register(l.layer.clientKey(c.hop.branch, "CANCEL", c.hop.req.CallID()))
 	k.life.set(l, l.layer.cfg.TimerB)
 	if !c.reliable {
 		k.departAs(c.flow)

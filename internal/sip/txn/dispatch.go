@@ -18,7 +18,7 @@ func (l *Lane) dispatch(ev *event) {
 }
 
 func (l *Lane) onResponse(resp *sip.Message, flow transport.Flow) {
-	c := l.clients[l.layer.clientKey(resp.TopVia().Branch(), resp.CSeq().Method)]
+	c := l.clients[l.layer.clientKey(resp.TopVia().Branch(), resp.CSeq().Method, resp.CallID())]
 	if c == nil {
 		l.layer.metrics.reject(rejectStray)
 		return
@@ -151,4 +151,9 @@ func (l *Layer) serverKeyAs(req *sip.Message, method string) key {
 	return l.hash("old", req.RequestURI, req.FromTag(), req.CallID(), cseq, branch, sentBy, method)
 }
 
-func (l *Layer) clientKey(branch, method string) key { return l.hash("client", branch, method) }
+// clientKey is what a request and its responses have in common: more than the
+// branch and the method of RFC 3261 §17.1.3, for a response that bears the
+// Call-ID of something else would begin a dialog in which nobody is.
+func (l *Layer) clientKey(branch, method, callID string) key {
+	return l.hash("client", branch, method, callID)
+}

@@ -275,12 +275,14 @@ func TestResolve(t *testing.T) {
 func TestStrayResponseIsDropped(t *testing.T) {
 	play(t, func(b *bed) {
 		tx := b.ask("INVITE", udp())
-		stray := tx.Request().Clone()
-		stray.Set("Via", "SIP/2.0/UDP 192.0.2.1:5060;branch=z9hG4bKother")
-		b.reply(stray, 200, "x")
+		for name, value := range map[string]string{"Via": "SIP/2.0/UDP 192.0.2.1:5060;branch=z9hG4bKother", "Call-ID": "other"} {
+			stray := tx.Request().Clone()
+			stray.Set(name, value)
+			b.reply(stray, 200, "x")
+		}
 		b.wantHeard("")
-		if b.counter("sidetrack_sip_rejected_total", "reason", "stray") != 1 {
-			t.Error("not counted")
+		if n := b.counter("sidetrack_sip_rejected_total", "reason", "stray"); n != 2 {
+			t.Errorf("%v are counted", n)
 		}
 	})
 }
