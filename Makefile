@@ -96,7 +96,7 @@ load-sipp: build ## CALLS (2000) recorded SIPp calls with audio at CPS (50) a se
 
 soak: build ## mixed SIPp calls for MINUTES (10) at CPS (30) a second with 2 % of the packets lost, then the leak check
 	SIDETRACK_BIN=$(abspath $(BIN)) SOAK=$(MINUTES) SOAK_CPS=$(if $(filter file,$(origin CPS)),30,$(CPS)) \
-		$(GO) test -tags interop -v -count=1 -timeout 180m -run 'TestSoak' ./tests/interop/...
+		$(GO) test -tags interop -v -count=1 -timeout 180m -run 'TestSoak$$' ./tests/interop/...
 
 soak-media: build ## 300 recorded calls with audio come and go for MINUTES (10): clocks, heap, ports, goroutines, descriptors
 	$(GO) build -o dist/media ./tests/load/media && dist/media -sidetrack $(BIN) -calls 300 -soak $(MINUTES)m

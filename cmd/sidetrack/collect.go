@@ -10,6 +10,7 @@ import (
 const (
 	paceEach = 250 * time.Millisecond // how often the pace of garbage collection is looked at
 	paceCalm = 8                      // so often less must do before it gets less: a change stops the world for a moment
+	paceRest = 45 * time.Second       // how long transactions and recordings outlive their calls, with some to spare
 )
 
 // pace is how much the heap may grow between two collections, in percent of
@@ -61,6 +62,7 @@ func collect(stop <-chan struct{}) {
 	sample := []metrics.Sample{{Name: "/gc/heap/allocs:bytes"}}
 	metrics.Read(sample)
 	allocated, at, calm := sample[0].Value.Uint64(), time.Now(), 0
+	var calmed time.Time // when calls stopped coming; zero once what they left has been let go
 	for {
 		select {
 		case <-stop:
@@ -81,7 +83,15 @@ func collect(stop <-chan struct{}) {
 			now, calm = percent, 0
 			if now == pace(0) { // what came fast has left room that nobody needs now
 				debug.FreeOSMemory()
+				calmed = moment
 			}
+		}
+		if now > pace(0) {
+			calmed = time.Time{}
+		}
+		if !calmed.IsZero() && moment.Sub(calmed) > paceRest { // nothing else would collect: little is allocated now
+			debug.FreeOSMemory()
+			calmed = time.Time{}
 		}
 	}
 }

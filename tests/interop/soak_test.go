@@ -32,7 +32,8 @@ func TestSoak(t *testing.T) {
 		}
 	}
 	ip := home(40)
-	s := newSiteWith(t, "", ip, "request-uri", "")
+	const ladders = 16 // MiB: so few that they are filled and refilled
+	s := newSiteWith(t, "", ip, "request-uri", fmt.Sprintf("  trace: %dMiB", ladders))
 	calls := minutes * 60 * cps / len(flows)
 	direct := soak(t, flows, dir, "", max(calls/10, 20), cps)
 	soak(t, flows, dir, fmt.Sprintf("%s:%d", ip, proxyPort), 20, cps) // what is made once is made
@@ -51,7 +52,7 @@ func TestSoak(t *testing.T) {
 	if !eventually(2*time.Minute, func() bool { return s.calls() == 0 }) {
 		t.Errorf("%d calls are stuck", s.calls())
 	}
-	s.awaitRest(before)
+	s.awaitRest(before, (16+2*ladders)<<20)
 }
 
 // outcome is what SIPp's callers counted.
