@@ -45,9 +45,11 @@ type exchange struct {
 
 // OnResponse takes a response of the far side (txn.ClientHandler).
 func (x *exchange) OnResponse(tx *txn.ClientTx, resp *sip.Message, flow transport.Flow) {
+	far := other(x.from)
 	if tx == x.client {
-		x.call.legs[other(x.from)].flow = flow
+		x.call.legs[far].flow = flow
 	}
+	resp = x.call.srv.heard(resp, x.call.known[far], flow.Listener)
 	if x.hunt != nil {
 		x.call.srv.penalties.forgive(tx.Target())
 	}

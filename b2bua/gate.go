@@ -89,25 +89,31 @@ func (s *Server) expected(f transport.Flow) bool {
 // stripped is a request of one side of a call without what is shown to us alone, and
 // without what only those may say whom we know.
 func (s *Server) stripped(req *sip.Message, c *Call, from side, by *transport.Listener) *sip.Message {
-	auth := s.settings.Load().door(by).Auth
-	if auth == nil {
-		return req
+	if auth := s.settings.Load().door(by).Auth; auth != nil {
+		req = auth.Gate.Strip(req)
 	}
-	if req = auth.Gate.Strip(req); !c.known[from] {
-		req = s.unasserted(req)
-	}
-	return req
+	return s.heard(req, c.known[from], by)
 }
 
-// unasserted is a request of somebody who has a password, which is not to be
-// trusted with the identities of others: an identity that he asserts goes no
-// further (RFC 3325 §5), unless everybody's word is taken. What he prefers to be
-// known as (P-Preferred-Identity) is left to the PBX.
-func (s *Server) unasserted(req *sip.Message) *sip.Message {
-	if s.settings.Load().Asserted == AssertedAlways || !req.Has("P-Asserted-Identity") {
-		return req
+// heard is a message within a call, or the response of a phone, as it may go on:
+// whole when we know who sent it, or when nobody by that listener is asked who he
+// is.
+func (s *Server) heard(m *sip.Message, known bool, by *transport.Listener) *sip.Message {
+	if known || s.settings.Load().door(by).Auth == nil {
+		return m
 	}
-	out := req.Clone()
+	return s.unasserted(m)
+}
+
+// unasserted is a message of somebody who has a password, which is not to be
+// trusted with the identities of others: an identity that he asserts goes no
+// further, in requests or responses (RFC 3325 §5, §6), unless everybody's word is
+// taken. What he prefers to be known as (P-Preferred-Identity) is left to the PBX.
+func (s *Server) unasserted(m *sip.Message) *sip.Message {
+	if s.settings.Load().Asserted == AssertedAlways || !m.Has("P-Asserted-Identity") {
+		return m
+	}
+	out := m.Clone()
 	out.Del("P-Asserted-Identity")
 	return out
 }

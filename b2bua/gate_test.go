@@ -141,6 +141,61 @@ func TestAStrangerAssertsNothing(t *testing.T) {
 	}
 }
 
+// Nor do his responses: to a call, to requests within it, to those that are none, and in a CANCEL of his. Who is asked
+// is the same phone, reached by its registration.
+func TestAStrangersAnswersAssertNothing(t *testing.T) {
+	const field = "P-Asserted-Identity"
+	boss := peer.With(field, "<sip:boss@pbx.test>")
+	for source, want := range map[b2bua.IdentitySource]string{b2bua.AssertedTrusted: "", b2bua.AssertedAlways: "<sip:boss@pbx.test>"} {
+		s := gateStageFor(t, setup{asserted: source}, false, "s3cret")
+		told := func(m *peer.Message) {
+			t.Helper()
+			if got := m.Get(field); got != want {
+				t.Errorf("%s: the PBX got %q in\n%s", source, got, m.Raw)
+			}
+		}
+		p := &phone{stage: s, network: "udp"}
+		register := peer.Call{URI: "sip:pbx.test", From: "<" + alice + ">", Opts: []peer.Opt{peer.With("To", "<"+alice+">"), peer.With("Expires", "600")}}
+		refused := s.caller.Start("REGISTER", s.proxy, register).Expect(401)
+		p.again(signed(t, refused, "REGISTER", "sip:pbx.test", "s3cret"))
+		p.grant("600")
+
+		c := &call{st: s, a: peer.NewMedia(t, "127.0.0.1", "c", "caller"), b: peer.NewMedia(t, "127.0.0.1", "c", "callee")}
+		with := p.reach()
+		with.SDP = c.sdpA(1)
+		c.out = s.pbx.Invite(s.proxy, with)
+		c.in = s.caller.Expect("INVITE")
+		c.in.Reply(180, boss)
+		told(c.out.Expect(180))
+		c.in.Reply(200, peer.WithSDP(c.sdpB(1)), boss)
+		ok := c.out.Expect(200)
+		told(ok)
+		c.left, c.right = c.out.Dialog(ok), c.in.Dialog()
+		c.left.Ack(ok)
+		c.right.Expect("ACK")
+		info := c.left.Send("INFO")
+		c.right.Expect("INFO").Reply(200, boss)
+		told(info.Expect(200))
+		c.hangUp()
+		message := s.pbx.Start("MESSAGE", s.proxy, p.reach())
+		s.caller.Expect("MESSAGE").Reply(200, boss)
+		told(message.Expect(200))
+
+		c = s.send()
+		again := c.out.Expect(401)
+		c = s.invite(signed(t, again, "INVITE", bob, "s3cret"))
+		c.in.Reply(180)
+		c.out.Expect(180)
+		cancel := c.out.Cancel(boss)
+		told(c.in.ExpectOther("CANCEL").Message)
+		cancel.Expect(200)
+		c.in.Reply(487)
+		c.in.ExpectOther("ACK")
+		c.out.Expect(487)
+		s.quiet()
+	}
+}
+
 // A nonce that is not ours is called stale; a wrong password is challenged again a few times, then there is silence, for
 // right ones from there as well, for a while. No answer is repeated.
 func TestPasswordsAreNotTriedForLong(t *testing.T) {

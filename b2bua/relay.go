@@ -197,7 +197,7 @@ func (p *passage) movesOn(status int) bool {
 
 // back passes a response (RFC 3261 §16.7): with the sender's Vias, else as it is.
 func (p *passage) back(resp *sip.Message) {
-	out := resp.Clone()
+	out := p.heard(resp).Clone()
 	if p.registration != nil && resp.Status/100 == 2 {
 		out = p.registration.answered(resp, p.server.Lane.Now())
 	}
@@ -210,6 +210,16 @@ func (p *passage) back(resp *sip.Message) {
 		out.Prepend("Via", vias[i])
 	}
 	p.server.Respond(out)
+}
+
+// heard is a response as it may go on: a phone's like its requests.
+func (p *passage) heard(resp *sip.Message) *sip.Message {
+	if p.callee == nil {
+		return resp
+	}
+	flow := p.callee.flow
+	known := p.srv.knows(p.srv.settings.Load().door(flow.Listener), flow, p.server.Lane.Now())
+	return p.srv.heard(resp, known, flow.Listener)
 }
 
 // OnFail implements txn.ClientHandler.

@@ -160,7 +160,7 @@ func (s *Server) OnAck(lane *txn.Lane, ack *sip.Message, flow transport.Flow) {
 // (txn.Handler).
 func (s *Server) OnCancel(tx *txn.ServerTx, cancel *sip.Message) {
 	if x, ok := tx.Data.(*exchange); ok {
-		x.onCancel(cancel)
+		x.onCancel(s.stripped(cancel, x.call, x.from, tx.Flow.Listener))
 	}
 }
 
