@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/netip"
+	"regexp"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -94,7 +95,9 @@ func New(cfg *config.Config, opt Options) (*App, error) {
 	a := &App{cfg: cfg, opt: opt, log: opt.Log, registry: prometheus.NewRegistry(), events: api.NewBroker(), tracer: trace.New(cfg.SIP.Trace)}
 	a.redacted.Store(cfg.Log.Redact)
 	a.log = slog.New(redact.NewHandler(opt.Log.Handler(), &a.redacted))
-	a.registry.MustRegister(collectors.NewGoCollector(),
+	// of the runtime's own figures the one that nothing else tells: what was in use at the last collection, whatever its pace
+	live := collectors.GoRuntimeMetricsRule{Matcher: regexp.MustCompile(`^/gc/heap/live:bytes$`)}
+	a.registry.MustRegister(collectors.NewGoCollector(collectors.WithGoCollectorRuntimeMetrics(live)),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), buildInfo(opt))
 	a.registry.MustRegister(opt.Collectors...)
 	a.reloads = newReloads(a.registry)

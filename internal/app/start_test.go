@@ -6,6 +6,8 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"runtime"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -22,6 +24,10 @@ func TestStartAndStopLeaveNothing(t *testing.T) {
 		}
 		if v := s.metric(`sidetrack_build_info{commit="c1",version="v1"}`); v != "1" {
 			t.Errorf("build info %q", v)
+		}
+		runtime.GC()
+		if v, err := strconv.ParseFloat(s.metric("go_gc_heap_live_bytes"), 64); err != nil || v < 100_000 {
+			t.Errorf("live heap %v: %v", v, err)
 		}
 		s.stop(context.Background())
 		taken(t, "udp", sip.String())
