@@ -36,6 +36,7 @@ const (
 	reasonUnheard = "no packet of the call reached the SRS"
 	reasonDeaf    = "the SRS's host kept answering that nobody listens"
 	reasonGap     = "packets were lost when the SRS was"
+	reasonLate    = "packets were lost before an SRS took the session"
 )
 
 // judge looks at the evidence once the recording has ended. It notes the
@@ -82,6 +83,8 @@ func (v *Verdict) judge(result Result) (Result, string) {
 		return Partial, reasonDeaf
 	case v.Moves > 0 && atRisk > 0 && result == Complete:
 		return Partial, reasonGap
+	case v.Late && atRisk > 0 && result == Complete:
+		return Partial, reasonLate
 	}
 	return result, ""
 }

@@ -71,6 +71,7 @@ type Recorder struct {
 	FollowRedirects   bool           // the Contacts of a 3xx are asked
 	Timeout           time.Duration  // one SRS's time for a final answer; 0: DefaultTimeout
 	Hedge             time.Duration  // after so long without a final answer the next SRS is asked as well; 0: when the first has failed
+	Retry             bool           // SRSs that were in trouble, and did not take a session, are asked again as long as the call lasts
 	MidCall           MidCall        // what becomes of a recording whose SRS is lost in mid-call; "": MidCallMove
 	RTCPTimeout       time.Duration  // an SRS that sends no RTCP for so long is asked, and left after twice as long; 0: only asked, when it used to
 	Check             time.Duration  // how often a live SRS is asked within the dialog whether it is there; 0: never

@@ -23,7 +23,11 @@ func (s *Session) conclude(cs *metadata.Snapshot) {
 	case !s.streams.recordable():
 		s.finish(Refused, reasonNoAudio)
 	default:
-		s.finish(Failed, "the call ended before an SRS had taken the session")
+		reason := "the call ended before an SRS had taken the session"
+		if len(s.attempts) > 0 {
+			reason += ": " + s.story()
+		}
+		s.finish(Failed, reason)
 	}
 }
 
@@ -79,6 +83,7 @@ func (s *Session) finish(result Result, reason string) {
 		s.client.health.carries(s.recorder.Name, s.srs, -1)
 	}
 	s.quiet()
+	s.endRetry()
 	s.moving.timer.Stop()
 	s.limit.Stop()
 	s.linger.timer.Stop()

@@ -22,6 +22,7 @@ const (
 	EventStart    = "recording.start"   // an SRS took the session
 	EventStop     = "recording.stop"    // a session that was taken has ended
 	EventFailed   = "recording.failed"  // a session has ended without having been taken
+	EventWaiting  = "recording.waiting" // every SRS has been asked and none has taken the session yet: they are asked again
 	EventPaused   = "recording.paused"  // nothing is copied until resumed
 	EventResumed  = "recording.resumed" // copied again
 	EventMasked   = "recording.masked"  // what the parties say that Reason names is hidden

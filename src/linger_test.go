@@ -16,10 +16,9 @@ func TestEndsWhileCatchingUp(t *testing.T) {
 	rec := newSRS(t, "srs", "udp")
 	r := newRig(t, []string{rec.URI(";transport=udp")})
 	c := r.newCall()
-	c.talk()
 	c.begin()
-	before := [2]int{c.caller.Sent(), c.callee.Sent()}
 	in := rec.Expect("INVITE")
+	c.talk() // from now on all of it is to be recorded
 	c.spoken(100)
 	c.quiet()
 	s := rec.AcceptInvite(in)
@@ -30,7 +29,7 @@ func TestEndsWhileCatchingUp(t *testing.T) {
 			t.Errorf("%d of %d packets had left before the BYE", st.PacketsCopied, st.PacketsIn)
 		}
 	}
-	spokenWhole(t, c, s, before)
+	spokenWhole(t, c, s)
 	bye.Reply(200)
 	v := c.ended(src.Complete)
 	for _, st := range r.last(v.ID).Streams {
@@ -40,13 +39,13 @@ func TestEndsWhileCatchingUp(t *testing.T) {
 	}
 }
 
-// spokenWhole waits until the SRS has all that the parties have sent, but for so many that went before the recording was wanted.
-func spokenWhole(t *testing.T, c *call, s *peer.Session, before [2]int) {
+// spokenWhole waits until the SRS has all that the parties have sent.
+func spokenWhole(t *testing.T, c *call, s *peer.Session) {
 	t.Helper()
 	for i, party := range []*peer.Media{c.caller, c.callee} {
 		missing := func() (all []int) {
 			got := numbers(s, s.Labels[i])
-			for n := before[i] + 1; n <= party.Sent(); n++ {
+			for n := 1; n <= party.Sent(); n++ {
 				if !got[n] {
 					all = append(all, n)
 				}
@@ -65,17 +64,16 @@ func TestAnsweredAfterTheEnd(t *testing.T) {
 	rec := newSRS(t, "srs", "udp")
 	r := newRig(t, []string{rec.URI(";transport=udp")})
 	c := r.newCall()
-	c.talk()
 	c.begin()
-	before := [2]int{c.caller.Sent(), c.callee.Sent()}
 	in := rec.Expect("INVITE")
+	c.talk() // from now on all of it is to be recorded
 	in.Reply(180)
 	c.spoken(30)
 	c.quiet()
 	c.end()
 	s := rec.AcceptInvite(in)
 	bye := s.Dialog.Expect("BYE")
-	spokenWhole(t, c, s, before)
+	spokenWhole(t, c, s)
 	bye.Reply(200)
 	if !strings.Contains(string(bye.Body), "stop-time") {
 		t.Errorf("the BYE says nothing of the end: %s", bye.Body)

@@ -11,6 +11,7 @@ import (
 // URIs of the configuration, codes of three digits, fixed words.
 type metrics struct {
 	active     *prometheus.GaugeVec
+	waiting    *prometheus.GaugeVec
 	total      *prometheus.CounterVec
 	start      *prometheus.HistogramVec
 	attempts   *prometheus.CounterVec
@@ -34,8 +35,9 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 		return prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: name, Help: help}, labels)
 	}
 	m := &metrics{
-		active: gauge("sidetrack_recordings_active", "Recording sessions that an SRS has taken and that have not ended.", "recorder"),
-		total:  counter("sidetrack_recordings_total", "Recording sessions that have ended, by result.", "recorder", "result"),
+		active:  gauge("sidetrack_recordings_active", "Recording sessions that an SRS has taken and that have not ended.", "recorder"),
+		waiting: gauge("sidetrack_recordings_waiting", "Recording sessions that every SRS has refused and that ask them again, while their calls go on.", "recorder"),
+		total:   counter("sidetrack_recordings_total", "Recording sessions that have ended, by result.", "recorder", "result"),
 		start: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name:    "sidetrack_recording_start_seconds",
 			Help:    "Time from the answer of the call until its audio goes to the SRS.",
@@ -55,7 +57,7 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 	if reg == nil {
 		return m, nil
 	}
-	for _, c := range []prometheus.Collector{m.active, m.total, m.start, m.attempts, m.hedges, m.failovers, m.up, m.pauses, m.unanswered, m.alarms, m.decisions, m.untrusted, m.invited} {
+	for _, c := range []prometheus.Collector{m.active, m.waiting, m.total, m.start, m.attempts, m.hedges, m.failovers, m.up, m.pauses, m.unanswered, m.alarms, m.decisions, m.untrusted, m.invited} {
 		if err := reg.Register(c); err != nil {
 			return nil, err
 		}
@@ -67,6 +69,7 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 // first increment is seen as one.
 func (m *metrics) prepare(r *Recorder) {
 	m.active.WithLabelValues(r.Name)
+	m.waiting.WithLabelValues(r.Name)
 	m.failovers.WithLabelValues(r.Name)
 	for _, result := range []string{"won", "lost", "failed"} {
 		m.hedges.WithLabelValues(r.Name, result)

@@ -137,7 +137,7 @@ func (s *Session) round() {
 		s.proceed()
 		return
 	}
-	s.log.Info("moving the recording later", "wait", wait.String())
+	s.log.Info("the SRSs are asked later", "wait", wait.String())
 	s.moving.timer = s.lane.After(wait, s.proceed)
 }
 

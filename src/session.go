@@ -127,6 +127,7 @@ type Session struct {
 	timer    sessionTimer
 	watch    watch      // whether the SRS is still there
 	moving   moving     // from one SRS to another
+	retry    retry      // when none has taken it yet
 	limit    *txn.Timer // of the operator's pause; nil: none
 	aliveAt  time.Time  // last sign of life of the SRS
 	guard    guard      // of a call that must be recorded
@@ -315,6 +316,9 @@ func (s *Session) onUp(a *attempt, answers []answered) {
 // onTaken tells of the first SRS that has taken the session.
 func (s *Session) onTaken() {
 	s.taken, s.takenAt = true, s.now()
+	if s.retry.waiting {
+		s.onRetried()
+	}
 	s.announce()
 	s.noteGaps()
 	s.client.metrics.active.WithLabelValues(s.recorder.Name).Inc()

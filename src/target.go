@@ -46,6 +46,7 @@ func (s *Session) onAttemptFailed(a *attempt, code int, reason string) {
 	s.note(a, code, reason)
 	s.client.trouble.warn(s.log, a.srs, "SRS did not take the session", "srs", a.srs, "code", code, "reason", reason)
 	skip := s.recorder.SkipFailoverCodes
+	s.retry.hope = s.retry.hope || blames(code)
 	switch {
 	case s.fallBack(a, code):
 	case s.taken:
@@ -56,6 +57,8 @@ func (s *Session) onAttemptFailed(a *attempt, code int, reason string) {
 		s.client.metrics.failovers.WithLabelValues(s.recorder.Name).Inc()
 		s.next()
 	case len(s.rivals) > 0: // one of them may take it still
+	case s.retries():
+		s.again()
 	default:
 		s.finish(Failed, "no SRS took the session: "+s.story())
 	}

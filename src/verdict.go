@@ -19,6 +19,7 @@ type Verdict struct {
 	Taken    time.Time     // when an SRS took the session; zero: none has
 	Recorded time.Duration // how long it was recorded, pauses of the whole session left out
 	Streams  []StreamVerdict
+	Late     bool    // no SRS took it when all were first asked
 	Moves    int     // how often its SRS was lost or left while the call went on
 	Alarms   []Alarm // what is suspicious about it, once it has ended
 }
@@ -60,7 +61,7 @@ var lossy = []forker.DropReason{
 func (s *Session) verdict() Verdict {
 	v := Verdict{
 		View: s.View(), Required: s.required, Answered: s.cs.Answered, Taken: s.takenAt,
-		Recorded: s.recorded, Moves: s.moving.times, Streams: make([]StreamVerdict, len(s.streams.all)),
+		Recorded: s.recorded, Moves: s.moving.times, Late: s.retry.late, Streams: make([]StreamVerdict, len(s.streams.all)),
 	}
 	for i, st := range s.streams.all {
 		v.Streams[i] = st.verdict()

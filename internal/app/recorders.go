@@ -21,7 +21,7 @@ func recorders(in []config.Recorder) ([]src.Recorder, error) {
 	for i, r := range in {
 		out[i] = src.Recorder{
 			Name: r.Name, SRS: r.SRS, SkipFailoverCodes: r.SkipFailoverCodes, Timeout: r.Timeout,
-			MidCall: src.MidCall(r.MidCall), Check: r.Check, FollowRedirects: r.FollowRedirects,
+			Retry: r.Retry, MidCall: src.MidCall(r.MidCall), Check: r.Check, FollowRedirects: r.FollowRedirects,
 			Dialect: dialect(r.Dialect),
 			Probe:   src.Probe(r.Probe), Session: src.SessionTimer{Expires: r.Session.Expires, Min: r.Session.Min, Refresher: src.Refresher(r.Session.Refresher), ByUpdate: r.Session.ByUpdate},
 			Strategy: src.Strategy(r.Strategy), Weights: r.Weights,

@@ -134,6 +134,7 @@ type Recorder struct {
 	Buffer            time.Duration  // how much audio is kept while no SRS can be sent to; 0: none
 	Replay            time.Duration  // how much of what was sent is kept for the SRS after a lost one; 0: nothing
 	Hedge             time.Duration  // after so long without an answer the next SRS is asked as well; 0: not before the first has failed
+	Retry             bool           // SRSs in trouble that did not take a session are asked again while the call lasts
 	MidCall           MidCall        // what becomes of a recording whose SRS is lost in mid-call
 	RTCPTimeout       time.Duration  // how long an SRS may send no RTCP until it is asked; after twice as long it is left; 0: for ever
 	Check             time.Duration  // how often a live SRS is asked whether it is there; 0: never

@@ -26,6 +26,9 @@ func (c *Config) describeRecorders(t *table) {
 			}
 		}
 		t.row("", "keeps", kept)
+		if !r.Retry {
+			t.row("", "when none takes it", "a call is not recorded")
+		}
 		if r.MidCall == MidCallStop {
 			t.row("", "when its SRS is lost", "a recording ends")
 		}

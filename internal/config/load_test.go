@@ -46,7 +46,7 @@ func TestDefaults(t *testing.T) {
 			Rules: []policy.Rule{{Name: "rule-1", Recorder: "main", Tracks: policy.TracksBoth,
 				Start: policy.StartAnswer, OnHold: policy.OnHoldPause}},
 		},
-		Recorders: []config.Recorder{{Name: "main", SRS: []string{"sip:198.51.100.7"}, Timeout: 4 * time.Second, Buffer: 10 * time.Second, MidCall: config.MidCallMove, Strategy: config.StrategyOrdered, Check: 10 * time.Second, DTMF: config.DTMFPass, Pause: config.PauseStop, Mask: config.PauseSilence, Transcode: config.TranscodeOff, SSRC: config.SSRCOwn, SRTP: config.SRTPOff, Session: config.SessionTimer{Min: 90 * time.Second}, Parameters: config.ParametersMetadata, FromURI: "sip:192.0.2.1"}},
+		Recorders: []config.Recorder{{Name: "main", SRS: []string{"sip:198.51.100.7"}, Timeout: 4 * time.Second, Buffer: 10 * time.Second, Retry: true, MidCall: config.MidCallMove, Strategy: config.StrategyOrdered, Check: 10 * time.Second, DTMF: config.DTMFPass, Pause: config.PauseStop, Mask: config.PauseSilence, Transcode: config.TranscodeOff, SSRC: config.SSRCOwn, SRTP: config.SRTPOff, Session: config.SessionTimer{Min: 90 * time.Second}, Parameters: config.ParametersMetadata, FromURI: "sip:192.0.2.1"}},
 		Journal:   config.Journal{MaxAge: 90 * 24 * time.Hour, MaxSize: 1 << 30},
 		HTTP:      config.HTTP{Listen: "127.0.0.1:8080", Local: config.RoleAdmin, Rate: 100},
 		Log:       config.Log{Format: "text", Rate: config.DefaultLogRate},

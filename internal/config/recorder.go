@@ -21,7 +21,7 @@ func (d *decoder) recorders(c cursor) {
 }
 
 func (d *decoder) recorder(name string, c cursor) {
-	r := Recorder{SRTP: SRTPOff, Name: name, Timeout: 4 * time.Second, Buffer: 10 * time.Second, MidCall: MidCallMove, Strategy: StrategyOrdered, Check: 10 * time.Second, DTMF: DTMFPass, Parameters: ParametersMetadata, Pause: PauseStop, Mask: PauseSilence, Transcode: TranscodeOff, SSRC: SSRCOwn, Session: SessionTimer{Min: leastSession}}
+	r := Recorder{SRTP: SRTPOff, Name: name, Timeout: 4 * time.Second, Buffer: 10 * time.Second, Retry: true, MidCall: MidCallMove, Strategy: StrategyOrdered, Check: 10 * time.Second, DTMF: DTMFPass, Parameters: ParametersMetadata, Pause: PauseStop, Mask: PauseSilence, Transcode: TranscodeOff, SSRC: SSRCOwn, Session: SessionTimer{Min: leastSession}}
 	var srs []target
 	var speak dialect
 	ok := c.read(fields{
@@ -39,6 +39,11 @@ func (d *decoder) recorder(name string, c cursor) {
 		}},
 		{"hedge", func(c cursor) { c.hedge(&r) }},
 		{"replay", d.replay(&r)},
+		{"retry", func(c cursor) {
+			if v, ok := c.boolean(); ok {
+				r.Retry = v
+			}
+		}},
 		{"midcall", func(c cursor) { choose(c, &r.MidCall, MidCallMove, MidCallStop) }},
 		{"check", func(c cursor) {
 			if v, ok := c.duration(0, time.Hour, "10s"); ok {

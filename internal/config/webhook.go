@@ -33,7 +33,7 @@ const minQueue = 4 << 20
 
 // EventTypes are what webhooks and the event stream tell of.
 var EventTypes = []string{
-	"call.initiated", "call.ringing", "call.start", "call.stop", "call.failed", "target.up", "target.down", "recording.start", "recording.stop", "recording.failed", "recording.paused", "recording.resumed",
+	"call.initiated", "call.ringing", "call.start", "call.stop", "call.failed", "target.up", "target.down", "recording.start", "recording.stop", "recording.failed", "recording.waiting", "recording.paused", "recording.resumed",
 	"recording.masked", "recording.unmasked", "recording.tagged", "recording.moved", "recording.verdict",
 }
 

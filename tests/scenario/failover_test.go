@@ -166,13 +166,9 @@ func TestTwoDeadTheThirdRecords(t *testing.T) {
 
 // All SRSs fail: the call is an ordinary one, the recording is counted as failed.
 func TestAllRecordersFail(t *testing.T) {
-	st := newStage(t, setup{srs: 2, timeout: "10s"})
+	st := newStage(t, setup{srs: 2, timeout: "10s", recorder: "    retry: false\n"})
 	c := st.establish(dialing{})
-	for _, srs := range st.srss {
-		in := srs.Expect("INVITE")
-		in.Reply(503)
-		in.ExpectOther("ACK")
-	}
+	st.noneTakes()
 	c.heard(10)
 	c.quiet()
 	if !peer.Eventually(func() bool { return len(st.sys.live()) == 0 }) {
@@ -180,6 +176,35 @@ func TestAllRecordersFail(t *testing.T) {
 	}
 	c.hangUp()
 	st.wantAttempts(503, 503)
+}
+
+func (st *stage) noneTakes() {
+	st.t.Helper()
+	for _, srs := range st.srss {
+		refuses(srs, 503)
+	}
+}
+
+func refuses(srs *peer.Recorder, code int) {
+	in := srs.Expect("INVITE")
+	in.Reply(code)
+	in.ExpectOther("ACK")
+}
+
+// All SRSs fail, and one comes up while the call lasts: it has the call from the beginning.
+func TestARecorderComesUpDuringTheCall(t *testing.T) {
+	st := newStage(t, setup{srs: 2, timeout: "10s"})
+	c := st.establish(dialing{})
+	st.noneTakes()
+	c.heard(10)
+	refuses(st.srss[0], 500)
+	rs := st.srss[1].Accept()
+	c.recorded(rs, 60)
+	c.quiet()
+	c.hangUp()
+	rs.End()
+	c.judge(rs)
+	st.wantAttempts(503, 503, 500, 200)
 }
 
 // Identifiers stay over a failover; the dialog and the SDP's version are new (RFC 7866 §7.1).

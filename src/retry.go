@@ -1,0 +1,51 @@
+package src
+
+// retry is a session that every SRS has refused goes on asking: a recorder that
+// is started again takes seconds, a call minutes. What is said meanwhile is kept
+// as long as the recorder's Buffer allows; the recording begins when one takes it.
+//
+//	starting: SRS 1, 2 … last ──► wait 1, 2, 4 … 30 s ──► SRS 1, 2 … last ──► …
+type retry struct {
+	hope    bool // one of the SRSs of this round was in trouble, and may be well in the next
+	waiting bool // all have refused once; none has taken the session since
+	late    bool // one has, then
+}
+
+// retries tells whether it makes sense to ask again, and is wanted: SRSs that
+// were well and refused the session will refuse it again. Where a rule says that
+// the call must be recorded, it is decided now; an SRS that has asked for the
+// recording can ask again.
+func (s *Session) retries() bool {
+	return s.recorder.Retry && s.retry.hope && !s.required && s.by != InitiatorSRS
+}
+
+// again asks the SRSs once more, after a wait.
+func (s *Session) again() {
+	m := &s.moving
+	if !s.retry.waiting {
+		s.retry.waiting = true
+		m.tries, m.at = 1, s.started // the first wait is due already
+		s.client.metrics.waiting.WithLabelValues(s.recorder.Name).Inc()
+		s.tell(EventWaiting, s.story())
+		s.log.Warn("call not recorded yet, the SRSs are asked again", "attempts", s.story())
+	}
+	s.retry.hope = false
+	m.target = s.target
+	s.plan = s.order()
+	s.round()
+}
+
+// onRetried notes what was said before an SRS took the session and could not be
+// kept.
+func (s *Session) onRetried() {
+	s.retry.late = true
+	s.endRetry()
+	s.noteOverflow()
+}
+
+func (s *Session) endRetry() {
+	if s.retry.waiting {
+		s.retry.waiting = false
+		s.client.metrics.waiting.WithLabelValues(s.recorder.Name).Dec()
+	}
+}
