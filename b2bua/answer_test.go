@@ -85,11 +85,14 @@ func TestByeInsteadOfTheAck(t *testing.T) {
 func TestByesCross(t *testing.T) {
 	s := newStage(t, setup{})
 	c := s.establish()
-	s.caller.AutoReply("BYE", 481)
-	s.pbx.AutoReply("BYE", 481)
 	left, right := c.left.Send("BYE"), c.right.Send("BYE")
 	left.Expect(200)
 	right.Expect(200)
+	s.caller.AutoReply("BYE", 481) // only now: the call would be over, and a BYE that comes then a stray one
+	s.pbx.AutoReply("BYE", 481)
+	if !peer.Eventually(func() bool { return s.server.Active() == 0 }) {
+		t.Error("the call goes on")
+	}
 	s.quiet()
 }
 

@@ -18,6 +18,7 @@ type binding struct {
 	token   string
 	contact string         // its own Contact URI
 	flow    transport.Flow // where its last registration came from (RFC 5626 §5.3)
+	at      time.Time      // and when
 	expires time.Time
 }
 

@@ -96,6 +96,7 @@ type leg struct {
 	localTag string // our tag in rewrite mode; "" in preserve mode
 	listener *transport.Listener
 	flow     transport.Flow // where its last message came from
+	heard    time.Time      // and when
 	sender   sender
 	phone    string // token of the registered phone this side is, "" if it is none
 
@@ -131,7 +132,7 @@ func newCall(s *Server, tx *txn.ServerTx, in *policy.Invite, route *policy.Route
 	}
 	c.log = s.cfg.Log.With("call", c.id, "sip_call_id", req.CallID())
 	a, b := &c.legs[sideA], &c.legs[sideB]
-	a.callID, a.flow, a.listener = req.CallID(), tx.Flow, tx.Flow.Listener
+	a.callID, a.flow, a.heard, a.listener = req.CallID(), tx.Flow, tx.Lane.Now(), tx.Flow.Listener
 	if a.listener == nil { // it came by a connection that we had opened
 		a.listener = s.cfg.Transport.Pick("", tx.Flow.Remote.Addr())
 	}
@@ -147,7 +148,7 @@ func newCall(s *Server, tx *txn.ServerTx, in *policy.Invite, route *policy.Route
 		b.callID = c.lane.NewCallID("")
 		a.localTag, b.localTag = sip.NewTag(), sip.NewTag()
 	}
-	c.known = [2]bool{s.knows(c.set.door(tx.Flow.Listener), tx.Flow, tx.Lane.Now()), to == nil || s.knows(c.set.door(to.flow.Listener), to.flow, tx.Lane.Now())}
+	c.known = [2]bool{s.knows(c.set.door(tx.Flow.Listener), tx.Flow, tx.Lane.Now()), to == nil || to.known || s.knows(c.set.door(to.flow.Listener), to.flow, tx.Lane.Now())}
 	s.cfg.made(c)
 	c.chooseInterfaces()
 	c.initial = &exchange{call: c, from: sideA, method: req.Method, server: tx, cseqIn: req.CSeq().Num}
@@ -160,14 +161,6 @@ func newCall(s *Server, tx *txn.ServerTx, in *policy.Invite, route *policy.Route
 	c.log.Info("call arrived", "from", in.From.URI, "to", in.To.URI, "source", tx.Flow.Remote.String(), "route", route.Name)
 	c.announce(EventInitiated, verdict{})
 	return c
-}
-
-// onMediaTimeout ends a call whose parties both fell silent without hold.
-func (c *Call) onMediaTimeout() {
-	if c.state == StateAnswered {
-		c.log.Warn("no RTP, call is ended", "timeout", "media.timeout")
-		c.hangUp(verdict{result: failed, reason: "media timeout", status: 408}, nil)
-	}
 }
 
 // branchOf returns the branch of a dialog that leg s shows with this remote tag
@@ -339,12 +332,4 @@ func (c *Call) conclude() {
 // noteAnswer notes the 2xx of an INVITE, and forgets those that cannot come again.
 func (c *Call) noteAnswer(x *exchange) {
 	c.answers = append(slices.DeleteFunc(c.answers, func(o *exchange) bool { return o.client.Terminated() }), x)
-}
-
-// recording is what the call knows of its being recorded.
-type recording struct {
-	begun    bool
-	required bool
-	ran      bool // it was active at some time
-	state    metadata.RecordingState
 }

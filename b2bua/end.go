@@ -142,7 +142,7 @@ func (c *Call) sendBye(s side, out *sip.Message) {
 			c.log.Warn("BYE has nowhere to go", "towards", sideName(s), "error", err)
 			return
 		}
-		c.track(c.lane.Request(out, t, farewell{call: c, dialog: d, login: c.loginTowards(s), again: func() { c.sendBye(s, out) }}))
+		c.track(c.lane.Request(out, t, farewell{call: c, dialog: d, to: s, login: c.loginTowards(s), again: func() { c.sendBye(s, out) }}))
 	})
 }
 
@@ -151,6 +151,7 @@ func (c *Call) sendBye(s side, out *sip.Message) {
 type farewell struct {
 	call   *Call
 	dialog *dialog.Dialog
+	to     side
 	login  *login // nil: the peer's challenges are not answered
 	again  func() // sends it once more; nil: once is enough
 	tried  int    // challenges answered
@@ -172,7 +173,7 @@ func (f farewell) OnResponse(tx *txn.ClientTx, resp *sip.Message, _ transport.Fl
 // OnFail implements txn.ClientHandler.
 func (f farewell) OnFail(tx *txn.ClientTx, err error) {
 	defer f.call.settled(tx)
-	if f.again != nil && lostPath(f.dialog, err) {
+	if f.again != nil && (lostPath(f.dialog, err) || f.call.elsewhere(f.to, tx.Target(), err)) {
 		f.again()
 		return
 	}
@@ -259,4 +260,12 @@ func reasonsOf(m *sip.Message) []metadata.Reason {
 		out = append(out, r)
 	}
 	return out
+}
+
+// onMediaTimeout ends a call whose parties both fell silent without hold.
+func (c *Call) onMediaTimeout() {
+	if c.state == StateAnswered {
+		c.log.Warn("no RTP, call is ended", "timeout", "media.timeout")
+		c.hangUp(verdict{result: failed, reason: "media timeout", status: 408}, nil)
+	}
 }

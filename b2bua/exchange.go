@@ -46,8 +46,12 @@ type exchange struct {
 // OnResponse takes a response of the far side (txn.ClientHandler).
 func (x *exchange) OnResponse(tx *txn.ClientTx, resp *sip.Message, flow transport.Flow) {
 	far := other(x.from)
-	if tx == x.client {
-		x.call.legs[far].flow = flow
+	switch {
+	case tx != x.client:
+	case x.hunt == nil:
+		x.call.heardFrom(far, x.branch.dialogs[far], flow)
+	default: // of whom is not known yet
+		x.call.legs[far].flow, x.call.legs[far].heard = flow, x.call.lane.Now()
 	}
 	resp = x.call.srv.heard(resp, x.call.known[far], flow.Listener)
 	if x.hunt != nil {
@@ -241,7 +245,8 @@ func (x *exchange) OnFail(tx *txn.ClientTx, err error) {
 	if !x.asks(tx) || x.done {
 		return
 	}
-	if x.hunt == nil && !x.cancelled && lostPath(x.branch.dialogs[other(x.from)], err) {
+	if far := other(x.from); x.hunt == nil && !x.cancelled &&
+		(lostPath(x.branch.dialogs[far], err) || c.elsewhere(far, tx.Target(), err)) {
 		x.send()
 		return
 	}

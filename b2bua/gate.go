@@ -43,6 +43,10 @@ func (s *Server) admits(tx *txn.ServerTx) bool {
 		return true
 	}
 	auth := door.Auth
+	if s.keeps(tx.Request) {
+		tx.Request = s.heard(tx.Request, false, tx.Flow.Listener)
+		return true // as within a call
+	}
 	if auth == nil {
 		s.cfg.OnReject("untrusted")
 		tx.Refuse(403, "Forbidden") // no word of what we are, and no more octets than came

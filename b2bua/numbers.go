@@ -1,6 +1,7 @@
 package b2bua
 
 import (
+	"strings"
 	"time"
 
 	"sidetrack/internal/sip"
@@ -30,9 +31,15 @@ func (p *passage) answers(tx *txn.ClientTx, resp *sip.Message) bool {
 	p.timer.Stop()
 	p.tried++
 	p.number++
-	p.srv.lanes[p.server.Lane.Index()].numbers.note(p.server.Request, p.number, p.server.Lane.Now())
+	p.remember(p.hop)
 	p.ask(out, tx.Target())
 	return true
+}
+
+// remember notes what the target has seen of the sender.
+func (p *passage) remember(hop string) {
+	p.hop = hop
+	p.srv.numbers(p.server.Lane).note(p.server.Request, signed{p.number, p.uri.login, hop}, p.server.Lane.Now())
 }
 
 // renumber gives the request the number that the target must see, and what the
@@ -51,37 +58,48 @@ func (p *passage) renumber(out *sip.Message) {
 // does not hear of it, and its next request in the same dialog, or of the same
 // Call-ID, must be higher still (§12.2.2). In two generations of bounded size.
 type numbers struct {
-	now, before map[origin]uint32
+	now, before map[origin]signed
 	since       time.Time
 }
 
 // origin is one end of a dialog, or of what uses one Call-ID.
 type origin struct{ callID, tag string }
 
+// signed is what is known of an origin.
+type signed struct {
+	number uint32
+	who    *login // as whom we have spoken for it
+	hop    string // where the other end of its subscription is: who is shown our password (Server.keeps); "": nowhere
+}
+
 const (
 	maxNumbers = 4096      // of a lane and a generation
 	numbersAge = time.Hour // the shortest time that one is remembered
 )
 
-// next is the number that a request goes on with.
-func (n *numbers) next(req *sip.Message, now time.Time) uint32 {
+// next is what a request goes on with.
+func (n *numbers) next(req *sip.Message, now time.Time) signed {
 	own := req.CSeq().Num
 	k := origin{req.CallID(), req.FromTag()}
 	last, ok := n.now[k]
 	if !ok {
 		last, ok = n.before[k]
 	}
-	if !ok || own > last {
-		return own
+	if !ok {
+		return signed{number: own}
 	}
-	n.note(req, last+1, now)
-	return last + 1
+	last.number = max(own, last.number+1)
+	n.note(req, last, now)
+	return last
 }
 
-// note remembers that a request has gone with that number.
-func (n *numbers) note(req *sip.Message, number uint32, now time.Time) {
+// note remembers that a request has gone on so.
+func (n *numbers) note(req *sip.Message, as signed, now time.Time) {
 	if n.now == nil || len(n.now) >= maxNumbers || now.Sub(n.since) > numbersAge {
-		n.before, n.now, n.since = n.now, map[origin]uint32{}, now
+		n.before, n.now, n.since = n.now, map[origin]signed{}, now
 	}
-	n.now[origin{req.CallID(), req.FromTag()}] = number
+	n.now[origin{strings.Clone(req.CallID()), strings.Clone(req.FromTag())}] = as
 }
+
+// numbers are those of a lane.
+func (s *Server) numbers(l *txn.Lane) *numbers { return &s.lanes[l.Index()].numbers }

@@ -6,6 +6,14 @@ import (
 	"sidetrack/metadata"
 )
 
+// recording is what the call knows of its being recorded.
+type recording struct {
+	begun    bool
+	required bool
+	ran      bool // it was active at some time
+	state    metadata.RecordingState
+}
+
 // onAnswer notes that leg B accepted the call.
 func (c *Call) onAnswer() {
 	c.state = StateAnswered

@@ -144,9 +144,8 @@ func (r *refresh) accepted(tx *txn.ClientTx, resp *sip.Message, flow transport.F
 	if r.done || c.state == StateEnding {
 		return
 	}
-	c.legs[r.side].flow = flow
+	c.heardFrom(r.side, c.current.dialogs[r.side], flow)
 	c.current.dialogs[r.side].Refresh(resp)
-	c.current.dialogs[r.side].Flow = flow
 	c.session.sides[r.side].learn(resp)
 	if n, _ := expiry(resp, "Session-Expires"); n > 0 {
 		c.session.seconds = min(n, c.session.seconds)
@@ -191,7 +190,7 @@ func (r *refresh) OnFail(tx *txn.ClientTx, err error) {
 	if r.done || c.state == StateEnding {
 		return
 	}
-	if !r.lost && lostPath(c.current.dialogs[r.side], err) {
+	if !r.lost && (lostPath(c.current.dialogs[r.side], err) || c.elsewhere(r.side, tx.Target(), err)) {
 		r.lost = true
 		r.after(0)
 		return

@@ -69,7 +69,9 @@ func (s *Server) onRegister(tx *txn.ServerTx) {
 			return
 		}
 	}
-	s.relayAlong(&passage{srv: s, server: tx, registration: r})
+	p := s.passage(tx)
+	p.registration = r
+	s.relayAlong(p)
 }
 
 func (r *registration) ask(value, expires string) {
@@ -83,7 +85,11 @@ func (r *registration) ask(value, expires string) {
 		if u, err := sip.ParseURI(n.URI); err == nil && (u.Scheme == "sip" || u.Scheme == "sips") {
 			regID, _ := n.Params.Get("reg-id")
 			instance, _ := n.Params.Get("+sip.instance")
-			c.uri, c.token = n.URI, r.srv.bindings.token(string(r.mode), r.aor, n.URI, instance, regID)
+			named := n.URI
+			if instance != "" && regID != "" {
+				named = "" // the flow is what is registered, wherever the phone has moved to (RFC 5626 §6)
+			}
+			c.uri, c.token = n.URI, r.srv.bindings.token(string(r.mode), r.aor, named, instance, regID)
 			c.gone = seconds(n.Params, expires) == 0
 		}
 	}
@@ -218,7 +224,7 @@ func (r *registration) learn(granted map[string]int, expires string, now time.Ti
 			table.drop(c.token)
 			continue
 		}
-		table.put(binding{token: c.token, contact: c.uri, flow: r.flow, expires: now.Add(time.Duration(n)*time.Second + bindingGrace)})
+		table.put(binding{token: c.token, contact: c.uri, flow: r.flow, at: now, expires: now.Add(time.Duration(n)*time.Second + bindingGrace)})
 	}
 	if r.clear {
 		table.drop(table.of(r.flow))

@@ -1,6 +1,8 @@
 package b2bua
 
 import (
+	"strings"
+
 	"sidetrack/internal/sip"
 	"sidetrack/internal/sip/transport"
 	"sidetrack/internal/sip/txn"
@@ -47,21 +49,17 @@ func (s *Server) ownRoute(value string) (sip.URI, bool) {
 func (s *Server) onRegistered(tx *txn.ServerTx, token string, routed bool) {
 	b, ok := s.bindings.find(token, tx.Lane.Now())
 	switch {
-	case routed && ok && tx.Flow == b.flow:
-		p := &passage{srv: s, server: tx}
-		p.uris = []candidate{{uri: s.beyond(tx.Request)}}
-		p.next(503)
+	case routed && ok && tx.Flow == b.flow, s.keeps(tx.Request):
+		s.relayOnward(tx)
 	case !ok:
 		// After a restart the phone must register once before it is reached.
 		s.reject(tx, 480, "Not Registered", "unregistered")
 	case !s.reachable(b.flow):
 		s.reject(tx, lostFlow(routed), "", "flow")
 	case tx.Request.Method == "INVITE":
-		s.onInvite(tx, &callee{binding: b, routed: routed})
+		s.onInvite(tx, s.calleeOf(b, routed))
 	default:
-		to := &callee{binding: b, routed: routed}
-		p := &passage{srv: s, server: tx, callee: to, left: []txn.Target{txn.FlowTarget(b.flow)}}
-		p.next(503)
+		s.relayTo(tx, s.calleeOf(b, routed))
 	}
 }
 
@@ -84,10 +82,20 @@ func (s *Server) reachable(f transport.Flow) bool {
 	return ok
 }
 
-// callee is the phone a request goes to.
+// callee is whom a request goes to that is not sent by the rules: a phone that has
+// registered through us, or the party of a call whose Contact was asked.
 type callee struct {
 	binding
 	routed bool // by Path: the Request-URI is the phone's already
+	known  bool // his word is taken (Call.known)
+	route  *policy.Route
+	login  *login       // as whom we call him; nil: not for us to say
+	at     []txn.Target // where he is; empty: to be looked up
+	hop    string       // by this URI
+}
+
+func (s *Server) calleeOf(b binding, routed bool) *callee {
+	return &callee{binding: b, routed: routed, route: s.registeredRoute(), at: []txn.Target{txn.FlowTarget(b.flow)}, hop: b.contact}
 }
 
 // requestURI is the Request-URI for the phone.
@@ -111,9 +119,23 @@ func (s *Server) beyond(req *sip.Message) string {
 	return req.RequestURI
 }
 
-// recordRoute keeps us in the path of a dialog that a phone and the PBX make
-// without a call, such as a subscription: one of them cannot reach the other.
-// There is a value for each side's socket (RFC 5658 §4).
+// relayOnward passes a request of a dialog in whose route we are to where its route
+// goes on. Our password is shown where it was asked for when the dialog began and
+// nowhere else, whatever the sender has written there.
+func (s *Server) relayOnward(tx *txn.ServerTx) {
+	p := s.passage(tx)
+	to := candidate{uri: s.beyond(tx.Request)}
+	if to.uri == p.hop {
+		to.login = p.uri.login
+	}
+	p.uris = []candidate{to}
+	p.next(503)
+}
+
+// recordRoute keeps us in the path of a dialog that is made without a call, such
+// as a subscription: where a phone and the PBX make it, one of them cannot reach
+// the other; where we show credentials, its refreshes need them as well. There is
+// a value for each side's socket (RFC 5658 §4).
 func (p *passage) recordRoute(out *sip.Message, leaving *transport.Listener) {
 	if (out.Method != "SUBSCRIBE" && out.Method != "REFER") || out.ToTag() != "" {
 		return
@@ -123,6 +145,10 @@ func (p *passage) recordRoute(out *sip.Message, leaving *transport.Listener) {
 	if p.callee != nil {
 		token = p.callee.token
 	}
+	p.kept = p.uri.login != nil
+	if p.kept && token == "" {
+		token = p.srv.dialogToken(out)
+	}
 	if token == "" || arrived == nil || leaving == nil {
 		return
 	}
@@ -130,4 +156,38 @@ func (p *passage) recordRoute(out *sip.Message, leaving *transport.Listener) {
 		out.Prepend("Record-Route", "<"+arrived.ContactURI(token)+";lr>")
 	}
 	out.Prepend("Record-Route", "<"+leaving.ContactURI(token)+";lr>")
+}
+
+// dialogToken stands in the route of a dialog that no registered phone has made:
+// who shows it for the same Call-ID was given it with that dialog.
+func (s *Server) dialogToken(req *sip.Message) string {
+	return s.bindings.token("dialog", req.CallID())
+}
+
+// keeps tells whether a request belongs to a dialog that stays with us for the
+// credentials that we show in it.
+func (s *Server) keeps(req *sip.Message) bool {
+	if req.ToTag() == "" {
+		return false
+	}
+	token, routed := s.addressed(req, sip.URI{})
+	return routed && token == s.dialogToken(req)
+}
+
+// hopOf is where the other end's requests go from us in the dialog that a 2xx has
+// made: to who comes behind us in the route, else to the Contact.
+func (s *Server) hopOf(resp *sip.Message) string {
+	hop := ""
+	if contact, ok := resp.Contact(); ok {
+		hop = contact.URI
+	}
+	for _, r := range resp.List("Record-Route") {
+		if _, ours := s.ownRoute(r); ours {
+			break
+		}
+		if n, err := sip.ParseNameAddr(r); err == nil {
+			hop = n.URI
+		}
+	}
+	return strings.Clone(hop)
 }

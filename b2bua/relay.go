@@ -25,16 +25,24 @@ type passage struct {
 	client *txn.ClientTx // the one being asked
 	tried  int           // challenges of the one being asked that were answered
 	number uint32        // CSeq that the target sees: the sender's, until we have answered a challenge
+	hop    string        // signed.hop
 	timer  *txn.Timer
 	best   *sip.Message // what the targets that failed had to say
 	done   bool
+	kept   bool // it begins a subscription that goes on by us and our password
 
 	registration *registration // nil: no REGISTER
 	callee       *callee       // nil: not for a phone that registered through us
 }
 
 // relayRequest passes a request that makes no call along its route.
-func (s *Server) relayRequest(tx *txn.ServerTx) { s.relayAlong(&passage{srv: s, server: tx}) }
+func (s *Server) relayRequest(tx *txn.ServerTx) { s.relayAlong(s.passage(tx)) }
+
+// passage is one that is about to begin.
+func (s *Server) passage(tx *txn.ServerTx) *passage {
+	as := s.numbers(tx.Lane).next(tx.Request, tx.Lane.Now())
+	return &passage{srv: s, server: tx, number: as.number, hop: as.hop, uri: candidate{login: as.who}}
+}
 
 func (s *Server) relayAlong(p *passage) {
 	tx := p.server
@@ -49,7 +57,6 @@ func (s *Server) relayAlong(p *passage) {
 		return
 	}
 	in.Route = route.Name
-	p.number = s.lanes[tx.Lane.Index()].numbers.next(tx.Request, tx.Lane.Now())
 	p.route, p.in, p.uris = route, in, s.candidates(route, tx.Request)
 	p.next(503)
 }
@@ -142,8 +149,8 @@ func (p *passage) request(leaving *transport.Listener) *sip.Message {
 	p.srv.references.translate(out)
 	if p.route != nil {
 		dress(out, p.route, p.in, p.uri)
-		p.renumber(out)
 	}
+	p.renumber(out)
 	return out
 }
 
@@ -178,6 +185,9 @@ func (p *passage) OnResponse(tx *txn.ClientTx, resp *sip.Message, _ transport.Fl
 		if p.done {
 			p.timer.Stop()
 		}
+		if p.kept && tx == p.client && resp.Status/100 == 2 {
+			p.remember(p.srv.hopOf(resp))
+		}
 		p.back(resp)
 	case tx == p.client && p.answers(tx, resp):
 	case tx == p.client && p.signs(resp.Status):
@@ -201,7 +211,7 @@ func (p *passage) back(resp *sip.Message) {
 	if p.registration != nil && resp.Status/100 == 2 {
 		out = p.registration.answered(resp, p.server.Lane.Now())
 	}
-	if p.route != nil && p.number != p.server.Request.CSeq().Num {
+	if p.number != p.server.Request.CSeq().Num {
 		out.Set("CSeq", p.server.Request.Get("CSeq"))
 	}
 	out.Del("Via")
@@ -218,7 +228,7 @@ func (p *passage) heard(resp *sip.Message) *sip.Message {
 		return resp
 	}
 	flow := p.callee.flow
-	known := p.srv.knows(p.srv.settings.Load().door(flow.Listener), flow, p.server.Lane.Now())
+	known := p.callee.known || p.srv.knows(p.srv.settings.Load().door(flow.Listener), flow, p.server.Lane.Now())
 	return p.srv.heard(resp, known, flow.Listener)
 }
 

@@ -24,10 +24,12 @@ func (c *Call) onRequest(s side, tx *txn.ServerTx) {
 	if r, ok := c.acknowledges(req); ok && s == sideA {
 		b = r.branch
 	}
-	c.legs[s].flow, b.dialogs[s].Flow = tx.Flow, tx.Flow
-	switch {
-	case !b.dialogs[s].AcceptCSeq(req.CSeq().Num): // RFC 3261 §12.2.2
+	if !b.dialogs[s].AcceptCSeq(req.CSeq().Num) { // RFC 3261 §12.2.2
 		c.srv.reply(tx, 500, "CSeq Out Of Order")
+		return
+	}
+	c.heardFrom(s, b.dialogs[s], tx.Flow)
+	switch {
 	case req.Method == "BYE" && (c.current != nil || len(c.branches) == 1 && s == sideA):
 		c.onBye(s, tx)
 	case req.Method == "BYE" && s == sideB: // not before it has answered (RFC 3261 §15)
@@ -177,7 +179,7 @@ func (c *Call) onAck(s side, ack *sip.Message, flow transport.Flow) {
 	if x == nil || x.cseqIn != ack.CSeq().Num {
 		return // repeated
 	}
-	c.legs[s].flow, x.branch.dialogs[s].Flow = flow, flow
+	c.heardFrom(s, x.branch.dialogs[s], flow)
 	c.acknowledged(s, ack)
 }
 

@@ -14,8 +14,9 @@ import (
 // sender finds where the messages of one leg go and keeps their order: while a
 // name is being resolved, whatever comes after waits behind it.
 type sender struct {
-	uri     string // last URI resolved
-	target  txn.Target
+	uri     string       // last URI resolved
+	targets []txn.Target // of that, in their order
+	at      int          // which of them is sent to
 	waiting []waitingSend
 }
 
@@ -36,7 +37,7 @@ func (c *Call) towards(s side, d *dialog.Dialog, send func(txn.Target, error)) {
 			return
 		}
 		if q.uri == d.NextHop() {
-			send(q.target, nil)
+			send(q.targets[q.at], nil)
 			return
 		}
 	}
@@ -52,9 +53,12 @@ func (c *Call) towards(s side, d *dialog.Dialog, send func(txn.Target, error)) {
 func (c *Call) resolveNext(leg *leg) {
 	q := &leg.sender
 	w := q.waiting[0]
-	c.resolve(w.uri, w.flow, leg.listener, func(t txn.Target, err error) {
-		if err == nil && t.Conn == 0 {
-			q.uri, q.target = w.uri, t
+	c.resolve(w.uri, w.flow, leg.listener, func(found []txn.Target, err error) {
+		var t txn.Target
+		if err == nil {
+			if t = found[0]; t.Conn == 0 {
+				q.uri, q.targets, q.at = w.uri, found, 0
+			}
 		}
 		w.send(t, err)
 		if q.waiting = slices.Delete(q.waiting, 0, 1); len(q.waiting) > 0 {
@@ -66,19 +70,39 @@ func (c *Call) resolveNext(leg *leg) {
 	})
 }
 
+// elsewhere tells whether a request that could not be delivered is worth another
+// try at the next address of the same name (RFC 3263 §4.3). All that follows goes
+// there too.
+func (c *Call) elsewhere(s side, failed txn.Target, err error) bool {
+	q := &c.legs[s].sender
+	i := slices.IndexFunc(q.targets, func(t txn.Target) bool { return t.Addr == failed.Addr })
+	if i < 0 || !errors.Is(err, txn.ErrTransport) {
+		return false
+	}
+	c.srv.penalties.punish(failed, c.lane.Now())
+	q.at = max(q.at, min(i+1, len(q.targets)-1))
+	return q.at > i
+}
+
 // reach is towards for a dialog that is not one of the call's branches.
 func (c *Call) reach(d *dialog.Dialog, send func(txn.Target, error)) {
 	if t, ok := c.symmetric(d); ok {
 		send(t, nil)
 		return
 	}
-	c.resolve(d.NextHop(), d.Flow, c.legs[sideB].listener, send)
+	c.resolve(d.NextHop(), d.Flow, c.legs[sideB].listener, func(found []txn.Target, err error) {
+		if err != nil {
+			send(txn.Target{}, err)
+			return
+		}
+		send(found[0], nil)
+	})
 }
 
-// resolve finds the first place of a URI. Where it can, a leg keeps to the
-// listener whose address its Contact bears. A peer whose Contact leads nowhere
-// is sent to where it was last heard.
-func (c *Call) resolve(uri string, heard transport.Flow, keep *transport.Listener, done func(txn.Target, error)) {
+// resolve finds the places of a URI, at least one where there is no error. Where it
+// can, a leg keeps to the listener whose address its Contact bears. A peer whose
+// Contact leads nowhere is sent to where it was last heard.
+func (c *Call) resolve(uri string, heard transport.Flow, keep *transport.Listener, done func([]txn.Target, error)) {
 	c.lane.Resolve(uri, func(found []txn.Target, err error) {
 		if err != nil {
 			t := txn.FlowTarget(heard)
@@ -86,31 +110,42 @@ func (c *Call) resolve(uri string, heard transport.Flow, keep *transport.Listene
 				c.log.Debug("next hop does not resolve, sending back instead", "uri", uri, "error", err)
 				err = nil
 			}
-			done(t, err)
+			done([]txn.Target{t}, err)
 			return
 		}
-		t := found[0] // without an error there is one
-		if t.Listener == nil && keep != nil && keep.Proto == t.Proto {
-			t.Listener = keep
+		found, _ = c.srv.penalties.order(found, c.lane.Now())
+		for i, t := range found {
+			if t.Listener == nil && keep != nil && keep.Proto == t.Proto {
+				found[i].Listener = keep
+			}
 		}
-		done(t, nil)
+		done(found, nil)
 	})
 }
 
+// heardFrom notes where side s is, by a message of it in dialog d.
+func (c *Call) heardFrom(s side, d *dialog.Dialog, flow transport.Flow) {
+	c.legs[s].flow, c.legs[s].heard, d.Flow = flow, c.lane.Now(), flow
+}
+
 // flowTo is the flow by which side s must be reached, if there is one. A phone
-// that registered through us is reached like its registration: where it was last
-// heard in the dialog or, when that connection is closed, by the one it has
-// registered with since.
+// that registered through us is reached like its registration: by the flow it has
+// registered with since it was last heard in the dialog, for then it has moved;
+// else where it was last heard or, when that connection is closed, by its
+// registration's all the same.
 func (c *Call) flowTo(s side, d *dialog.Dialog) (txn.Target, bool) {
 	token := c.legs[s].phone
-	if token == "" || len(d.Routes) > 0 || !d.Flow.Remote.IsValid() {
+	if token == "" || len(d.Routes) > 0 {
 		return c.symmetric(d)
 	}
-	if c.srv.reachable(d.Flow) {
-		return txn.FlowTarget(d.Flow), true
-	}
-	if b, ok := c.srv.bindings.find(token, c.lane.Now()); ok && c.srv.reachable(b.flow) {
+	here := d.Flow.Remote.IsValid() && c.srv.reachable(d.Flow)
+	b, there := c.srv.bindings.find(token, c.lane.Now())
+	there = there && c.srv.reachable(b.flow)
+	switch {
+	case there && (!here || b.at.After(c.legs[s].heard)):
 		return txn.FlowTarget(b.flow), true
+	case here:
+		return txn.FlowTarget(d.Flow), true
 	}
 	return c.symmetric(d)
 }

@@ -94,6 +94,16 @@ func (s *Server) OnRequest(tx *txn.ServerTx) {
 		return
 	}
 	u, err := sip.ParseURI(req.RequestURI)
+	if id, given, ok := s.contactToken(req, u); ok {
+		s.standsFor(tx, id, given, func() { s.dispatch(tx, u, err) })
+		return
+	}
+	s.dispatch(tx, u, err)
+}
+
+// dispatch takes a request that belongs to no call, whose URI is u.
+func (s *Server) dispatch(tx *txn.ServerTx, u sip.URI, err error) {
+	req := tx.Request
 	inDialog := req.ToTag() != ""
 	token, routed := s.addressed(req, u)
 	switch {
@@ -159,8 +169,12 @@ func (s *Server) OnAck(lane *txn.Lane, ack *sip.Message, flow transport.Flow) {
 // OnCancel handles a CANCEL whose INVITE has no final response yet
 // (txn.Handler).
 func (s *Server) OnCancel(tx *txn.ServerTx, cancel *sip.Message) {
-	if x, ok := tx.Data.(*exchange); ok {
+	switch x := tx.Data.(type) {
+	case *exchange:
 		x.onCancel(s.stripped(cancel, x.call, x.from, tx.Flow.Listener))
+	case *inquiry:
+		x.cancelled = true
+		s.reply(tx, 487, "")
 	}
 }
 
@@ -255,7 +269,7 @@ func (s *Server) onInvite(tx *txn.ServerTx, to *callee) {
 	var route *policy.Route
 	ok := to != nil
 	if ok {
-		route = s.registeredRoute()
+		route = to.route
 	} else {
 		route, ok = s.cfg.Policy().Route(in)
 	}
@@ -290,31 +304,6 @@ func (s *Server) admit() bool {
 }
 
 func routable(scheme string) bool { return scheme == "sip" || scheme == "sips" || scheme == "tel" }
-
-// InviteOf is a request that came by flow as rules see it.
-func InviteOf(req *sip.Message, flow transport.Flow, received time.Time) *policy.Invite {
-	in := &policy.Invite{
-		Method: req.Method, RequestURI: req.RequestURI, CallID: req.CallID(),
-		From: addressOf(req.From()), To: addressOf(req.To()),
-		Source:  flow.Remote.Addr().Unmap(),
-		Headers: make([]policy.Header, len(req.Headers)), Received: received, Codecs: offeredCodecs(req),
-	}
-	if flow.Listener != nil {
-		in.Listener = flow.Listener.URL
-	}
-	for i, h := range req.Headers {
-		in.Headers[i] = policy.Header{Name: h.Name, Value: h.Value}
-	}
-	return in
-}
-
-func addressOf(n sip.NameAddr) policy.Address {
-	a := policy.Address{URI: n.URI, Display: n.Display}
-	if u, err := sip.ParseURI(n.URI); err == nil {
-		a.User, a.Host = u.User, u.Host
-	}
-	return a
-}
 
 // Drain makes the server refuse new calls with 503; running ones go on.
 func (s *Server) Drain() { s.drained.Store(true) }

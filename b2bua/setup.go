@@ -36,8 +36,13 @@ func (c *Call) dial() {
 		return
 	}
 	if c.callee != nil {
-		x.hunt.uri, x.hunt.endpoints = candidate{uri: c.callee.contact}, []txn.Target{txn.FlowTarget(c.callee.flow)}
-		x.hunt.ask(x)
+		to := candidate{uri: c.callee.hop, login: c.callee.login}
+		if x.hunt.uri, x.hunt.endpoints, x.hunt.uris = to, c.callee.at, nil; len(c.callee.at) > 0 {
+			x.hunt.ask(x)
+			return
+		}
+		x.hunt.uris = []candidate{to}
+		x.hunt.nextURI(x, 503)
 		return
 	}
 	if c.route.Parallel && len(x.hunt.uris) > 1 {

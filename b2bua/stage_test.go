@@ -5,6 +5,8 @@ import (
 	"context"
 	"log/slog"
 	"net/netip"
+	"os"
+	"path/filepath"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -57,6 +59,7 @@ type setup struct {
 	rings    time.Duration // RingsEvery
 	timerC   time.Duration // 181 s
 	session  int           // SessionExpires; its seconds last 10 ms here
+	hosts    string        // what the hosts file says
 }
 
 func newStage(t *testing.T, with setup) *stage {
@@ -72,10 +75,16 @@ func newStage(t *testing.T, with setup) *stage {
 	if with.hunting {
 		s.second = peer.New(t, ladder, "second", "127.0.0.1", "udp")
 	}
-	log := slog.New(slog.DiscardHandler)
+	log, hosts := slog.New(slog.DiscardHandler), ""
+	if with.hosts != "" {
+		hosts = filepath.Join(t.TempDir(), "hosts")
+		if err := os.WriteFile(hosts, []byte(with.hosts), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
 	var layer *txn.Layer
 	s.transport = transport.New(transport.Config{Log: log, OnMessage: func(in transport.Inbound) { layer.Receive(in) }})
-	layer = txn.New(txn.Config{Log: log, T1: with.t1, TimerC: with.timerC, Transport: s.transport, Rates: with.rates, Resolver: resolve.New(resolve.Config{Log: log})})
+	layer = txn.New(txn.Config{Log: log, T1: with.t1, TimerC: with.timerC, Transport: s.transport, Rates: with.rates, Resolver: resolve.New(resolve.Config{Log: log, Hosts: hosts})})
 	engine, err := forker.New(forker.Config{
 		Listen: netip.MustParseAddr("127.0.0.1"), Advertise: netip.MustParseAddr("127.0.0.1"),
 		PortMin: 28000, PortMax: 28000 + with.ports - 1, Drain: 10 * time.Millisecond, Timeout: with.media, Log: log,

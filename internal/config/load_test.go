@@ -242,13 +242,13 @@ func TestTargetsWithSettings(t *testing.T) {
 	got := parse(t, `sip: {listen: [udp://192.0.2.1:5060, tcp://192.0.2.1:5060]}
 routes:
   - to:
-      - "sip:192.0.2.20, sip:192.0.2.21?X-A=1"
+      - "sip:192.0.2.20, sip:192.0.2.21?X-A=1&User-to-User=56a390%3Bencoding%3Dhex"
       - uri: sip:192.0.2.22?X-B=2
         transport: tcp
         auth: {user: u, password: p}
         headers: {X-C: "{{.Route}}"}
 `+recorder).Policy.Routes[0].Targets
-	if len(got) != 3 || got[1].URI != "sip:192.0.2.21?X-A=1" || got[2].URI != "sip:192.0.2.22;transport=tcp?X-B=2" {
+	if len(got) != 3 || got[1].URI != "sip:192.0.2.21?X-A=1&User-to-User=56a390%3Bencoding%3Dhex" || got[2].URI != "sip:192.0.2.22;transport=tcp?X-B=2" {
 		t.Fatalf("%+v", got)
 	}
 	if own := got[2]; *own.Auth != (policy.Credentials{User: "u", Password: "p"}) || len(own.Headers) != 1 || own.Headers[0].Name != "X-C" || got[0].Auth != nil {

@@ -146,6 +146,9 @@ func (d *Dialog) Refresh(m *Message) {
 	}
 }
 
+// Move has another peer go on with the dialog, as the same phone in another network: over TCP by a connection of its own.
+func (d *Dialog) Move(to *Peer) { d.Peer, d.via = to, nil }
+
 func (d *Dialog) mine(m *Message) bool {
 	return m.Request() && m.CallID() == d.CallID && m.ToTag() == Param(d.Local, "tag")
 }
