@@ -38,14 +38,21 @@ func streamOf(i int, a, b *sdp.Media) metadata.MediaStream {
 	_, _, keyed := sdp.SDES(a, b)
 	return metadata.MediaStream{
 		Index: i, Kind: a.Kind, Secure: a.Secure() || b.Secure() || keyed, Keyed: keyed,
-		Caller: metadata.Flow{Formats: formats(callerSends), Sends: sends(a, b), Ptime: attr(b, "ptime")},
-		Callee: metadata.Flow{Formats: formats(calleeSends), Sends: sends(b, a), Ptime: attr(a, "ptime")},
+		Caller: metadata.Flow{Formats: formats(callerSends), Sends: sends(a, b), Ptime: attr(b, "ptime"), Extensions: extensions(a, b)},
+		Callee: metadata.Flow{Formats: formats(calleeSends), Sends: sends(b, a), Ptime: attr(a, "ptime"), Extensions: extensions(b, a)},
 	}
 }
 
 func attr(m *sdp.Media, name string) string {
 	v, _ := m.Attr(name)
 	return v
+}
+
+func extensions(sender, receiver *sdp.Media) (out []metadata.HeaderExtension) {
+	for _, e := range sdp.NegotiatedExtensions(sender, receiver) {
+		out = append(out, metadata.HeaderExtension{ID: uint8(e.ID), URI: e.URI, Attributes: e.Attributes})
+	}
+	return out
 }
 
 func formats(in []sdp.Format) []metadata.Format {

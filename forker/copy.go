@@ -98,6 +98,7 @@ func (t *Tap) emit(b []byte, h *header, clock, at, now int64) {
 		t.turn(now)
 	}
 	t.replay.push(b, &own, seq, ts, ssrc, now)
+	b = t.extensions.pass(b)
 	writeHeader(b, t.pt[own.pt], seq, ts, ssrc)
 	t.depart(b, &own, now)
 }

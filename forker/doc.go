@@ -15,7 +15,7 @@
 //  2. route.handle: who may send here (latch), RTP or RTCP (RFC 5761 §4), count
 //  3. it is forwarded from the advertised port of the other side (RFC 4961)
 //  4. then, and only then, each Tap of the flow numbers its copy, rewrites the
-//     header in place, without extensions, and sends it; a copy that the kernel does not take at once
+//     header in place, without extensions that the recorder has not taken (extension.go), and sends it; a copy that the kernel does not take at once
 //     is dropped and counted
 //
 // What a party sends as SRTP passes as it is; taps copy it in clear when

@@ -27,6 +27,7 @@ type lane struct {
 	// What each packet needs lies together: memory that is not in a cache is the
 	// greatest part of what our own code costs.
 	open    bool
+	bare    bool // only what has no header extension goes this way
 	pt      uint8
 	n       int8   // copies
 	seq     uint16 // of the newest packet, as ts and at
@@ -144,13 +145,16 @@ func (ln *lane) pass(b []byte, from netip.AddrPort, now int64) bool {
 	if !ok || h.pt != ln.pt || h.ssrc != ln.ssrc || h.seq != ln.seq+1 || h.ts-ln.ts > ln.leap || now-ln.at > laneGap {
 		return false
 	}
+	if h.extension && ln.bare {
+		return false
+	}
 	ln.seq, ln.ts, ln.at = h.seq, h.ts, now
 	ln.packets++
 	ln.octets += uint64(len(b))
 	if err := ln.to.send(b); err != nil && (!belated(err) || ln.to.send(b) != nil) {
 		ln.route.failed()
 	}
-	if ln.n > 0 && extended(b) {
+	if ln.n > 0 && h.extension {
 		b = withoutExtension(b)
 	}
 	batched := ln.route.relay.engine.batch.Load() > 1
@@ -201,13 +205,14 @@ func (r *route) enter(h *header, from netip.AddrPort, now int64) {
 		ln = &lane{route: r}
 		r.lane = ln
 	}
-	ln.leap, ln.limit = math.MaxUint32, uint64(r.meter.left)
+	ln.leap, ln.limit, ln.bare = math.MaxUint32, uint64(r.meter.left), false
 	for i, t := range r.flow.taps {
 		if !ln.copies[i].aim(t, h) {
 			return
 		}
 		ln.leap = min(ln.leap, uint32(t.clockOf(h.pt))) // a second
 		ln.limit = min(ln.limit, t.nums.steps(now))
+		ln.bare = ln.bare || t.extensions != nil
 	}
 	ln.open, ln.n = true, int8(len(r.flow.taps))
 	ln.pt, ln.from, ln.ssrc, ln.seq, ln.ts, ln.at = h.pt, from, h.ssrc, h.seq, h.ts, now
@@ -244,7 +249,7 @@ func (a *alteration) plain(c coding) bool {
 // and no more, when they come in order.
 func (t *Tap) plain(h *header) bool {
 	_, covered := t.covered()
-	return !covered && !t.waiting() && t.rtp.IsValid() && t.cfg.DTMF == DTMFPass && t.pt[h.pt] != unmapped && t.counts.first != 0
+	return !covered && !(h.extension && t.extensions != nil) && !t.waiting() && t.rtp.IsValid() && t.cfg.DTMF == DTMFPass && t.pt[h.pt] != unmapped && t.counts.first != 0
 }
 
 // aim makes the copy that of a tap; false when it is not to have a lane.

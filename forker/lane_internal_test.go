@@ -60,6 +60,9 @@ func (w *twin) from(from netip.AddrPort, seq uint16, ts uint32, pt byte, ssrc ui
 		if first&0x20 != 0 && len(b) > 12 {
 			b[len(b)-1] = 1
 		}
+		if first&0x10 != 0 && len(b) > 20 {
+			copy(b[12:], []byte{0xbe, 0xde, 0, 1, byte(seq)%16<<4 | 1, 7, 8, 0})
+		}
 		before := uint64(0)
 		if i == 1 {
 			g.relay.settle()
@@ -156,7 +159,7 @@ func TestLaneIsTheLongWay(t *testing.T) {
 				w.packet(seq, ts, 101, ssrc, 0x80)
 				continue
 			case 7:
-				w.packet(seq, ts, pt, ssrc, []byte{0xa0, 0x00, 0x90, 0x81}[r.IntN(4)])
+				w.packet(seq, ts, pt, ssrc, []byte{0xa0, 0x00, 0x90, 0x90, 0x81}[r.IntN(5)])
 				continue
 			case 8:
 				w.packet(seq, ts, 200, ssrc, 0x80) // RTCP, where none is expected
@@ -191,6 +194,12 @@ func TestLaneIsTheLongWay(t *testing.T) {
 				w.both("masked", func(g *rig) { g.tap.Mask(PauseSilence) })
 			case 24, 25:
 				w.both("unmasked", func(g *rig) { g.tap.Unmask() })
+			case 27:
+				from := map[uint8]uint8{uint8(r.IntN(8)): 1, uint8(r.IntN(16)): 2}
+				w.both("extensions", func(g *rig) {
+					g.tap.SetExtensions(from)
+					g.tap.TakeExtensions([]uint8{1, 2})
+				})
 			case 26:
 				w.both("swept", func(g *rig) { g.tap.catchUpIdle(g.now) })
 			}

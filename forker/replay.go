@@ -216,6 +216,7 @@ func (t *Tap) repeat(now int64) {
 	if !ok || t.pt[pt] == unmapped {
 		return
 	}
+	b = t.extensions.again(b)
 	b[1] = b[1]&0x80 | t.pt[pt]
 	t.counts.again++
 	t.totals.again.Add(1)

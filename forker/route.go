@@ -155,11 +155,19 @@ func (r *route) copy(b []byte, h *header, now int64) {
 			f.alter.overhear(r, b, h, now)
 		}
 	}
-	if h != nil && len(f.taps) > 0 {
+	bare := h == nil || !extended(b)
+	if !bare {
+		for _, t := range f.taps {
+			if t.extensions != nil {
+				t.copy(t.extensions.keep(b), h, now)
+			}
+		}
 		b = withoutExtension(b)
 	}
 	for _, t := range f.taps {
-		t.copy(b, h, now)
+		if bare || t.extensions == nil {
+			t.copy(b, h, now)
+		}
 	}
 	for _, v := range f.voices {
 		v.take(b, h, now)

@@ -13,6 +13,8 @@ type header struct {
 	ts      uint32
 	ssrc    uint32
 	payload int // octets of payload, without header, extension and padding
+
+	extension bool // the packet has one
 }
 
 // readHeader reads an RTP packet (RFC 3550 §5.1). ok is false when b is none:
@@ -39,7 +41,7 @@ func readSealed(b []byte) (h header, ok bool) {
 		return h, false
 	}
 	size := rtpHeaderSize + 4*int(b[0]&0x0f)
-	if b[0]&0x10 != 0 {
+	if h.extension = extended(b); h.extension {
 		if len(b) < size+4 {
 			return h, false
 		}
@@ -69,8 +71,8 @@ func extended(b []byte) bool { return b[0]&0x10 != 0 }
 
 // withoutExtension takes the header extension out of the RTP packet b, whose header
 // has been read: it moves what stands before it up to the payload, in place. An
-// identifier in it means something only to who has been told so by a=extmap (RFC 8285 §5),
-// and of that nothing is agreed with a recorder.
+// identifier in it means something only to who has been told so by a=extmap (RFC 8285 §5):
+// to a recorder only what was agreed with it (extension.go).
 func withoutExtension(b []byte) []byte {
 	if !extended(b) {
 		return b

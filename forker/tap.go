@@ -82,7 +82,8 @@ type Tap struct {
 	reports     reports
 	reception   reception
 	masking     masking
-	duet        *duet // what it copies is a mix; nil: a flow
+	extensions  *extensions // nil: copies have none
+	duet        *duet       // what it copies is a mix; nil: a flow
 	seal        seal
 	rtcpIn      atomic.Uint64
 	rtcpAddress atomic.Pointer[netip.Addr]

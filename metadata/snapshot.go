@@ -65,6 +65,15 @@ type Flow struct {
 	Formats []Format // payload types as they are on the wire in this direction
 	Sends   bool     // false while held, muted, or with port 0
 	Ptime   string   // a=ptime in milliseconds, "" when not told
+
+	Extensions []HeaderExtension // of its packets (RFC 8285)
+}
+
+// HeaderExtension is an RTP header extension.
+type HeaderExtension struct {
+	ID         uint8  // as it is on the wire in this direction
+	URI        string // what it means
+	Attributes string // as the sender has described it; mostly ""
 }
 
 // Format is one RTP payload type.

@@ -80,6 +80,7 @@ type Recorder struct {
 	DTMF              forker.DTMF    // what becomes of telephone-events in the copy
 	Pause             forker.PauseMode
 	Transcode         Transcode // whether copies are turned into G.711
+	HeaderExtensions  []string  // URIs of the RTP header extensions that copies keep (RFC 8285), at most forker.MaxExtensionID
 	KeepSource        bool      // copies carry the source's SSRC, numbers and timestamps (forker.TapConfig.KeepSource)
 	// Mask is what Client.Mask sends in place of audio; PauseStop: silence.
 	Mask          forker.PauseMode

@@ -158,7 +158,7 @@ func newSession(k *call, w wish) *Session {
 	if s.recorder == nil {
 		s.recorder = &Recorder{Name: w.recorderName}
 	}
-	s.streams.transcode = s.recorder.Transcode
+	s.streams.transcode, s.streams.extensions = s.recorder.Transcode, s.recorder.HeaderExtensions
 	s.streams.secure = s.recorder.PlainCopy || s.recorder.seals()
 	if s.notify == nil {
 		s.notify = func(metadata.RecordingState, string) {}

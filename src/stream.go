@@ -22,10 +22,11 @@ type stream struct {
 
 	// What the call does.
 	payloads
-	ptime string
-	voice [2]map[uint8]forker.Codec // of a mix: the parties' payload types, by forker.Flow
-	gone  bool                      // the call has no such direction now, or encrypts it
-	held  bool                      // the m-line was put on hold
+	extensions headerExtensions
+	ptime      string
+	voice      [2]map[uint8]forker.Codec // of a mix: the parties' payload types, by forker.Flow
+	gone       bool                      // the call has no such direction now, or encrypts it
+	held       bool                      // the m-line was put on hold
 
 	// What the SRS has agreed to.
 	refused  bool // it answered with port 0, or with nothing usable
@@ -66,6 +67,7 @@ func (st *stream) fork(relay *forker.Relay, cfg forker.TapConfig) error {
 	st.tap, st.paused, st.masked, st.open = tap, cfg.Paused, false, false
 	st.from, st.fromRTCP = tap.Local()
 	tap.SetCodecs(st.codecs())
+	tap.SetExtensions(st.extensions.numbers)
 	st.introduce()
 	return nil
 }
@@ -104,7 +106,7 @@ func (st *stream) introduce() {
 func (st *stream) forget() {
 	st.refused, st.waits, st.agreed, st.forced, st.unsettled, st.fresh = false, false, false, false, false, false
 	st.rtp, st.rtcp = netip.AddrPort{}, netip.AddrPort{}
-	st.answered, st.theirs = nil, nil
+	st.answered, st.theirs, st.extensions.taken = nil, nil, nil
 	st.crypt = crypt{}
 }
 
@@ -142,7 +144,7 @@ func (st *stream) section(sending bool) sdp.OfferMedia {
 		return m
 	}
 	st.crypt.dress(&m)
-	m.Port, m.RTCPPort = int(st.from.Port()), int(st.fromRTCP.Port())
+	m.Port, m.RTCPPort, m.Extensions = int(st.from.Port()), int(st.fromRTCP.Port()), st.extensions.offered
 	if sending {
 		m.Direction = sdp.SendOnly
 	}
@@ -171,7 +173,7 @@ func (st *stream) agree(a sdp.AnswerMedia, o carried, wanted bool) {
 	}
 	st.rtp, st.rtcp = a.RTP, a.RTCP
 	st.crypt.agree(a)
-	st.asked, st.theirs = o, a.PT
+	st.asked, st.theirs, st.extensions.taken = o, a.PT, a.Extensions
 	st.answered, st.fresh = st.live(o, a.PT), true
 }
 
@@ -190,7 +192,7 @@ func (st *stream) muted() bool {
 func (st *stream) repeat(m sdp.OfferMedia) sdp.AnswerMedia {
 	a := sdp.AnswerMedia{
 		Accepted: m.Port != 0 && st.rtp.IsValid() && !st.refused, Reason: "not described by the SRS",
-		RTP: st.rtp, RTCP: st.rtcp, PT: st.theirs, Own: st.crypt.own, Theirs: st.crypt.theirs, Direction: sdp.RecvOnly, Send: m.Direction.Sends() && !st.waits,
+		RTP: st.rtp, RTCP: st.rtcp, PT: st.theirs, Extensions: st.extensions.taken, Own: st.crypt.own, Theirs: st.crypt.theirs, Direction: sdp.RecvOnly, Send: m.Direction.Sends() && !st.waits,
 	}
 	if st.waits {
 		a.Direction = sdp.Inactive
@@ -217,6 +219,7 @@ func (st *stream) steer(wanted bool) {
 	}
 	switch {
 	case open && (st.fresh || !st.open):
+		st.tap.TakeExtensions(st.extensions.taken)
 		st.tap.SendTo(st.rtp, st.rtcp, st.answered)
 		st.open, st.fresh = true, false
 	case !open && st.open:

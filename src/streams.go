@@ -18,6 +18,8 @@ type streams struct {
 	dialect   *Dialect // who gets which label
 	secure    bool     // what the call encrypts may be copied
 	lines     []line   // the call's m-lines that are copied, audio first as they appeared
+
+	extensions []string // Recorder.HeaderExtensions
 }
 
 // line is what must be remembered of an m-line of the call.
@@ -79,6 +81,7 @@ func (l *streams) take(party metadata.PartyRole, ordinal int, m metadata.MediaSt
 		if m.Kind == kindAudio {
 			st.transcode = l.transcode
 		}
+		st.extensions.wanted = l.extensions
 		l.all = append(l.all, st)
 	}
 	st.gone, st.held = !usable, held
@@ -86,6 +89,7 @@ func (l *streams) take(party metadata.PartyRole, ordinal int, m metadata.MediaSt
 		return
 	}
 	st.ptime = f.Ptime
+	st.extensions.follow(f.Extensions, st.tap)
 	if st.follow(f.Formats) {
 		st.unsettle()
 	}

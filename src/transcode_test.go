@@ -76,10 +76,19 @@ func TestFallbackIsNotNeeded(t *testing.T) {
 	c.ended(src.Complete)
 }
 
-// A call that cannot be decoded is refused with a reason, and nobody is asked.
+// A call that cannot be decoded is refused with a reason, and nobody is asked: where G.711 alone is wanted, and where both
+// parties are to be mixed.
 func TestNothingToTranscode(t *testing.T) {
+	for name, with := range map[string]func(*setup){
+		"always": func(s *setup) { s.recorder.Transcode = src.TranscodePCMA }, "mixed": mixing(""), "mixed, fallback": mixing(src.TranscodeFallback),
+	} {
+		t.Run(name, func(t *testing.T) { testNothingToTranscode(t, with) })
+	}
+}
+
+func testNothingToTranscode(t *testing.T, with func(*setup)) {
 	rec := newSRS(t, "srs")
-	r := newRig(t, []string{rec.URI("")}, func(s *setup) { s.recorder.Transcode = src.TranscodePCMA })
+	r := newRig(t, []string{rec.URI("")}, with)
 	c := r.newCall()
 	for _, f := range []*metadata.Flow{&c.cs.Streams[0].Caller, &c.cs.Streams[0].Callee} {
 		f.Formats = []metadata.Format{{PT: 18, Name: "G729", Clock: 8000, Channels: 1}, events}

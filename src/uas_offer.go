@@ -176,6 +176,7 @@ func answerMedia(ours []sdp.OfferMedia, said []answered, theirs *sdp.Session) (m
 		}
 		out := ours[i]
 		out.Formats = renumber(out.Formats, said[i].PT)
+		out.Extensions = only(out.Extensions, said[i].Extensions)
 		answerKeys(&out, said[i])
 		if !said[i].Direction.Recvs() {
 			said[i].Direction, said[i].Send = sdp.Inactive, false

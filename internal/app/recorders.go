@@ -25,7 +25,7 @@ func recorders(in []config.Recorder) ([]src.Recorder, error) {
 			Dialect: dialect(r.Dialect),
 			Probe:   src.Probe(r.Probe), Session: src.SessionTimer{Expires: r.Session.Expires, Min: r.Session.Min, Refresher: src.Refresher(r.Session.Refresher), ByUpdate: r.Session.ByUpdate},
 			Strategy: src.Strategy(r.Strategy), Weights: r.Weights,
-			Buffer: keep(r.Buffer), Replay: keep(r.Replay), Hedge: r.Hedge, RTCPTimeout: r.RTCPTimeout, DTMF: dtmfRules[r.DTMF], Pause: pauseModes[r.Pause], Mask: pauseModes[r.Mask], Transcode: src.Transcode(r.Transcode), KeepSource: r.SSRC == config.SSRCSource,
+			Buffer: keep(r.Buffer), Replay: keep(r.Replay), Hedge: r.Hedge, RTCPTimeout: r.RTCPTimeout, DTMF: dtmfRules[r.DTMF], Pause: pauseModes[r.Pause], Mask: pauseModes[r.Mask], Transcode: src.Transcode(r.Transcode), KeepSource: r.SSRC == config.SSRCSource, HeaderExtensions: r.HeaderExtensions,
 			FromURI: r.FromURI, ToURI: r.ToURI, Socket: r.Socket, PlainCopy: r.PlainCopy,
 			SRTP: src.SRTP(r.SRTP), SRTPOverPlain: r.SRTPOverPlain,
 			Group: r.Group, GroupExtension: r.GroupExtension, SessionExtension: r.SessionExtension,

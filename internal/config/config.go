@@ -143,6 +143,7 @@ type Recorder struct {
 	Mask              Pause          // what is sent in place of audio that is masked; never PauseStop
 	Transcode         Transcode
 	SSRC              SSRC     // whose numbers the copies carry
+	HeaderExtensions  []string // URIs of the RTP header extensions that copies keep
 	SRTP              SRTP     // whether the copies leave encrypted
 	Suites            []string // offered then; nil: the client's own choice
 	SRTPOverPlain     bool     // their keys may go where there is no TLS

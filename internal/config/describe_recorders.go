@@ -53,6 +53,9 @@ func (c *Config) describeRecorders(t *table) {
 		if r.SSRC == SSRCSource {
 			t.row("", "copies", "carry the SSRC and the numbers of their source")
 		}
+		if len(r.HeaderExtensions) > 0 {
+			t.row("", "header extensions", strings.Join(r.HeaderExtensions, ", "))
+		}
 		if r.Mask == PauseBeep {
 			t.row("", "masks", "are sent as beeps")
 		}

@@ -61,6 +61,7 @@ func (d *decoder) recorder(name string, c cursor) {
 			choose(c, &r.Transcode, TranscodeOff, TranscodeFallback, TranscodePCMA, TranscodePCMU)
 		}},
 		{"ssrc", func(c cursor) { choose(c, &r.SSRC, SSRCOwn, SSRCSource) }},
+		{"header_extensions", func(c cursor) { r.HeaderExtensions = c.headerExtensions() }},
 		{"mask", func(c cursor) { choose(c, &r.Mask, PauseSilence, PauseBeep) }},
 		{"srtp", func(c cursor) {
 			choose(c, &r.SRTP, SRTPOff, SRTPOptional, SRTPRequired)
@@ -106,6 +107,9 @@ func (d *decoder) recorder(name string, c cursor) {
 	r.Dialect = speak.dialect()
 	r.finishReplay(c)
 	r.checkHedge(c)
+	if len(r.HeaderExtensions) > 0 && r.Dialect.Streams == StreamsMixed {
+		d.warnf(c.n.get("header_extensions").line, join(c.path, "header_extensions"), "has no effect with streams: mixed")
+	}
 	if c.n.get("srs") == nil {
 		c.failf("has no SRS to record to; add srs: sip:HOST")
 	}

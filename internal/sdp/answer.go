@@ -22,6 +22,8 @@ type AnswerMedia struct {
 	PT        map[uint8]uint8 // offered payload type → the answer's, for the formats taken
 	Section   int             // index of the answer's section, -1 if there is none
 
+	Extensions []uint8 // identifiers of the offered header extensions that were taken
+
 	// Where keys were offered: the tag and ours of the suite that was chosen, and
 	// the peer's.
 	Tag         int
@@ -126,6 +128,7 @@ func (a *AnswerMedia) read(o OfferMedia, m *Media, key func(OfferMedia, *Media) 
 	}
 	a.RTP, _ = m.Addr()
 	a.RTCP = answeredRTCP(o, m, a.RTP)
+	a.Extensions = taken(o.Extensions, m)
 	a.Accepted = true
 	sends := o.Direction == "" || o.Direction.Sends()
 	a.Send = sends && a.Direction != Inactive && !a.RTP.Addr().IsUnspecified()

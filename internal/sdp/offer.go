@@ -28,6 +28,7 @@ type OfferMedia struct {
 	Label       string
 	Ptime       string
 	Extra       []string // further attributes, without "a="
+	Extensions  []Extension
 	Cryptos     []Crypto // SDES: what we send is protected by one of these, which the answer chooses
 }
 
@@ -98,6 +99,9 @@ func (m OfferMedia) write(w *writer) {
 	}
 	for _, c := range m.Cryptos {
 		w.line("a=%s", c.Attribute())
+	}
+	for _, e := range m.Extensions {
+		w.line("a=%s", e.attribute())
 	}
 	for _, e := range m.Extra {
 		w.line("a=%s", e)
