@@ -247,7 +247,7 @@ func (c *Call) sideOf(key dialogKey) side {
 // confirm makes b the dialog pair of the call; the other branches end.
 func (c *Call) confirm(b *branch) {
 	c.drop(func(o *branch) bool { return o != b })
-	c.current, c.latest, c.reliable = b, b, nil
+	c.current, c.latest = b, b
 }
 
 // prune ends the early dialogs of an INVITE that has failed.

@@ -107,6 +107,14 @@ func (h *hunt) redirected(x *exchange, who *login, resp *sip.Message) bool {
 	return true
 }
 
+// refusedContact tells whether a failure is that of one Contact of a redirection of
+// which others are left: whatever it says, they are asked as well (RFC 3261
+// §8.1.3.4), but for a challenge, which is the caller's, and for 6xx, which is
+// everybody's.
+func (h *hunt) refusedContact(status int) bool {
+	return h.uri.exact && len(h.uris) > 0 && h.uris[0].exact && status >= 400 && status < 600 && status != 401 && status != 407
+}
+
 // contactsOf are those whom a redirection names; they know us by the name that
 // who redirected does.
 func (h *hunt) contactsOf(resp *sip.Message, who *login) []candidate {

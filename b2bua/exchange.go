@@ -233,6 +233,10 @@ func (x *exchange) onFailure(tx *txn.ClientTx, resp *sip.Message) {
 	case movesOn(c.route, resp.Status):
 		x.hunt.failed(x, resp.Status, resp)
 		return
+	case x.hunt.refusedContact(resp.Status):
+		x.hunt.endpoints = nil // it has spoken for the others of its name
+		x.hunt.failed(x, resp.Status, resp)
+		return
 	}
 	x.fail(func() { x.pass(resp, x.branch) }, verdict{
 		result: rejected, status: resp.Status, reason: strconv.Itoa(resp.Status) + " " + resp.Reason})

@@ -2,6 +2,7 @@ package b2bua
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -59,14 +60,24 @@ func (c *Call) renumber(r reliable) int {
 	return len(c.reliable) - 1 + firstRSeq
 }
 
-// acknowledges returns the branch and the RSeq that a PRACK of leg A speaks of.
+// acknowledges returns the branch and the RSeq that a PRACK of leg A speaks of,
+// which may come behind the 2xx (RFC 3262 §3). Responses to a re-INVITE have the
+// numbers of leg B.
 func (c *Call) acknowledges(prack *sip.Message) (reliable, bool) {
-	number, _, _ := strings.Cut(strings.TrimSpace(prack.Get("RAck")), " ")
-	n, err := strconv.Atoi(number)
+	f := strings.Fields(prack.Get("RAck"))
+	if len(f) != 3 || !c.initial.numbered(f[1]) {
+		return reliable{}, false
+	}
+	n, err := strconv.Atoi(f[0])
 	if err != nil || n < firstRSeq || n-firstRSeq >= len(c.reliable) {
 		return reliable{}, false
 	}
 	return c.reliable[n-firstRSeq], true
+}
+
+// numbered tells whether the asking side calls an INVITE so.
+func (x *exchange) numbered(cseq string) bool {
+	return x.method == "INVITE" && strconv.FormatUint(uint64(x.cseqIn), 10) == cseq
 }
 
 // mapRAck gives a PRACK the numbers that the INVITE and its response have on
@@ -79,9 +90,10 @@ func (c *Call) mapRAck(s side, out *sip.Message) {
 	if r, ok := c.acknowledges(out); ok && s == sideA {
 		f[0] = r.rseq
 	}
-	for _, o := range c.open {
-		if o.from == s && o.method == "INVITE" && strconv.FormatUint(uint64(o.cseqIn), 10) == f[1] {
+	for _, o := range append(slices.Clip(c.open), c.initial) {
+		if o.from == s && o.numbered(f[1]) {
 			out.Set("RAck", fmt.Sprintf("%s %d %s", f[0], o.cseqOut, f[2]))
+			return
 		}
 	}
 }

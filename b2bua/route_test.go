@@ -99,6 +99,29 @@ func TestRedirectsAreFollowed(t *testing.T) {
 	s.quiet()
 }
 
+// One Contact of a redirection that is busy, or not there, is not the last word while there are others; 603 is, and so is
+// a challenge.
+func TestRefusedContactOfARedirection(t *testing.T) {
+	for status, last := range map[int]bool{486: false, 404: false, 603: true, 401: true} {
+		s := oneRoute(t, func(s *stage, r *policy.Route) {
+			r.FollowRedirects, r.Targets = true, policy.Targets(s.pbx.URI(""))
+		})
+		c := s.invite()
+		c.in.Reply(302, peer.With("Contact", "<sip:desk@"+s.second.Addr().String()+">, <sip:home@"+s.pbx.Addr().String()+">;q=0.5"))
+		c.in.ExpectOther("ACK")
+		first := s.second.Expect("INVITE")
+		first.Reply(status)
+		first.ExpectOther("ACK")
+		if last {
+			c.out.Expect(status)
+		} else {
+			c.in = s.pbx.ExpectWhere("the INVITE for home", func(m *peer.Message) bool { return strings.HasPrefix(m.URI(), "sip:home@") })
+			c.answer().hangUp()
+		}
+		s.quiet()
+	}
+}
+
 // Two servers that redirect to each other do not keep us busy; without the key a 302 is the caller's.
 func TestRedirectsEnd(t *testing.T) {
 	for _, follow := range []bool{true, false} {
