@@ -3,6 +3,8 @@ package transport
 import (
 	"bytes"
 	"net/netip"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 )
@@ -26,12 +28,50 @@ func FuzzFramer(f *testing.F) {
 	})
 }
 
+// Each message of RFC 4475 and RFC 5118 is framed alike wherever it is cut in two.
+func TestTortureCutAnywhere(t *testing.T) {
+	files, err := filepath.Glob("../testdata/torture/*/*.dat")
+	if err != nil || len(files) < 60 {
+		t.Fatalf("%d files, %v", len(files), err)
+	}
+	for _, file := range files {
+		stream, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		whole, wholeErr := cut(stream, readChunk)
+		for i := 1; i < len(stream); i++ {
+			var f framer
+			parts, partsErr := f.feed(stream[:i])
+			if partsErr == nil {
+				var rest [][]byte
+				rest, partsErr = f.feed(stream[i:])
+				parts = append(parts, rest...)
+			}
+			if (wholeErr == nil) != (partsErr == nil) || len(whole) != len(parts) || !bytes.Equal(bytes.Join(whole, nil), bytes.Join(parts, nil)) {
+				t.Errorf("%s cut at %d: %q %v, whole: %q %v", file, i, parts, partsErr, whole, wholeErr)
+			}
+		}
+	}
+}
+
 func cut(stream []byte, step int) (msgs [][]byte, err error) {
 	var f framer
-	for len(stream) > 0 {
-		n := copy(f.room(), stream[:min(step, len(stream))])
+	for len(stream) > 0 && err == nil {
+		n := min(step, len(stream))
+		var more [][]byte
+		more, err = f.feed(stream[:n])
+		msgs, stream = append(msgs, more...), stream[n:]
+	}
+	return msgs, err
+}
+
+// feed gives the framer what one or more reads got, and returns the messages that are whole then.
+func (f *framer) feed(b []byte) (msgs [][]byte, err error) {
+	for len(b) > 0 {
+		n := copy(f.room(), b)
 		f.filled(n)
-		stream = stream[n:]
+		b = b[n:]
 		for {
 			msg, ping, err := f.next()
 			if err != nil {
