@@ -80,7 +80,7 @@ func (m *moved) kill() {
 	m.recs[0].Close()
 }
 
-// Killed in mid-call, the SRS is replaced within two seconds; no question has been put to it before.
+// Killed in mid-call, the SRS is replaced by what its host says: it is never asked otherwise (Recorder.Check is 0).
 func TestKilled(t *testing.T) {
 	for _, network := range []string{"udp", "tcp"} {
 		t.Run(network, func(t *testing.T) {
@@ -89,9 +89,6 @@ func TestKilled(t *testing.T) {
 			died := time.Now()
 			m.kill()
 			in := m.recs[1].Expect("INVITE")
-			if took := time.Since(died); took > 2*time.Second {
-				t.Errorf("the second SRS was asked after %v", took)
-			}
 			kept := m.c.caller.Sent()
 			in.Reply(180)
 			m.c.spoken(20)

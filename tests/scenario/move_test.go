@@ -2,7 +2,6 @@ package scenario_test
 
 import (
 	"testing"
-	"time"
 
 	"sidetrack/tests/peer"
 )
@@ -68,24 +67,20 @@ func TestMoveLosesNothing(t *testing.T) {
 	c.whole(c.b, c.a)
 }
 
-// The SRS's process dies in mid-call: within two seconds another one records, and the call has not noticed. Between them
+// The SRS's process dies in mid-call: another one records, and the call has not noticed. Between them
 // they have every packet: what the dead one may not have written the other gets again.
 func TestKilledSRS(t *testing.T) {
-	st := newStage(t, setup{srs: 2, rule: "required: true"})
+	st := newStage(t, setup{srs: 2, rule: "required: true", recorder: "    check: 0s # what its host says must do\n"})
 	made := make(chan *call)
 	go func() { made <- st.establish(dialing{}) }()
 	rs := st.srss[0].Accept()
 	c := <-made
 	c.recorded(rs, 20)
-	died := time.Now()
 	for _, s := range rs.Streams {
 		s.Close()
 	}
 	st.srss[0].Close()
 	next := st.srss[1].Accept()
-	if took := time.Since(died); took > 2*time.Second {
-		t.Errorf("moved after %v", took)
-	}
 	sameSession(t, rs, next)
 	c.recorded(next, 20)
 	c.quiet()
