@@ -36,6 +36,9 @@ type call struct {
 	sessions  []*Session // live ones
 	guests    []*guest   // recordings of the call that live on other lanes
 	voices    *chorus    // what its owner is told
+
+	past []View // guarded by client.mu: recordings that ended while the call went on, the newest maxPast
+	lost int    // guarded by client.mu: how many did that nobody has stopped
 }
 
 func (k *call) onSnapshot(cs *metadata.Snapshot) {

@@ -218,47 +218,6 @@ func (c *Client) Recordings() []View {
 	return views
 }
 
-// RecordingsOf returns the live sessions of these calls and those that ended
-// lately, by call, in the order in which they were asked for.
-func (c *Client) RecordingsOf(calls []string) map[string][]View {
-	out := make(map[string][]View, len(calls))
-	for _, id := range calls {
-		out[id] = nil
-	}
-	c.mu.Lock()
-	var live []*Session
-	for _, s := range c.live {
-		if _, asked := out[s.shown.Load().cs.ID]; asked {
-			live = append(live, s)
-		}
-	}
-	for _, v := range c.ended.views {
-		if _, asked := out[v.CallID]; asked {
-			out[v.CallID] = append(out[v.CallID], v)
-		}
-	}
-	c.mu.Unlock()
-	for _, s := range live {
-		v := s.View()
-		out[v.CallID] = append(out[v.CallID], v)
-	}
-	for _, views := range out {
-		slices.SortFunc(views, byStart)
-	}
-	return out
-}
-
-// States counts the live sessions by state.
-func (c *Client) States() map[string]int {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	out := map[string]int{}
-	for _, s := range c.live {
-		out[string(s.shown.Load().state)]++
-	}
-	return out
-}
-
 func byStart(a, b View) int { return cmp.Or(a.Started.Compare(b.Started), cmp.Compare(a.ID, b.ID)) }
 
 // Recording returns one session, live (id may be CALL:NAME) or ended lately.
@@ -341,9 +300,13 @@ func (c *Client) enter(s *Session) {
 }
 
 func (c *Client) leave(s *Session) {
+	v := s.View()
 	c.mu.Lock()
 	delete(c.live, s.id)
-	c.ended.add(s.View())
+	c.ended.add(v)
+	if k := c.calls[v.CallID]; k != nil {
+		k.remember(v, s.guard.deliberate)
+	}
 	c.mu.Unlock()
 	c.release()
 }

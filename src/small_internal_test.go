@@ -102,3 +102,31 @@ func BenchmarkView(b *testing.B) {
 		_ = s.View()
 	}
 }
+
+// A call that goes on remembers what it has lost, though the history of all calls has forgotten it.
+func TestCallRemembersWhatHasEnded(t *testing.T) {
+	k := &call{}
+	c := &Client{calls: map[string]*call{"a": k, "b": {}}, live: map[string]*Session{}}
+	for i := range maxPast + 2 {
+		v := View{ID: fmt.Sprint("r", i), CallID: "a", Result: Failed, Started: testTime.Add(time.Duration(i) * time.Second)}
+		k.remember(v, i == 0)
+		c.ended.add(v)
+	}
+	for i := range historySize {
+		c.ended.add(View{ID: fmt.Sprint("other", i), CallID: "gone", Result: Complete})
+	}
+	got := c.RecordingsOf([]string{"a", "b", "gone"})
+	if len(got["a"]) != maxPast || got["a"][0].ID != "r2" || len(got["b"]) != 0 || len(got["gone"]) != historySize {
+		t.Errorf("%d %d %d recordings", len(got["a"]), len(got["b"]), len(got["gone"]))
+	}
+	if with := c.CallsWith(metadata.StateEnded); len(with) != 1 || !with["a"] || c.States()["ended"] != maxPast+1 || len(c.CallsWith(metadata.StatePaused)) != 0 {
+		t.Errorf("%v %v", with, c.States())
+	}
+	if lately := c.Lately(3); len(lately) != 0 {
+		t.Errorf("%d that are whole", len(lately))
+	}
+	c.ended.add(View{ID: "bad", Result: Partial})
+	if lately := c.Lately(3); len(lately) != 1 || lately[0].ID != "bad" {
+		t.Errorf("%v", lately)
+	}
+}

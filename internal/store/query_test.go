@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/base64"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -46,6 +47,9 @@ func TestQueries(t *testing.T) {
 		"page after page 3": {store.Query{Limit: 3}, "012|345|67"},
 		"page after page 4": {store.Query{Limit: 4}, "0123|4567"},
 		"missed in pages":   {store.Query{Limit: 1, Result: store.Missed}, "2|3|4|5"},
+		"missed or partial": {store.Query{Result: "missed,partial"}, "12345"},
+		"newest first":      {store.Query{Limit: 3, Newest: true}, "765|432|10"},
+		"newest in part":    {store.Query{Limit: 2, Newest: true, Result: "failed,partial,missed", Recorder: "second"}, "53|1"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var pages []string
@@ -69,7 +73,7 @@ func TestQueries(t *testing.T) {
 		})
 	}
 	for _, q := range []store.Query{
-		{Result: "good"}, {Cursor: "%"}, {Cursor: base64.RawURLEncoding.EncodeToString([]byte("x y"))},
+		{Result: "good"}, {Result: "failed,"}, {Result: store.Result(strings.Repeat("failed,", 2000) + "failed")}, {Cursor: "%"}, {Cursor: base64.RawURLEncoding.EncodeToString([]byte("x y"))},
 		{Cursor: base64.RawURLEncoding.EncodeToString([]byte("2026-03-01T12:00:00.000Z"))},
 	} {
 		if _, _, err := j.List(context.Background(), q); !errors.Is(err, store.ErrQuery) {
@@ -80,6 +84,38 @@ func TestQueries(t *testing.T) {
 	cancel()
 	if _, _, err := j.List(ctx, store.Query{}); !errors.Is(err, context.Canceled) {
 		t.Errorf("with a context that has ended: %v", err)
+	}
+}
+
+// Reasons counts alike recordings, of those that are asked for.
+func TestReasons(t *testing.T) {
+	j := open(t, store.Config{FlushEvery: time.Millisecond})
+	for i, why := range []string{"503", "503", "408", "503", ""} {
+		v := verdict(i)
+		v.Result, v.Reason = store.Failed, why
+		switch i {
+		case 3:
+			v.Recorder = "second"
+		case 4:
+			v.Result = store.Complete
+		}
+		j.Add(v)
+	}
+	j.await("all rows", func() bool { return len(j.list(store.Query{})) == 5 })
+	got, err := j.Reasons(context.Background(), store.Query{Result: "failed,partial", Until: noon.Add(3500 * time.Millisecond)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var said []string
+	for _, r := range got {
+		said = append(said, fmt.Sprintf("%s %s %s %d %v-%v", r.Recorder, r.Result, r.Reason, r.Count, r.First.Sub(noon), r.Last.Sub(noon)))
+	}
+	first := verdict(0).Recorder
+	if want := first + " failed 503 2 0s-1s|second failed 503 1 3s-3s|" + first + " failed 408 1 2s-2s"; strings.Join(said, "|") != want {
+		t.Errorf("got  %s\nwant %s", strings.Join(said, "|"), want)
+	}
+	if _, err := j.Reasons(context.Background(), store.Query{Result: "bad"}); !errors.Is(err, store.ErrQuery) {
+		t.Errorf("%v", err)
 	}
 }
 

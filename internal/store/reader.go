@@ -64,8 +64,9 @@ func (r *Reader) Close() error { return r.read.Close() }
 // Query says which recordings are wanted. What is zero does not matter.
 type Query struct {
 	Since, Until time.Time // of Started: from Since on, before Until
-	Result       Result    // Missed: every call that was answered, wanted and not recorded
+	Result       Result    // one, or several with commas between; Missed: every call that was answered, wanted and not recorded
 	Recorder     string
+	Newest       bool   // the newest first
 	Limit        int    // of one page; 0: 100
 	Cursor       string // next of the page before
 }
@@ -74,7 +75,8 @@ type Query struct {
 var ErrQuery = errors.New("invalid query")
 
 // List returns one page of verdicts in the order in which the recordings were
-// asked for, and the cursor of the next page, "" at the end.
+// asked for, or the other way round, and the cursor of the next page, "" at the
+// end.
 func (r *Reader) List(ctx context.Context, q Query) (page []Verdict, next string, err error) {
 	where, args, err := q.where()
 	if err != nil {
@@ -89,7 +91,11 @@ func (r *Reader) List(ctx context.Context, q Query) (page []Verdict, next string
 		return nil, "", err
 	}
 	defer tx.Rollback()
-	rows, err := tx.QueryContext(ctx, selectRecordings+where+` ORDER BY started, id LIMIT ?`, append(args, limit+1)...)
+	order := ` ORDER BY started, id LIMIT ?`
+	if q.Newest {
+		order = ` ORDER BY started DESC, id DESC LIMIT ?`
+	}
+	rows, err := tx.QueryContext(ctx, selectRecordings+where+order, append(args, limit+1)...)
 	if err != nil {
 		return nil, "", err
 	}
@@ -115,14 +121,12 @@ func (q Query) where() (string, []any, error) {
 	if !q.Until.IsZero() {
 		add("started < ?", stamp(q.Until))
 	}
-	switch {
-	case q.Result == "":
-	case q.Result == Missed:
-		add("id IN (SELECT id FROM missed)")
-	case slices.Contains(Results, q.Result):
-		add("result = ?", string(q.Result))
-	default:
-		return "", nil, fmt.Errorf("there is no result %q: %w", q.Result, ErrQuery)
+	if q.Result != "" {
+		condition, results, err := q.Result.condition()
+		if err != nil {
+			return "", nil, err
+		}
+		add(condition, results...)
 	}
 	if q.Recorder != "" {
 		add("recorder = ?", q.Recorder)
@@ -132,12 +136,34 @@ func (q Query) where() (string, []any, error) {
 		if err != nil {
 			return "", nil, err
 		}
-		add("(started, id) > (?, ?)", started, id)
+		compare := "(started, id) > (?, ?)"
+		if q.Newest {
+			compare = "(started, id) < (?, ?)"
+		}
+		add(compare, started, id)
 	}
 	if len(conditions) == 0 {
 		return "", nil, nil
 	}
 	return " WHERE " + strings.Join(conditions, " AND "), args, nil
+}
+
+// condition is true for the rows that have one of these results.
+func (r Result) condition() (condition string, args []any, err error) {
+	var either []string
+	for one := range strings.SplitSeq(string(r), ",") {
+		switch {
+		case len(either) == len(Results):
+			return "", nil, fmt.Errorf("a result is named twice: %w", ErrQuery)
+		case Result(one) == Missed:
+			either = append(either, "id IN (SELECT id FROM missed)")
+		case slices.Contains(Results, Result(one)):
+			either, args = append(either, "result = ?"), append(args, one)
+		default:
+			return "", nil, fmt.Errorf("there is no result %q: %w", one, ErrQuery)
+		}
+	}
+	return "(" + strings.Join(either, " OR ") + ")", args, nil
 }
 
 // cursorAt names a recording by what the list is sorted by.
