@@ -1,7 +1,7 @@
 # One entry point for people and CI. `make help` lists the targets.
 #
 # Knobs: GO, OUT (demo), CALLS and CPS (load-sipp), MINUTES (soak, soak-media, tshark), RTPLOAD (load), MEDIA (bench-media), ENGINES (bench-engines),
-# FUZZTIME (fuzz-short), EXECS and PARALLEL (fuzz), DEAD (webhook), FLOOD (flood).
+# FUZZTIME (fuzz-short), EXECS and PARALLEL (fuzz), DEAD (webhook), FLOOD (flood), PAGE_CALLS (page-crowd).
 
 GO       ?= go
 BIN      ?= ./sidetrack
@@ -14,6 +14,7 @@ MINUTES  ?= 10
 CPS      ?= 50
 DEAD     ?= 1m
 FLOOD    ?= 1000000
+PAGE_CALLS ?= 5000
 MEDIA    ?= -calls 50,200,400,600,1000 -window 8s
 ENGINES  ?= -calls 50,400 -window 5s
 
@@ -25,7 +26,7 @@ LDFLAGS  := -s -w -X main.release=$(VERSION) -X main.commit=$(COMMIT)
 GOFILES   = $(shell git ls-files --cached --others --exclude-standard '*.go')
 
 .DEFAULT_GOAL := help
-.PHONY: help build test race scenario interop conformance lint fuzz-short fuzz bench bench-media bench-engines demo image load bench-cps overload flood load-sipp restart soak soak-media tshark reload fire webhook clean
+.PHONY: help build test race scenario interop conformance lint fuzz-short fuzz bench bench-media bench-engines demo image load bench-cps overload flood load-sipp restart soak soak-media tshark reload fire webhook page-crowd screenshots clean
 
 help: ## show this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -116,6 +117,12 @@ fire: build ## 200 calls, 50 control actions a second through all doors for two 
 
 webhook: ## a receiver of webhooks is dead for DEAD (1m) while calls go on: every event comes, in order, once
 	WEBHOOK_DEAD=$(DEAD) $(GO) test -v -count=1 -timeout 15m -run 'TestWebhookReceiverIsKilled' ./internal/app
+
+page-crowd: build ## the page with PAGE_CALLS (5000) live calls, in Chromium
+	SIDETRACK_BIN=$(abspath $(BIN)) PAGE_CALLS=$(PAGE_CALLS) $(GO) test -tags interop -v -count=1 -timeout 30m -run 'TestPageWithManyCalls' ./tests/interop/...
+
+screenshots: build ## the pictures of the page in docs/img, by its browser test
+	SIDETRACK_BIN=$(abspath $(BIN)) SCREENSHOTS=$(CURDIR)/docs/img $(GO) test -tags interop -v -count=1 -timeout 10m -run 'TestPageInChromium' ./tests/interop/...
 
 clean: ## what the targets above leave behind
 	rm -rf $(BIN) $(OUT) dist

@@ -83,6 +83,8 @@ type Backend struct {
 	// Journal returns one page of verdicts and the cursor of the next; nil: no
 	// journal is kept.
 	Journal func(ctx context.Context, q JournalQuery) (items []any, next string, err error)
+	// Reasons counts them by recorder, result and reason; nil as Journal is.
+	Reasons func(ctx context.Context, q JournalQuery) (items any, err error)
 }
 
 // What a Backend reports of a request it cannot fulfil.

@@ -10,7 +10,8 @@ import (
 // not matter.
 type JournalQuery struct {
 	Since, Until     time.Time
-	Result, Recorder string
+	Result, Recorder string // of results several with commas between
+	Newest           bool   // the newest first
 	Limit            int
 	Cursor           string // as the page before gave it; checked by the journal
 }
@@ -40,12 +41,40 @@ func (b Backend) journal(w http.ResponseWriter, r *http.Request) {
 	write(w, http.StatusOK, p)
 }
 
+// reasons is GET /api/v1/journal/reasons.
+func (b Backend) reasons(w http.ResponseWriter, r *http.Request) {
+	if b.Reasons == nil {
+		problem(w, http.StatusNotFound, "no journal is kept: the configuration has no journal.file")
+		return
+	}
+	q, wrong := journalQuery(r, time.Now())
+	if wrong != "" {
+		problem(w, http.StatusBadRequest, wrong)
+		return
+	}
+	ctx, cancel := context.WithTimeout(r.Context(), questionTimeout)
+	defer cancel()
+	items, err := b.Reasons(ctx, q)
+	if err != nil {
+		fail(w, err)
+		return
+	}
+	write(w, http.StatusOK, map[string]any{"items": items})
+}
+
 func journalQuery(r *http.Request, now time.Time) (q JournalQuery, wrong string) {
 	if q.Limit, _, wrong = pageOf(r); wrong != "" {
 		return q, wrong
 	}
 	values := r.URL.Query()
 	q.Result, q.Recorder, q.Cursor = values.Get("result"), values.Get("recorder"), values.Get("cursor")
+	switch order := values.Get("order"); order {
+	case "", "oldest":
+	case "newest":
+		q.Newest = true
+	default:
+		return q, "order is oldest or newest"
+	}
 	for name, at := range map[string]*time.Time{"since": &q.Since, "until": &q.Until} {
 		if s := values.Get(name); s != "" {
 			var ok bool

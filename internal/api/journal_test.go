@@ -44,16 +44,17 @@ func TestJournal(t *testing.T) {
 		{"?until=24", 400, "until must be a time"},
 		{"?limit=1001", 400, "limit"},
 		{"?cursor=!!", 400, "cursor"},
+		{"?order=random", 400, "order is oldest or newest"},
 	} {
 		if a := ask(h, "GET", "/api/v1/journal"+tt.query, ""); a.status != tt.status || !strings.Contains(a.body, tt.holds) || wellFormed(a) != nil {
 			t.Errorf("%s: %+v", tt.query, a)
 		}
 	}
 	before := time.Now()
-	ask(h, "GET", "/api/v1/journal?since=24h&until=2026-03-01T13:00:00%2B01:00&result=missed&recorder=main&limit=7&cursor=bmV4dA", "")
+	ask(h, "GET", "/api/v1/journal?since=24h&until=2026-03-01T13:00:00%2B01:00&result=missed&recorder=main&limit=7&cursor=bmV4dA&order=newest", "")
 	until := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 	if ago := before.Sub(asked.Since); ago > 24*time.Hour || ago < 24*time.Hour-time.Minute || !asked.Until.Equal(until) ||
-		asked.Result != "missed" || asked.Recorder != "main" || asked.Limit != 7 || asked.Cursor != "bmV4dA" {
+		asked.Result != "missed" || asked.Recorder != "main" || asked.Limit != 7 || asked.Cursor != "bmV4dA" || !asked.Newest {
 		t.Errorf("%+v", asked)
 	}
 	if a := ask(handler(double()), "GET", "/api/v1/journal", ""); a.status != 404 || !strings.Contains(a.body, "journal.file") {

@@ -5,7 +5,7 @@ import (
 	"net/http"
 )
 
-// The page at / and its two files. They hold no data; what they show is asked
+// The page at / and its files. They hold no data; what they show is asked
 // from the interface by whoever has been let in.
 //
 //go:embed page
@@ -33,7 +33,7 @@ func pageFile(name, contentType string) http.HandlerFunc {
 // wantsPage tells a browser that opens the page from a program.
 func wantsPage(r *http.Request) bool {
 	switch r.URL.Path {
-	case "/", "/page.js", "/style.css":
+	case "/", "/page.js", "/ladder.js", "/style.css":
 		return true
 	}
 	return false

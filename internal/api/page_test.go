@@ -17,7 +17,7 @@ import (
 // markup that would need more.
 func TestPage(t *testing.T) {
 	h := handler(double())
-	for path, contentType := range map[string]string{"/": "text/html", "/page.js": "text/javascript", "/style.css": "text/css"} {
+	for path, contentType := range map[string]string{"/": "text/html", "/page.js": "text/javascript", "/ladder.js": "text/javascript", "/style.css": "text/css"} {
 		w := httptest.NewRecorder()
 		h.ServeHTTP(w, here("GET", path, nil))
 		if w.Code != 200 || !strings.HasPrefix(w.Header().Get("Content-Type"), contentType) {
@@ -74,6 +74,7 @@ func TestOverviewQuery(t *testing.T) {
 	h := handler(double())
 	for query, want := range map[string]int{
 		"": 200, "?page=0&limit=1&search=x": 200, "?page=-1": 400, "?page=x": 400, "?limit=0": 400, "?limit=1001": 400, "?search=" + strings.Repeat("x", 201): 400,
+		"?recording=ended&ids=a,b&lately=20": 200, "?recording=lost": 400, "?lately=-1": 400, "?ids=" + strings.Repeat("x,", 100): 400, "?ids=" + strings.Repeat("x,", 99): 200,
 	} {
 		if w := ask(h, "GET", "/api/v1/overview"+query, ""); w.status != want {
 			t.Errorf("%s: %d, want %d", query, w.status, want)

@@ -156,15 +156,36 @@ func (a *App) listJournal(ctx context.Context, q api.JournalQuery) ([]any, strin
 	if s == nil {
 		return nil, "", errNoJournal
 	}
-	page, next, err := s.List(ctx, store.Query{
-		Since: q.Since, Until: q.Until, Result: store.Result(q.Result), Recorder: q.Recorder, Limit: q.Limit, Cursor: q.Cursor,
-	})
-	if errors.Is(err, store.ErrQuery) {
-		err = refusal{err, api.ErrInvalid}
-	}
+	page, next, err := s.List(ctx, storeQuery(q))
 	items := make([]any, len(page))
 	for i, v := range page {
 		items[i] = v
 	}
-	return items, next, err
+	return items, next, invalid(err)
+}
+
+func (a *App) listReasons(ctx context.Context, q api.JournalQuery) (any, error) {
+	s := a.journal.current()
+	if s == nil {
+		return nil, errNoJournal
+	}
+	reasons, err := s.Reasons(ctx, storeQuery(q))
+	if reasons == nil {
+		reasons = []store.Reason{}
+	}
+	return reasons, invalid(err)
+}
+
+func storeQuery(q api.JournalQuery) store.Query {
+	return store.Query{
+		Since: q.Since, Until: q.Until, Result: store.Result(q.Result), Recorder: q.Recorder, Newest: q.Newest, Limit: q.Limit, Cursor: q.Cursor,
+	}
+}
+
+// invalid makes of an error of a query one of the asker's.
+func invalid(err error) error {
+	if errors.Is(err, store.ErrQuery) {
+		return refusal{err, api.ErrInvalid}
+	}
+	return err
 }

@@ -9,6 +9,7 @@ import (
 
 	"sidetrack/b2bua"
 	"sidetrack/internal/api"
+	"sidetrack/metadata"
 	"sidetrack/src"
 )
 
@@ -22,6 +23,7 @@ type overview struct {
 	Recordings map[string]int `json:"recordings"`
 	Items      []overviewCall `json:"items"`
 	SRSs       []src.SRSView  `json:"srs"`
+	Lately     []src.View     `json:"lately,omitempty"` // recordings that ended and are not whole, the newest first
 }
 
 // overviewCall is a call with its recordings, live and ended.
@@ -85,13 +87,21 @@ func (a *App) showOverview(ctx context.Context, q api.OverviewQuery) (any, error
 	if err := a.ready(); err != nil {
 		out.NotReady = err.Error()
 	}
+	if q.Lately > 0 {
+		out.Lately = a.recorder.Lately(q.Lately)
+	}
 	calls = matching(calls, q.Search)
+	if q.Recording != "" {
+		with := a.recorder.CallsWith(metadata.RecordingState(q.Recording))
+		calls = slices.DeleteFunc(slices.Clone(calls), func(c b2bua.Brief) bool { return !with[c.ID] })
+	}
 	out.Matching = len(calls)
-	calls = calls[min(q.Page*q.Limit, len(calls)):]
-	calls = calls[:min(q.Limit, len(calls))]
-	ids := make([]string, len(calls))
-	for i, c := range calls {
-		ids[i] = c.ID
+	ids := q.IDs
+	if ids == nil {
+		calls = calls[min(q.Page*q.Limit, len(calls)):]
+		for _, c := range calls[:min(q.Limit, len(calls))] {
+			ids = append(ids, c.ID)
+		}
 	}
 	views, err := a.calls.Views(ctx, ids)
 	if err != nil {
@@ -103,6 +113,7 @@ func (a *App) showOverview(ctx context.Context, q api.OverviewQuery) (any, error
 		if !live {
 			continue // it has ended since
 		}
+		delete(views, id) // asked for twice
 		item := overviewCall{View: v, Recordings: recordings[id]}
 		if item.Recordings == nil {
 			item.Recordings = []src.View{}

@@ -146,6 +146,15 @@ func (s *stage) items(path string) []map[string]any {
 	return page.Items
 }
 
+// json reads an answer of the API.
+func (s *stage) json(path string, into any) {
+	s.t.Helper()
+	_, body := s.get(path)
+	if err := json.Unmarshal([]byte(body), into); err != nil {
+		s.t.Fatalf("%s: %v: %s", path, err, body)
+	}
+}
+
 // metric is the value of a series of /metrics; "" without it.
 func (s *stage) metric(series string) string {
 	s.t.Helper()

@@ -70,7 +70,7 @@ func access(h config.HTTP) api.Access {
 
 func (a *App) backend() api.Backend {
 	return api.Backend{
-		Ready: a.ready, Events: a.events, Journal: a.listJournal,
+		Ready: a.ready, Events: a.events, Journal: a.listJournal, Reasons: a.listReasons,
 		Metrics: promhttp.HandlerFor(a.registry, promhttp.HandlerOpts{}),
 		Calls:   a.listCalls, Call: a.oneCall, Overview: a.showOverview,
 		Recordings: a.listRecordings, Recording: a.oneRecording,

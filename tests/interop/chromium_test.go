@@ -27,6 +27,7 @@ type chromium struct {
 	id      int
 	waiting map[int]chan devtools
 	errors  []string // exceptions and complaints of the page
+	fetched []string // URLs that it has asked for
 }
 
 type devtools struct {
@@ -90,6 +91,7 @@ func newChromium(t *testing.T) *chromium {
 	b.ask("Runtime.enable", nil, nil)
 	b.ask("Log.enable", nil, nil)
 	b.ask("Page.enable", nil, nil)
+	b.ask("Emulation.setFocusEmulationEnabled", map[string]any{"enabled": true}, nil)
 	return b
 }
 
@@ -110,6 +112,11 @@ func (b *chromium) read(out *os.File) {
 			if c := b.waiting[m.ID]; c != nil {
 				delete(b.waiting, m.ID)
 				c <- m
+			}
+		case m.Method == "Network.requestWillBeSent":
+			var p struct{ Request struct{ URL string } }
+			if json.Unmarshal(m.Params, &p) == nil {
+				b.fetched = append(b.fetched, p.Request.URL)
 			}
 		case m.Method == "Runtime.exceptionThrown", m.Method == "Log.entryAdded" && bytes.Contains(m.Params, []byte(`"error"`)):
 			b.errors = append(b.errors, string(m.Params))
@@ -183,6 +190,13 @@ func (b *chromium) until(format string, args ...any) {
 	if !eventually(patience, func() bool { return b.eval(format, args...) == "true" }) {
 		b.t.Fatalf("never true: %s\nthe page shows\n%s", fmt.Sprintf(format, args...), b.eval("document.body.innerText"))
 	}
+}
+
+// open goes to a page and waits until it is there.
+func (b *chromium) open(url string) {
+	b.t.Helper()
+	b.ask("Page.navigate", map[string]any{"url": url}, nil)
+	b.until(`location.href === %q && document.readyState === "complete"`, url)
 }
 
 // look sets the size of the window and light or dark.

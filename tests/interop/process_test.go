@@ -225,6 +225,11 @@ type siteKeys struct {
 	recorder  string // more keys of the recorder, each behind a comma
 	journal   string // its file; none when empty
 	srs       string // the list of SRSs; the site's own recorder when empty
+	recorders string // more of them, each a line
+	rules     string // the list of who is recorded; everything at main when empty
+	ports     string // of media; 20000-29999 when empty
+	media     string // more lines below media
+	tokens    string // more of them, each behind a comma
 	more      string // more sections
 }
 
@@ -234,6 +239,12 @@ func newSiteOf(t *testing.T, namespace, ip string, keys siteKeys) *site {
 	s := &site{t: t, ip: ip, dir: t.TempDir(), http: fmt.Sprintf("http://%s:%d", ip, httpPort)}
 	if keys.srs == "" {
 		keys.srs = fmt.Sprintf("sip:%s:%d;transport=tcp", ip, srsPort)
+	}
+	if keys.rules == "" {
+		keys.rules = "  - recorder: main\n"
+	}
+	if keys.ports == "" {
+		keys.ports = "20000-29999"
 	}
 	yaml := fmt.Sprintf(`
 sip:
@@ -245,16 +256,19 @@ routes:
 %[7]s
 media:
   listen: %[1]s
-  ports: 20000-29999
+  ports: %[12]s
+%[13]s
 recorders:
   main: {srs: "%[4]s"%[8]s}
+%[14]s
 recording:
-  - recorder: main
-http: {listen: "%[1]s:%[5]d", tokens: [{name: tests, role: admin, token: %[9]s}]}
+%[15]s
+http: {listen: "%[1]s:%[5]d", tokens: [{name: tests, role: admin, token: %[9]s}%[16]s]}
 journal: {file: "%[10]s"}
 %[11]s
 log: {level: info, format: text}
-`, ip, proxyPort, keys.listeners, keys.srs, httpPort, keys.sip, keys.routes, keys.recorder, token, keys.journal, keys.more)
+`, ip, proxyPort, keys.listeners, keys.srs, httpPort, keys.sip, keys.routes, keys.recorder, token, keys.journal, keys.more,
+		keys.ports, keys.media, keys.recorders, keys.rules, keys.tokens)
 	s.file = filepath.Join(t.TempDir(), "sidetrack.yaml")
 	if err := os.WriteFile(s.file, []byte(yaml), 0o600); err != nil {
 		t.Fatal(err)
