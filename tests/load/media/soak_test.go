@@ -16,6 +16,7 @@ func TestFlat(t *testing.T) {
 		want bool
 	}{
 		{"steady", 0, true},
+		{"full after ten minutes", -1, true},
 		{"leak", 200, false},
 	} {
 		r := rand.New(rand.NewPCG(1, 2))
@@ -23,7 +24,11 @@ func TestFlat(t *testing.T) {
 		calls := 300
 		for range 2 * 3550 {
 			calls += perHalfSecond
-			heaps = append(heaps, sample{base + tt.leak*float64(calls) + 4e6*r.Float64(), calls})
+			grown := tt.leak * float64(calls)
+			if tt.leak < 0 {
+				grown = 4000 * float64(min(calls, 8000))
+			}
+			heaps = append(heaps, sample{base + grown + 4e6*r.Float64(), calls})
 		}
 		if err := flat(heaps); (err == nil) != tt.want {
 			t.Errorf("%s: %v", tt.name, err)
