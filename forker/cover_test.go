@@ -6,6 +6,7 @@ import (
 	"math"
 	"net/netip"
 	"slices"
+	"strings"
 	"testing"
 
 	pion "github.com/pion/rtp"
@@ -123,12 +124,14 @@ func TestBeeps(t *testing.T) {
 }
 
 // A key dialled with events and tones at once, as gateways do, is in the copy
-// where it passes and nowhere where it is masked.
+// where it passes and nowhere where it is masked, also when the tone lasts longer than the event.
 func TestNoKeyIsHeardUnderMask(t *testing.T) {
 	const dialled = "4111#*90AD"
-	for name, c := range map[string]forker.Codec{"PCMU": {Clock: 8000}, "PCMA": {Clock: 8000}, "G722": {Clock: 8000}, "L16": {Clock: 16000}} {
+	for name, c := range map[string]forker.Codec{"PCMU": {Clock: 8000}, "PCMA": {Clock: 8000}, "G722": {Clock: 8000}, "L16": {Clock: 16000}, "PCMU, longer": {Clock: 8000}} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
+			name, how, _ := strings.Cut(name, ", ")
+			longer := map[string]int{"longer": 3}[how]
 			c.Name = name
 			lo, hi := portRange(16)
 			k := newCall(t, newEngine(t, forker.Config{Listen: usHost, PortMin: lo, PortMax: hi}))
@@ -141,7 +144,7 @@ func TestNoKeyIsHeardUnderMask(t *testing.T) {
 				tap.SetCodecs(map[uint8]forker.Codec{0: c, 101: {Name: "telephone-event", Clock: c.Clock}})
 				srss, taps = append(srss, srs), append(taps, tap)
 			}
-			k.play(dialledPackets(f, dialled))
+			k.play(dialledPackets(f, dialled, longer))
 			for i, rule := range []string{"pass", "mask", "drop"} {
 				dec, pcm := f.NewDecoder(), []int16(nil)
 				for range taps[i].Stats().Copied {
@@ -160,8 +163,8 @@ func TestNoKeyIsHeardUnderMask(t *testing.T) {
 }
 
 // dialledPackets are keys of 100 ms with as much silence between: for each 20 ms
-// the tone and, while it lasts, an event; then its end, three times.
-func dialledPackets(f codec.Codec, keys string) (out [][]byte) {
+// the tone and, while it lasts, an event; then its end, three times. So many packets more have the tone.
+func dialledPackets(f codec.Codec, keys string, longer int) (out [][]byte) {
 	enc, n := f.NewEncoder(), f.Rate/50
 	step := uint32(f.Ticks(int64(n)))
 	var seq uint16
@@ -172,7 +175,7 @@ func dialledPackets(f codec.Codec, keys string) (out [][]byte) {
 		ts += step
 	}
 	for i := range keys {
-		pcm, code := codec.DTMF(f.Rate, keys[i], .2, 5*n), byte(slices.Index([]byte("0123456789*#ABCD"), keys[i]))
+		pcm, code := codec.DTMF(f.Rate, keys[i], .2, (5+longer)*n), byte(slices.Index([]byte("0123456789*#ABCD"), keys[i]))
 		start := ts
 		for j := range 5 {
 			add(key(code, event(seq, start, false, uint16(step)*uint16(j+1))))
@@ -180,6 +183,9 @@ func dialledPackets(f codec.Codec, keys string) (out [][]byte) {
 		}
 		for range 3 {
 			add(key(code, event(seq, start, true, uint16(step)*5)))
+		}
+		for j := range longer {
+			tone(pcm[(5+j)*n : (6+j)*n])
 		}
 		for range 5 {
 			tone(make([]int16, n))

@@ -81,6 +81,7 @@ func (t *Tap) cover(b []byte, h *header, mode PauseMode, clock, now int64) ([]by
 
 const (
 	eventTimeout = int64(200 * time.Millisecond) // after its last packet an event is over, though its end was lost
+	eventTail    = 60 * time.Millisecond         // after its end the tone may still be in the audio: what has detected it hears its end late
 	maxEvent     = 1 << 17                       // ticks, more than a duration can tell
 	maxMasked    = 1280                          // octets of silence in one packet that stands for an event
 )
@@ -94,6 +95,7 @@ type masking struct {
 	at      int64 // arrival of its newest packet
 	ts      uint32
 	until   uint32 // the source's time at which it ends, as far as known
+	tail    uint32 // eventTail in that time
 	covered uint32 // the source's time up to which something has been sent
 	scratch []byte
 
@@ -137,7 +139,7 @@ func (t *Tap) mask(b []byte, h *header, at int64) (out []byte, ok bool) {
 	if !m.during(h.ts, at) {
 		return b, true
 	}
-	if int32(before-h.ts) > 0 {
+	if int32(before-h.ts) > 0 && int32(m.until-h.ts) > 0 {
 		m.covered = before // the event's packet was here first
 		return nil, false
 	}
@@ -147,7 +149,7 @@ func (t *Tap) mask(b []byte, h *header, at int64) (out []byte, ok bool) {
 // during tells whether audio of that time may hold the tone of an event.
 func (m *masking) during(ts uint32, at int64) bool {
 	m.active = m.active && at-m.at < eventTimeout
-	ahead := int32(m.until - ts)
+	ahead := int32(m.until + m.tail - ts)
 	return m.active || m.at != 0 && at-m.at < int64(maxStraggle) && ahead > 0 && ahead < maxEvent
 }
 
@@ -167,13 +169,13 @@ func (t *Tap) maskEvent(b []byte, h *header, at int64) ([]byte, bool) {
 	if ahead := int32(m.covered - from); m.heard && ahead > 0 && ahead < maxEvent {
 		from = m.covered
 	}
-	m.active, m.at, m.ts, m.until = !end, at, h.ts, h.ts+duration
-	ticks := int32(h.ts + duration - from)
+	m.active, m.at, m.ts, m.until, m.tail = !end, at, h.ts, h.ts+duration, ticks(int64(eventTail), t.clockOf(h.pt))
+	length := int32(h.ts + duration - from)
 	c := t.codecs.of(m.audio)
-	if ticks <= 0 || !m.heard || !c.silent() || t.clockOf(h.pt) != t.clockOf(m.audio) {
+	if length <= 0 || !m.heard || !c.silent() || t.clockOf(h.pt) != t.clockOf(m.audio) {
 		return nil, false
 	}
-	silence := c.silenceFor(m.blank(), int(ticks))
+	silence := c.silenceFor(m.blank(), int(length))
 	lasts := c.ticksOf(silence[rtpHeaderSize:])
 	if lasts == 0 {
 		return nil, false
