@@ -14,7 +14,7 @@ import (
 	"sidetrack/forker"
 )
 
-const patience = 5 * time.Second
+const patience = time.Minute
 
 var (
 	usHost     = netip.MustParseAddr("127.0.0.1")

@@ -94,7 +94,7 @@ func (s *stage) secured(to netip.AddrPort, cert ...tls.Certificate) *secured {
 		s.t.Fatal(err)
 	}
 	s.t.Cleanup(func() { conn.Close() })
-	_ = conn.SetDeadline(time.Now().Add(30 * time.Second))
+	_ = conn.SetDeadline(time.Now().Add(time.Minute))
 	return &secured{t: s.t, conn: conn, in: textproto.NewReader(bufio.NewReader(conn))}
 }
 

@@ -44,7 +44,7 @@ func TestWatchedNumbers(t *testing.T) {
 	has := func(user string) bool { return list.List.Has(policy.Address{User: user}) }
 	await := func(what string, holds func() bool) {
 		t.Helper()
-		for end := time.Now().Add(10 * time.Second); !holds(); time.Sleep(time.Millisecond) {
+		for end := time.Now().Add(time.Minute); !holds(); time.Sleep(time.Millisecond) {
 			if time.Now().After(end) {
 				t.Fatalf("never: %s; the log says\n%s", what, said.String())
 			}

@@ -151,7 +151,7 @@ log: {redact: numbers, format: json}
 // rows is how many recordings a journal tells of that nobody writes.
 func rows(t *testing.T, file string) int {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	r, err := store.OpenReader(ctx, file)
 	if err != nil {

@@ -143,7 +143,7 @@ func TestScanOfTheWholeInterface(t *testing.T) {
 	if len(all) < 800 {
 		t.Errorf("only %d attempts", len(all))
 	}
-	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 1}, Timeout: 20 * time.Second,
+	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 1}, Timeout: time.Minute,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 	defer client.CloseIdleConnections()
 	met := map[int]int{}
@@ -202,7 +202,7 @@ func TestScanOfTheWholeInterface(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		c.SetDeadline(time.Now().Add(20 * time.Second))
+		c.SetDeadline(time.Now().Add(time.Minute))
 		io.WriteString(c, raw)
 		c.(*net.TCPConn).CloseWrite()
 		got, _ := io.ReadAll(c)

@@ -102,14 +102,14 @@ func TestStopNow(t *testing.T) {
 	ctx, now := context.WithCancel(context.Background())
 	done := s.stopping(ctx)
 	s.eventually("draining", func() bool { status, _ := s.get("/readyz"); return status == 503 })
-	began := time.Now()
+	watch := peer.StartStopwatch(t)
 	now()
 	left.Expect("BYE") // and no answer
 	right.AnswerBye()
 	if err := <-done; err != nil {
 		t.Errorf("stopping: %v", err)
 	}
-	if took := time.Since(began); took > 4*time.Second {
+	if took := watch.Took(); took > 4*time.Second {
 		t.Errorf("it took %v", took)
 	}
 	if s.sessions.Ended() != 1 {

@@ -17,7 +17,7 @@ import (
 	"sidetrack/internal/otlp"
 )
 
-const patience = 10 * time.Second
+const patience = time.Minute
 
 // receiver is a collector: what it is sent goes into requests, and answer says what it says.
 func receiver(t *testing.T, answer func(w http.ResponseWriter, n int)) (url string, requests chan *collector.ExportTraceServiceRequest) {

@@ -73,12 +73,12 @@ func TestTheJournalIsDocumented(t *testing.T) {
 // What the paper says a recording takes.
 func TestBytesPerRecording(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "journal.db")
-	fill(t, file, 1000)
+	fill(t, file, 400)
 	info, err := os.Stat(file)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if per := info.Size() / 1000; per < 800 || per > 2200 {
+	if per := info.Size() / 400; per < 800 || per > 2200 {
 		t.Errorf("%d bytes per recording", per)
 	} else {
 		t.Logf("%d bytes per recording", per)
@@ -87,7 +87,7 @@ func TestBytesPerRecording(t *testing.T) {
 		t.Errorf("everybody may read it: %v", info.Mode())
 	}
 	r := reader(t, file)
-	if page, _, err := r.List(context.Background(), store.Query{Limit: 1000}); err != nil || len(page) != 1000 {
+	if page, _, err := r.List(context.Background(), store.Query{Limit: 400}); err != nil || len(page) != 400 {
 		t.Error(len(page), err)
 	}
 }

@@ -15,7 +15,7 @@ import (
 )
 
 // Patience is how long a peer waits for what it expects. Long, since a loaded machine is no failure.
-const Patience = 15 * time.Second
+const Patience = time.Minute
 
 // Peer is one SIP address: a UDP socket, a TCP listener, or both on one port.
 type Peer struct {

@@ -158,6 +158,7 @@ func TestScriptIsRelayedExactly(t *testing.T) {
 }
 
 func testScript(t *testing.T, s setup) {
+	peer.OneCPU(t)
 	s.srsNets = []string{"udp"}
 	st := newStage(t, s)
 	events := fmt.Sprintf("RTP/AVP 0 %d", eventPT)

@@ -7,18 +7,22 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"sidetrack/tests/peer"
 )
 
 // A target that swallows SYNs costs its probe once, 300 ms; after that it is known to want UDP.
 func TestSwallowedSynCostsOnce(t *testing.T) {
 	st := newStage(t, setup{srsNets: []string{"udp"}, timeout: "5s"})
 	swallowSYNs(t, st.srs().Addr())
-	var waits []time.Duration
-	for range 4 {
+	var waits []time.Duration // from the call's first INVITE on
+	for n := range 4 {
+		from, watch := time.Now(), peer.StartStopwatch(t)
 		c := st.establish(dialing{quiet: true})
-		from := time.Now()
 		rs := st.srs().Accept()
-		waits = append(waits, time.Since(from))
+		if waits = append(waits, watch.Took()); n == 0 {
+			waits[0] = time.Since(from)
+		}
 		if rs.Invite.Network() != "udp" {
 			t.Errorf("the INVITE came over %s", rs.Invite.Network())
 		}
@@ -26,10 +30,10 @@ func TestSwallowedSynCostsOnce(t *testing.T) {
 		rs.End()
 	}
 	t.Logf("waited %v", waits)
-	if waits[0] < 200*time.Millisecond {
+	if waits[0] < 300*time.Millisecond {
 		t.Errorf("the first call did not try TCP: %v", waits[0])
 	}
-	if min(waits[1], waits[2], waits[3]) > 200*time.Millisecond {
+	if min(waits[1], waits[2], waits[3]) > 250*time.Millisecond {
 		t.Errorf("the outcome was not remembered: %v", waits)
 	}
 }

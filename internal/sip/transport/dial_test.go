@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"sidetrack/internal/sip/transport"
+	testpeer "sidetrack/tests/peer"
 )
 
 type dialResult struct {
@@ -102,19 +103,19 @@ func TestDialFailures(t *testing.T) {
 	nl := peer(t)
 	refused := addrPort(nl.Addr())
 	nl.Close()
-	start := time.Now()
+	watch := testpeer.StartStopwatch(t)
 	if res := dial(r, transport.Flow{Proto: "tcp", Remote: refused}, "", 0); res.err == nil {
 		t.Error("no error from a closed port")
 	}
-	if took := time.Since(start); took > time.Second {
+	if took := watch.Took(); took > time.Second {
 		t.Errorf("refusal took %v", took)
 	}
 	mute := peer(t) // accepts, but never speaks TLS
-	start = time.Now()
+	watch = testpeer.StartStopwatch(t)
 	if res := dial(r, transport.Flow{Proto: "tls", Remote: addrPort(mute.Addr())}, "x", 100*time.Millisecond); res.err == nil {
 		t.Error("no error from a mute TLS peer")
 	}
-	if took := time.Since(start); took > time.Second {
+	if took := watch.Took(); took > time.Second {
 		t.Errorf("timeout of 100 ms took %v", took)
 	}
 }

@@ -11,7 +11,7 @@ import (
 	"sidetrack/internal/sip/transport"
 )
 
-const patience = 5 * time.Second
+const patience = time.Minute
 
 // rig is a Layer whose messages, failures and refusals can be awaited.
 type rig struct {

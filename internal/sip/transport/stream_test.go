@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"sidetrack/internal/sip/transport"
+	testpeer "sidetrack/tests/peer"
 )
 
 func TestTCPOctetByOctet(t *testing.T) {
@@ -165,9 +166,9 @@ func TestSlowReaderDoesNotBlock(t *testing.T) {
 	chunk := make([]byte, 60000)
 	full := false
 	await(t, "the connection to be given up", func() bool {
-		start := time.Now()
+		watch := testpeer.StartStopwatch(t)
 		err := r.Send(f, chunk)
-		if took := time.Since(start); took > time.Second {
+		if took := watch.Took(); took > time.Second {
 			t.Fatalf("Send blocked for %v", took)
 		}
 		full = full || errors.Is(err, transport.ErrQueueFull)
