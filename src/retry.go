@@ -11,6 +11,8 @@ type retry struct {
 	late    bool // one has, then
 }
 
+const reasonWaiting = "no SRS has taken it yet; they are asked again"
+
 // retries tells whether it makes sense to ask again, and is wanted: SRSs that
 // were well and refused the session will refuse it again. Where a rule says that
 // the call must be recorded, it is decided now; an SRS that has asked for the
@@ -24,8 +26,10 @@ func (s *Session) again() {
 	m := &s.moving
 	if !s.retry.waiting {
 		s.retry.waiting = true
+		s.reason = reasonWaiting
 		m.tries, m.at = 1, s.started // the first wait is due already
 		s.client.metrics.waiting.WithLabelValues(s.recorder.Name).Inc()
+		s.publish() // before anybody hears of it
 		s.tell(EventWaiting, s.story())
 		s.log.Warn("call not recorded yet, the SRSs are asked again", "attempts", s.story())
 	}
@@ -38,7 +42,7 @@ func (s *Session) again() {
 // onRetried notes what was said before an SRS took the session and could not be
 // kept.
 func (s *Session) onRetried() {
-	s.retry.late = true
+	s.retry.late, s.reason = true, ""
 	s.endRetry()
 	s.noteOverflow()
 }

@@ -23,8 +23,8 @@ func waiting(t *testing.T, opts ...func(*setup)) (*rig, *call, *peer.Recorder) {
 	c.talk() // all of it is to be recorded
 	in.Reply(503)
 	r.hasTold("waiting")
-	if v := c.view(); v.State != metadata.StateStarting || len(v.Attempts) != 2 {
-		t.Errorf("%s after %+v", v.State, v.Attempts)
+	if v := c.view(); v.State != metadata.StateStarting || len(v.Attempts) != 2 || !strings.HasPrefix(v.Reason, "no SRS has taken it yet") {
+		t.Errorf("%s (%s) after %+v", v.State, v.Reason, v.Attempts)
 	}
 	if n := r.metric(t, "sidetrack_recordings_waiting"); n != 1 {
 		t.Errorf("%v sessions wait", n)
@@ -47,6 +47,9 @@ func TestRetriedWhileTheCallLasts(t *testing.T) {
 	c.end()
 	s.End()
 	v := c.ended(src.Complete)
+	if v.Reason != "the call ended" {
+		t.Errorf("reason: %s", v.Reason)
+	}
 	r.hasTold("waiting start stop")
 	if n := len(v.Attempts); n != 4 || v.Attempts[3].Code != 200 {
 		t.Errorf("attempts: %+v", v.Attempts)
