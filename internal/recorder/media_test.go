@@ -66,11 +66,28 @@ func (s *sender) frame() []byte {
 	return b
 }
 
-// talk sends n packets of 20 ms.
+// talk sends n packets of 20 ms, faster than real time.
 func (s *sender) talk(n int) {
 	s.t.Helper()
 	for range n {
 		s.write(s.frame())
+	}
+}
+
+// frames are the next n packets.
+func (s *sender) frames(n int) (all [][]byte) {
+	for range n {
+		all = append(all, s.frame())
+	}
+	return all
+}
+
+// burst sends packets that are ready: making them takes a busy machine its time, and arrival counts. No more than a
+// socket has room for.
+func (s *sender) burst(all [][]byte) {
+	s.t.Helper()
+	for _, b := range all {
+		s.write(b)
 	}
 }
 
