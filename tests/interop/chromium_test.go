@@ -192,6 +192,12 @@ func (b *chromium) until(format string, args ...any) {
 	}
 }
 
+// asking is until for the page that shows calls: it has it ask the proxy now, not when its time has come.
+func (b *chromium) asking(format string, args ...any) {
+	b.t.Helper()
+	b.until(`refresh().then(() => `+format+`)`, args...)
+}
+
 // open goes to a page and waits until it is there.
 func (b *chromium) open(url string) {
 	b.t.Helper()

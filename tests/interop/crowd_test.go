@@ -91,7 +91,7 @@ func TestPageWithManyCalls(t *testing.T) {
 	b.until(`document.getElementById("numbers").innerText.includes("%s")`, grouped(c.calls))
 
 	b.eval(`window.first = document.querySelector("#rows tr"); document.querySelector("#rows button").focus(); window.seen = document.querySelector("#rows .packets").innerText`)
-	b.until(`document.querySelector("#rows .packets").innerText !== window.seen`)
+	b.asking(`document.querySelector("#rows .packets").innerText !== window.seen`)
 	if same := b.eval(`document.querySelector("#rows tr") === window.first && document.activeElement === document.querySelector("#rows button")`); same != "true" {
 		t.Error("the row was made anew, or has lost the focus")
 	}
@@ -110,7 +110,7 @@ func TestPageWithManyCalls(t *testing.T) {
 	fill("with", "", "change")
 	b.eval(`ask(1000)`)
 	shows("%d–%d of %d", (c.calls-1)/50*50+1, c.calls, c.calls)
-	b.until(`document.getElementById("older").getAttribute("aria-disabled") === "true" && document.getElementById("rows").innerText.includes("agent0@")`)
+	b.until(`document.getElementById("older").getAttribute("aria-disabled") === "true" && /agent1?[0-9]@/.test(document.getElementById("rows").innerText)`) // the first twenty came at once
 	b.eval(`ask(0)`)
 	shows("1–50 of %d", c.calls)
 	c.open(b)
@@ -135,12 +135,12 @@ func TestPageWithManyCalls(t *testing.T) {
 func (c *crowd) open(b *chromium) {
 	c.t.Helper()
 	top := `document.querySelector("#rows tr").innerText.includes("agent%d@")`
-	b.until(top, 100_025)
+	b.asking(top, 100_025)
 	b.eval(`document.querySelector("#rows button").click()`)
 	b.until(`document.querySelector(".detail .copies").innerText.includes("caller PCMU/8000: ")`)
 	b.eval(`window.seen = document.querySelector(".detail .copies").innerText; window.detail = document.querySelector(".detail")`)
 	c.talk = append(c.talk, c.converse(c.caller, c.callee, 100_050))
-	b.until(`document.querySelector(".detail .copies").innerText !== window.seen && document.getElementById("place").innerText.endsWith(" of %d")`, c.calls+1)
+	b.asking(`document.querySelector(".detail .copies").innerText !== window.seen && document.getElementById("place").innerText.endsWith(" of %d")`, c.calls+1)
 	if held := b.eval(`!document.getElementById("held").hidden && window.detail.isConnected && `+top, 100_025); held != "true" {
 		c.t.Error("the list has moved under a call that was open")
 	}
@@ -148,7 +148,7 @@ func (c *crowd) open(b *chromium) {
 	b.until(`[...document.querySelectorAll("dialog th")].map(h => h.innerText).join() === "Second,caller,sidetrack,callee,SRS of main"`)
 	b.eval(`document.getElementById("close").click()`)
 	b.eval(`document.querySelector("#rows button").click()`)
-	b.until(top, 100_050)
+	b.asking(top, 100_050)
 }
 
 // grouped is a number as the page writes it.

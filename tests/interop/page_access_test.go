@@ -134,16 +134,16 @@ func TestPageByKeyWithAFailedRecorder(t *testing.T) {
 	b.login(token)
 	b.look(1280, 800, "light")
 	b.open(s.http + "/")
-	b.until(`document.querySelectorAll("#rows tr").length === 5 && [...document.querySelectorAll("#rows tr")].filter(r => r.innerText.includes("lame: failed")).length === 3`)
+	b.asking(`document.querySelectorAll("#rows tr").length === 5 && [...document.querySelectorAll("#rows tr")].filter(r => r.innerText.includes("lame: failed")).length === 3`)
 
 	b.until(`document.getElementById("attention").innerText.includes("The recorder lame: no server is fit") && document.getElementById("attention").innerText.includes("3 recordings have ended before their calls.")`)
-	b.until(`document.getElementById("attention").innerText.includes("One recording waits for a server.") && [...document.querySelectorAll("#rows tr")].some(r => r.innerText.includes("agent4@") && r.innerText.includes("away: waiting"))`)
-	b.until(`document.querySelectorAll("#reasons tr").length === 1 && document.getElementById("reasons").innerText.startsWith("3") && document.getElementById("reasons").innerText.includes("503")`)
+	b.asking(`document.getElementById("attention").innerText.includes("One recording waits for a server.") && [...document.querySelectorAll("#rows tr")].some(r => r.innerText.includes("agent4@") && r.innerText.includes("away: waiting"))`)
+	b.until(`troubles().then(() => document.querySelectorAll("#reasons tr").length === 1 && document.getElementById("reasons").innerText.startsWith("3") && document.getElementById("reasons").innerText.includes("503"))`)
 	b.eval(`troubles().then(troubles)`)
 	if rows := b.eval(`[document.querySelectorAll("#reasons tr").length, document.querySelectorAll("#trouble tr").length].join()`); rows != `"1,3"` {
 		t.Errorf("what was missed, asked again: %s rows", rows)
 	}
-	b.until(`[...document.querySelectorAll("#srs tr")].some(r => r.innerText.includes("lame") && r.innerText.includes("3"))`)
+	b.asking(`[...document.querySelectorAll("#srs tr")].some(r => r.innerText.includes("lame") && r.innerText.includes("3"))`)
 
 	// Through the page by Tab.
 	call := func(n int) string {
@@ -159,7 +159,7 @@ func TestPageByKeyWithAFailedRecorder(t *testing.T) {
 	b.press("Enter")
 	b.until(`document.activeElement.getAttribute("aria-expanded") === "true"`)
 	b.eval(`window.seen = document.querySelector(".detail .copies").innerText`)
-	b.until(`document.querySelector(".detail .copies").innerText !== window.seen`)
+	b.asking(`document.querySelector(".detail .copies").innerText !== window.seen`)
 	b.focusedIs(call(5))
 	b.press("Tab")
 	b.focusedIs("Pause the recording main")
@@ -202,6 +202,7 @@ func TestPageByKeyWithAFailedRecorder(t *testing.T) {
 	b.press("Enter")
 	b.until(`document.querySelectorAll("#rows .detail").length === 0`)
 	calls[4].hangUp()
+	b.asking(`document.querySelectorAll("#rows tr").length === 4`)
 	b.focusedIs(call(4)) // the row that had it is gone
 	for _, p := range []*peer.Peer{caller, callee} {
 		p.AutoReply("BYE", 200) // of the proxy when it ends
@@ -213,13 +214,14 @@ func TestPageByKeyWithAFailedRecorder(t *testing.T) {
 	b.focusedIs("Calls whose recording is")
 
 	// The proxy goes, and comes back: both are said.
-	s.proxy.end()
-	b.until(`!document.getElementById("error").hidden && document.getElementById("error").innerText.includes("has not answered since") && document.body.className === "stale"`)
+	_ = s.proxy.cmd.Process.Kill()
+	<-s.proxy.done
+	b.asking(`!document.getElementById("error").hidden && document.getElementById("error").innerText.includes("has not answered since") && document.body.className === "stale"`)
 	if roles, _ := b.spoken(); roles["alert"] != 1 {
 		t.Errorf("%d alerts", roles["alert"])
 	}
 	s.serve("")
-	b.until(`document.getElementById("error").hidden && document.body.className === "" && document.getElementById("none").innerText === "No such calls."`)
+	b.asking(`document.getElementById("error").hidden && document.body.className === "" && document.getElementById("none").innerText === "No such calls."`)
 	b.mu.Lock()
 	foreign := slices.DeleteFunc(slices.Clone(b.fetched), func(url string) bool { return strings.HasPrefix(url, s.http+"/") || strings.HasPrefix(url, "data:") })
 	asked := len(b.fetched)
@@ -236,7 +238,7 @@ func TestPageByKeyWithAFailedRecorder(t *testing.T) {
 	s.converse(caller, callee, 6)
 	b.login("whoever-may-only-look-at-it")
 	b.open(s.http + "/")
-	b.until(`document.getElementById("you").innerText === "eyes (read)" && document.getElementById("rows").innerText.includes("main: recording")`)
+	b.asking(`document.getElementById("you").innerText === "eyes (read)" && document.getElementById("rows").innerText.includes("main: recording")`)
 	b.eval(`document.querySelector("#rows button").click()`)
 	if offered := b.eval(`[...document.querySelectorAll(".detail button")].map(b => b.innerText).join()`); offered != `"Messages"` {
 		t.Errorf("offered: %s", offered)

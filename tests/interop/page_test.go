@@ -64,8 +64,8 @@ func TestPageInChromium(t *testing.T) {
 	b.until(`!document.getElementById("none").hidden && document.getElementById("fine").innerText === "None."`)
 
 	calls := []*conversation{s.converse(caller, callee, 1), s.converse(caller, callee, 2), s.converse(caller, callee, 3)}
-	b.until(`document.querySelectorAll("#rows tr").length === 3`)
-	b.until(`[...document.querySelectorAll("#rows tr")].every(r => r.innerText.includes("main: recording"))`)
+	b.asking(`document.querySelectorAll("#rows tr").length === 3`)
+	b.asking(`[...document.querySelectorAll("#rows tr")].every(r => r.innerText.includes("main: recording"))`)
 	row := `[...document.querySelectorAll("#rows tr")].find(r => r.innerText.includes("agent1@"))`
 	b.eval(`%s.querySelector("button").click()`, row)
 	button := func(name string) string {
@@ -97,7 +97,7 @@ func TestPageInChromium(t *testing.T) {
 	calls[0].a.AwaitFrom("bob", calls[0].b.Sent(), 30)
 
 	b.eval(`const w = document.getElementById("word"); w.value = "AGENT2"; w.dispatchEvent(new Event("input", {bubbles: true}))`)
-	b.until(`document.querySelectorAll("#rows tr").length === 1 && document.getElementById("rows").innerText.includes("agent2@")`)
+	b.asking(`document.querySelectorAll("#rows tr").length === 1 && document.getElementById("rows").innerText.includes("agent2@")`)
 	if name := b.eval(`[...document.querySelectorAll("button, input")].filter(e => !(e.getAttribute("aria-label") || e.innerText || document.querySelector("label[for=" + e.id + "]"))).length`); name != "0" {
 		t.Errorf("%s controls without a name", name)
 	}
@@ -105,7 +105,7 @@ func TestPageInChromium(t *testing.T) {
 		c.hangUp()
 	}
 	b.eval(`const v = document.getElementById("word"); v.value = ""; v.dispatchEvent(new Event("input", {bubbles: true}))`)
-	b.until(`document.querySelectorAll("#rows tr").length === 0`)
+	b.asking(`document.querySelectorAll("#rows tr").length === 0`)
 	if bad := b.complaints(); len(bad) > 0 {
 		t.Errorf("the page complains: %v", bad)
 	}
