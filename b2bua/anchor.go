@@ -51,7 +51,7 @@ func (c *Call) anchorBody(m *sip.Message, method string, from side, answers *sdp
 			}
 			m.Anchor(rtp, rtcp)
 			c.security.dress(to, i, m, answers, c.media.said[to])
-			if c.srv.cfg.Identity == IdentityRewrite {
+			if c.rewrites() {
 				s.SetOriginAddr(rtp.Addr())
 				s.SetUnusedConn(rtp.Addr())
 			}

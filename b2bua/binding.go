@@ -16,6 +16,7 @@ import (
 // token by which the PBX reaches it.
 type binding struct {
 	token   string
+	mode    RegisterMode
 	contact string         // its own Contact URI
 	flow    transport.Flow // where its last registration came from (RFC 5626 §5.3)
 	at      time.Time      // and when

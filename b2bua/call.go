@@ -144,7 +144,7 @@ func newCall(s *Server, tx *txn.ServerTx, in *policy.Invite, route *policy.Route
 		b.phone = to.token
 	}
 	b.callID = req.CallID()
-	if s.cfg.Identity == IdentityRewrite {
+	if c.rewrites() {
 		b.callID = c.lane.NewCallID("")
 		a.localTag, b.localTag = sip.NewTag(), sip.NewTag()
 	}
@@ -162,6 +162,9 @@ func newCall(s *Server, tx *txn.ServerTx, in *policy.Invite, route *policy.Route
 	c.announce(EventInitiated, verdict{})
 	return c
 }
+
+// rewrites tells whether each leg has identifiers of its own.
+func (c *Call) rewrites() bool { return c.set.Identity == IdentityRewrite }
 
 // branchOf returns the branch of a dialog that leg s shows with this remote tag
 // and local tag. Of several that are one dialog there, it is the latest.
@@ -210,13 +213,20 @@ func (c *Call) branchFor(tx *txn.ClientTx, resp *sip.Message, flow transport.Flo
 		c.single = b.dialogs[sideA]
 	}
 	c.branches = append(c.branches, b)
-	c.srv.references.put(b)
+	c.refer(b)
 	c.srv.links.put(c, b)
 	calls := c.srv.lanes[c.lane.Index()].byDialog
 	for _, d := range b.dialogs {
 		calls[keyOf(d)] = c
 	}
 	return b
+}
+
+// refer notes a branch for those who name its dialogs, where each leg has others.
+func (c *Call) refer(b *branch) {
+	if c.rewrites() {
+		c.srv.references.put(b)
+	}
 }
 
 // tagTowardsA is the To-tag leg A sees for a To-tag of leg B: the same one, or
@@ -280,7 +290,7 @@ func (c *Call) drop(gone func(*branch) bool) {
 	}
 	c.branches = kept
 	for _, b := range kept { // dialogs that were shared with a dropped one
-		c.srv.references.put(b)
+		c.refer(b)
 		c.srv.links.put(c, b)
 		for _, d := range b.dialogs {
 			if calls[keyOf(d)] == nil {

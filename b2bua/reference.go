@@ -22,26 +22,17 @@ type reference struct {
 
 func referenceOf(d *dialog.Dialog) reference { return reference{d.CallID, d.LocalTag, d.RemoteTag} }
 
-// references map each leg's dialogs to the other's, of the calls of all lanes: a
-// transfer names a dialog of another call. Its lock is a leaf. The zero value is
-// ready; nil, as in preserve mode, maps nothing.
+// references map each leg's dialogs to the other's, of the calls of all lanes that
+// began in rewrite mode: a transfer names a dialog of another call. Its lock is a leaf.
 type references struct {
 	mu    sync.RWMutex
 	other map[reference]reference
 }
 
-func newReferences(identity Identity) *references {
-	if identity != IdentityRewrite {
-		return nil
-	}
-	return &references{other: map[reference]reference{}}
-}
+func newReferences() *references { return &references{other: map[reference]reference{}} }
 
 // put notes the dialogs of a branch, each as the other's.
 func (r *references) put(b *branch) {
-	if r == nil {
-		return
-	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	x, y := referenceOf(b.dialogs[sideA]), referenceOf(b.dialogs[sideB])
@@ -50,9 +41,6 @@ func (r *references) put(b *branch) {
 
 // drop forgets them, unless another branch has taken one over.
 func (r *references) drop(b *branch) {
-	if r == nil {
-		return
-	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	x, y := referenceOf(b.dialogs[sideA]), referenceOf(b.dialogs[sideB])
@@ -72,9 +60,6 @@ func (r *references) find(callID, ours, theirs string) (reference, bool) {
 }
 
 func (r *references) len() int {
-	if r == nil {
-		return 0
-	}
 	r.mu.RLock()
 	defer r.mu.RUnlock()
 	return len(r.other)
@@ -83,7 +68,7 @@ func (r *references) len() int {
 // translate maps every dialog that m names. What names none of ours, or a
 // dialog of who is to receive it, keeps its bytes.
 func (r *references) translate(m *sip.Message) {
-	if r == nil {
+	if r.len() == 0 {
 		return
 	}
 	for i := range m.Headers {

@@ -114,3 +114,42 @@ func TestSDPHidesTheCaller(t *testing.T) {
 	}
 	s.quiet()
 }
+
+// Another mode of identity counts for new calls; running ones keep theirs, numbers of requests included, and are named as
+// each side knows them also by a call of the other mode.
+func TestIdentityChangesUnderACall(t *testing.T) {
+	s := newStage(t, setup{identity: b2bua.IdentityPreserve})
+	kept := s.establish()
+	s.server.Set(b2bua.Settings{Identity: b2bua.IdentityRewrite, Register: b2bua.RegisterContact})
+	hidden := s.establish()
+	s.server.Set(b2bua.Settings{Identity: b2bua.IdentityPreserve, Register: b2bua.RegisterContact})
+	late := s.establish()
+	for _, tt := range []struct {
+		name string
+		c    *call
+		same bool
+	}{{"before", kept, true}, {"meanwhile", hidden, false}, {"after", late, true}} {
+		for _, d := range [][2]*peer.Dialog{{tt.c.left, tt.c.right}, {tt.c.right, tt.c.left}} {
+			out := d[0].Send("INFO")
+			in := d[1].Expect("INFO")
+			if same := in.Get("Call-ID") == out.Sent.Get("Call-ID") && in.Get("CSeq") == out.Sent.Get("CSeq"); same != tt.same {
+				t.Errorf("the call of %s: INFO left as %q and came as %q", tt.name, out.Sent.Raw, in.Raw)
+			}
+			in.Reply(200)
+			out.Expect(200)
+		}
+	}
+	for _, refers := range []*call{kept, late} {
+		out := refers.left.Send("REFER", peer.With("Refer-To", "<"+bob+"?Replaces="+url.QueryEscape(named(hidden.left))+">"))
+		in := refers.right.Expect("REFER")
+		if got, want := replacesIn(t, in.Message), known(hidden.right); got != want {
+			t.Errorf("the PBX got %s, knows %s", got, want)
+		}
+		in.Reply(202, peer.With("Refer-Sub", "false"))
+		out.Expect(202)
+	}
+	for _, c := range []*call{kept, hidden, late} {
+		c.hangUp()
+	}
+	s.quiet()
+}

@@ -53,15 +53,12 @@ type askedContact struct {
 
 // onRegister passes a REGISTER so that the calls it asks for come to us.
 func (s *Server) onRegister(tx *txn.ServerTx) {
-	r := &registration{srv: s, mode: s.cfg.Register, aor: canonicalAOR(tx.Request.To()), flow: tx.Flow}
 	contacts := tx.Request.List("Contact")
 	if len(contacts) > maxContacts {
 		s.reject(tx, 400, "Too Many Contacts", "contacts")
 		return
 	}
-	for _, value := range contacts {
-		r.ask(value, tx.Request.Get("Expires"))
-	}
+	r := s.registrationOf(tx, contacts)
 	for _, c := range r.asked {
 		if c.token != "" && !c.gone && !s.bindings.room(c.token, tx.Lane.Now()) {
 			s.cfg.OnReject("registrations")
@@ -72,6 +69,40 @@ func (s *Server) onRegister(tx *txn.ServerTx) {
 	p := s.passage(tx)
 	p.registration = r
 	s.relayAlong(p)
+}
+
+// registrationOf reads a REGISTER. A phone that is registered keeps the mode in which
+// it is: in another one the registrar would take it for a second phone.
+func (s *Server) registrationOf(tx *txn.ServerTx, contacts []string) *registration {
+	now := tx.Lane.Now()
+	var first *registration
+	for _, mode := range []RegisterMode{s.settings.Load().Register, RegisterContact, RegisterPath} {
+		r := &registration{srv: s, mode: mode, aor: canonicalAOR(tx.Request.To()), flow: tx.Flow}
+		for _, value := range contacts {
+			r.ask(value, tx.Request.Get("Expires"))
+		}
+		if r.known(now) {
+			return r
+		}
+		if first == nil {
+			first = r
+		}
+	}
+	return first
+}
+
+// known tells whether the phone is registered in this mode: by a Contact that it
+// asks for, or by where it sends from when it asks for none.
+func (r *registration) known(now time.Time) bool {
+	any := false
+	for _, c := range r.asked {
+		if _, ok := r.srv.bindings.find(c.token, now); ok {
+			return true
+		}
+		any = any || c.token != ""
+	}
+	b, ok := r.srv.bindings.find(r.srv.bindings.of(r.flow), now)
+	return !any && ok && b.mode == r.mode
 }
 
 func (r *registration) ask(value, expires string) {
@@ -224,7 +255,7 @@ func (r *registration) learn(granted map[string]int, expires string, now time.Ti
 			table.drop(c.token)
 			continue
 		}
-		table.put(binding{token: c.token, contact: c.uri, flow: r.flow, at: now, expires: now.Add(time.Duration(n)*time.Second + bindingGrace)})
+		table.put(binding{token: c.token, mode: r.mode, contact: c.uri, flow: r.flow, at: now, expires: now.Add(time.Duration(n)*time.Second + bindingGrace)})
 	}
 	if r.clear {
 		table.drop(table.of(r.flow))

@@ -327,3 +327,54 @@ func TestPhoneCallsPhone(t *testing.T) {
 	bye.Expect(200)
 	s.quiet()
 }
+
+// Another way of registering counts for phones that are not registered. One that is keeps its way while it is, refreshes and
+// queries included, so that the registrar never has it twice; once it has left it comes back the new way.
+func TestWayOfRegisteringChanges(t *testing.T) {
+	for _, mode := range []b2bua.RegisterMode{b2bua.RegisterContact, b2bua.RegisterPath} {
+		other := map[b2bua.RegisterMode]b2bua.RegisterMode{b2bua.RegisterContact: b2bua.RegisterPath, b2bua.RegisterPath: b2bua.RegisterContact}[mode]
+		t.Run(string(mode)+" to "+string(other), func(t *testing.T) {
+			s := newStage(t, setup{register: mode})
+			p := s.register("tcp")
+			contact, path := p.contact, p.path
+			s.server.Set(b2bua.Settings{Identity: b2bua.IdentityPreserve, Register: other})
+
+			p.again()
+			if p.contact != contact || p.path != path {
+				t.Errorf("its refresh came as %q", p.in.Raw)
+			}
+			own := peer.URIOf(s.caller.Contact("tcp"))
+			if ok := p.grant("600"); peer.URIOf(ok.Get("Contact")) != own {
+				t.Errorf("it is told %q", ok.Get("Contact"))
+			}
+			p.again(peer.Without("Contact"))
+			p.in.Reply(200, peer.With("Contact", contact+";expires=300"))
+			if ok := p.sent.Expect(200); peer.URIOf(ok.Get("Contact")) != own {
+				t.Errorf("its query is answered by %q", ok.Get("Contact"))
+			}
+			p.contact, p.path = contact, path
+			c := p.ring()
+			c.answer()
+			bye := c.left.Send("BYE")
+			c.right.AnswerBye()
+			bye.Expect(200)
+
+			p.again(peer.With("Expires", "0"))
+			if p.contact != contact {
+				t.Errorf("it leaves as %q", p.in.Raw)
+			}
+			p.grant("0")
+			p.again()
+			if hasPath := p.path != ""; hasPath != (other == b2bua.RegisterPath) || p.contact == contact {
+				t.Errorf("it comes back as %q", p.in.Raw)
+			}
+			p.grant("600")
+			c = p.ring()
+			c.answer()
+			bye = c.left.Send("BYE")
+			c.right.AnswerBye()
+			bye.Expect(200)
+			s.quiet()
+		})
+	}
+}

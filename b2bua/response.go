@@ -88,7 +88,7 @@ const maxKept = 1<<31 - 1<<16
 // are preserved it keeps its number, as long as that goes on rising.
 func (c *Call) numbered(d *dialog.Dialog, req *sip.Message) *sip.Message {
 	n := req.CSeq().Num
-	if c.srv.cfg.Identity != IdentityPreserve || n <= d.LocalCSeq || n > maxKept {
+	if c.rewrites() || n <= d.LocalCSeq || n > maxKept {
 		return d.Request(req.Method)
 	}
 	d.LocalCSeq = n

@@ -52,7 +52,7 @@ type dialogKey struct{ callID, localTag, remoteTag string }
 // NewServer returns a server that is ready to be given to txn.Layer.Start.
 func NewServer(cfg Config) *Server {
 	cfg.defaults()
-	s := &Server{cfg: cfg, lanes: make([]laneCalls, len(cfg.Txn.Lanes())), bindings: newBindings(cfg.Secret), references: newReferences(cfg.Identity), links: newLinks(), health: newHealth(cfg.Registerer)}
+	s := &Server{cfg: cfg, lanes: make([]laneCalls, len(cfg.Txn.Lanes())), bindings: newBindings(cfg.Secret), references: newReferences(), links: newLinks(), health: newHealth(cfg.Registerer)}
 	s.settings.Store(cfg.settings())
 	for i := range s.lanes {
 		s.lanes[i] = laneCalls{byToken: map[string]*Call{}, byDialog: map[dialogKey]*Call{}}

@@ -12,13 +12,18 @@ type Settings struct {
 	Doors          map[string]Door              //
 	Asserted       IdentitySource               //
 	MaxCalls       int                          //
+	Identity       Identity                     //
+	Register       RegisterMode                 //
 	SessionExpires int                          // seconds
 	Interface      func(listener string) string // may be nil
 }
 
 // settings are those of a Config.
 func (c *Config) settings() *Settings {
-	return &Settings{Door: c.Door, Doors: c.Doors, Asserted: c.Asserted, MaxCalls: c.MaxCalls, SessionExpires: c.SessionExpires, Interface: c.Interface}
+	return &Settings{
+		Door: c.Door, Doors: c.Doors, Asserted: c.Asserted, MaxCalls: c.MaxCalls, Identity: c.Identity, Register: c.Register,
+		SessionExpires: c.SessionExpires, Interface: c.Interface,
+	}
 }
 
 // Set puts settings in force for what begins from now on.

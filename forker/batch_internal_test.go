@@ -1,6 +1,7 @@
 package forker
 
 import (
+	"net/netip"
 	"syscall"
 	"testing"
 	"time"
@@ -95,7 +96,7 @@ func TestBatchFallsBack(t *testing.T) {
 func TestBatchingAdapts(t *testing.T) {
 	g := newRig()
 	e := g.relay.engine
-	e.cfg.Workers, e.adaptive = 1, true
+	e.cfg.Workers, e.batches = 1, BatchAdaptive
 	e.recorders = map[string]*recorderTotals{"main": g.tap.totals}
 	l, now := &load{}, int64(0)
 	for _, step := range []struct {
@@ -150,5 +151,46 @@ func TestMaskAllocatesNothing(t *testing.T) {
 	g.step()
 	if n := testing.AllocsPerRun(100, g.step); n != 0 || g.copies.last[40] != 0xff {
 		t.Errorf("%v allocations, %x", n, g.copies.last[40])
+	}
+}
+
+// A reload puts another size in force at once, and begins to look after what is collected; what the driver cannot is left.
+func TestBatchingIsPutInForce(t *testing.T) {
+	cfg := Config{Listen: netip.MustParseAddr("127.0.0.1"), PortMin: 30100, PortMax: 30101}
+	for _, portable := range []bool{false, true} {
+		cfg.Portable = portable
+		e, err := New(cfg)
+		if err != nil {
+			t.Fatal(err)
+		}
+		can := e.driver.segments()
+		for _, step := range []struct {
+			batch, want int
+			adapts      bool
+		}{{0, 0, false}, {4, 4, false}, {4, 4, false}, {BatchAdaptive, 0, true}, {16, 16, false}, {0, 0, false}} {
+			swap, err := e.Prepare(Settings{Listen: cfg.Listen, PortMin: cfg.PortMin, PortMax: cfg.PortMax, Batch: step.batch})
+			if err != nil {
+				t.Fatal(err)
+			}
+			swap()
+			if !can {
+				step.want, step.adapts = 0, false
+			}
+			e.mu.Lock()
+			adapts := e.batches == BatchAdaptive
+			e.mu.Unlock()
+			if got := e.batch.Load(); got != int64(step.want) || adapts != step.adapts {
+				t.Errorf("portable %v, batch %d: batches of %d, adaptive %v", portable, step.batch, got, adapts)
+			}
+		}
+		if _, err := e.Prepare(Settings{Listen: cfg.Listen, PortMin: cfg.PortMin, PortMax: cfg.PortMax, Batch: 17}); err == nil {
+			t.Error("batches of 17 are taken")
+		}
+		if e.flushes != can {
+			t.Errorf("portable %v: the flusher runs: %v", portable, e.flushes)
+		}
+		if err := e.Close(); err != nil {
+			t.Error(err)
+		}
 	}
 }

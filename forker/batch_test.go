@@ -80,3 +80,29 @@ func TestBatchUnreachable(t *testing.T) {
 		}
 	})
 }
+
+// How copies are collected changes under a running call: they stay the same datagrams in the same order, and none that was
+// collected before stays behind, although nothing comes after it.
+func TestBatchingChangesUnderACall(t *testing.T) {
+	drivers(t, func(t *testing.T, cfg forker.Config) {
+		e := newEngine(t, cfg)
+		c := newCall(t, e)
+		srs, tap := newPeer(t, srsHost), fork(t, c.relay, forker.AB)
+		tap.SendTo(srs.addr(), netip.AddrPort{}, pcmu)
+		n := 1
+		for _, batch := range []int{0, 4, 16, forker.BatchAdaptive, 2, 0, 4, 0} {
+			swap, err := e.Prepare(forker.Settings{Listen: cfg.Listen, PortMin: cfg.PortMin, PortMax: cfg.PortMax, Timeout: cfg.Timeout, Batch: batch})
+			if err != nil {
+				t.Fatal(err)
+			}
+			c.pass(n, n+6)
+			swap()
+			c.pass(n+7, n+9)
+			wantSources(t, srs.sequel(10), n)
+			n += 10
+		}
+		if s := tap.Stats(); s.Copied != uint64(n-1) || s.Buffered != 0 || s.Dropped.Total() != 0 {
+			t.Errorf("%+v", s)
+		}
+	})
+}

@@ -75,15 +75,19 @@ type load struct {
 	copies uint64
 }
 
-// adapt switches batching on under load and off without; uncounted copies have left, too.
+// adapt switches batching on under load and off without, where that is wanted;
+// uncounted copies have left, too.
 func (e *Engine) adapt(l *load, uncounted uint64, now int64) {
-	if !e.adaptive || now-l.at < loadWindow {
+	if now-l.at < loadWindow {
 		return
 	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
 	copies := e.copies() + uncounted
 	rate := (float64(copies) - float64(l.copies)) / time.Duration(now-l.at).Seconds()
 	l.at, l.copies = now, copies
 	switch {
+	case e.batches != BatchAdaptive:
 	case rate > busyCopies:
 		e.batch.Store(adaptiveBatch)
 	case rate < idleCopies:
@@ -91,10 +95,8 @@ func (e *Engine) adapt(l *load, uncounted uint64, now int64) {
 	}
 }
 
-// copies is how many copies have left so far.
+// copies is how many copies have left so far; the caller holds mu.
 func (e *Engine) copies() (n uint64) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
 	for _, t := range e.recorders {
 		n += t.copied.Load()
 	}

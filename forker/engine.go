@@ -22,7 +22,6 @@ type Engine struct {
 	base     time.Time // zero of the engine's monotonic clock
 	stop     chan struct{}
 	running  sync.WaitGroup // the sweeper and the flusher of batches
-	adaptive bool
 	due      dueBatches
 
 	batch atomic.Int64 // copies that leave as one send now; below 2: none are collected
@@ -35,6 +34,8 @@ type Engine struct {
 	mu        sync.Mutex
 	relays    map[*Relay]struct{}
 	recorders map[string]*recorderTotals
+	batches   int  // Config.Batch, where the driver can; batch is what follows from it
+	flushes   bool // the flusher runs
 	closed    bool
 }
 
@@ -63,20 +64,28 @@ func New(cfg Config) (*Engine, error) {
 	}
 	e.running.Add(1)
 	go e.sweep()
-	e.startBatching()
+	e.collectCopies(cfg.Batch)
 	return e, nil
 }
 
-// startBatching does so where it is wanted and the driver can.
-func (e *Engine) startBatching() {
-	if e.cfg.Batch == 0 || !e.driver.segments() {
+// collectCopies puts a Config.Batch in force, where the driver can collect. Who has
+// collected already goes on until its batch is full, or the flusher comes.
+func (e *Engine) collectCopies(n int) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if n != 0 && !e.driver.segments() {
+		n = 0
+	}
+	if e.closed || n == e.batches {
 		return
 	}
-	if e.adaptive = e.cfg.Batch == BatchAdaptive; !e.adaptive {
-		e.batch.Store(int64(e.cfg.Batch))
+	e.batches = n
+	e.batch.Store(int64(max(n, 0))) // adaptive begins without
+	if !e.flushes {
+		e.flushes = true
+		e.running.Add(1)
+		go e.flushDue()
 	}
-	e.running.Add(1)
-	go e.flushDue()
 }
 
 // now is the engine's clock: nanoseconds since New, never stepping; above 0.

@@ -17,6 +17,7 @@ type Settings struct {
 	Timeout           time.Duration
 	LatchAnywhere     bool
 	MaxRate           int
+	Batch             int
 }
 
 // Prepare checks settings; swap puts them in force. Pairs of ports that are in use
@@ -26,10 +27,14 @@ func (e *Engine) Prepare(to Settings) (swap func(), err error) {
 	cfg := e.cfg
 	cfg.Listen, cfg.Advertise, cfg.PortMin, cfg.PortMax, cfg.DSCP = to.Listen, to.Advertise, to.PortMin, to.PortMax, to.DSCP
 	cfg.Interfaces, cfg.Timeout, cfg.LatchAnywhere, cfg.MaxRate = to.Interfaces, to.Timeout, to.LatchAnywhere, to.MaxRate
+	cfg.Batch = to.Batch
 	if err := cfg.normalize(); err != nil {
 		return nil, fmt.Errorf("checking the media configuration: %w", err)
 	}
-	return func() { e.put(&cfg) }, nil
+	return func() {
+		e.put(&cfg)
+		e.collectCopies(cfg.Batch)
+	}, nil
 }
 
 // portSets are the pools of all interfaces.

@@ -3,7 +3,6 @@ package app
 import (
 	"errors"
 	"fmt"
-	"reflect"
 	"slices"
 	"time"
 
@@ -74,6 +73,9 @@ func (a *App) changeSIP(cfg *config.Config) (change, error) {
 	if err != nil {
 		return change{}, err
 	}
+	if err := transport.CanMark(cfg.SIP.DSCP); err != nil {
+		return change{}, fmt.Errorf("sip.dscp: %w", err)
+	}
 	var put, made []*transport.Listener
 	undo := func() {
 		for _, l := range made {
@@ -102,6 +104,7 @@ func (a *App) changeSIP(cfg *config.Config) (change, error) {
 	swap := func() {
 		a.transport.SetTLS(tlsConfig, doors.serve(tlsConfig))
 		a.transport.Replace(put)
+		a.transport.SetDSCP(cfg.SIP.DSCP)
 		a.txn.SetRates(rates(cfg))
 		a.bound(cfg)
 		a.calls.Set(settings(cfg, doors))
@@ -134,6 +137,7 @@ func rates(cfg *config.Config) txn.Rates {
 func settings(cfg *config.Config, doors *doors) b2bua.Settings {
 	return b2bua.Settings{
 		Door: doors.all, Doors: doors.by, MaxCalls: cfg.SIP.MaxCalls, Asserted: b2bua.IdentitySource(cfg.SIP.Asserted),
+		Identity: b2bua.Identity(cfg.SIP.Identity), Register: b2bua.RegisterMode(cfg.SIP.Register),
 		SessionExpires: int(cfg.SIP.SessionExpires / time.Second), Interface: interfaceOf(cfg.Media.Networks),
 	}
 }
@@ -142,7 +146,7 @@ func (a *App) changeMedia(cfg *config.Config) (change, error) {
 	m := cfg.Media
 	swap, err := a.media.Prepare(forker.Settings{
 		Listen: m.Listen, Advertise: m.Advertise, PortMin: m.PortMin, PortMax: m.PortMax, DSCP: m.DSCP,
-		Interfaces: interfaces(m.Networks), Timeout: m.Timeout, LatchAnywhere: m.LatchAnywhere, MaxRate: m.MaxRate,
+		Interfaces: interfaces(m.Networks), Timeout: m.Timeout, LatchAnywhere: m.LatchAnywhere, MaxRate: m.MaxRate, Batch: batch(m.Batch),
 	})
 	if err != nil {
 		return change{}, fmt.Errorf("media: %w", err)
@@ -196,19 +200,6 @@ func (a *App) changeHooks(cfg *config.Config) (change, error) {
 // with, and that cannot change under it.
 func (a *App) needRestart(cfg *config.Config) []string {
 	keys := []string{}
-	for _, k := range []struct {
-		name     string
-		was, now any
-	}{
-		{"sip.dscp", a.cfg.SIP.DSCP, cfg.SIP.DSCP},
-		{"sip.identity", a.cfg.SIP.Identity, cfg.SIP.Identity},
-		{"sip.register", a.cfg.SIP.Register, cfg.SIP.Register},
-		{"media.batch", a.cfg.Media.Batch, cfg.Media.Batch},
-	} {
-		if !reflect.DeepEqual(k.was, k.now) {
-			keys = append(keys, k.name)
-		}
-	}
 	if was := a.cfg.Webhooks.Queue; was != "" && cfg.Webhooks.Queue != "" && was != cfg.Webhooks.Queue {
 		keys = append(keys, "webhooks.queue")
 	}

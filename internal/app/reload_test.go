@@ -22,22 +22,12 @@ func TestReload(t *testing.T) {
 		}
 	}
 	changed := parse(t, text(append([]string{
-		"{name: pbx,", `{name: pbx, match: {from: nobody},`, "drain: 30s", "identity: rewrite", "{name: all,", "{name: other,",
+		"{name: pbx,", `{name: pbx, match: {from: nobody},`, "{name: all,", "{name: other,",
 	}, s.names...)...))
 	if err := s.app.Reload(changed); err != nil {
 		t.Fatal(err)
 	}
 	s.dial(peer.NewMedia(t, home(4), "late", "alice")).Expect(404)
-	if log := s.log.String(); !strings.Contains(log, "only after a restart") || !strings.Contains(log, "key=sip.identity") ||
-		strings.Contains(log, "key=sip.listen") {
-		t.Errorf("log:\n%s", log)
-	}
-	if v := s.metric("sidetrack_config_restart_keys"); v != "1" {
-		t.Errorf("%s keys wait for a restart", v)
-	}
-	if _, body := s.get("/api/v1/config"); !strings.Contains(body, `"restart":["sip.identity"]`) {
-		t.Errorf("the API says %s", body)
-	}
 	s.app.ReloadFailed()
 	if v := s.metric(reloaded); v != "0" {
 		t.Errorf("after a bad file the gauge is %s", v)
@@ -50,6 +40,69 @@ func TestReload(t *testing.T) {
 	}
 	again, there := s.call()
 	for _, d := range [][2]*peer.Dialog{{left, right}, {again, there}} {
+		bye := d[0].Send("BYE")
+		d[1].AnswerBye()
+		bye.Expect(200)
+	}
+	s.eventually("both recordings end", func() bool { return s.sessions.Ended() == 2 })
+}
+
+// What waits for a restart is named wherever one looks, and the rest is in force.
+func TestReloadNamesWhatWaits(t *testing.T) {
+	queue := t.TempDir()
+	hook := func(queue string) string {
+		return `webhooks: {queue: ` + queue + `, hooks: [{name: crm, url: "http://` + home(6) + `:9", secret: 0123456789abcdef}]}` + "\nhttp: {"
+	}
+	s := open(t, "http: {", hook(queue+"/a"))
+	names := append([]string{"{name: pbx,", `{name: pbx, match: {from: nobody},`, "http: {", hook(queue + "/b")}, s.names[2:]...)
+	if err := s.app.Reload(parse(t, text(names...))); err != nil {
+		t.Fatal(err)
+	}
+	s.dial(peer.NewMedia(t, home(4), "late", "alice")).Expect(404)
+	if log := s.log.String(); !strings.Contains(log, "only after a restart") || !strings.Contains(log, "key=webhooks.queue") ||
+		strings.Contains(log, "key=sip.listen") {
+		t.Errorf("log:\n%s", log)
+	}
+	if v := s.metric("sidetrack_config_restart_keys"); v != "1" {
+		t.Errorf("%s keys wait for a restart", v)
+	}
+	if _, body := s.get("/api/v1/config"); !strings.Contains(body, `"restart":["webhooks.queue"]`) {
+		t.Errorf("the API says %s", body)
+	}
+	if err := s.app.Reload(parse(t, text(s.names...))); err != nil {
+		t.Fatal(err)
+	}
+	if _, body := s.get("/api/v1/config"); !strings.Contains(body, `"restart":[]`) {
+		t.Errorf("the API says %s", body)
+	}
+}
+
+// What calls, registrations, sockets and copies begin with changes without a restart: new calls have identifiers of their
+// own on each leg, new phones a Path, a running call keeps what it has.
+func TestReloadOfWhatBegins(t *testing.T) {
+	s := open(t)
+	left, right := s.call()
+	changed := parse(t, text(append([]string{"drain: 30s", "identity: rewrite\n  register: path\n  dscp: cs3", "ports: ", "batch: 4, ports: "}, s.names...)...))
+	if err := s.app.Reload(changed); err != nil {
+		t.Fatal(err)
+	}
+	if _, body := s.get("/api/v1/config"); !strings.Contains(body, `"restart":[]`) {
+		t.Errorf("waits for a restart: %s", body)
+	}
+	hidden, there := s.call()
+	if left.CallID != right.CallID || hidden.CallID == there.CallID {
+		t.Errorf("Call-IDs: before %s and %s, after %s and %s", left.CallID, right.CallID, hidden.CallID, there.CallID)
+	}
+	s.caller.Start("REGISTER", s.sip(), peer.Call{URI: "sip:pbx.test", From: "<sip:alice@pbx.test>", Opts: []peer.Opt{peer.With("To", "<sip:alice@pbx.test>")}})
+	register := s.pbx.Expect("REGISTER")
+	if register.Get("Path") == "" {
+		t.Errorf("REGISTER came as %q", register.Raw)
+	}
+	register.Reply(403)
+	for _, d := range [][2]*peer.Dialog{{left, right}, {hidden, there}} {
+		info := d[1].Send("INFO")
+		d[0].Expect("INFO").Reply(200)
+		info.Expect(200)
 		bye := d[0].Send("BYE")
 		d[1].AnswerBye()
 		bye.Expect(200)

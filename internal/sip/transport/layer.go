@@ -31,6 +31,7 @@ type Layer struct {
 	routes sources        // by which address the system reaches others
 	tls    atomic.Pointer[tls.Config]
 	serve  atomic.Pointer[map[string]*tls.Config] // by listener URL
+	dscp   atomic.Int64                           // Config.DSCP
 
 	mu        sync.RWMutex
 	events    Events
@@ -43,6 +44,7 @@ type Layer struct {
 	limits    Limits
 	dials     map[dialKey][]func(*conn, error)
 	lastConn  uint64
+	remarked  bool // the DSCP has changed
 	closed    bool
 }
 
@@ -63,6 +65,7 @@ func New(cfg Config) *Layer {
 	}
 	t.SetTLS(cfg.TLS, cfg.Serve)
 	t.SetLimits(cfg.Limits)
+	t.dscp.Store(int64(cfg.DSCP))
 	return t
 }
 

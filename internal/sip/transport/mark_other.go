@@ -7,9 +7,6 @@ import (
 	"syscall"
 )
 
-func (t *Layer) mark(_, _ string, _ syscall.RawConn) error {
-	if t.cfg.DSCP == 0 {
-		return nil
-	}
-	return errors.New("DSCP cannot be set on this system")
-}
+var markable = errors.New("DSCP cannot be set on this system")
+
+func setDSCP(string, syscall.RawConn, int) error { return markable }

@@ -69,6 +69,9 @@ func (t *Layer) add(c *conn) error {
 	c.wake = make(chan struct{}, 1)
 	c.ended = make(chan struct{})
 	t.conns[c.flow.Conn] = c
+	if t.remarked { // it was opened, or its socket asked for it, with what was in force then
+		c.remark(int(t.dscp.Load()))
+	}
 	if key, ok := c.path(); ok {
 		t.reusable[key] = c
 	}
