@@ -241,3 +241,54 @@ func TestBufferIsBoundedInTime(t *testing.T) {
 		}
 	})
 }
+
+// A pause that withholds: what is kept, and what is to be sent again, stays here until Resume, whatever address and whatever
+// packets come, and silence does not push it out. Pause instead lets it go.
+func TestWithheldBacklog(t *testing.T) {
+	for _, mode := range []forker.PauseMode{forker.PauseStop, forker.PauseSilence} {
+		drivers(t, func(t *testing.T, cfg forker.Config) {
+			c := newCall(t, newEngine(t, cfg))
+			srs := newPeer(t, srsHost)
+			tap, err := c.relay.Fork(0, forker.AB, forker.TapConfig{Label: "1", Pause: mode, Replay: time.Hour})
+			if err != nil {
+				t.Fatal(err)
+			}
+			tap.SetCodecs(map[uint8]forker.Codec{0: {Name: "PCMU", Clock: 8000}})
+			c.pass(1, 10)
+			eventually(t, "kept", func() bool { return tap.Stats().Buffered == 10 })
+			tap.Pause() // as for a hold, then an operator comes
+			tap.Withhold()
+			tap.SendTo(srs.addr(), netip.AddrPort{}, pcmu)
+			c.pass(11, 40)
+			eventually(t, "dropped", func() bool { return tap.Stats().Dropped[forker.DropPaused] == 30 })
+			srs.silent()
+			if n := tap.Stats().Buffered; n != 10 {
+				t.Errorf("%d are kept", n)
+			}
+			tap.Pause() // the operator has gone, the hold lasts
+			wantSources(t, srs.sequel(10), 1)
+			tap.Resume()
+			c.pass(41, 45)
+			after := srs.sequel(5)
+			wantSources(t, after, 41)
+
+			tap.Rewind()
+			c.pass(46, 47)
+			tap.Withhold()
+			two := newPeer(t, srsHost)
+			tap.SendTo(two.addr(), netip.AddrPort{}, pcmu)
+			two.silent()
+			tap.Resume()
+			c.pass(48, 48)
+			var got []int
+			for range 18 { // all of it again, then what was kept and what came after
+				raw, _ := two.recv()
+				got = append(got, source(parse(t, raw)))
+			}
+			if got[0] != 1 || got[14] != 45 || got[15] != 46 || got[17] != 48 {
+				t.Errorf("the second recorder got %v", got)
+			}
+			tap.Close()
+		})
+	}
+}

@@ -50,6 +50,9 @@ func (t *Tap) shed() {
 // catchUp sends up to n packets: what is to be sent again, then those of the
 // backlog, as they would have been sent when they came.
 func (t *Tap) catchUp(n int, now int64) {
+	if t.withheld {
+		return
+	}
 	for ; n > 0 && t.replay.ahead > 0 && t.rtp.IsValid(); n-- {
 		t.repeat(now)
 	}

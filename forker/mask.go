@@ -46,7 +46,7 @@ func (t *Tap) Unmask() {
 // place.
 func (t *Tap) covered() (mode PauseMode, on bool) {
 	switch m := &t.masking; {
-	case t.paused && (t.cfg.Pause == PauseStop || !t.rtp.IsValid()):
+	case t.paused && (t.cfg.Pause == PauseStop || !t.rtp.IsValid() || t.withheld && t.waiting()):
 		return PauseStop, true
 	case m.hidden:
 		return m.mode, true

@@ -65,6 +65,7 @@ type Tap struct {
 	// guarded by relay.mu
 	closed      bool
 	paused      bool
+	withheld    bool           // paused, and what is kept does not leave either
 	rtp         netip.AddrPort // where copies go; zero: nowhere
 	direct      netip.AddrPort // what send is told: zero while the socket is connected to rtp
 	rtcp        netip.AddrPort
@@ -205,13 +206,24 @@ func sendable(a netip.AddrPort) netip.AddrPort {
 // Pause stops copying: of the packets that come after it has returned none
 // leaves, because packets are copied under the mutex that Pause has taken
 // meanwhile, or only silence in its place (PauseSilence, PauseBeep). What came before and is still kept leaves all the same while there
-// is an address; SendTo without one holds it back, too. The source is followed
+// is an address; SendTo without one holds it back, too, and so does Withhold. The source is followed
 // on, RTCP goes on (RFC 3264 §5.1).
-func (t *Tap) Pause() {
+func (t *Tap) Pause() { t.pause(false) }
+
+// Withhold is Pause, and what came before and is still kept leaves after Resume
+// only, or after Pause. While there is something of that, silence is not sent
+// either: it would have to queue behind it, and push it out in the end.
+func (t *Tap) Withhold() { t.pause(true) }
+
+func (t *Tap) pause(withhold bool) {
 	t.relay.mu.Lock()
 	defer t.relay.mu.Unlock()
-	t.paused = true
 	t.flush(t.relay.engine.now())
+	t.withheld = withhold
+	if t.paused {
+		return
+	}
+	t.paused = true
 	if t.cfg.Pause != PauseStop {
 		return // what goes on needs no new beginning
 	}
@@ -227,7 +239,7 @@ func (t *Tap) Pause() {
 func (t *Tap) Resume() {
 	t.relay.mu.Lock()
 	defer t.relay.mu.Unlock()
-	t.paused = false
+	t.paused, t.withheld = false, false
 }
 
 // Stats gives a snapshot. It stays readable after Close.

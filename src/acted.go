@@ -10,13 +10,13 @@ import (
 	"sidetrack/policy"
 )
 
-// Action is what a party or an SRS has asked of a recording, for who keeps account
-// of it; what is asked by the methods of Client is known to who calls them.
+// Action is what a party or an SRS has asked of a recording, or the limit of a pause has
+// brought about, for who keeps account of it; what is asked by the methods of Client is known to who calls them.
 type Action struct {
 	Time      time.Time
-	Door      string // by what it came: keys, recordpref, or the SIP method
-	Role      string // caller, callee or srs
-	Who       string // the party's AOR, or the SRS
+	Door      string // by what it came: keys, recordpref, timer, or the SIP method
+	Role      string // caller, callee, srs or limit
+	Who       string // the party's AOR, the SRS, or limit
 	Action    policy.Action
 	CallID    string // our id of the call; "": no call was found
 	Recording string // "": there is none

@@ -52,7 +52,7 @@ type Config struct {
 	// not block. May be nil.
 	OnDialog func(dialog, call string)
 
-	// OnAction is told what parties and SRSs ask of recordings, refused or not. It
+	// OnAction is told what parties and SRSs ask of recordings, refused or not, and of pauses that end by their limit. It
 	// is called on a lane and must not block. May be nil.
 	OnAction func(Action)
 

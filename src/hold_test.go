@@ -208,7 +208,7 @@ func TestOperatorPause(t *testing.T) {
 	}
 }
 
-// A pause that is asked for before an SRS has answered: what was said before it arrives, nothing of it.
+// A pause that is asked for before an SRS has answered: what was said before it arrives after it, nothing of it.
 func TestPausedBeforeAnswer(t *testing.T) {
 	rec := newSRS(t, "srs")
 	r := newRig(t, []string{rec.URI("")})
@@ -226,7 +226,16 @@ func TestPausedBeforeAnswer(t *testing.T) {
 	s.Update()
 	inactive(t, s, true)
 	silence(t, c, s)
-	if n := c.copies(s, "1"); n > before {
+	if n := c.copies(s, "1"); n > 0 {
+		t.Errorf("%d packets in the pause", n)
+	}
+	if _, err := r.client.Resume(context.Background(), c.view().ID); err != nil {
+		t.Fatal(err)
+	}
+	s.Update()
+	inactive(t, s, false)
+	hears(t, c, s)
+	if n := c.copies(s, "1"); n < before {
 		t.Errorf("%d packets, said %d before the pause", n, before)
 	}
 	finish(t, c, s)

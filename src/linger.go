@@ -26,9 +26,10 @@ const (
 // lingers tells whether the call is over and the recording is not.
 func (s *Session) lingers() bool { return !s.linger.until.IsZero() }
 
-// owes tells whether something is kept that may still reach an SRS.
+// owes tells whether something is kept that may still reach an SRS. What an
+// operator has paused will not: nobody resumes a call that is over.
 func (s *Session) owes() bool {
-	if s.leg == nil && s.attempt == nil {
+	if s.leg == nil && s.attempt == nil || s.paused {
 		return false
 	}
 	for _, st := range s.streams.all {

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"sidetrack/metadata"
+	"sidetrack/policy"
 )
 
 // cause says why a recording is paused.
@@ -15,6 +16,9 @@ const (
 	causeMask     cause = "mask" // of a gap only
 	causeSRS      cause = "srs"  // of a gap only: what the SRS does is no pause of ours
 )
+
+// reasonLimit is of an EventResumed that nobody has asked for.
+const reasonLimit = "limit"
 
 // showPause brings the state into line with the streams: a session is paused
 // while we hold back every stream that it has. Hold and operator pause on
@@ -32,7 +36,11 @@ func (s *Session) showPause() {
 		s.log.Info("recording paused", "cause", why)
 	case !silent && s.state == metadata.StatePaused:
 		s.become(metadata.StateRecording, "")
-		s.tell(EventResumed, "")
+		why := ""
+		if s.limited {
+			why = reasonLimit
+		}
+		s.tell(EventResumed, why)
 		s.log.Info("recording resumed")
 	}
 }
@@ -53,8 +61,9 @@ func (s *Session) silent() bool {
 func (s *Session) hides(st *stream) bool { return !s.wanted(st) || s.masks != masks{} }
 
 // pause and resume are the operator's. Copies stop first, then the SRS is told
-// (RFC 7866 §7.1.1.1); they begin again with what is said from now on, which is
-// kept until it has agreed.
+// (RFC 7866 §7.1.1.1): no copy leaves between the two, also of what was said before
+// and is still kept for an SRS that is late or new. Resume lets that go, and then
+// what is said from now on, which is kept until the SRS has agreed.
 //
 // A pause with a limit ends by itself; 0 is none. Asked for again, a pause goes
 // on under the new limit.
@@ -74,11 +83,18 @@ func (s *Session) pause(limit time.Duration) error {
 	return nil
 }
 
-// pauseOver ends a pause whose limit has come.
+// pauseOver ends a pause whose limit has come, in nobody's name.
 func (s *Session) pauseOver() {
-	if s.resume() == nil {
-		s.log.Info("the pause has come to its limit")
+	s.limited = true
+	err := s.resume()
+	s.limited = false
+	if err != nil {
+		return
 	}
+	s.log.Info("the pause has come to its limit")
+	s.client.cfg.OnAction(Action{
+		Time: s.now(), Door: "timer", Role: "limit", Who: "limit", Action: policy.ActionResume, CallID: s.cs.ID, Recording: s.id,
+	})
 }
 
 func (s *Session) resume() error {

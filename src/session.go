@@ -108,6 +108,7 @@ type Session struct {
 	version   uint64      // of our newest description
 	described fingerprint // our description that is in force
 	paused    bool        // by the operator
+	limited   bool        // it is just ending by its limit
 	masks     masks       // whose voice is hidden
 	sealed    bool        // the SRS of the moment is offered SRTP, and nothing else
 	plain     bool        // the next one is not
@@ -128,7 +129,7 @@ type Session struct {
 	watch    watch      // whether the SRS is still there
 	moving   moving     // from one SRS to another
 	retry    retry      // when none has taken it yet
-	limit    *txn.Timer // of the operator's pause; nil: none
+	limit    *txn.Timer // of the pause; nil: none
 	aliveAt  time.Time  // last sign of life of the SRS
 	guard    guard      // of a call that must be recorded
 	linger   linger     // when the call is over and not all has been sent
@@ -285,7 +286,7 @@ func (s *Session) steerTaps() {
 	for _, st := range s.streams.all {
 		st.mute(s.masks)
 		st.hide(s.masks.of(st.party), s.recorder.Mask)
-		st.steer(s.wanted(st))
+		st.steer(s.wanted(st), s.paused)
 	}
 	s.noteGaps()
 }

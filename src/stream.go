@@ -45,6 +45,7 @@ type stream struct {
 	from      netip.AddrPort
 	fromRTCP  netip.AddrPort
 	paused    bool             // the tap is paused: what comes is dropped
+	withheld  bool             // and what is kept does not leave either
 	masked    bool             // the tap is masked: what comes is sent as silence or beeps
 	open      bool             // the tap has an address: what comes is sent, else it is kept for later
 	fresh     bool             // rtp, rtcp or answered changed since the tap was told
@@ -64,7 +65,7 @@ func (st *stream) fork(relay *forker.Relay, cfg forker.TapConfig) error {
 	if err != nil {
 		return fmt.Errorf("copying m-line %d of the %s: %w", st.index+1, st.party, err)
 	}
-	st.tap, st.paused, st.masked, st.open = tap, cfg.Paused, false, false
+	st.tap, st.paused, st.withheld, st.masked, st.open = tap, cfg.Paused, false, false, false
 	st.from, st.fromRTCP = tap.Local()
 	tap.SetCodecs(st.codecs())
 	tap.SetExtensions(st.extensions.numbers)
@@ -203,15 +204,21 @@ func (st *stream) repeat(m sdp.OfferMedia) sdp.AnswerMedia {
 // steer makes the tap do what is wanted and allowed. A pause takes hold before
 // anything else is touched: of what is said after steer has returned nothing
 // leaves; what was said before and is still kept does, as long as the SRS has
-// agreed to hear us. What is wanted while it has not, or not again, is kept.
-func (st *stream) steer(wanted bool) {
+// agreed to hear us, unless it is to be withheld as long as the pause lasts. What
+// is wanted while it has not, or not again, is kept.
+func (st *stream) steer(wanted, withhold bool) {
 	if st.tap == nil {
 		return
 	}
 	run := wanted && !st.refused && !st.waits
-	if !run && !st.paused {
+	switch {
+	case run:
+	case withhold && !st.withheld:
+		st.tap.Withhold()
+		st.paused, st.withheld = true, true
+	case !withhold && (!st.paused || st.withheld):
 		st.tap.Pause()
-		st.paused = true
+		st.paused, st.withheld = true, false
 	}
 	open := st.may() && !st.unsettled
 	if open && (st.fresh || !st.open) && st.tap.Seal(st.crypt.own, st.crypt.theirs) != nil {
@@ -228,7 +235,7 @@ func (st *stream) steer(wanted bool) {
 	}
 	if run && st.paused {
 		st.tap.Resume()
-		st.paused = false
+		st.paused, st.withheld = false, false
 	}
 }
 

@@ -115,7 +115,7 @@ func (s *Session) serveSnapshot(req *sip.Message) {
 func (s *Session) onBye(tx *txn.ServerTx) {
 	for _, st := range s.streams.all {
 		st.forget()
-		st.steer(s.wanted(st))
+		st.steer(s.wanted(st), s.paused)
 	}
 	tx.Reply(200, "")
 	reason := "ended by the SRS"

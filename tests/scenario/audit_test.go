@@ -75,6 +75,15 @@ func TestEveryDoorIsAudited(t *testing.T) {
 		t.Fatalf("%d %s", status, body)
 	}
 	then("admin", "local", "127.0.0.1", "resume", target+"/resume", "", 200)
+	told := eventData(st)
+	if status, body := st.sys.doBody(http.MethodPost, target+"/pause", `{"limit": "50ms"}`); status != http.StatusOK {
+		t.Fatalf("%d %s", status, body)
+	}
+	then("admin", "local", "127.0.0.1", "pause", target+"/pause", "", 200)
+	then("limit", "limit", "timer", "resume", target, call, 200)
+	if !peer.Eventually(func() bool { return len(told("recording.resumed")) > 0 }) || told("recording.resumed")[0].str("reason") != "limit" {
+		t.Errorf("of the end of a pause is told %v", told("recording.resumed"))
+	}
 
 	rs := sessions.Number(0)
 	srs := func(direction, action string) {
