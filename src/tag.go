@@ -50,6 +50,7 @@ func (s *Session) tag(parameters map[string]string) error {
 	s.headers = s.renderHeaders()
 	s.builder.SetSessionExtensions(s.sessionExtensions())
 	s.publish()
+	s.testify()
 	names := strings.Join(slices.Sorted(maps.Keys(parameters)), ", ")
 	s.tell(EventTagged, names)
 	s.log.Info("recording tagged", "parameters", names)

@@ -17,13 +17,14 @@ import (
 )
 
 // journalFlags say which verdicts of the journal are wanted, and where it is.
-type journalFlags struct{ since, until, result, recorder, file string }
+type journalFlags struct{ since, until, result, recorder, tag, file string }
 
 func (j *journalFlags) register(fs *flag.FlagSet) {
 	fs.StringVar(&j.since, "since", "", "the journal's recordings since `TIME`: 24h for so long ago, 2026-03-01 or 2026-03-01T12:00:00Z")
 	fs.StringVar(&j.until, "until", "", "the journal's recordings before `TIME`")
 	fs.StringVar(&j.result, "result", "", "the journal's recordings with this `RESULT`: complete, partial, refused, failed, skipped or running; missed: whatever was to be recorded and is not")
 	fs.StringVar(&j.recorder, "recorder", "", "the journal's recordings of the recorder `NAME`")
+	fs.StringVar(&j.tag, "tag", "", "the journal's recordings with this parameter, `NAME` or NAME=VALUE")
 	fs.StringVar(&j.file, "journal", "", "read the journal `FILE` itself, also when no proxy runs")
 }
 
@@ -32,7 +33,7 @@ func (j journalFlags) wanted() bool { return j != journalFlags{} }
 
 // query checks what was asked for.
 func (j journalFlags) query(now time.Time) (store.Query, error) {
-	q := store.Query{Result: store.Result(j.result), Recorder: j.recorder, Limit: 1000}
+	q := store.Query{Result: store.Result(j.result), Recorder: j.recorder, Tag: j.tag, Limit: 1000}
 	if j.result != "" && !slices.Contains(store.Results, q.Result) {
 		return q, fmt.Errorf("--result %s: write complete, partial, refused, failed, skipped, missed or running", j.result)
 	}
@@ -85,7 +86,7 @@ func (c *client) journal(j journalFlags) error {
 // values is a query as the API takes it.
 func values(q store.Query) url.Values {
 	v := url.Values{}
-	for name, s := range map[string]string{"since": rfc3339(q.Since), "until": rfc3339(q.Until), "result": string(q.Result), "recorder": q.Recorder} {
+	for name, s := range map[string]string{"since": rfc3339(q.Since), "until": rfc3339(q.Until), "result": string(q.Result), "recorder": q.Recorder, "tag": q.Tag} {
 		if s != "" {
 			v.Set(name, s)
 		}

@@ -11,6 +11,7 @@ import (
 type JournalQuery struct {
 	Since, Until     time.Time
 	Result, Recorder string // of results several with commas between
+	Tag              string // a parameter that they have: NAME, or NAME=VALUE
 	Newest           bool   // the newest first
 	Limit            int
 	Cursor           string // as the page before gave it; checked by the journal
@@ -67,7 +68,7 @@ func journalQuery(r *http.Request, now time.Time) (q JournalQuery, wrong string)
 		return q, wrong
 	}
 	values := r.URL.Query()
-	q.Result, q.Recorder, q.Cursor = values.Get("result"), values.Get("recorder"), values.Get("cursor")
+	q.Result, q.Recorder, q.Tag, q.Cursor = values.Get("result"), values.Get("recorder"), values.Get("tag"), values.Get("cursor")
 	switch order := values.Get("order"); order {
 	case "", "oldest":
 	case "newest":

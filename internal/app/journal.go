@@ -117,11 +117,12 @@ func verdict(v src.Verdict) store.Verdict {
 		Name: v.View.Name, Required: v.Required, Started: v.View.Started, Answered: v.Answered, Taken: v.Taken,
 		Ended: v.View.Ended, Seconds: v.Recorded.Seconds(), Result: store.Result(v.View.Result), Reason: v.View.Reason,
 		SRS: v.View.SRS, SIPCallID: v.View.SIPCallID, Moves: v.Moves,
-		Alarms: []string{}, Attempts: []store.Attempt{}, Streams: []store.Stream{},
+		Parameters: map[string]string{}, Alarms: []string{}, Attempts: []store.Attempt{}, Streams: []store.Stream{},
 	}
 	if row.Result == "" {
 		row.Result = store.Running
 	}
+	maps.Copy(row.Parameters, v.View.Parameters)
 	for _, alarm := range v.Alarms {
 		row.Alarms = append(row.Alarms, string(alarm))
 	}
@@ -178,7 +179,7 @@ func (a *App) listReasons(ctx context.Context, q api.JournalQuery) (any, error) 
 
 func storeQuery(q api.JournalQuery) store.Query {
 	return store.Query{
-		Since: q.Since, Until: q.Until, Result: store.Result(q.Result), Recorder: q.Recorder, Newest: q.Newest, Limit: q.Limit, Cursor: q.Cursor,
+		Since: q.Since, Until: q.Until, Result: store.Result(q.Result), Recorder: q.Recorder, Tag: q.Tag, Newest: q.Newest, Limit: q.Limit, Cursor: q.Cursor,
 	}
 }
 

@@ -66,6 +66,7 @@ type Query struct {
 	Since, Until time.Time // of Started: from Since on, before Until
 	Result       Result    // one, or several with commas between; Missed: every call that was answered, wanted and not recorded
 	Recorder     string
+	Tag          string // a parameter that it has: NAME, or NAME=VALUE
 	Newest       bool   // the newest first
 	Limit        int    // of one page; 0: 100
 	Cursor       string // next of the page before
@@ -131,6 +132,10 @@ func (q Query) where() (string, []any, error) {
 	if q.Recorder != "" {
 		add("recorder = ?", q.Recorder)
 	}
+	if q.Tag != "" {
+		name, value, valued := strings.Cut(q.Tag, "=")
+		add("EXISTS (SELECT 1 FROM json_each(parameters) WHERE key = ? AND (? OR value = ?))", name, !valued, value)
+	}
 	if q.Cursor != "" {
 		started, id, err := q.after()
 		if err != nil {
@@ -181,15 +186,18 @@ func (q Query) after() (started, id string, err error) {
 }
 
 const selectRecordings = `SELECT id, call_id, call_sip_id, from_uri, to_uri, rule, recorder, name, required, started,
-	answered, taken, ended, seconds, result, reason, srs, srs_sip_id, moves, alarms, initiator FROM recordings`
+	answered, taken, ended, seconds, result, reason, srs, srs_sip_id, moves, alarms, initiator, parameters FROM recordings`
 
 func scanRecording(rows *sql.Rows) (Verdict, error) {
 	var v Verdict
-	var alarms string
+	var alarms, parameters string
 	err := rows.Scan(&v.ID, &v.CallID, &v.Call.SIPCallID, &v.Call.From, &v.Call.To, &v.Rule, &v.Recorder, &v.Name, &v.Required,
 		(*moment)(&v.Started), (*moment)(&v.Answered), (*moment)(&v.Taken), (*moment)(&v.Ended), &v.Seconds, &v.Result, &v.Reason,
-		&v.SRS, &v.SIPCallID, &v.Moves, &alarms, &v.Initiator)
+		&v.SRS, &v.SIPCallID, &v.Moves, &alarms, &v.Initiator, &parameters)
 	v.Alarms, v.Attempts, v.Streams = strings.Fields(alarms), []Attempt{}, []Stream{}
+	if err == nil {
+		err = json.Unmarshal([]byte(parameters), &v.Parameters)
+	}
 	return v, err
 }
 

@@ -82,6 +82,8 @@ var migrations = []string{
 		WHERE result IN ('refused', 'failed', 'skipped', 'missed') AND answered IS NOT NULL`,
 
 	`ALTER TABLE recordings ADD COLUMN initiator TEXT NOT NULL DEFAULT ''`,
+
+	`ALTER TABLE recordings ADD COLUMN parameters TEXT NOT NULL DEFAULT '{}'`,
 }
 
 // migrate brings a file to the newest version, each step whole or not at all.

@@ -105,6 +105,7 @@ func verdict(n int) store.Verdict {
 		Rule: "all", Recorder: "main", Name: "main", Required: true,
 		Started: at, Answered: at, Taken: at.Add(time.Second), Ended: at.Add(time.Minute), Seconds: 58.5,
 		Result: store.Complete, Reason: "the call ended", SRS: "sip:srs2", SIPCallID: "r@us", Moves: 2, Alarms: []string{"one-leg-silent"},
+		Parameters: map[string]string{"team": "sales & \"more\"", "agent": fmt.Sprint(n)},
 		Attempts: []store.Attempt{
 			{SRS: "sip:srs1", Code: 503, Reason: "Busy", At: at, Took: 0.25}, {SRS: "sip:srs2", Code: 200, At: at, Took: 0.5},
 		},
@@ -397,7 +398,7 @@ func TestUnusableFiles(t *testing.T) {
 		{"a folder", dir, "is a directory"},
 		{"no database", file("text", strings.Repeat("not a database ", 100)), "not a journal"},
 		{"another database", other, "it holds other tables"},
-		{"a newer one", newer, "its schema has version 99, this program knows 3"},
+		{"a newer one", newer, "its schema has version 99, this program knows 4"},
 		{"in use", used.cfg.File, "another process writes it"},
 	} {
 		s, err := store.Open(store.Config{File: tt.file})
@@ -412,7 +413,7 @@ func TestUnusableFiles(t *testing.T) {
 		{"none", filepath.Join(dir, "none.db"), "cannot be read: no such file or directory"},
 		{"empty", file("empty", ""), "it is empty"},
 		{"another database", other, "it holds other tables"},
-		{"a newer one", newer, "version 99, this program reads 3"},
+		{"a newer one", newer, "version 99, this program reads 4"},
 	} {
 		r, err := store.OpenReader(context.Background(), tt.file)
 		if err == nil || !strings.Contains(err.Error(), tt.want) || r != nil {

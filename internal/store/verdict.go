@@ -21,14 +21,17 @@ type Verdict struct {
 	Ended    time.Time `json:"ended,omitzero"`
 	Seconds  float64   `json:"seconds"` // recorded, without the pauses of the whole session
 
-	Result    Result    `json:"result"`
-	Reason    string    `json:"reason"`
-	SRS       string    `json:"srs"`         // that had it, else the one tried last
-	SIPCallID string    `json:"sip_call_id"` // of the dialog with the SRS
-	Moves     int       `json:"moves"`       // to another SRS while the call went on
-	Alarms    []string  `json:"alarms"`
-	Attempts  []Attempt `json:"attempts"`
-	Streams   []Stream  `json:"streams"`
+	Result    Result   `json:"result"`
+	Reason    string   `json:"reason"`
+	SRS       string   `json:"srs"`         // that had it, else the one tried last
+	SIPCallID string   `json:"sip_call_id"` // of the dialog with the SRS
+	Moves     int      `json:"moves"`       // to another SRS while the call went on
+	Alarms    []string `json:"alarms"`
+
+	Parameters map[string]string `json:"parameters"` // name → value, as they were last: those of its start, and tags
+
+	Attempts []Attempt `json:"attempts"`
+	Streams  []Stream  `json:"streams"`
 }
 
 // Call is the call that was to be recorded.

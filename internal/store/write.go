@@ -33,8 +33,8 @@ func stamp(t time.Time) any {
 
 const upsert = `INSERT OR REPLACE INTO recordings
 	(id, call_id, call_sip_id, from_uri, to_uri, rule, recorder, name, required, started, answered, taken, ended,
-	 seconds, result, reason, srs, srs_sip_id, packets_in, packets_copied, lost, moves, alarms, initiator)
-	VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
+	 seconds, result, reason, srs, srs_sip_id, packets_in, packets_copied, lost, moves, alarms, initiator, parameters)
+	VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
 
 const insertAttempt = `INSERT INTO attempts (recording, number, srs, code, reason, at, took) VALUES (?, ?, ?, ?, ?, ?, ?)`
 
@@ -80,7 +80,7 @@ func recordingRow(v Verdict) []any {
 		text(v.ID), text(v.CallID), text(v.Call.SIPCallID), text(v.Call.From), text(v.Call.To), text(v.Rule), text(v.Recorder),
 		text(v.Name), v.Required, stamp(v.Started), stamp(v.Answered), stamp(v.Taken), stamp(v.Ended), v.Seconds,
 		string(v.Result), text(v.Reason), text(v.SRS), text(v.SIPCallID), int64(in), int64(copied), int64(lost),
-		v.Moves, strings.Join(v.Alarms, " "), text(v.Initiator),
+		v.Moves, strings.Join(v.Alarms, " "), text(v.Initiator), marshal(v.Parameters, "{}"),
 	}
 }
 

@@ -64,6 +64,13 @@ func TestJournalOfARecordedCall(t *testing.T) {
 	if !peer.Eventually(taken) {
 		t.Fatal("the journal does not know that an SRS has taken the recording")
 	}
+	tag := "/api/v1/recordings/" + st.sys.recordings()[0].str("id") + "/tag"
+	if status, body := st.sys.doBody(http.MethodPost, tag, `{"parameters": {"complaint": "yes & no"}}`); status != http.StatusOK {
+		t.Errorf("%d %s", status, body)
+	}
+	rs.Update()
+	st.verdicts("?result=running&tag=complaint%3Dyes+%26+no", 1)
+	st.verdicts("?tag=complaint%3Dno", 0)
 	crashed := crash(t, file)
 	c.quiet()
 	c.hangUp()
@@ -77,6 +84,9 @@ func TestJournalOfARecordedCall(t *testing.T) {
 	}
 	if !slices.Equal(codes(v), []int{503, 200}) {
 		t.Errorf("attempts %+v", v.Attempts)
+	}
+	if v.Parameters["complaint"] != "yes & no" || crashed.Parameters["complaint"] != "yes & no" {
+		t.Errorf("tagged %v, after a crash %v", v.Parameters, crashed.Parameters)
 	}
 	if v.ID != st.sys.recordings()[0].str("id") {
 		t.Errorf("the API knows it as %v", st.sys.recordings())
