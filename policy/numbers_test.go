@@ -1,7 +1,9 @@
 package policy_test
 
 import (
+	"bytes"
 	"fmt"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -138,15 +140,48 @@ func FuzzParseNumbers(f *testing.F) {
 	})
 }
 
-func BenchmarkNumbers(b *testing.B) {
-	var text strings.Builder
+// million is a list of as many numbers, in no order.
+func million() []byte {
+	var text bytes.Buffer
 	for i := range 1_000_000 {
-		fmt.Fprintf(&text, "+49%09d\n", i*2)
+		fmt.Fprintf(&text, "+49%09d\n", i*7_654_321%1_000_000*2)
 	}
-	list := numbers(b, text.String())
-	a := policy.Address{User: "+49000001234", Host: "example.com"}
+	return text.Bytes()
+}
+
+// What a list of a million numbers costs a rule that asks for it.
+func BenchmarkNumbers(b *testing.B) {
+	list := numbers(b, string(million()))
+	on, off := policy.Address{User: "+49000001234", Host: "example.com"}, policy.Address{User: "+49000001235", Host: "example.com"}
+	for name, a := range map[string]policy.Address{"on": on, "off": off} {
+		b.Run(name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				list.Has(a)
+			}
+		})
+	}
+}
+
+// What reading such a list costs, at the start and whenever its file has changed, and what is kept of it.
+func BenchmarkParseNumbers(b *testing.B) {
+	text := million()
+	var before, after runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&before)
+	kept, err := policy.ParseNumbers(text)
+	if err != nil || kept.Len() != 1_000_000 {
+		b.Fatal(kept.Len(), err)
+	}
+	runtime.GC()
+	runtime.ReadMemStats(&after)
 	b.ReportAllocs()
+	b.SetBytes(int64(len(text)))
 	for b.Loop() {
-		list.Has(a)
+		if _, err := policy.ParseNumbers(text); err != nil {
+			b.Fatal(err)
+		}
 	}
+	b.ReportMetric(float64(after.HeapAlloc-before.HeapAlloc)/1e6, "MB-kept")
+	runtime.KeepAlive(kept)
 }

@@ -216,6 +216,11 @@ func (c *Config) describeMedia(t *table) {
 		silent = "ended after " + short(m.Timeout)
 	}
 	t.row("without RTP", silent)
+	most := "whatever comes"
+	if m.MaxRate > 0 {
+		most = fmt.Sprintf("up to %d packets a second", m.MaxRate)
+	}
+	t.row("taken at a port", most)
 	if legs := describeLegs(c.Policy.Registered); legs != "" {
 		t.row("to registered phones", legs)
 	}
