@@ -99,7 +99,6 @@ type Session struct {
 	reason       string
 	alarms       []Alarm              // what is known before the end
 	announcement *policy.Announcement // still to be heard; nil: none
-	taken        bool                 // an SRS has taken it, now or before
 	takenAt      time.Time
 	// recorded is how long it has been in the state recording, up to since.
 	recorded  time.Duration
@@ -109,6 +108,7 @@ type Session struct {
 	described fingerprint // our description that is in force
 	paused    bool        // by the operator
 	limited   bool        // it is just ending by its limit
+	taken     bool        // an SRS has taken it, now or before
 	masks     masks       // whose voice is hidden
 	sealed    bool        // the SRS of the moment is offered SRTP, and nothing else
 	plain     bool        // the next one is not
