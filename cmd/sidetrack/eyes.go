@@ -264,14 +264,14 @@ func (v overview) draw(w io.Writer) {
 	fmt.Fprintln(w)
 	fmt.Fprintln(t, "CALL\tSTATE\tFOR\tFROM\tTO\tRECORDING\tSRS\tPACKETS\tCOPIED")
 	for _, call := range now.Items {
-		head := clean(fmt.Sprintf("%s|%s|%s|%s|%s", call.ID, call.State, now.Time.Sub(call.Since).Round(time.Second), fit(call.From), fit(call.To)))
-		head = strings.ReplaceAll(head, "|", "\t")
+		head := strings.Join([]string{clean(call.ID), clean(call.State), now.Time.Sub(call.Since).Round(time.Second).String(),
+			clean(fit(call.From)), clean(fit(call.To))}, "\t")
 		if len(call.Recordings) == 0 {
 			fmt.Fprintln(t, head+"\t-\t\t\t")
 		}
 		for _, r := range call.Recordings {
 			in, copied := r.packets()
-			fmt.Fprintf(t, "%s\t%s\t%s\t%d\t%d\n", head, r.State, clean(r.SRS), in, copied)
+			fmt.Fprintf(t, "%s\t%s\t%s\t%d\t%d\n", head, clean(r.State), clean(r.SRS), in, copied)
 		}
 	}
 	t.Flush()

@@ -25,10 +25,11 @@ func whole(token string) http.Handler {
 	say("GET /api/v1/srs", `{"items":[{"recorder":"main","index":0,"srs":"sip:a","state":"fit","failures":0,"sessions":3}]}`)
 	say("POST /api/v1/srs/main/0/drain", `{"recorder":"main","index":0,"srs":"sip:a","state":"drained","sessions":3}`)
 	say("GET /api/v1/rules", `{"items":[{"kind":"route","place":1,"name":"out","match":["From ~ a","To ~ b"],"outcome":"sip:x"}]}`)
-	say("GET /api/v1/overview", `{"you":{},"now":{"time":"2026-03-01T12:00:10Z","calls":2,"recordings":{"recording":1,"paused":0},
+	say("GET /api/v1/overview", `{"you":{},"now":{"time":"2026-03-01T12:00:10Z","calls":3,"recordings":{"recording":1,"paused":0},
 		"items":[{"id":"c1","from":"sip:a\u001b[31m@x","to":"sip:b@x","state":"answered","since":"2026-03-01T12:00:00Z",
 		"recordings":[{"id":"r1","state":"recording","srs":"sip:s","streams":[{"packets_in":7,"packets_copied":5}]}]},
-		{"id":"c2","state":"early","since":"2026-03-01T12:00:05Z","recordings":[]}],
+		{"id":"c2","state":"early","since":"2026-03-01T12:00:05Z","recordings":[]},
+		{"id":"c3","from":"sip:a|b\u0009c@x","to":"sip:|@x","state":"early","since":"2026-03-01T12:00:05Z","recordings":[]}],
 		"srs":[{"recorder":"main","index":0,"srs":"sip:a","state":"fit"}]}}`)
 	mux.HandleFunc("GET /api/v1/calls/{id}/{what}", func(w http.ResponseWriter, r *http.Request) {
 		fmt.Fprintf(w, "%s of %s, %s\n", r.PathValue("what"), r.PathValue("id"), r.URL.RawQuery)
@@ -85,10 +86,11 @@ func TestEyesAndCare(t *testing.T) {
 		status   int
 		out, err string
 	}{
-		{"top --json=false", 0, "2 calls, 1 recording\n", ""},
+		{"top --json=false", 0, "3 calls, 1 recording\n", ""},
 		{"top --json=false", 0, "c1    answered  10s  sip:a?[31m@x  sip:b@x  recording  sip:s  7        5", ""},
+		{"top --json=false", 0, "c3    early     5s   sip:a|b?c@x   sip:|@x  -", ""}, // what parties send makes no columns
 		{"top --json=false --count 2 --every 100ms", 0, "c2    early", ""},
-		{"top --json", 0, `"calls":2`, ""},
+		{"top --json", 0, `"calls":3`, ""},
 		{"top --every 1ms", 1, "", "--every is 100ms or more"},
 		{"srs --json=false", 0, "main      0      sip:a  fit", ""},
 		{"srs", 0, "{\"recorder\":\"main\",\"index\":0", ""},
