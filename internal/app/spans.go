@@ -1,9 +1,11 @@
 package app
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"os"
+	"slices"
 	"strconv"
 	"time"
 
@@ -68,12 +70,20 @@ func (a *App) sampled(callID string) (id [16]byte, ok bool) {
 	return id, otlp.Sampled(id, t.Sample)
 }
 
-// private is a text that may tell a number, as the log would.
-func (a *App) private(s string) string {
+// ids are the attributes that spans are found by: they stay as they are.
+var ids = []string{"sip.call_id", "sidetrack.call", "sidetrack.recording"}
+
+// span sends a span. It tells no number where the log would tell none.
+func (a *App) span(s otlp.Span) {
 	if a.redacted.Load() {
-		return redact.Text(s)
+		s.Name, s.Failed = redact.Text(s.Name), redact.Text(s.Failed)
+		for i, attr := range s.Attrs {
+			if text, ok := attr.Value.(string); ok && !slices.Contains(ids, attr.Key) {
+				s.Attrs[i].Value = redact.Text(text)
+			}
+		}
 	}
-	return s
+	a.spans.Send(s)
 }
 
 // callSpan tells of a call that has ended.
@@ -86,8 +96,8 @@ func (a *App) callSpan(e b2bua.Event) {
 		Trace: trace, ID: otlp.SpanID("call", e.Call.ID), Name: "call", Start: e.Call.Since, End: e.Time,
 		Attrs: []otlp.Attr{
 			{Key: "sidetrack.call", Value: e.Call.ID}, {Key: "sip.call_id", Value: e.Call.SIPCallID},
-			{Key: "sip.from", Value: a.private(e.Call.From)}, {Key: "sip.to", Value: a.private(e.Call.To)}, {Key: "sidetrack.route", Value: e.Call.Route},
-			{Key: "sidetrack.reason", Value: a.private(e.Reason)}, {Key: "sidetrack.answered", Value: e.Call.Answered != nil},
+			{Key: "sip.from", Value: e.Call.From}, {Key: "sip.to", Value: e.Call.To}, {Key: "sidetrack.route", Value: e.Call.Route},
+			{Key: "sidetrack.reason", Value: e.Reason}, {Key: "sidetrack.answered", Value: e.Call.Answered != nil},
 		},
 	}
 	if e.Call.Answered != nil {
@@ -95,9 +105,9 @@ func (a *App) callSpan(e b2bua.Event) {
 	}
 	if e.Type == b2bua.EventFailed && e.Status > 0 {
 		s.Attrs = append(s.Attrs, otlp.Attr{Key: "sip.status", Value: e.Status})
-		s.Failed = fmt.Sprintf("%d %s", e.Status, a.private(e.Reason))
+		s.Failed = cmp.Or(e.Reason, strconv.Itoa(e.Status))
 	}
-	a.spans.Send(s)
+	a.span(s)
 }
 
 // failures are the results of a recording that somebody has to look at.
@@ -115,7 +125,7 @@ func (a *App) recordingSpans(v src.Verdict) {
 		Start: r.Started, End: r.Ended,
 		Attrs: []otlp.Attr{
 			{Key: "sidetrack.recording", Value: r.ID}, {Key: "sidetrack.recorder", Value: r.Recorder}, {Key: "sidetrack.rule", Value: r.Rule},
-			{Key: "sidetrack.srs", Value: a.private(r.SRS)}, {Key: "sidetrack.result", Value: string(r.Result)}, {Key: "sidetrack.reason", Value: a.private(r.Reason)},
+			{Key: "sidetrack.srs", Value: r.SRS}, {Key: "sidetrack.result", Value: string(r.Result)}, {Key: "sidetrack.reason", Value: r.Reason},
 			{Key: "sidetrack.moves", Value: v.Moves}, {Key: "sidetrack.recorded_seconds", Value: v.Recorded.Seconds()}, {Key: "sip.call_id", Value: r.SIPCallID},
 		},
 	}
@@ -123,18 +133,18 @@ func (a *App) recordingSpans(v src.Verdict) {
 		s.Events = append(s.Events, otlp.Event{At: v.Taken, Name: "taken by an SRS"})
 	}
 	if failures[r.Result] {
-		s.Failed = string(r.Result) + ": " + a.private(r.Reason)
+		s.Failed = string(r.Result) + ": " + r.Reason
 	}
-	a.spans.Send(s)
+	a.span(s)
 	for i, t := range r.Attempts {
 		child := otlp.Span{
 			Trace: trace, ID: otlp.SpanID("attempt", r.ID+" "+strconv.Itoa(i)), Parent: s.ID, Name: "INVITE " + r.Recorder, Client: true,
 			Start: t.At, End: t.At.Add(time.Duration(t.Took)),
-			Attrs: []otlp.Attr{{Key: "sidetrack.srs", Value: a.private(t.SRS)}, {Key: "sip.status", Value: t.Code}, {Key: "sip.call_id", Value: t.SIPCallID}},
+			Attrs: []otlp.Attr{{Key: "sidetrack.srs", Value: t.SRS}, {Key: "sip.status", Value: t.Code}, {Key: "sip.call_id", Value: t.SIPCallID}},
 		}
 		if t.Code >= 300 {
-			child.Failed = fmt.Sprintf("%d %s", t.Code, a.private(t.Reason))
+			child.Failed = fmt.Sprintf("%d %s", t.Code, t.Reason)
 		}
-		a.spans.Send(child)
+		a.span(child)
 	}
 }

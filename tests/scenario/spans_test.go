@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	collector "go.opentelemetry.io/proto/slim/otlp/collector/trace/v1"
+	common "go.opentelemetry.io/proto/slim/otlp/common/v1"
 	trace "go.opentelemetry.io/proto/slim/otlp/trace/v1"
 	"google.golang.org/protobuf/proto"
 
@@ -19,6 +20,7 @@ import (
 type spans struct {
 	mu  sync.Mutex
 	all []*trace.Span
+	raw string // all requests, one after the other
 }
 
 func (s *spans) ServeHTTP(_ http.ResponseWriter, r *http.Request) {
@@ -29,6 +31,7 @@ func (s *spans) ServeHTTP(_ http.ResponseWriter, r *http.Request) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.raw += string(body)
 	for _, rs := range req.ResourceSpans {
 		for _, ss := range rs.ScopeSpans {
 			s.all = append(s.all, ss.Spans...)
@@ -61,7 +64,10 @@ func (s *spans) tree(t *testing.T, n int) map[string][]*trace.Span {
 func text(s *trace.Span, key string) string {
 	for _, a := range s.Attributes {
 		if a.Key == key {
-			return fmt.Sprint(a.Value.GetStringValue(), a.Value.GetIntValue())
+			if n, ok := a.Value.Value.(*common.AnyValue_IntValue); ok {
+				return fmt.Sprint(n.IntValue)
+			}
+			return a.Value.GetStringValue()
 		}
 	}
 	return ""
@@ -94,7 +100,16 @@ func TestSpansOfCalls(t *testing.T) {
 		}
 	}
 	call, refused := tree["/call false"][0], tree["/call true"][0]
-	if text(refused, "sip.status") != "486" || string(refused.TraceId) == string(call.TraceId) {
+	for i, status := range []string{"503", "200"} {
+		attempt := tree[fmt.Sprintf("recording main/INVITE main %v", status != "200")][0]
+		if text(attempt, "sip.status") != status || text(attempt, "sidetrack.srs") != st.srss[i].URI("") || text(attempt, "sip.call_id") == "" || attempt.Kind != trace.Span_SPAN_KIND_CLIENT {
+			t.Errorf("SRS %d was asked: %v", i+1, attempt)
+		}
+	}
+	if id := text(tree["recording main/INVITE main false"][0], "sip.call_id"); id != rs.Invite.CallID() || id != text(tree["call/recording main false"][0], "sip.call_id") {
+		t.Errorf("the session's Call-ID is %s, %v", id, got.all)
+	}
+	if text(refused, "sip.status") != "486" || refused.Status.Message != "486 Busy Here" || string(refused.TraceId) == string(call.TraceId) {
 		t.Errorf("the refused call: %v", refused)
 	}
 	if len(call.Events) != 1 || call.Events[0].Name != "answered" || call.Events[0].TimeUnixNano < call.StartTimeUnixNano || call.EndTimeUnixNano < call.Events[0].TimeUnixNano {
