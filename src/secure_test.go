@@ -31,8 +31,8 @@ var profiles = map[string]pion.ProtectionProfile{
 	"AEAD_AES_256_GCM":        pion.ProtectionProfileAeadAes256Gcm,
 }
 
-func newVault(t *testing.T, suite string) *vault {
-	v := &vault{Recorder: newSRS(t, "srs"), choose: suite}
+func newVault(t *testing.T, suite string, networks ...string) *vault {
+	v := &vault{Recorder: newSRS(t, "srs", networks...), choose: suite}
 	v.Dress = func(s *peer.Session, m peer.SDPMedia, line *peer.Line) {
 		if m.Port == 0 || m.Proto != "RTP/SAVP" {
 			return

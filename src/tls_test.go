@@ -205,6 +205,54 @@ func TestTLSPerRecorder(t *testing.T) {
 	}
 }
 
+// SRTP as an operator has it: required, and its keys go over TLS alone. The SRS that is first in line is reached in clear:
+// it is not asked at all, not even when the one behind TLS refuses.
+func TestSRTPOverTLS(t *testing.T) {
+	t.Parallel()
+	ca := newAuthority(t)
+	clear := newSRS(t, "clear", "tcp")
+	v := newVault(t, "AEAD_AES_256_GCM", "tcp")
+	uri := behindTLS(t, v.Recorder, ca.issue(srsHost, soon), nil)
+	r := newRig(t, []string{clear.URI(";transport=tcp"), uri}, trusting(ca), func(s *setup) { s.recorder.SRTP = src.SRTPRequired })
+	c := r.newCall()
+	c.talk()
+	c.begin()
+	s := v.Accept(peer.With("Contact", "<sip:srs@"+srsHost+">;+sip.srs"))
+	hears(t, c, s)
+	if via := s.Invite.Get("Via"); !strings.HasPrefix(via, "SIP/2.0/TLS ") {
+		t.Errorf("keys went by %s", via)
+	}
+	for _, m := range s.Offer().Media {
+		if m.Proto != "RTP/SAVP" || m.Attr("crypto") == "" {
+			t.Errorf("offered %s, crypto %q", m.Proto, m.Attr("crypto"))
+		}
+	}
+	for label, stream := range s.Streams {
+		for _, p := range stream.Packets() {
+			if p.Party == "" {
+				t.Fatalf("label %s: a packet that its key does not open", label)
+			}
+		}
+	}
+	if got := c.view(); got.SRS != uri || len(got.Attempts) != 2 || got.Attempts[0].SRS != clear.URI(";transport=tcp") ||
+		!strings.Contains(got.Attempts[0].Reason, "without TLS") {
+		t.Errorf("%+v", got)
+	}
+	finish(t, c, s)
+
+	again := r.newCall()
+	again.talk()
+	again.begin()
+	in := v.Expect("INVITE")
+	in.Reply(503)
+	in.ExpectOther("ACK")
+	again.ended(src.Failed)
+	if in := clear.Maybe("INVITE", 0); in != nil {
+		t.Error("the SRS in clear was asked")
+	}
+	again.end()
+}
+
 // Certificates that are not to be believed: the session goes to nobody, and the log says why.
 func TestTLSRefusals(t *testing.T) {
 	for name, tt := range map[string]struct {
