@@ -129,16 +129,16 @@ func (c *Call) askFor(s side) {
 	if s == sideB {
 		party = metadata.Callee
 	}
-	var actions []policy.Action
+	wish := policy.Wish{Preferred: true, Door: "recordpref"}
 	switch c.aware.pref[s] {
 	case sdp.PrefOn:
-		actions = []policy.Action{policy.ActionResume, policy.ActionStart} // whichever fits
+		wish.Action = policy.ActionStart
 	case sdp.PrefOff:
-		actions = []policy.Action{policy.ActionStop}
+		wish.Action = policy.ActionStop
 	case sdp.PrefPause:
-		actions = []policy.Action{policy.ActionPause}
+		wish.Action = policy.ActionPause
+	default:
+		return
 	}
-	for _, action := range actions {
-		c.withRecorder(func(r Recorder) { r.Act(c.id, party, policy.Wish{Action: action, Door: "recordpref"}) })
-	}
+	c.withRecorder(func(r Recorder) { r.Act(c.id, party, wish) })
 }

@@ -3,15 +3,17 @@ package b2bua
 import (
 	"runtime/debug"
 
+	"sidetrack/internal/sdp"
 	"sidetrack/metadata"
 )
 
 // recording is what the call knows of its being recorded.
 type recording struct {
-	begun    bool
-	required bool
-	ran      bool // it was active at some time
-	state    metadata.RecordingState
+	begun     bool
+	required  bool
+	ran       bool // it was active at some time
+	preferred bool // who prefers to be recorded has been heard since the answer, before which nothing is started
+	state     metadata.RecordingState
 }
 
 // onAnswer notes that leg B accepted the call.
@@ -34,6 +36,14 @@ func (c *Call) tellRecorder() {
 	cs := c.snapshot()
 	if c.rec.begun {
 		c.withRecorder(func(r Recorder) { r.Update(cs) })
+		if !c.rec.preferred && !c.answered.IsZero() {
+			c.rec.preferred = true
+			for s, pref := range c.aware.pref {
+				if pref == sdp.PrefOn {
+					c.askFor(side(s))
+				}
+			}
+		}
 		return
 	}
 	c.rec.begun = true
@@ -42,6 +52,7 @@ func (c *Call) tellRecorder() {
 			c.lane.Post(func() { c.onRecording(state, reason) })
 		})
 	})
+	c.rec.preferred = !c.answered.IsZero()
 	c.askFor(sideA)
 	c.askFor(sideB)
 }

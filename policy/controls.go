@@ -40,5 +40,9 @@ type Wish struct {
 	// What ActionTag adds; no parameter: "tag", with the time for its value.
 	Parameter, Value string
 
+	// Preferred: not the action but what it leads to is asked for (RFC 7866 §7.1.3).
+	// ActionStart then resumes what is paused, and what is so already is left alone.
+	Preferred bool
+
 	Door string // by what it came, for who keeps account: a SIP method, "recordpref", "keys"
 }

@@ -129,6 +129,11 @@ func (k *call) steer(w *policy.Wanted, wish policy.Wish, party metadata.PartyRol
 		return
 	}
 	s, action := k.named(w.Recorder), wish.Action
+	if wish.Preferred {
+		if action = k.toward(s, action); action == "" {
+			return
+		}
+	}
 	log := k.client.log.With("call", k.cs.ID, "recorder", w.Recorder, "action", action, "by", doorOf(wish)+" of the "+string(party))
 	err := error(ErrState)
 	switch {
@@ -160,6 +165,20 @@ func (k *call) steer(w *policy.Wanted, wish policy.Wish, party metadata.PartyRol
 		return
 	}
 	log.Info("recording steered by a party")
+}
+
+// toward is what brings a recording to where a party prefers it to be, "" for
+// nothing: it is there, or the call has not been answered, with which the party is asked again.
+func (k *call) toward(s *Session, action policy.Action) policy.Action {
+	switch {
+	case action == policy.ActionStart && s == nil && k.cs.State != metadata.CallAnswered:
+		return ""
+	case action == policy.ActionStart && s != nil && s.paused:
+		return policy.ActionResume
+	case action == policy.ActionStart && s != nil, action == policy.ActionStop && s == nil:
+		return ""
+	}
+	return action
 }
 
 // begin starts what a rule wants by hand, or what has been stopped.

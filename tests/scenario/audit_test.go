@@ -71,6 +71,11 @@ func TestEveryDoorIsAudited(t *testing.T) {
 	steered("INVITE", "unmask", 200)
 	c.apply(change{method: "UPDATE", offer: peer.Line{Extra: []string{"recordpref:pause"}}})
 	steered("recordpref", "pause", 200)
+	c.apply(change{method: "UPDATE", offer: peer.Line{Extra: []string{"recordpref:on"}}})
+	steered("recordpref", "resume", 200)                                                                    // and no start beside it
+	c.apply(change{method: "UPDATE", fromCallee: true, offer: peer.Line{Extra: []string{"recordpref:on"}}}) // it is
+	c.apply(change{method: "UPDATE", offer: peer.Line{Extra: []string{"recordpref:pause"}}})
+	steered("recordpref", "pause", 200)
 	if status, body := st.sys.do(http.MethodPost, target+"/resume"); status != http.StatusOK {
 		t.Fatalf("%d %s", status, body)
 	}

@@ -12,6 +12,7 @@ type change struct {
 	method        string // INVITE or UPDATE
 	fromCallee    bool
 	offer, answer peer.Line // Media is filled in
+	opts          []peer.Opt
 }
 
 // apply has one party offer and the other answer, both taking what they get; it gives the offer as it arrived.
@@ -23,7 +24,7 @@ func (c *call) apply(ch change) *peer.Incoming {
 	}
 	c.sdpVersion++
 	ch.offer.Media, ch.answer.Media = near, far
-	out := here.Send(ch.method, peer.WithSDP(peer.BuildSDP(c.sdpVersion, ch.offer)))
+	out := here.Send(ch.method, append(ch.opts, peer.WithSDP(peer.BuildSDP(c.sdpVersion, ch.offer)))...)
 	in := there.Expect(ch.method)
 	in.Reply(200, peer.WithSDP(peer.BuildSDP(c.sdpVersion, ch.answer)))
 	ok := out.Expect(200)
