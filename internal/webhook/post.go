@@ -79,9 +79,17 @@ func (p *post) send(ctx context.Context, rec record) error {
 	if resp.StatusCode/100 == 2 {
 		return nil
 	}
-	r := &refused{status: resp.StatusCode}
-	if s, err := strconv.Atoi(resp.Header.Get("Retry-After")); err == nil && s > 0 {
-		r.after = min(time.Duration(s)*time.Second, maxRetryAfter)
+	return &refused{status: resp.StatusCode, after: retryAfter(resp.Header.Get("Retry-After"))}
+}
+
+// retryAfter is how long a receiver asks us to wait (RFC 9110 §10.2.3): seconds,
+// or until a date by its clock; maxRetryAfter at most.
+func retryAfter(value string) time.Duration {
+	var d time.Duration
+	if s, err := strconv.Atoi(value); err == nil {
+		d = time.Duration(min(max(s, 0), int(maxRetryAfter/time.Second))) * time.Second
+	} else if at, err := http.ParseTime(value); err == nil {
+		d = max(time.Until(at), 0)
 	}
-	return r
+	return min(d, maxRetryAfter)
 }
