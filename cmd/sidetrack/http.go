@@ -79,13 +79,26 @@ func (c *client) open(ctx context.Context, timeout time.Duration, method, path s
 	}
 	resp, err := (&http.Client{Timeout: timeout, Transport: transport}).Do(req)
 	if err != nil {
-		return nil, fmt.Errorf("%w at %s (%w); --api or SIDETRACK_API names another", errNoProxy, c.shown(), cause(err))
+		return nil, c.unreached(err)
 	}
 	if resp.StatusCode < 300 {
 		return resp, nil
 	}
 	defer resp.Body.Close()
 	return nil, c.refused(resp)
+}
+
+// unreached says why there is no answer.
+func (c *client) unreached(err error) error {
+	var unknown x509.UnknownAuthorityError
+	var refused *tls.CertificateVerificationError
+	switch {
+	case errors.As(err, &unknown):
+		return fmt.Errorf("the certificate of %s is not trusted (%w); --ca gives the file of those who sign it", c.shown(), cause(err))
+	case errors.As(err, &refused):
+		return fmt.Errorf("the certificate of %s is not trusted (%w)", c.shown(), cause(err))
+	}
+	return fmt.Errorf("%w at %s (%w); --api or SIDETRACK_API names another", errNoProxy, c.shown(), cause(err))
 }
 
 // transport is how the API is reached: one connection for one command, so that
@@ -145,6 +158,8 @@ func (c *client) refused(resp *http.Response) error {
 		Mistakes []string
 	}
 	switch {
+	case resp.StatusCode == http.StatusBadRequest && bytes.Contains(out, []byte("HTTP request to an HTTPS server")): // of net/http
+		return fmt.Errorf("%s is asked without TLS, which it wants; write https://", c.shown())
 	case json.Unmarshal(out, &p) != nil || p.Detail == "":
 		return fmt.Errorf("%s answered %s", c.shown(), resp.Status)
 	case resp.StatusCode == http.StatusUnauthorized:
