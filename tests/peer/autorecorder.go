@@ -76,3 +76,10 @@ func (s *Sessions) Number(n int) *Session {
 	defer s.mu.Unlock()
 	return s.all[n]
 }
+
+// Directions is what was offered last in that session, by m-line.
+func (s *Sessions) Directions(of *Session) []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return of.Directions()
+}

@@ -175,7 +175,7 @@ func (c *call) running() {
 func embedded(t *testing.T, sums chan<- recorder.Summary) *recorder.Server {
 	t.Helper()
 	rec, err := recorder.New(recorder.Config{
-		Listen: []string{"udp://" + freePort(t, srsIP)}, Out: t.TempDir(), PortMin: 25000, PortMax: 25099,
+		Listen: []string{"udp://" + freePort(t, srsIP)}, Out: t.TempDir(), PortMin: 25000, PortMax: 25999,
 		OnSession: func(s recorder.Summary) { sums <- s },
 	})
 	if err == nil {
