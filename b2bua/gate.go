@@ -44,7 +44,10 @@ func (s *Server) admits(tx *txn.ServerTx) bool {
 	}
 	auth := door.Auth
 	if s.keeps(tx.Request) {
-		tx.Request = s.heard(tx.Request, false, tx.Flow.Listener)
+		if auth != nil {
+			tx.Request = auth.Gate.Strip(tx.Request)
+		}
+		tx.Request = s.unasserted(tx.Request)
 		return true // as within a call
 	}
 	if auth == nil {
@@ -53,7 +56,7 @@ func (s *Server) admits(tx *txn.ServerTx) bool {
 		return false
 	}
 	if tx.Request.ToTag() != "" && s.bindings.of(tx.Flow) != "" {
-		tx.Request = s.unasserted(tx.Request)
+		tx.Request = s.unasserted(auth.Gate.Strip(tx.Request))
 		return true // of a subscription that a phone has begun by the flow it signed in with
 	}
 	asks, answers := auth.fields()

@@ -73,8 +73,8 @@ type signed struct {
 }
 
 const (
-	maxNumbers = 4096      // of a lane and a generation
-	numbersAge = time.Hour // the shortest time that one is remembered
+	maxNumbers = 4096           // of a lane and a generation
+	numbersAge = 24 * time.Hour // the shortest time that one is remembered: subscriptions are refreshed once a day, at least
 )
 
 // next is what a request goes on with.

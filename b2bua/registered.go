@@ -165,8 +165,14 @@ func (s *Server) dialogToken(req *sip.Message) string {
 }
 
 // keeps tells whether a request belongs to a dialog that stays with us for the
-// credentials that we show in it.
+// credentials that we show in it, one that is made without a call; nothing else
+// passes by it.
 func (s *Server) keeps(req *sip.Message) bool {
+	switch req.Method {
+	case "SUBSCRIBE", "NOTIFY", "REFER":
+	default:
+		return false
+	}
 	if req.ToTag() == "" {
 		return false
 	}

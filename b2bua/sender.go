@@ -74,14 +74,22 @@ func (c *Call) resolveNext(leg *leg) {
 // try at the next address of the same name (RFC 3263 §4.3). All that follows goes
 // there too.
 func (c *Call) elsewhere(s side, failed txn.Target, err error) bool {
-	q := &c.legs[s].sender
-	i := slices.IndexFunc(q.targets, func(t txn.Target) bool { return t.Addr == failed.Addr })
-	if i < 0 || !errors.Is(err, txn.ErrTransport) {
+	if !errors.Is(err, txn.ErrTransport) || !c.legs[s].sender.advance(failed) {
 		return false
 	}
 	c.srv.penalties.punish(failed, c.lane.Now())
-	q.at = max(q.at, min(i+1, len(q.targets)-1))
-	return q.at > i
+	return true
+}
+
+// advance goes on to the next address when the one of the moment has failed. They
+// are gone through once: several may be one host and port by other protocols,
+// which fail alike.
+func (q *sender) advance(failed txn.Target) bool {
+	if q.at+1 >= len(q.targets) || q.targets[q.at].Addr != failed.Addr {
+		return false
+	}
+	q.at++
+	return true
 }
 
 // reach is towards for a dialog that is not one of the call's branches.

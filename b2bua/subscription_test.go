@@ -84,13 +84,15 @@ func TestSignedSubscriptionOfATrunkThatIsNotTrusted(t *testing.T) {
 	in.Reply(200)
 	out.Expect(200)
 	trunk := in.Dialog()
-	notify := trunk.Send("NOTIFY", peer.With("P-Asserted-Identity", "<sip:boss@pbx.test>"))
+	notify := trunk.Send("NOTIFY", peer.With("P-Asserted-Identity", "<sip:boss@pbx.test>"),
+		peer.With("Authorization", `Digest username="alice", realm="gate.test", nonce="n", uri="sip:x", response="00"`))
 	got := s.pbx.Expect("NOTIFY")
-	if got.Get("P-Asserted-Identity") != "" {
-		t.Errorf("a stranger asserts in\n%s", got.Raw)
+	if got.Get("P-Asserted-Identity") != "" || got.Get("Authorization") != "" { // what is shown to us is not passed on
+		t.Errorf("a stranger asserts, or shows the PBX what is ours, in\n%s", got.Raw)
 	}
 	got.Reply(200)
 	notify.Expect(200)
+	trunk.Send("MESSAGE").Expect(401) // nothing else comes by that route
 	trunk.CallID = "another"
 	trunk.Send("NOTIFY").Expect(401)
 	s.quiet()

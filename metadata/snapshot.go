@@ -103,6 +103,9 @@ const (
 	StateMoving    RecordingState = "moving"
 	StateEnded     RecordingState = "ended"
 
+	// StateWaiting is told, and never had: no SRS has taken it, they are asked again.
+	StateWaiting RecordingState = "waiting"
+
 	// StateNone is told, and never had: the recording is not wanted after all.
 	StateNone RecordingState = "none"
 

@@ -38,7 +38,7 @@ func (c *chorus) further() func(metadata.RecordingState, string) {
 }
 
 func (c *chorus) tell(reason string) {
-	if now := c.all(); now != c.told && now != metadata.StateStarting {
+	if now := c.all(); now != c.told && now != metadata.StateStarting && now != metadata.StateWaiting {
 		c.told = now
 		c.notify(now, reason)
 	}
@@ -48,7 +48,7 @@ func (c *chorus) tell(reason string) {
 // not. What a rule demands before the call may go on no other one replaces.
 func (c *chorus) all() metadata.RecordingState {
 	state := c.together()
-	idle := state == metadata.StateNone || state == metadata.StateEnded || state == metadata.StatePaused
+	idle := state == metadata.StateNone || state == metadata.StateWaiting || state == metadata.StateEnded || state == metadata.StatePaused
 	if !idle || len(c.others) == 0 || c.required && c.told == "" {
 		return state
 	}
@@ -65,13 +65,14 @@ func (c *chorus) all() metadata.RecordingState {
 }
 
 // together is the state of all that are wanted still: ended as soon as a demanded one has ended, or
-// when all have; not begun before all that still live have begun.
+// when all have; not begun before all that still live have begun. One that waits
+// for an SRS keeps none of the others from being told.
 func (c *chorus) together() metadata.RecordingState {
 	n := map[metadata.RecordingState]int{}
 	for _, state := range c.parts {
 		n[state]++
 	}
-	ended, wanted := n[metadata.StateEnded], len(c.parts)-n[metadata.StateNone]
+	ended, waiting, wanted := n[metadata.StateEnded], n[metadata.StateWaiting], len(c.parts)-n[metadata.StateNone]
 	switch {
 	case wanted == 0:
 		return metadata.StateNone
@@ -79,9 +80,11 @@ func (c *chorus) together() metadata.RecordingState {
 		return metadata.StateEnded
 	case n[metadata.StateStarting] > 0:
 		return metadata.StateStarting
+	case ended+waiting == wanted:
+		return metadata.StateWaiting
 	case n[metadata.StateMoving] > 0:
 		return metadata.StateMoving
-	case n[metadata.StatePaused]+ended == wanted:
+	case n[metadata.StatePaused]+ended+waiting == wanted:
 		return metadata.StatePaused
 	}
 	return metadata.StateRecording

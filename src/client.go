@@ -36,6 +36,7 @@ type Client struct {
 	health  *health
 	prober  *probe.Prober        // guarded by mu
 	backoff func() time.Duration // wait after 491 (RFC 3261 §14.1)
+	round   time.Duration        // wait before the second round of SRSs
 	people  metadata.UUID        // the namespace of the identifiers of persons
 
 	maxStreams atomic.Int64 // Config.MaxStreams
@@ -69,7 +70,7 @@ func New(cfg Config) (*Client, error) {
 		return nil, err
 	}
 	c := &Client{
-		cfg: cfg, log: cfg.Log, metrics: m, trouble: newLimiter(cfg.Now), health: newHealth(cfg.Now), backoff: glareWait,
+		cfg: cfg, log: cfg.Log, metrics: m, trouble: newLimiter(cfg.Now), health: newHealth(cfg.Now), backoff: glareWait, round: firstRound,
 		recorders: byName, calls: map[string]*call{}, passing: conversations{}, questions: make(chan struct{}, maxQuestions), live: map[string]*Session{}, people: metadata.NewV4(),
 	}
 	c.maxStreams.Store(int64(cfg.MaxStreams))
@@ -305,7 +306,7 @@ func (c *Client) leave(s *Session) {
 	delete(c.live, s.id)
 	c.ended.add(v)
 	if k := c.calls[v.CallID]; k != nil {
-		k.remember(v, s.guard.deliberate)
+		k.remember(v, s.guard.deliberate || s.by == InitiatorSRS)
 	}
 	c.mu.Unlock()
 	c.release()

@@ -46,6 +46,10 @@ func (s *Session) onCallEnd(cs *metadata.Snapshot) {
 		return
 	}
 	s.linger.cs, s.linger.until = cs, s.now().Add(longestLinger)
+	if s.moving.timer != nil && s.owes() { // now or never
+		s.moving.timer.Stop()
+		s.proceed()
+	}
 	s.linger.tick(s)
 }
 

@@ -51,11 +51,11 @@ const (
 )
 
 // pause is how long to wait before the next round.
-func (m *moving) pause() time.Duration {
+func (m *moving) pause(first time.Duration) time.Duration {
 	if m.tries == 0 {
 		return 0
 	}
-	return min(firstRound<<min(m.tries-1, 8), lastRound)
+	return min(first<<min(m.tries-1, 8), lastRound)
 }
 
 // lose ends the dialog with the SRS. The session goes on with another one,
@@ -127,7 +127,7 @@ func (s *Session) quiet() {
 
 // round asks the SRSs of the plan, after the pause that is due.
 func (s *Session) round() {
-	wait := s.moving.pause()
+	wait := s.moving.pause(s.client.round)
 	s.moving.tries++
 	switch {
 	case s.lingers() && wait > 0: // whom we would wait for has been asked
@@ -143,9 +143,8 @@ func (s *Session) round() {
 
 func (s *Session) proceed() {
 	s.moving.timer = nil
-	if len(s.plan) == 0 { // all are drained
-		s.plan = s.substitutes(s.moving.target)
-		if len(s.plan) == 0 {
+	if len(s.plan) == 0 {
+		if s.plan = s.whom(); len(s.plan) == 0 {
 			s.round()
 			return
 		}
@@ -164,7 +163,7 @@ func (s *Session) onMoveFailed() {
 	case len(s.rivals) > 0: // one of them may take it still
 		return
 	}
-	s.plan = s.substitutes(s.moving.target)
+	s.plan = nil
 	s.round()
 }
 

@@ -1,5 +1,7 @@
 package src
 
+import "sidetrack/metadata"
+
 // retry is a session that every SRS has refused goes on asking: a recorder that
 // is started again takes seconds, a call minutes. What is said meanwhile is kept
 // as long as the recorder's Buffer allows; the recording begins when one takes it.
@@ -31,12 +33,26 @@ func (s *Session) again() {
 		s.client.metrics.waiting.WithLabelValues(s.recorder.Name).Inc()
 		s.publish() // before anybody hears of it
 		s.tell(EventWaiting, s.story())
+		s.notify(metadata.StateWaiting, s.reason)
 		s.log.Warn("call not recorded yet, the SRSs are asked again", "attempts", s.story())
 	}
-	s.retry.hope = false
 	m.target = s.target
-	s.plan = s.order()
+	s.plan = nil
 	s.round()
+}
+
+// whom is who is asked in a round, as things are when it begins: nobody when all
+// are drained, or while the call has nothing to record.
+func (s *Session) whom() []int {
+	switch {
+	case s.taken:
+		return s.substitutes(s.moving.target)
+	case !s.streams.recordable():
+		return nil
+	}
+	plan := s.order()
+	s.retry.hope = s.retry.hope && len(plan) == 0
+	return plan
 }
 
 // onRetried notes what was said before an SRS took the session and could not be
@@ -45,6 +61,7 @@ func (s *Session) onRetried() {
 	s.retry.late, s.reason = true, ""
 	s.endRetry()
 	s.noteOverflow()
+	s.publish()
 }
 
 func (s *Session) endRetry() {

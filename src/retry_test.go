@@ -137,3 +137,38 @@ func TestNotRetried(t *testing.T) {
 		})
 	}
 }
+
+// A call that ends in a long wait asks once more at once: it is now or never.
+func TestRetriedAtTheEndOfALongWait(t *testing.T) {
+	t.Parallel()
+	_, c, rec := waiting(t, func(s *setup) { s.round = time.Hour })
+	c.spoken(10)
+	c.quiet()
+	c.end()
+	s := rec.Accept()
+	spokenWhole(t, c, s)
+	s.End()
+	c.ended(src.Complete)
+}
+
+// A recorder that waits keeps nobody from hearing that another one records.
+func TestRetriedBesideARecording(t *testing.T) {
+	t.Parallel()
+	rec, other := newSRS(t, "srs", "udp"), newSRS(t, "other", "udp")
+	r := newRig(t, []string{rec.URI(";transport=udp")}, retrying, func(s *setup) {
+		s.rule.Also = []string{"second"}
+		s.further = append(s.further, src.Recorder{Name: "second", SRS: []string{other.URI(";transport=udp")}, Timeout: 30 * time.Second})
+	})
+	c := r.newCall()
+	c.begin()
+	rec.Expect("INVITE").Reply(503)
+	s := other.Accept()
+	c.hasBeenTold("recording")
+	again := rec.AcceptInvite(rec.Expect("INVITE"))
+	if v := c.of("main", metadata.StateRecording); v.Reason != "" {
+		t.Errorf("it records, and says %q", v.Reason)
+	}
+	c.end()
+	s.End()
+	again.End()
+}

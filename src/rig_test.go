@@ -71,6 +71,7 @@ type setup struct {
 	rule     policy.Rule
 	recorder src.Recorder
 	backoff  time.Duration
+	round    time.Duration // before the SRSs are asked again
 	ports    int
 	t1       time.Duration // of SIP
 
@@ -94,6 +95,7 @@ func newRig(t *testing.T, srs []string, opts ...func(*setup)) *rig {
 		rule:     policy.Rule{Name: "all", Recorder: "main"},
 		recorder: src.Recorder{Name: "main", SRS: srs, Timeout: 30 * time.Second},
 		backoff:  50 * time.Millisecond,
+		round:    time.Second,
 		ports:    32,
 		t1:       500 * time.Millisecond,
 	}
@@ -128,6 +130,7 @@ func newRig(t *testing.T, srs []string, opts ...func(*setup)) *rig {
 		t.Fatal(err)
 	}
 	client.SetBackoff(s.backoff)
+	client.SetRound(s.round)
 	r.client = client
 	t.Cleanup(r.close)
 	return r

@@ -83,10 +83,21 @@ func (s *Session) note(a *attempt, code int, reason string) {
 	s.publish()
 }
 
-// story is all attempts in one line.
+// story is all attempts in one line; of many, what each SRS has said last.
 func (s *Session) story() string {
+	told, more := s.attempts, ""
+	if len(told) > 2*len(s.recorder.SRS) {
+		more = fmt.Sprintf(" (the last of %d attempts)", len(told))
+		told = nil
+		for i := len(s.attempts) - 1; i >= 0; i-- {
+			same := func(a Attempt) bool { return a.SRS == s.attempts[i].SRS }
+			if !slices.ContainsFunc(told, same) {
+				told = slices.Insert(told, 0, s.attempts[i])
+			}
+		}
+	}
 	var b strings.Builder
-	for i, a := range s.attempts {
+	for i, a := range told {
 		if i > 0 {
 			b.WriteString("; ")
 		}
@@ -95,5 +106,5 @@ func (s *Session) story() string {
 			b.WriteString(" " + a.Reason)
 		}
 	}
-	return b.String()
+	return b.String() + more
 }

@@ -192,7 +192,7 @@ func TestSectionsMayBeEmpty(t *testing.T) {
 func TestSkipFailoverCodes(t *testing.T) {
 	for pattern, want := range map[string]string{
 		"408|487": "408 487", "[34][0-9][0-9]": "300 302 404 408 480 486 487 488", "^5": "500 503",
-		"48[0678]": "480 486 487 488", "3..|600": "300 302 600", "": "",
+		"48[0678]": "480 486 487 488", "8": "408 480 486 487 488", "3..|600": "300 302 600", "": "",
 	} {
 		cfg := parse(t, "sip: {listen: [udp://192.0.2.1]}\n"+oneRoute+"recorders: {main: {srs: sip:198.51.100.7, skip_failover_codes: '"+pattern+"'}}\n")
 		var got []string
@@ -252,5 +252,17 @@ routes:
 	}
 	if got := parse(t, "sip: {listen: [udp://192.0.2.1:5060]}\nroutes:\n- to: {uri: sip:192.0.2.20}\n"+recorder).Policy.Routes[0].Targets; len(got) != 1 {
 		t.Errorf("%+v", got)
+	}
+}
+
+// A rule with several recorders has a recording of the call made with each.
+func TestRuleWithSeveralRecorders(t *testing.T) {
+	got := parse(t, `sip: {listen: [udp://192.0.2.1:5060]}
+routes: [{to: "sip:192.0.2.20"}]
+recorders: {a: {srs: "sip:198.51.100.7"}, b: {srs: "sip:198.51.100.8"}}
+recording: [{recorder: [a, b]}]
+`)
+	if r := got.Policy.Rules; len(r) != 1 || r[0].Recorder != "a" || strings.Join(r[0].Also, " ") != "b" {
+		t.Errorf("%+v", r)
 	}
 }

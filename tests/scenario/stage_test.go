@@ -40,30 +40,31 @@ const (
 
 // setup says how a stage is built.
 type setup struct {
-	srs          int // how many SRSs; 1 when 0, none when negative
-	srsNets      []string
-	callee       string // transport to the callee: udp (default) or tcp
-	srsParams    string // after each SRS's URI, such as ";transport=tcp"
-	srsURIs      string // replaces the list of SRSs
-	skip         string // skip_failover_codes
-	timeout      string // of an SRS; 30s when empty, which only tests of it can meet
-	identity     string
-	drain        string
-	rule         string        // more keys of the recording rule, such as "required: true"
-	noPolicy     bool          // no recording rule at all
-	sockets      string        // more of them for sip.listen, each with a comma behind
-	sip          string        // more keys of the sip section, one line
-	route        string        // more keys of the route, such as "srtp: pass"
-	recorder     string        // more keys of the recorder, each line indented by four
-	journal      string        // file of the journal; none when empty
-	more         string        // more sections
-	http         string        // more keys of the http section, one line
-	redact       string        // none when empty
-	to           string        // replaces the route's target; %s is the callee's address
-	mediaTimeout string        // 60s when empty
-	t1           time.Duration // of SIP; short when 0
-	portable     bool          // media by the driver that every platform has
-	ports        string        // media ports; 22000-23999 when empty, clear of what the kernel gives to port 0
+	srs            int // how many SRSs; 1 when 0, none when negative
+	srsNets        []string
+	callee         string // transport to the callee: udp (default) or tcp
+	srsParams      string // after each SRS's URI, such as ";transport=tcp"
+	srsURIs        string // replaces the list of SRSs
+	skip           string // skip_failover_codes
+	timeout        string // of an SRS; 30s when empty, which only tests of it can meet
+	identity       string
+	drain          string
+	rule           string        // more keys of the recording rule, such as "required: true"
+	noPolicy       bool          // no recording rule at all
+	sockets        string        // more of them for sip.listen, each with a comma behind
+	sip            string        // more keys of the sip section, one line
+	route          string        // more keys of the route, such as "srtp: pass"
+	recorder       string        // more keys of the recorder, each line indented by four
+	journal        string        // file of the journal; none when empty
+	more           string        // more sections
+	http           string        // more keys of the http section, one line
+	redact         string        // none when empty
+	to             string        // replaces the route's target; %s is the callee's address
+	mediaTimeout   string        // 60s when empty
+	t1             time.Duration // of SIP; short when 0
+	mediaAdvertise string        // where the others are told to send; the address itself when empty
+	portable       bool          // media by the driver that every platform has
+	ports          string        // media ports; 22000-23999 when empty, clear of what the kernel gives to port 0
 }
 
 // stage is the theatre of one scenario.
@@ -89,7 +90,8 @@ routes:
     {{.s.route}}
 media:
   listen: {{.ip}}
-  ports: {{.s.ports}}
+{{if .s.mediaAdvertise}}  advertise: {{.s.mediaAdvertise}}
+{{end}}  ports: {{.s.ports}}
   timeout: {{.s.mediaTimeout}}
 recorders:
   main:
@@ -196,7 +198,7 @@ func (st *stage) yaml(s setup) string {
 		"listen": freePort(st.t, systemIP), "http": freePort(st.t, apiIP), "ip": systemIP, "to": to, "srs": s.srsURIs,
 		"s": map[string]any{
 			"identity": s.identity, "drain": s.drain, "timeout": s.timeout, "skip": s.skip, "rule": s.rule,
-			"noPolicy": s.noPolicy, "sockets": s.sockets, "sip": s.sip, "ports": s.ports, "route": s.route, "recorder": s.recorder, "journal": s.journal, "more": s.more, "http": s.http, "redact": s.redact, "mediaTimeout": s.mediaTimeout,
+			"noPolicy": s.noPolicy, "sockets": s.sockets, "sip": s.sip, "ports": s.ports, "route": s.route, "recorder": s.recorder, "journal": s.journal, "more": s.more, "http": s.http, "redact": s.redact, "mediaTimeout": s.mediaTimeout, "mediaAdvertise": s.mediaAdvertise,
 		},
 	}
 	var b bytes.Buffer
