@@ -54,6 +54,9 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 		invited:    counter("sidetrack_recordings_asked_total", "INVITEs by which an SRS asked for a recording, by the code of our answer.", "code"),
 		untrusted:  counter("sidetrack_srs_certificates_refused_total", "TLS connections to an SRS that failed for a certificate, by why: expired, name, authority, invalid, or ours, which the SRS did not take.", "recorder", "srs", "reason"),
 	}
+	for _, answer := range []string{"record", "skip", "error"} { // a first one is to be seen as one
+		m.decisions.WithLabelValues(answer)
+	}
 	if reg == nil {
 		return m, nil
 	}

@@ -121,7 +121,11 @@ media: {listen: %[1]s, ports: 25000-25099}
 recorders: {main: {srs: "sip:%[1]s:5090"}}
 recording: [{recorder: main}]
 http: {listen: "%[1]s:8080"}
-`, ip)
+journal: {file: %[2]q}
+webhooks: {queue: %[3]q, hooks: [{name: crm, url: "http://%[1]s:9/", secret: "0123456789abcdefg"}]}
+hep: {address: "udp://%[1]s:9"}
+tracing: {otlp: "http://%[1]s:9"}
+`, ip, filepath.Join(t.TempDir(), "journal.db"), t.TempDir())
 	if err := os.WriteFile(file, []byte(yaml), 0o600); err != nil {
 		t.Fatal(err)
 	}

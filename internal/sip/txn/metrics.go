@@ -57,6 +57,9 @@ func newMetrics(r prometheus.Registerer) *metrics {
 			Help: "SIP messages and connections refused or dropped, by reason.",
 		}, []string{"reason"}),
 	}
+	for _, reason := range []string{rejectOverload, rejectPanic, "send-buffer", "capacity"} {
+		m.rejected.WithLabelValues(reason) // those that alarm, so that a first one is seen as one
+	}
 	if r != nil {
 		r.MustRegister(m.messages, m.rejected)
 	}
