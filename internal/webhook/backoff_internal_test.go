@@ -51,7 +51,7 @@ func (a *answers) RoundTrip(*http.Request) (*http.Response, error) {
 
 // A receiver that says when to come again is left alone until then, but no longer than ten minutes; one that says less than
 // the back-off, nothing or nonsense gets the back-off.
-func TestRetryAfter(t *testing.T) {
+func TestReceiverSaysWhen(t *testing.T) {
 	answer := func(status int, after string) http.Response {
 		return http.Response{StatusCode: status, Header: http.Header{"Retry-After": {after}}}
 	}
