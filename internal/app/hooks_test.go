@@ -23,6 +23,7 @@ type listener struct {
 	mu     sync.Mutex
 	server *httptest.Server
 	ids    []string
+	seqs   []string // Sidetrack-Sequence of each
 	events []map[string]any
 }
 
@@ -38,7 +39,7 @@ func (l *listener) ServeHTTP(_ http.ResponseWriter, r *http.Request) {
 	if slices.Contains(l.ids, id) {
 		return // came again: its answer was lost
 	}
-	l.ids, l.events = append(l.ids, id), append(l.events, event)
+	l.ids, l.seqs, l.events = append(l.ids, id), append(l.seqs, r.Header.Get("Sidetrack-Sequence")), append(l.events, event)
 }
 
 // kinds is the types of what came, "call.start c1" and so on.
@@ -68,8 +69,8 @@ func (l *listener) revive(t *testing.T, addr string) {
 }
 
 // The receiver of events is killed while calls go on: they are not touched, and
-// when it is back it gets every event, in order, once by its id, with the fields
-// of OpenSIPS's events.
+// when it is back it gets every event, in order, once by its id, numbered without a
+// gap, with the fields of OpenSIPS's events.
 func TestWebhookReceiverIsKilled(t *testing.T) {
 	l := &listener{}
 	l.revive(t, home(8)+":0")
@@ -118,6 +119,11 @@ http: {listen`, t.TempDir(), addr))
 	if !slices.IsSorted(l.ids) { // of the same length
 		t.Errorf("out of order: %v", l.ids)
 	}
+	for i, seq := range l.seqs {
+		if seq != strconv.Itoa(i+1) {
+			t.Fatalf("event %d has the sequence %q: %v", i+1, seq, l.seqs)
+		}
+	}
 	fields := map[string][]string{}
 	for _, e := range l.events {
 		for name, v := range e {
@@ -140,10 +146,14 @@ http: {listen`, t.TempDir(), addr))
 			t.Errorf("%s is no type that can be asked for", k)
 		}
 	}
-	for _, kind := range []string{"call.start", "call.stop", "recording.start", "recording.stop", "recording.verdict"} {
+	for _, kind := range []string{"call.initiated", "call.start", "call.stop", "recording.start", "recording.stop", "recording.verdict"} {
 		if counted[kind] != calls {
 			t.Errorf("%d × %s of %d calls", counted[kind], kind, calls)
 		}
+		delete(counted, kind)
+	}
+	if len(counted) > 0 {
+		t.Errorf("nobody asked for %v", counted)
 	}
 	t.Logf("%d calls, %d events", calls, len(l.ids))
 }
