@@ -3,7 +3,6 @@ package b2bua
 import (
 	"runtime/debug"
 
-	"sidetrack/internal/sdp"
 	"sidetrack/metadata"
 )
 
@@ -12,7 +11,7 @@ type recording struct {
 	begun     bool
 	required  bool
 	ran       bool // it was active at some time
-	preferred bool // who prefers to be recorded has been heard since the answer, before which nothing is started
+	preferred bool // what the parties prefer has been asked since the answer, with which most recordings start
 	state     metadata.RecordingState
 }
 
@@ -38,11 +37,8 @@ func (c *Call) tellRecorder() {
 		c.withRecorder(func(r Recorder) { r.Update(cs) })
 		if !c.rec.preferred && !c.answered.IsZero() {
 			c.rec.preferred = true
-			for s, pref := range c.aware.pref {
-				if pref == sdp.PrefOn {
-					c.askFor(side(s))
-				}
-			}
+			c.askFor(sideA)
+			c.askFor(sideB)
 		}
 		return
 	}

@@ -168,14 +168,14 @@ func (k *call) steer(w *policy.Wanted, wish policy.Wish, party metadata.PartyRol
 }
 
 // toward is what brings a recording to where a party prefers it to be, "" for
-// nothing: it is there, or the call has not been answered, with which the party is asked again.
+// nothing: it is there, or it has not begun yet and the call tells us again with the answer.
 func (k *call) toward(s *Session, action policy.Action) policy.Action {
 	switch {
-	case action == policy.ActionStart && s == nil && k.cs.State != metadata.CallAnswered:
+	case s == nil && (k.cs.State != metadata.CallAnswered || action == policy.ActionStop):
 		return ""
 	case action == policy.ActionStart && s != nil && s.paused:
 		return policy.ActionResume
-	case action == policy.ActionStart && s != nil, action == policy.ActionStop && s == nil:
+	case action == policy.ActionStart && s != nil, action == policy.ActionPause && s != nil && s.paused:
 		return ""
 	}
 	return action

@@ -1,6 +1,8 @@
 package scenario_test
 
 import (
+	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -153,6 +155,70 @@ func TestRecordingPreference(t *testing.T) {
 		}
 		c.hangUp()
 		rs.End()
+	}
+}
+
+// FLOW-16: what a party prefers from the first counts, too: the caller in its INVITE, the callee in its 200, also where the
+// recorder hears of the call before it is answered.
+func TestPreferenceFromTheFirst(t *testing.T) {
+	for _, first := range []struct {
+		rule, caller, callee string
+		want                 string // of the recording; "": none
+	}{
+		{rule: "", caller: "off", want: "ended"},
+		{rule: "", callee: "off", want: "ended"},
+		{rule: "", caller: "pause", want: "paused"},
+		{rule: "", callee: "pause", want: "paused"},
+		{rule: "start: manual, ", caller: "on", want: "recording"},
+		{rule: "start: manual, ", callee: "on", want: "recording"},
+		{rule: "start: manual, ", caller: "nopreference", callee: "off", want: ""},
+	} {
+		for _, early := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%v early %v", first, early), func(t *testing.T) {
+				st := newStage(t, setup{rule: strings.ReplaceAll(first.rule, ", ", "\n    ") + "controls: {signalling: true}", srsNets: []string{"udp"}})
+				sessions := st.srs().AcceptAll()
+				c := st.newCall(dialing{})
+				prefers := func(m *peer.Media, pref string) []byte {
+					line := peer.Line{Media: m}
+					if pref != "" {
+						line.Extra = []string{"recordpref:" + pref}
+					}
+					return peer.BuildSDP(1, line)
+				}
+				c.out = st.caller.Invite(st.sys.SIP, peer.Call{URI: bobAOR, From: "<" + aliceAOR + ">", SDP: prefers(c.a, first.caller)})
+				c.in = st.callee.Expect("INVITE")
+				if early {
+					c.in.Reply(183, peer.WithSDP(prefers(c.b, first.callee)))
+					c.out.Expect(183)
+				}
+				c.in.Reply(200, peer.WithSDP(prefers(c.b, first.callee)))
+				c.accepted(dialing{})
+				c.heard(5)
+				state := func() (last string) {
+					if all := st.sys.recordings(); len(all) > 0 {
+						last = all[0].str("state")
+					}
+					return last
+				}
+				if !peer.Eventually(func() bool { return state() == first.want }) {
+					t.Errorf("the recording is %q, wanted %q", state(), first.want)
+				}
+				if log := st.sys.logged.tail(5000); strings.Contains(log, "at the wrong time") {
+					t.Error("a preference came at the wrong time")
+				}
+				switch first.want {
+				case "recording":
+					c.recorded(sessions.Number(0), 5)
+				case "paused":
+					if !peer.Eventually(func() bool {
+						return sessions.Taken() > 0 && slices.Equal(sessions.Directions(sessions.Number(0)), []string{"inactive", "inactive"})
+					}) {
+						t.Error("the SRS has not been told of the pause")
+					}
+				}
+				c.hangUp()
+			})
+		}
 	}
 }
 
