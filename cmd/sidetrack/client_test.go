@@ -31,8 +31,12 @@ func proxy(t *testing.T) string {
 			return
 		}
 		body, _ := io.ReadAll(r.Body)
-		if r.PathValue("verb") == "tag" {
+		switch verb := r.PathValue("verb"); verb {
+		case "tag":
 			fmt.Fprintf(w, `{"id":"r1","state":%q}`, body)
+			return
+		case "mask", "unmask":
+			fmt.Fprintf(w, `{"id":"r1","state":%q}`, verb+"d "+string(body))
 			return
 		}
 		fmt.Fprintf(w, `{"id":"r1","state":%q}`, r.PathValue("verb")+"d")
@@ -66,6 +70,10 @@ func TestClient(t *testing.T) {
 		{"pause r1 --json=false", 0, "r1 paused\n", ""},
 		{"resume r1", 0, `{"id":"r1","state":"resumed"}`, ""},
 		{"move r1 --srs sip:b --json=false", 0, "r1 moved\n", ""},
+		{"mask r1 --tracks caller --json=false", 0, "r1 maskd {\"tracks\":\"caller\"}\n", ""},
+		{"mask", 1, "", "which recording?"},
+		{"unmask r1 --json=false", 0, "r1 unmaskd {}\n", ""},
+		{"stop r1 --json=false", 0, "r1 stopd\n", ""},
 		{"stop x", 1, "", "sidetrack stop: recording x: no such call or recording\n"},
 		{"start c1 --recorder main --json=false", 0, "r2 starting\n", ""},
 		{"start c1 --recorder main --parameter agent=7 --parameter team=a=b", 0, `"parameters":{"agent":"7","team":"a=b"}`, ""},

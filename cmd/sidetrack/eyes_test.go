@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"io"
 	"net"
@@ -14,6 +15,9 @@ import (
 	"strings"
 	"sync"
 	"testing"
+
+	"sidetrack/b2bua"
+	"sidetrack/src"
 )
 
 // whole is an HTTP API that has one of everything. It wants a token when token is set.
@@ -220,6 +224,64 @@ func TestCompletion(t *testing.T) {
 	}
 }
 
+// Ids and options come from the program and, through it, from the API, in every shell that is here.
+func TestCompletionAsksTheProxy(t *testing.T) {
+	t.Setenv("SIDETRACK_API", asShown(t))
+	bin := t.TempDir()
+	t.Setenv("PATH", bin+string(os.PathListSeparator)+os.Getenv("PATH"))
+	// What the program says, without starting it for each word.
+	program := fmt.Sprintf("#!/bin/sh\ncat '%s'/\"$*\"\n", bin)
+	if err := os.WriteFile(filepath.Join(bin, "sidetrack"), []byte(program), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	for _, args := range []string{"calls --json", "recordings --json", "srs --json", "mask --help", "unmask --help", "start --help", "enable --help", "pause --help"} {
+		status, out, err := try(strings.Fields(args)...)
+		if status != 0 {
+			t.Fatalf("sidetrack %s: %s", args, err)
+		}
+		if err := os.WriteFile(filepath.Join(bin, args), []byte(out), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	const bash = "COMP_WORDS=(sidetrack %s); COMP_CWORD=2; _sidetrack; echo ${COMPREPLY[@]}; "
+	const fish = "complete -C 'sidetrack %s'; "
+	const zsh = "words=(sidetrack %s); CURRENT=3; _sidetrack; "
+	for shell, rows := range map[string][][3]string{ // how it is asked, words, answer
+		"bash": {{bash, "pause ''", "r-1 r_2"}, {bash, "unmask r_", "r_2"}, {bash, "recordings ''", "r-1 r_2"}, {bash, "ladder ''", "c1"},
+			{bash, "drain ''", "main/0 other/11"}, {bash, "enable o", "other/11"}, {bash, "mask --t", "--token-file --tracks"}, {bash, "start --r", "--recorder"}},
+		"fish": {{fish, "unmask r", "r-1\nr_2"}, {fish, "ladder c", "c1"}, {fish, "enable o", "other/11"}, {fish, "mask --tr", "--tracks"}},
+		"zsh": {{"compadd() { print -rl -- ${(P)2} }; " + zsh, `mask ""`, "r-1\nr_2"}, {zsh, `capture ""`, "c1"}, {zsh, `enable ""`, "main/0\nother/11"},
+			{zsh, "pause --", "--api\n--ca\n--json\n--limit\n--token-file"}},
+	} {
+		var do, want []string
+		for _, row := range rows {
+			do, want = append(do, strings.Replace(row[0], "%s", row[1], 1)), append(want, row[2])
+		}
+		completesIn(t, shell, strings.Join(do, ""), strings.Join(want, "\n"))
+	}
+}
+
+// asShown is an API whose lists are what the proxy's own types make of them, so that another order of their fields is
+// another order here.
+func asShown(t *testing.T) string {
+	t.Helper()
+	mux := http.NewServeMux()
+	for path, items := range map[string]any{
+		"calls":      []b2bua.View{{ID: "c1", From: `sip:"id":"x"@y`}},
+		"recordings": []src.View{{ID: "r-1", CallID: "c1"}, {ID: "r_2", CallID: "c1"}},
+		"srs":        []src.SRSView{{Recorder: "main"}, {Recorder: "other", Index: 11}},
+	} {
+		mux.HandleFunc("GET /api/v1/"+path, func(w http.ResponseWriter, _ *http.Request) {
+			if err := json.NewEncoder(w).Encode(map[string]any{"items": items}); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	server := httptest.NewServer(mux)
+	t.Cleanup(server.Close)
+	return server.URL
+}
+
 // completesIn sources the script of a shell that is here, as its users do, and has it complete.
 func completesIn(t *testing.T, shell, do, want string) {
 	t.Helper()
@@ -238,6 +300,7 @@ func completesIn(t *testing.T, shell, do, want string) {
 		do = "source " + file + "; " + do
 	}
 	cmd := exec.Command(shell, "-c", do)
+	cmd.Dir = dir // what else lies there is completed, too
 	cmd.Env = append(os.Environ(), "HOME="+dir, "XDG_CONFIG_HOME="+dir, "XDG_DATA_HOME="+dir, "ZDOTDIR="+dir)
 	out, err := cmd.Output()
 	if err != nil || strings.TrimSpace(string(out)) != want {

@@ -69,12 +69,12 @@ func (p *running) steered() {
 	p.named(c, call.ID)
 	p.drained(call.ID)
 
-	over := p.begin("move", id, "--srs", p.srss[1].URI(""), "--json=false")
+	over := p.begin("move", id, "--srs", p.srss[2].URI(""), "--json=false") // past the next one
 	rs.End()
-	next := p.srss[1].Accept()
+	next := p.srss[2].Accept()
 	p.said(id+" ", over, "move")
 	p.inState(id, "recording")
-	if v := p.recording(id); v.SRS != p.srss[1].URI("") || next.Doc().Sessions[0].ID != rs.Doc().Sessions[0].ID {
+	if v := p.recording(id); v.SRS != p.srss[2].URI("") || next.Doc().Sessions[0].ID != rs.Doc().Sessions[0].ID {
 		t.Errorf("moved: %+v\n%s", v, next.Doc().Raw)
 	}
 	c.copied(next)

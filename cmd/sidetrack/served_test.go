@@ -36,7 +36,7 @@ sip: {listen: ["udp://%[1]s", "tcp://%[1]s"], trusted: [127.0.0.0/8], drain: 5s}
 routes: [{to: "%[2]s"}]
 media: {listen: %[3]s, ports: 27200-27399}
 recorders:
-  main: {srs: "%[4]s, %[5]s", pause: stop, mask: silence, parameters: metadata}
+  main: {srs: "%[4]s, %[5]s, %[6]s", pause: stop, mask: silence, parameters: metadata}
   quality: {srs: "%[6]s"}
 recording: [{recorder: main}]
 http: {listen: "%[7]s", socket: %[8]s, rate: 0}
@@ -125,7 +125,7 @@ func (p *running) said(want string, over <-chan told, args ...string) string {
 	p.t.Helper()
 	v := <-over
 	if v.status != 0 || !holds(v.out, want) {
-		p.t.Errorf("sidetrack %s: %d, without %q\nout: %s\nerr: %s", strings.Join(args, " "), v.status, want, v.out, v.err)
+		p.t.Fatalf("sidetrack %s: %d, without %q\nout: %s\nerr: %s", strings.Join(args, " "), v.status, want, v.out, v.err)
 	}
 	return v.out
 }
