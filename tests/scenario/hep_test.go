@@ -77,8 +77,8 @@ func (h *homer) kind(t *testing.T, kind byte, text string, n int) []map[uint16]s
 	return got
 }
 
-// Homer sees both legs, the recording session, an SRS that refused, RTCP and the verdict of a call under its one Call-ID,
-// though each dialog has another.
+// Homer sees both legs, the recording session, an SRS that refused, RTCP of the parties, the SRS's and our own to it, and the
+// verdict of a call under its one Call-ID, though each dialog has another.
 func TestHEPShowsACallAsOne(t *testing.T) {
 	h := newHomer(t)
 	st := newStage(t, setup{srs: 2, identity: "rewrite", more: fmt.Sprintf("hep: {address: \"udp://%s\", capture_id: 7, node: edge}", h.conn.LocalAddr())})
@@ -90,6 +90,13 @@ func TestHEPShowsACallAsOne(t *testing.T) {
 	report := receiverReport(c.a.SSRC)
 	c.a.SendRTCP(c.aTo.rtcp, report)
 	c.b.AwaitRTCP("the receiver report", func(b []byte) bool { return slices.Equal(b, report) })
+	copies, ssrc := rs.Streams["1"], rs.Streams["1"].Packets()[0].SSRC
+	copies.AwaitRTCP("our sender report", func(b []byte) bool { return len(b) >= 28 && b[1] == 200 && binary.BigEndian.Uint32(b[4:]) == ssrc })
+	lossy := append([]byte{0x81, 201, 0, 7, 0, 0, 0, 99}, make([]byte, 24)...)
+	binary.BigEndian.PutUint32(lossy[8:], ssrc)
+	lossy[12] = 64 // a quarter is lost
+	ours := firstMedia(t, rs.Invite.Message)
+	copies.SendRTCP(ours.rtcp, lossy)
 	c.hangUp()
 	rs.End()
 
@@ -110,6 +117,17 @@ func TestHEPShowsACallAsOne(t *testing.T) {
 	}
 	if p := h.kind(t, 5, fmt.Sprintf(`"ssrc":%d,`, c.a.SSRC), 1)[0]; p[17] != callID || p[19] != "edge" || p[12] != "\x00\x00\x00\x07" {
 		t.Errorf("RTCP: %v", p)
+	}
+	sent := h.kind(t, 5, fmt.Sprintf(`"ssrc":%d,"type":200,`, ssrc), 1)[0]
+	if sent[17] != callID || !strings.Contains(sent[15], `"packets":`) {
+		t.Errorf("our sender report: %v", sent)
+	}
+	heard := h.kind(t, 5, fmt.Sprintf(`"source_ssrc":%d,"fraction_lost":64,`, ssrc), 1)[0]
+	if heard[17] != callID || !strings.Contains(heard[15], `"ssrc":99,"type":201,`) || heard[3] != sent[4] || heard[4] != sent[3] || heard[7] != sent[8] || heard[8] != sent[7] {
+		t.Errorf("the SRS's report: %v, after ours: %v", heard, sent)
+	}
+	if at := net.JoinHostPort(net.IP(heard[4]).String(), fmt.Sprint(binary.BigEndian.Uint16([]byte(heard[8])))); at != ours.rtcp.String() {
+		t.Errorf("the SRS's report came to %s, and is told of %s", ours.rtcp, at)
 	}
 	if p := h.kind(t, 100, `"result":"complete"`, 1)[0]; p[17] != callID || !strings.Contains(p[15], `"code":503`) {
 		t.Errorf("the verdict: %v", p)
