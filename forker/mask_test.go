@@ -120,10 +120,14 @@ func TestDroppedDigit(t *testing.T) {
 				tap, srs := forkRule(t, c, forker.TapConfig{Label: "1", DTMF: rule})
 				c.play(digit(18))
 				var last uint16
+				var first uint32
 				for i, want := range []uint32{0, 160, 960, 1120} {
 					raw, _ := srs.recv()
 					p := parse(t, raw)
-					if p.PayloadType != 18 || i > 0 && p.SequenceNumber != last+1 {
+					if i == 0 {
+						first = p.Timestamp
+					}
+					if p.PayloadType != 18 || i > 0 && p.SequenceNumber != last+1 || p.Timestamp-first != want {
 						t.Errorf("copy %d (%d): %v", i, want, p.Header)
 					}
 					last = p.SequenceNumber

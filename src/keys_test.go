@@ -1,18 +1,27 @@
 package src_test
 
 import (
+	"fmt"
 	"testing"
 
+	"sidetrack/forker"
 	"sidetrack/metadata"
 	"sidetrack/policy"
 	"sidetrack/tests/peer"
 )
 
-// Keys in RTP reach the controls of the rule, whatever number their payload type has by then, and go on to the other party.
+// Keys in RTP reach the controls of the rule, whatever number their payload type has by then, and go on to the other party
+// unless they are to be swallowed.
 func TestKeysInRTP(t *testing.T) {
+	for _, swallow := range []bool{false, true} {
+		t.Run(fmt.Sprint("swallow ", swallow), func(t *testing.T) { testKeysInRTP(t, swallow) })
+	}
+}
+
+func testKeysInRTP(t *testing.T, swallow bool) {
 	rec := newSRS(t, "srs")
 	r := newRig(t, []string{rec.URI("")}, func(s *setup) {
-		s.rule.Controls = &policy.Controls{By: policy.TracksCaller, Keys: map[policy.Action]string{policy.ActionPause: "*1", policy.ActionResume: "#1"}}
+		s.rule.Controls = &policy.Controls{By: policy.TracksCaller, Swallow: swallow, Keys: map[policy.Action]string{policy.ActionPause: "*1", policy.ActionResume: "#1"}}
 	})
 	c := r.newCall()
 	describe := func(cs *metadata.Snapshot, pt uint8) {
@@ -52,7 +61,16 @@ func TestKeysInRTP(t *testing.T) {
 	press(c.caller, 97, 11, 1)
 	s.Update()
 	c.await(metadata.StateRecording)
-	c.callee.Await("events", func(all []peer.Packet) bool { return len(all) == 5*3 })
+	if swallow { // what follows the keys arrives, and is all there is
+		to, _ := c.relay.Local(forker.SideA, 0)
+		c.caller.Send(to)
+		if all := c.callee.Await("what is said", func(all []peer.Packet) bool { return len(all) > 0 }); len(all) != 1 || all[0].PT != 0 {
+			t.Errorf("the callee got %d packets, the first of payload type %d", len(all), all[0].PT)
+		}
+	} else {
+		c.callee.Await("events", func(all []peer.Packet) bool { return len(all) == 5*3 })
+	}
+	c.caller.Await("the callee's events", func(all []peer.Packet) bool { return len(all) == 2*3 }) // which may not steer
 	c.end()
 	s.End()
 }

@@ -118,6 +118,7 @@ func TestPauseLimit(t *testing.T) {
 	c.right.Send("INFO", peer.With("X-Sidetrack-Action", "pause")).Expect(200)
 	directions(t, rs, "inactive", "inactive")
 	directions(t, rs, "sendonly", "sendonly")
+	c.recorded(rs, 10)
 	c.hangUp()
 	rs.End()
 }
