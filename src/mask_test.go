@@ -6,6 +6,7 @@ import (
 	"errors"
 	"slices"
 	"testing"
+	"time"
 
 	"sidetrack/forker"
 	"sidetrack/metadata"
@@ -112,4 +113,77 @@ func TestMaskBeforeTheSRS(t *testing.T) {
 		t.Errorf("%d packets of %d are the party's own, beeps: %v", own, len(s.Streams["1"].Packets()), beeps)
 	}
 	finish(t, c, s)
+}
+
+// hidden waits until a stream carries silence, and checks that it has nothing of the party's own.
+func hidden(t *testing.T, c *call, s *peer.Session, label string) {
+	t.Helper()
+	s.Streams[label].Await("silence", func(all []peer.Packet) bool { return len(all) >= 10 })
+	c.spoken(5)
+	if n := c.copies(s, label); n != 0 {
+		t.Errorf("label %s: %d packets of what is masked", label, n)
+	}
+}
+
+// A mask covers what goes to the SRS to which the recording moves, and a stream that the call gets meanwhile.
+func TestMaskHoldsOverAMove(t *testing.T) {
+	m := midCall(t, "udp", 2, forgets)
+	ctx, id := context.Background(), m.c.view().ID
+	if _, err := m.r.client.Mask(ctx, id, ""); err != nil {
+		t.Fatal(err)
+	}
+	masked(t, m.c, m.s, "1")
+	m.s.Dialog.Bye()
+	to := m.recs[1].Accept()
+	m.c.await(metadata.StateRecording)
+	hidden(t, m.c, to, "1")
+	hidden(t, m.c, to, "2")
+
+	if err := m.c.relay.SetStreams(2); err != nil {
+		t.Fatal(err)
+	}
+	second := peer.NewMedia(t, "127.0.0.2", m.c.cs.ID, "caller")
+	m.c.relay.SetRemote(forker.SideA, 1, forker.Remote{RTP: second.Addr(), Sends: true, RTPKind: true})
+	at, _ := m.c.relay.Local(forker.SideA, 1)
+	m.c.change(func(cs *metadata.Snapshot) {
+		added := cs.Streams[0]
+		added.Index = 1
+		cs.Streams = append(cs.Streams, added)
+	})
+	to.Update()
+	second.Talk(at)
+	hidden(t, m.c, to, "3")
+	if _, err := m.r.client.Unmask(ctx, id, ""); err != nil {
+		t.Fatal(err)
+	}
+	for _, label := range []string{"1", "2", "3"} {
+		if !peer.Eventually(func() bool { return m.c.copies(to, label) > 5 }) {
+			t.Errorf("label %s is still masked", label)
+		}
+	}
+	finish(t, m.c, to)
+}
+
+// A pause that has no limit, or one far away, takes another.
+func TestPauseTakesAnotherLimit(t *testing.T) {
+	for _, before := range []time.Duration{0, time.Hour} {
+		r, c, _, s := recording(t)
+		ctx, id := context.Background(), c.view().ID
+		if _, err := r.client.PauseFor(ctx, id, before); err != nil {
+			t.Fatal(err)
+		}
+		s.Update()
+		silence(t, c, s)
+		if _, err := r.client.PauseFor(ctx, id, 0); !errors.Is(err, src.ErrState) {
+			t.Errorf("paused again: %v", err)
+		}
+		if _, err := r.client.PauseFor(ctx, id, 20*time.Millisecond); err != nil {
+			t.Fatal(err)
+		}
+		s.Update()
+		inactive(t, s, false)
+		c.await(metadata.StateRecording)
+		hears(t, c, s)
+		finish(t, c, s)
+	}
 }
