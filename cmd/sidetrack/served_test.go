@@ -44,7 +44,7 @@ webhooks: {queue: %[9]s, hooks: [{name: crm, url: "http://%[3]s:9", events: [cal
 `
 
 // place is a loopback address of this run alone.
-func place(n int) string { return fmt.Sprintf("127.43.%d.%d", os.Getpid()%250+1, n) }
+func place(n int) string { return fmt.Sprintf("127.47.%d.%d", os.Getpid()%250+1, n) }
 
 // free is an address below what the kernel gives to port 0, free for UDP and TCP.
 func free(t *testing.T, ip string, from int) string {
