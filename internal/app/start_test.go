@@ -108,7 +108,7 @@ func TestJunkFillsNoLog(t *testing.T) {
 	}
 	s.eventually("the junk is counted", func() bool {
 		_, body := s.get("/metrics")
-		return strings.Contains(body, "sidetrack_sip_rejected_total{")
+		return strings.Contains(body, "sidetrack_sip_rejected_total{reason=\"parse\"}")
 	})
 	var loud []string
 	for line := range strings.SplitSeq(s.log.String()[before:], "\n") {
