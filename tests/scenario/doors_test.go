@@ -166,3 +166,50 @@ func awaitSilence(m *peer.Media) {
 		return silent >= 5
 	})
 }
+
+// Keys in RTP reach the other party, and the SRS only where the recorder does not drop them.
+func TestDroppedKeys(t *testing.T) {
+	for rule, want := range map[string]bool{"pass": true, "drop": false} {
+		t.Run(rule, func(t *testing.T) {
+			st := newStage(t, setup{recorder: "    dtmf: " + rule, srsNets: []string{"udp"}})
+			c := st.newCall(dialing{})
+			line := func(m *peer.Media) []byte {
+				sdp := peer.BuildSDP(1, peer.Line{Media: m, Extra: []string{fmt.Sprintf("rtpmap:%d telephone-event/8000", eventPT)}})
+				return bytes.Replace(sdp, []byte("RTP/AVP 0\r\n"), fmt.Appendf(nil, "RTP/AVP 0 %d\r\n", eventPT), 1)
+			}
+			c.out = st.caller.Invite(st.sys.SIP, peer.Call{URI: bobAOR, From: "<" + aliceAOR + ">", SDP: line(c.a)})
+			c.in = st.callee.Expect("INVITE")
+			c.in.Reply(200, peer.WithSDP(line(c.b)))
+			c.accepted(dialing{})
+			in := st.srs().Expect("INVITE")
+			rs := st.srs().Take(in)
+			answer := bytes.ReplaceAll(rs.Answer(), []byte("RTP/AVP 0\r\n"), fmt.Appendf(nil, "RTP/AVP 0 %d\r\n", eventPT))
+			answer = bytes.ReplaceAll(answer, []byte("a=rtpmap:0 "), fmt.Appendf(nil, "a=rtpmap:%d telephone-event/8000\r\na=rtpmap:0 ", eventPT))
+			in.Reply(200, peer.WithSDP(answer))
+			in.ExpectOther("ACK")
+			c.recorded(rs, 10)
+			for key := range uint8(3) {
+				c.a.Press(c.aTo.rtp, eventPT, key)
+			}
+			events := func(all []peer.Packet) (n int) {
+				for _, p := range all {
+					if p.Party == "" && len(p.Payload) == 4 {
+						n++
+					}
+				}
+				return n
+			}
+			c.b.Await("the keys", func(all []peer.Packet) bool { return events(all) == 3*4 })
+			if want {
+				rs.Streams["1"].Await("the keys", func(all []peer.Packet) bool { return events(all) == 3*4 })
+			}
+			c.recorded(rs, 10) // of what was sent after them
+			all := rs.Streams["1"].Packets()
+			if got := events(all) > 0; got != want {
+				t.Errorf("%s: the SRS got %d packets of keys", rule, events(all))
+			}
+			c.hangUp()
+			rs.End()
+		})
+	}
+}
