@@ -9,7 +9,9 @@ import (
 
 // A name of which every address fails is given up, also where they are one host and port by several protocols.
 func TestAddressesAreGoneThroughOnce(t *testing.T) {
-	at := func(proto, addr string) txn.Target { return txn.Target{Proto: proto, Addr: netip.MustParseAddrPort(addr)} }
+	at := func(proto, addr string) txn.Target {
+		return txn.Target{Proto: proto, Addr: netip.MustParseAddrPort(addr)}
+	}
 	for name, targets := range map[string][]txn.Target{
 		"none":           {},
 		"one":            {at("udp", "192.0.2.1:5060")},
