@@ -79,18 +79,6 @@ func TestRetriedTooLate(t *testing.T) {
 	}
 }
 
-// A short call is over before the next round: it is recorded all the same.
-func TestRetriedAfterTheCall(t *testing.T) {
-	t.Parallel()
-	_, c, rec := waiting(t)
-	c.quiet()
-	c.end()
-	s := rec.Accept()
-	spokenWhole(t, c, s)
-	s.End()
-	c.ended(src.Complete)
-}
-
 // Nobody takes it to the end: that is told then, with all that was tried.
 func TestRetriedInVain(t *testing.T) {
 	t.Parallel()
@@ -138,7 +126,8 @@ func TestNotRetried(t *testing.T) {
 	}
 }
 
-// A call that ends in a long wait asks once more at once: it is now or never.
+// A call that ends while its recording waits has the SRSs asked once more at once, however long the wait: it is recorded
+// all the same.
 func TestRetriedAtTheEndOfALongWait(t *testing.T) {
 	t.Parallel()
 	_, c, rec := waiting(t, func(s *setup) { s.round = time.Hour })

@@ -19,32 +19,26 @@ type JournalQuery struct {
 
 // journal is GET /api/v1/journal.
 func (b Backend) journal(w http.ResponseWriter, r *http.Request) {
-	if b.Journal == nil {
-		problem(w, http.StatusNotFound, "no journal is kept: the configuration has no journal.file")
-		return
-	}
-	q, wrong := journalQuery(r, time.Now())
-	if wrong != "" {
-		problem(w, http.StatusBadRequest, wrong)
-		return
-	}
-	ctx, cancel := context.WithTimeout(r.Context(), questionTimeout)
-	defer cancel()
-	items, next, err := b.Journal(ctx, q)
-	if err != nil {
-		fail(w, err)
-		return
-	}
-	p := page{Items: items, Next: next}
-	if p.Items == nil {
-		p.Items = []any{}
-	}
-	write(w, http.StatusOK, p)
+	askJournal(w, r, b.Journal != nil, func(ctx context.Context, q JournalQuery) (any, error) {
+		items, next, err := b.Journal(ctx, q)
+		if items == nil {
+			items = []any{}
+		}
+		return page{Items: items, Next: next}, err
+	})
 }
 
 // reasons is GET /api/v1/journal/reasons.
 func (b Backend) reasons(w http.ResponseWriter, r *http.Request) {
-	if b.Reasons == nil {
+	askJournal(w, r, b.Reasons != nil, func(ctx context.Context, q JournalQuery) (any, error) {
+		items, err := b.Reasons(ctx, q)
+		return map[string]any{"items": items}, err
+	})
+}
+
+// askJournal answers with what is found for the request's query.
+func askJournal(w http.ResponseWriter, r *http.Request, kept bool, find func(context.Context, JournalQuery) (any, error)) {
+	if !kept {
 		problem(w, http.StatusNotFound, "no journal is kept: the configuration has no journal.file")
 		return
 	}
@@ -55,12 +49,12 @@ func (b Backend) reasons(w http.ResponseWriter, r *http.Request) {
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), questionTimeout)
 	defer cancel()
-	items, err := b.Reasons(ctx, q)
+	found, err := find(ctx, q)
 	if err != nil {
 		fail(w, err)
 		return
 	}
-	write(w, http.StatusOK, map[string]any{"items": items})
+	write(w, http.StatusOK, found)
 }
 
 func journalQuery(r *http.Request, now time.Time) (q JournalQuery, wrong string) {
