@@ -17,6 +17,7 @@ const (
 	firstMessageTime = 30 * time.Second // a connection must say something sensible within
 	messageTime      = 15 * time.Second // from the first octet of a message to its last
 	flushTime        = time.Second      // for an answer to a peer about to be cut off
+	maxJunk          = 16               // messages in a row that are no SIP
 )
 
 // conn is one stream connection: a reader goroutine, a writer goroutine and
@@ -30,12 +31,14 @@ type conn struct {
 
 	// Owned by the reader.
 	frames framer
-	spoken bool      // a whole message has come
+	spoken bool      // a whole SIP message has come
+	junk   int       // messages since the last one that was SIP
 	begun  time.Time // when the message now being read began; zero between messages
 
 	mu     sync.Mutex
 	queue  net.Buffers
 	queued int
+	pong   bool          // one is in queue
 	wake   chan struct{} // capacity 1: the writer has work
 	err    error         // why it was closed; nil while open
 }
@@ -91,7 +94,7 @@ func (c *conn) writeLoop() {
 		}
 		c.mu.Lock()
 		batch := c.queue
-		c.queue = nil
+		c.queue, c.pong = nil, false
 		c.mu.Unlock()
 		if len(batch) == 0 {
 			continue
@@ -163,22 +166,41 @@ func (c *conn) deadline(now time.Time) time.Time {
 	return c.begun.Add(min(messageTime, idle))
 }
 
+var errJunk = errors.New("not a SIP peer")
+
 // drain hands on every whole message that has been read.
 func (c *conn) drain() error {
 	for {
 		msg, ping, err := c.frames.next()
+		if ping {
+			c.sendPong()
+		}
 		switch {
 		case err != nil:
 			c.refuse(msg, err)
 			return err
-		case ping:
-			_ = c.write([]byte("\r\n"))
 		case msg == nil:
 			return nil
-		default:
-			c.spoken, c.begun = true, time.Time{}
-			c.layer.deliver(c.flow, msg, c.frames.partial())
 		}
+		c.begun = time.Time{}
+		if c.layer.deliver(c.flow, msg, c.frames.partial()) {
+			c.spoken, c.junk = true, 0
+		} else if c.junk++; c.junk >= maxJunk {
+			c.layer.reject(rejectFraming)
+			return errJunk
+		}
+	}
+}
+
+// sendPong answers a ping, unless an answer waits to be written: to a peer that
+// does not read, pings are not to be a means of filling our memory.
+func (c *conn) sendPong() {
+	c.mu.Lock()
+	waits := c.pong
+	c.pong = true
+	c.mu.Unlock()
+	if !waits {
+		_ = c.write([]byte("\r\n"))
 	}
 }
 

@@ -4,12 +4,15 @@ import (
 	"bytes"
 	"errors"
 	"strconv"
+
+	"sidetrack/internal/sip"
 )
 
 const (
-	maxHead    = 64 << 10  // start line and header of a stream message
-	maxMessage = 256 << 10 // the whole of it
-	readChunk  = 4 << 10   // least room for one read
+	maxHead    = 64 << 10                 // start line and header of a stream message
+	maxMessage = maxHead + sip.MaxMessage // the whole of it: what is too large for the parser is answered, and the connection goes on
+	readChunk  = 4 << 10                  // least room for one read
+	keptRoom   = 8 * readChunk            // more is given back when what needed it has passed
 )
 
 var (
@@ -20,91 +23,112 @@ var (
 
 // framer cuts a byte stream into messages by their Content-Length
 // (RFC 3261 §18.3). It keeps its place between reads, so that a message that
-// comes octet by octet costs no more than one that comes at once.
+// comes octet by octet costs no more than one that comes at once, and what it
+// costs to cut a stream grows with the stream alone, whatever stands in it.
 type framer struct {
-	buf   []byte // unread input
-	seen  int    // octets of buf searched for the end of the header
-	total int    // length of the current message, 0 while unknown
-	head  int    // length of its header, blank line included
-	crlf  int    // line ends seen since the last message
+	buf   []byte
+	start int // what stands before is cut off already
+	seen  int // unread octets searched for the end of the header
+	total int // length of the current message, 0 while unknown
+	head  int // length of its header, blank line included
+	crlf  int // line ends seen since the last message
 }
 
-// room returns where the next read goes.
+// unread is what has been read and not been cut off.
+func (f *framer) unread() []byte { return f.buf[f.start:] }
+
+// room returns where the next read goes. Only here octets move: to the front
+// once at least as many have been cut off as are left, or to a buffer that is
+// larger than they need, so that each moves a bounded number of times.
 func (f *framer) room() []byte {
-	if cap(f.buf)-len(f.buf) < readChunk {
-		grown := make([]byte, len(f.buf), max(2*cap(f.buf), 2*readChunk))
-		copy(grown, f.buf)
-		f.buf = grown
+	n := len(f.unread())
+	switch {
+	case cap(f.buf) > keptRoom && n <= readChunk: // one large message must not cost its size for ever
+		f.move(make([]byte, 2*readChunk))
+	case cap(f.buf)-len(f.buf) >= readChunk:
+	case f.start >= n && cap(f.buf)-n >= readChunk:
+		f.move(f.buf[:cap(f.buf)])
+	default:
+		f.move(make([]byte, max(2*readChunk, min(2*n, maxMessage)+readChunk)))
 	}
 	return f.buf[len(f.buf):cap(f.buf)]
+}
+
+func (f *framer) move(to []byte) {
+	f.buf, f.start = to[:copy(to, f.unread())], 0
 }
 
 // filled tells that n octets were read into room.
 func (f *framer) filled(n int) { f.buf = f.buf[:len(f.buf)+n] }
 
 // partial reports whether a message has begun.
-func (f *framer) partial() bool { return len(f.buf) > 0 }
+func (f *framer) partial() bool { return len(f.unread()) > 0 }
 
 // next returns the next whole message, a fresh copy, or nil when more input is
-// needed. ping is true when a double CRLF asked for a pong (RFC 5626 §3.5.1).
-// With an error the borders are lost; msg then holds the header, if there is
-// one, for an answer.
+// needed. ping is true when a double CRLF before it asked for a pong
+// (RFC 5626 §3.5.1); for several one is enough. With an error the borders are
+// lost; msg then holds the header, if there is one, for an answer.
 func (f *framer) next() (msg []byte, ping bool, err error) {
 	if f.total == 0 {
-		if ping = f.skipCRLF(); ping {
-			return nil, true, nil
-		}
+		ping = f.skipCRLF()
 		found, err := f.findHead()
 		if err != nil || !found {
-			return nil, false, err
+			return nil, ping, err
 		}
-		if f.total, err = messageLength(f.buf[:f.head], f.head); err != nil {
-			return bytes.Clone(f.buf[:f.head]), false, err
+		head := f.unread()[:f.head]
+		if f.total, err = messageLength(head); err != nil {
+			return bytes.Clone(head), ping, err
 		}
 	}
-	if len(f.buf) < f.total {
-		return nil, false, nil
+	if len(f.unread()) < f.total {
+		return nil, ping, nil
 	}
-	msg = bytes.Clone(f.buf[:f.total])
+	msg = bytes.Clone(f.unread()[:f.total])
 	f.consume(f.total)
 	f.total, f.crlf = 0, 0
-	return msg, false, nil
+	return msg, ping, nil
 }
 
+// consume cuts n octets off.
 func (f *framer) consume(n int) {
-	rest := copy(f.buf, f.buf[n:])
-	f.buf = f.buf[:rest]
+	f.start += n
 	f.seen = 0
-	if rest == 0 && cap(f.buf) > 8*readChunk {
-		f.buf = nil // one large message must not cost its size for ever
+	if f.start < len(f.buf) {
+		return
+	}
+	f.buf, f.start = f.buf[:0], 0
+	if cap(f.buf) > keptRoom {
+		f.buf = nil
 	}
 }
 
-// skipCRLF removes line ends before a message and reports each second one.
-func (f *framer) skipCRLF() bool {
+// skipCRLF removes line ends before a message and reports whether there was a
+// second one in a row.
+func (f *framer) skipCRLF() (ping bool) {
 	n := 0
-	for n < len(f.buf) && (f.buf[n] == '\r' || f.buf[n] == '\n') {
+	for _, c := range f.unread() {
+		if c != '\r' && c != '\n' {
+			break
+		}
 		n++
-		if f.buf[n-1] == '\n' {
+		if c == '\n' {
 			if f.crlf++; f.crlf == 2 {
-				f.crlf = 0
-				f.consume(n)
-				return true
+				f.crlf, ping = 0, true
 			}
 		}
 	}
 	if n > 0 {
 		f.consume(n)
 	}
-	return false
+	return ping
 }
 
 func (f *framer) findHead() (bool, error) {
-	from := max(0, f.seen-3)
-	i := bytes.Index(f.buf[from:], []byte("\r\n\r\n"))
+	from, b := max(0, f.seen-3), f.unread()
+	i := bytes.Index(b[from:], []byte("\r\n\r\n"))
 	if i < 0 {
-		f.seen = len(f.buf)
-		if len(f.buf) > maxHead {
+		f.seen = len(b)
+		if len(b) > maxHead {
 			return false, errNoBorders
 		}
 		return false, nil
@@ -116,9 +140,9 @@ func (f *framer) findHead() (bool, error) {
 	return true, nil
 }
 
-// messageLength reads Content-Length. Two that differ are refused: whoever
+// messageLength is that of a message with this header, by Content-Length. Two that differ are refused: whoever
 // reads the other one would see other messages than we do.
-func messageLength(head []byte, headLen int) (int, error) {
+func messageLength(head []byte) (int, error) {
 	length := -1
 	for line := range bytes.SplitSeq(head, []byte("\r\n")) {
 		name, value, ok := bytes.Cut(line, []byte(":"))
@@ -138,8 +162,8 @@ func messageLength(head []byte, headLen int) (int, error) {
 	if length < 0 {
 		return 0, errNoLength
 	}
-	if headLen+length > maxMessage {
+	if len(head)+length > maxMessage {
 		return 0, errTooLarge
 	}
-	return headLen + length, nil
+	return len(head) + length, nil
 }

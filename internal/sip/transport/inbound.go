@@ -22,12 +22,12 @@ const (
 )
 
 // deliver parses one message and hands it on. raw may be used again after it;
-// more tells that another message has been read already.
-func (t *Layer) deliver(f Flow, raw []byte, more bool) {
+// more tells that another message has been read already. What is neither SIP nor
+// could be answered as such gives false.
+func (t *Layer) deliver(f Flow, raw []byte, more bool) bool {
 	m, err := sip.Parse(raw)
 	if err != nil {
-		t.refuse(f, err)
-		return
+		return t.refuse(f, err)
 	}
 	if t.cfg.Trace != nil {
 		t.cfg.Trace(f, true, raw)
@@ -36,16 +36,19 @@ func (t *Layer) deliver(f Flow, raw []byte, more bool) {
 		stamp(m, f.Remote)
 	}
 	t.cfg.OnMessage(Inbound{Msg: m, Flow: f, More: more})
+	return true
 }
 
-// refuse answers a faulty request statelessly where the parser says so.
-func (t *Layer) refuse(f Flow, err error) {
+// refuse answers a faulty request statelessly where the parser says so, and tells
+// whether it does.
+func (t *Layer) refuse(f Flow, err error) bool {
 	t.reject(rejectParse)
 	var pe *sip.ParseError
 	if !errors.As(err, &pe) || pe.Status == 0 {
-		return
+		return false
 	}
 	t.answerStateless(f, pe.Msg, pe.Status, pe.Reason)
+	return true
 }
 
 // answerStateless sends a response that no transaction stands behind. ACK and

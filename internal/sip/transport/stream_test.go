@@ -85,6 +85,31 @@ func TestTCPBadFramingIsAnsweredAndCut(t *testing.T) {
 	}
 }
 
+// Who says what is no SIP over and over is cut off; one that says something sensible in between is not.
+func TestJunkEndsAConnection(t *testing.T) {
+	r := newRig(t, transport.Config{})
+	l := r.listen("tcp://127.0.0.1:0")
+	const junk, few = "l:0\r\n\r\n", 15
+	mixed := dialled(t, l)
+	for i := range 3 {
+		fmt.Fprint(mixed, strings.Repeat(junk, few), request(fmt.Sprint(i), via, ""))
+		if m := r.next(); m.Msg.CallID() != fmt.Sprint(i) {
+			t.Errorf("got %s", m.Msg.CallID())
+		}
+	}
+	bad := dialled(t, l)
+	fmt.Fprint(bad, strings.Repeat(junk, few+1))
+	if _, err := bad.Read(make([]byte, 1)); !errors.Is(err, io.EOF) {
+		t.Errorf("got %v, want the end", err)
+	}
+	r.awaitRejected("framing", 1)
+	r.awaitRejected("parse", 4*few+1)
+	fmt.Fprint(mixed, request("last", via, ""))
+	if m := r.next(); m.Msg.CallID() != "last" {
+		t.Errorf("got %s", m.Msg.CallID())
+	}
+}
+
 func TestConnectionCaps(t *testing.T) {
 	r := newRig(t, transport.Config{Limits: transport.Limits{PerSource: 2}})
 	l := r.listen("tcp://127.0.0.1:0")
