@@ -1,7 +1,6 @@
 package txn
 
 import (
-	"fmt"
 	"time"
 
 	"sidetrack/internal/sip"
@@ -28,11 +27,12 @@ type clientTx struct {
 	reliable bool
 	fresh    bool // sent by a connection that was made for it
 	again    bool // sent once more after its connection closed
+	doubted  bool // the network said once that the peer cannot be reached
 	slot     slot // of the request, for the counters
 	flow     transport.Flow
 	bytes    []byte // the request; the ACK of a non-2xx in Completed
 	interval time.Duration
-	resend   Timer // A, E
+	resend   Timer // A, E; on a stream the pause before the next connection
 	life     Timer // B, C, D, F, K, M, the wait after CANCEL
 	cancel   cancelState
 
@@ -106,19 +106,13 @@ func (c *clientTx) depart(f transport.Flow, fresh bool) {
 	c.transmit()
 }
 
-// strand ends a request for which there is no path (traveller).
-func (c *clientTx) strand(err error) {
-	if c.state != terminated {
-		c.fail(fmt.Errorf("%w: %w", ErrTransport, err))
-	}
-}
-
 // transmit sends the bytes for the first time on the current flow.
 func (c *clientTx) transmit() {
 	c.link(pathOf(c.flow))
 	if err := c.lane.layer.send(c.flow, c.bytes, c.slot); err != nil {
-		c.lost(err)
-		return
+		if c.lost(err); c.reliable || !c.doubted {
+			return
+		}
 	}
 	if !c.reliable {
 		c.interval = c.lane.layer.cfg.T1

@@ -40,8 +40,8 @@ func (c *clientTx) provisional(resp *sip.Message, flow transport.Flow) {
 	first := c.state == calling
 	c.state = proceeding
 	if c.invite {
-		c.resend.Stop()
 		if !c.reliable {
+			c.resend.Stop()
 			c.unlink() // the peer is alive
 		}
 		if !c.cancel.sent && (first || resp.Status > 100) {
@@ -116,18 +116,25 @@ func (c *clientTx) final(resp *sip.Message, flow transport.Flow) {
 
 func (c *clientTx) expired(t *Timer) {
 	if t == &c.resend {
-		c.repeat()
+		switch {
+		case c.bytes == nil: // it has not left yet
+			c.hop.start()
+		case c.reliable:
+			c.reconnect()
+		default:
+			c.repeat()
+		}
 		return
 	}
 	switch c.state {
 	case calling:
-		c.fail(ErrTimeout)
+		c.fail(c.silence())
 	case proceeding:
 		if c.invite && !c.cancel.sent {
 			c.timerC()
 			return
 		}
-		c.fail(ErrTimeout)
+		c.fail(c.silence())
 	default: // D, K, M
 		c.handler = nil
 		c.terminate()
@@ -140,8 +147,9 @@ func (c *clientTx) repeat() {
 		return
 	}
 	if err := c.lane.layer.send(c.flow, c.bytes, c.slot); err != nil {
-		c.lost(err)
-		return
+		if c.lost(err); !c.doubted {
+			return
+		}
 	}
 	c.interval *= 2
 	if !c.invite {

@@ -1,6 +1,7 @@
 package txn
 
 import (
+	"errors"
 	"fmt"
 
 	"sidetrack/internal/sip/transport"
@@ -17,7 +18,9 @@ func (l *Lane) pathFailed(f transport.Failure) {
 
 // lost handles the loss of the path under a transaction without final response.
 //
-// A datagram peer that refuses is dead (RFC 3261 §18.4). A connection that an
+// A datagram peer that refuses is dead (RFC 3261 §18.4), but for a request that
+// has nowhere else to go: what the network says of a path is a hint, and may be
+// over in a second (RFC 1122 §3.2.2.1). A connection that an
 // earlier exchange left open may have been closed for idleness just as we sent:
 // that is worth one more connection. One made for this request and closed
 // without an answer is a refusal, unless it was our own idea to use TCP. After
@@ -27,17 +30,33 @@ func (c *clientTx) lost(err error) {
 	c.unlink()
 	switch {
 	case c.state != calling && c.state != proceeding:
+	case !c.reliable && c.patient():
+		c.doubted = true // A or E goes on
 	case c.hop == nil:
 		c.terminate() // a CANCEL; its INVITE has its own clock
 	case !c.reliable:
 		c.fail(fmt.Errorf("%w: %w", ErrTransport, err))
 	case c.state == calling && c.hop.probe && c.fresh:
 		c.hop.missed(err)
-	case c.state == calling && (c.fresh || c.again):
+	case c.state == calling && (c.fresh || c.again) && !c.patient():
 		c.fail(fmt.Errorf("%w: %w", ErrTransport, err))
+	case c.again:
+		c.pause()
 	default:
 		c.reconnect()
 	}
+}
+
+// patient tells whether a broken path is waited out (Target.Patient). So it is for
+// a CANCEL over UDP, without which somebody would be rung for nobody.
+func (c *clientTx) patient() bool { return c.hop == nil || c.hop.to.Patient }
+
+// pause waits a while before the next connection, longer each time: a peer that
+// takes connections only to close them is not asked for one per round trip.
+func (c *clientTx) pause() {
+	cfg := &c.lane.layer.cfg
+	c.interval = min(max(2*c.interval, cfg.T1), cfg.T2)
+	c.resend.set(c.lane, c.interval)
 }
 
 // reconnect takes a new connection to the same peer. Without a 1xx the request
@@ -53,7 +72,7 @@ func (c *clientTx) reconnect() {
 		case err != nil && c.hop.probe && c.state == calling:
 			c.hop.missed(err)
 		case err != nil:
-			c.fail(fmt.Errorf("%w: %w", ErrTransport, err))
+			c.strand(err)
 		case c.state == calling:
 			c.depart(f, true)
 		default:
@@ -61,4 +80,26 @@ func (c *clientTx) reconnect() {
 			c.link(pathOf(f))
 		}
 	}})
+}
+
+// strand ends a request for which there is no path, unless one is worth waiting
+// for (traveller).
+func (c *clientTx) strand(err error) {
+	switch {
+	case c.state == terminated:
+	case c.patient() && !errors.Is(err, errNoListener) && !errors.Is(err, errNoTarget):
+		c.doubted = true
+		c.pause()
+	default:
+		c.fail(fmt.Errorf("%w: %w", ErrTransport, err))
+	}
+}
+
+// silence is why a request ends without an answer: that of the network, where it
+// has told that the peer cannot be reached.
+func (c *clientTx) silence() error {
+	if c.doubted {
+		return fmt.Errorf("%w, and %w", ErrTransport, ErrTimeout)
+	}
+	return ErrTimeout
 }

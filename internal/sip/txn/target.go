@@ -19,6 +19,10 @@ type Target struct {
 	Listener    *transport.Listener // to leave from; nil: picked by protocol and address family
 	Conn        uint64              // stream connection to use while it is open; 0: any to Addr
 	ExplicitUDP bool                // the URI says transport=udp: large requests go there without a try over TCP
+
+	// Patient has a request that cannot be delivered repeated, as if the network had said nothing, until Timer B
+	// or F: for what must arrive and has nowhere else to go.
+	Patient bool
 }
 
 // FlowTarget returns the target that leads back where a message came from.
