@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"runtime"
 	"syscall"
 	_ "time/tzdata" // zones of rules, where the host has none: containers
 )
@@ -55,6 +56,7 @@ func commands() []command {
 }
 
 func main() {
+	runtime.MemProfileRate = 0 // nobody can ask for that profile, and taking samples for it costs each call
 	// A reader of our output that goes away must not end a proxy.
 	signal.Ignore(syscall.SIGPIPE)
 	os.Exit(run(os.Args[1:], stdio{os.Stdout, os.Stderr}))
