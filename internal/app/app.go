@@ -75,7 +75,8 @@ type App struct {
 	reloads   *reloads
 	watch     *watch
 	decider   *decide.Client
-	tracer    *trace.Tracer  // keeps nothing unless the configuration wants it
+	tracer    *trace.Tracer // keeps nothing unless the configuration wants it
+	packing   packing
 	mirror    *hep.Mirror    // nil before the start, and of a proxy that is not real
 	spans     *otlp.Exporter // likewise
 	redacted  atomic.Bool    // numbers are masked in the log
@@ -192,6 +193,7 @@ func (a *App) Start() error {
 	a.calls.Probe(a.cfg.Policy.Routes)
 	a.reloads.succeeded()
 	a.watch.Start(watchEvery)
+	a.packing.start(a.tracer)
 	a.serving.Store(true)
 	a.log.Info("ready", "version", a.opt.Version, "file", a.cfg.File)
 	return nil

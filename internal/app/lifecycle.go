@@ -86,6 +86,7 @@ func (a *App) await(ctx context.Context) {
 func (a *App) shut() error {
 	var err error
 	a.watch.Stop()
+	a.packing.stop()
 	a.retirement.stop()
 	a.decider.Close()
 	a.events.Close()

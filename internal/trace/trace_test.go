@@ -272,7 +272,10 @@ func FuzzObserve(f *testing.F) {
 		for _, raw := range [][]byte{message("INVITE sip:x SIP/2.0", "a", "1 INVITE"), a, b} {
 			tr.Observe("udp", us, phone, true, raw)
 		}
+		loose := tr.Ladder(true, "a")
+		tr.pack(time.Now().Add(time.Minute))
 		l := tr.Ladder(true, "a")
+		same(t, l, loose)
 		l.Name(nil)
 		var out strings.Builder
 		if err := l.Draw(&out); err != nil {

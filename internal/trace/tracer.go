@@ -51,7 +51,8 @@ type shard struct {
 
 type dialog struct {
 	callID   string
-	messages []Message
+	packs    []pack    // what it said first
+	messages []Message // what it said since
 	bytes    int64
 	leftOut  int
 	taken    bool // we have said something else than a refusal
@@ -118,23 +119,38 @@ func (t *Tracer) Observe(proto string, local, remote netip.AddrPort, received bo
 	s.tidy(max, now)
 }
 
+// cost is what a message takes of the memory.
+func (m Message) cost() int64 { return int64(len(m.Data)) + overhead }
+
 // add keeps a message, at the cost of one in the middle when there are many.
 func (s *shard) add(d *dialog, m Message) {
 	d.messages = append(d.messages, m)
-	d.grow(s, m, 1)
+	d.grow(s, m.cost())
+	if d.count() <= maxMessages && d.bytes <= maxBytes {
+		return
+	}
+	s.unpack(d)
 	for len(d.messages) > maxMessages || d.bytes > maxBytes && len(d.messages) > 2 {
 		i := min(firstKept, len(d.messages)/2)
 		n := max(1, len(d.messages)/8) // several at once: the rest has to move up
 		for _, m := range d.messages[i : i+n] {
-			d.grow(s, m, -1)
+			d.grow(s, -m.cost())
 		}
 		d.messages = slices.Delete(d.messages, i, i+n)
 		d.leftOut += n
 	}
 }
 
-func (d *dialog) grow(s *shard, m Message, by int64) {
-	n := by * (int64(len(m.Data)) + overhead)
+// count is how many messages are kept.
+func (d *dialog) count() int {
+	n := len(d.messages)
+	for _, p := range d.packs {
+		n += p.n
+	}
+	return n
+}
+
+func (d *dialog) grow(s *shard, n int64) {
 	d.bytes += n
 	s.bytes += n
 	if d.in == &s.vain {
@@ -194,7 +210,7 @@ func (s *shard) leave(d *dialog) {
 // tidy forgets what ended long ago, and whatever is too much: those first that
 // were not taken, and those that live last.
 func (s *shard) tidy(max int64, now time.Time) {
-	for _, l := range []*list.List{&s.vain, &s.ended} {
+	for _, l := range [...]*list.List{&s.vain, &s.ended} {
 		for e := l.Front(); e != nil && now.Sub(e.Value.(*dialog).last) > endedKept; e = l.Front() {
 			s.forget(e)
 		}
@@ -216,6 +232,9 @@ func (s *shard) tidy(max int64, now time.Time) {
 	}
 }
 
+// lists are all of them.
+func (s *shard) lists() [3]*list.List { return [...]*list.List{&s.vain, &s.ended, &s.live} }
+
 func (s *shard) forget(e *list.Element) {
 	d := e.Value.(*dialog)
 	s.leave(d)
@@ -231,14 +250,17 @@ func (t *Tracer) Ladder(redact bool, callIDs ...string) Ladder {
 	slices.Sort(callIDs)
 	for _, id := range slices.Compact(callIDs) {
 		s := &t.shards[maphash.String(t.seed, id)%shards]
+		var packs []pack
+		var messages []Message
 		s.mu.Lock()
 		if d := s.dialogs[id]; d != nil {
 			l.LeftOut += d.leftOut
-			for _, m := range d.messages {
-				l.Messages = append(l.Messages, Entry{Message: m, CallID: id})
-			}
+			packs, messages = d.packs, slices.Clone(d.messages)
 		}
 		s.mu.Unlock()
+		for _, m := range append(unpacked(packs), messages...) {
+			l.Messages = append(l.Messages, Entry{Message: m, CallID: id})
+		}
 	}
 	slices.SortStableFunc(l.Messages, func(a, b Entry) int { return a.Time.Compare(b.Time) })
 	for i := range l.Messages {

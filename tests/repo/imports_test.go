@@ -83,6 +83,7 @@ var confined = map[string][]string{
 	"github.com/emiago/sipgo/sip":        {"internal/sip"},
 	"gopkg.in/yaml.v3":                   {"internal/config", "tests/interop"},
 	"github.com/beevik/etree":            {"metadata"},
+	"github.com/klauspost/compress/s2":   {"internal/trace"},
 	"github.com/miekg/dns":               {"internal/sip/resolve"},
 	"modernc.org/sqlite":                 {"internal/store"},
 	"modernc.org/sqlite/lib":             {"internal/store"},
