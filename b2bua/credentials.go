@@ -124,7 +124,6 @@ func (x *exchange) answers(tx *txn.ClientTx, resp *sip.Message) bool {
 		x.tried = map[*txn.ClientTx]int{}
 	}
 	x.tried[again] = tried
-	x.cseqOut = last + 1
 	if x.hunt != nil {
 		c.knownAs(who, again)
 	}

@@ -24,7 +24,7 @@ type exchange struct {
 	hunt   *hunt         // targets left to try; nil within a dialog
 	out    *sip.Message  // the request towards the other side; nil with hunt
 
-	cseqIn, cseqOut uint32
+	cseqIn uint32 // of the request as received
 
 	offer     *sdp.Session // the SDP offer of the request, nil without one
 	counter   *sdp.Session // the far side's offer in a response (delayed offer)

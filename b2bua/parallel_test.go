@@ -143,3 +143,43 @@ func TestParallelRedirect(t *testing.T) {
 	c.hangUp()
 	s.quiet()
 }
+
+// Each target has its own numbers: a challenge of one, or a redirection, changes nothing of what another is acknowledged
+// with, in PRACK and ACK. The peers compare them.
+func TestParallelNumbers(t *testing.T) {
+	for _, identity := range []b2bua.Identity{b2bua.IdentityPreserve, b2bua.IdentityRewrite} {
+		for _, redirected := range []bool{false, true} {
+			s, c, in := ringing(t, identity, func(r *policy.Route) {
+				r.FollowRedirects, r.Targets[0].Auth = true, &policy.Credentials{User: "acme", Password: "s3cret"}
+			})
+			in[0].Reply(407, peer.With("Proxy-Authenticate", trunk))
+			in[0].ExpectOther("ACK")
+			in[0] = s.pbx.ExpectWhere("the INVITE with credentials", func(m *peer.Message) bool {
+				return m.Method() == "INVITE" && m.Get("Proxy-Authorization") != ""
+			})
+			c.in = in[1]
+			if redirected { // the other one is asked once more, with the number of the first time
+				in[1].Reply(302, peer.With("Contact", "<sip:carol@"+s.second.Addr().String()+">"))
+				in[1].ExpectOther("ACK")
+				s.second.ExpectWhere("the INVITE for carol", func(m *peer.Message) bool { return strings.HasPrefix(m.URI(), "sip:carol@") }).Reply(486)
+				s.second.Expect("ACK")
+				c.in = in[0]
+			}
+			c.in.Reply(180, peer.With("Require", "100rel"), peer.With("RSeq", "4711"))
+			rung := c.out.Expect(180)
+			prack := c.out.Dialog(rung).Send("PRACK", peer.With("RAck", rung.Get("RSeq")+" 101 INVITE"))
+			c.in.ExpectOther("PRACK").Reply(200)
+			prack.Expect(200)
+			c.answer()
+			if !redirected {
+				in[0].Reply(180)
+				in[0].ExpectOther("CANCEL").Reply(200)
+				in[0].Reply(487)
+				in[0].ExpectOther("ACK")
+			}
+			c.left.CSeq++ // the PRACK had a number
+			c.hangUp()
+			s.quiet()
+		}
+	}
+}

@@ -81,8 +81,9 @@ func (x *exchange) numbered(cseq string) bool {
 }
 
 // mapRAck gives a PRACK the numbers that the INVITE and its response have on
-// the other leg (RFC 3262 §7.2).
-func (c *Call) mapRAck(s side, out *sip.Message) {
+// the other leg (RFC 3262 §7.2). The first INVITE has one there for each target
+// that was asked: in branch b, it is that of its transaction.
+func (c *Call) mapRAck(s side, b *branch, out *sip.Message) {
 	f := strings.Fields(out.Get("RAck"))
 	if len(f) != 3 {
 		return
@@ -91,9 +92,14 @@ func (c *Call) mapRAck(s side, out *sip.Message) {
 		f[0] = r.rseq
 	}
 	for _, o := range append(slices.Clip(c.open), c.initial) {
-		if o.from == s && o.numbered(f[1]) {
-			out.Set("RAck", fmt.Sprintf("%s %d %s", f[0], o.cseqOut, f[2]))
-			return
+		if o.from != s || !o.numbered(f[1]) {
+			continue
 		}
+		asked := o.out
+		if o == c.initial {
+			asked = b.asked.Request()
+		}
+		out.Set("RAck", fmt.Sprintf("%s %d %s", f[0], asked.CSeq().Num, f[2]))
+		return
 	}
 }

@@ -90,7 +90,7 @@ func (c *Call) cross(s side, tx *txn.ServerTx, b *branch) {
 		return
 	}
 	out := x.request(req, b.dialogs[other(s)])
-	c.mapRAck(s, out)
+	c.mapRAck(s, b, out)
 	var answers *sdp.Session
 	if x.offer == nil { // in PRACK
 		answers = c.media.said[other(s)]
@@ -207,7 +207,7 @@ func (x *exchange) acknowledge(ack *sip.Message) {
 	x.acked = true
 	c, to := x.call, other(x.from)
 	d := x.branch.dialogs[to]
-	out := d.RequestCSeq("ACK", x.cseqOut)
+	out := d.RequestCSeq("ACK", x.client.Request().CSeq().Num)
 	if ack != nil {
 		out.Set("Max-Forwards", strconv.Itoa(max(maxForwards(ack)-1, 0)))
 		if contacts := ack.List("Contact"); len(contacts) > 0 {

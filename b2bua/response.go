@@ -63,7 +63,6 @@ func (x *exchange) request(req *sip.Message, d *dialog.Dialog) *sip.Message {
 	c := x.call
 	to := other(x.from)
 	out := c.numbered(d, req)
-	x.cseqOut = out.CSeq().Num
 	out.Set("Max-Forwards", strconv.Itoa(maxForwards(req)-1))
 	contacts := req.List("Contact")
 	switch {

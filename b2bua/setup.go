@@ -172,7 +172,6 @@ func (c *Call) invites(x *exchange, to txn.Target, who candidate) (*txn.ClientTx
 	tx := c.lane.Request(req, to, x)
 	c.track(tx)
 	c.knownAs(who.login, tx)
-	x.cseqOut = req.CSeq().Num
 	c.srv.metrics.setup.Observe(since(c.lane, c.started).Seconds())
 	return tx, 0
 }

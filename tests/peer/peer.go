@@ -38,6 +38,7 @@ type Peer struct {
 	auto    map[string]func(*Incoming) bool
 	conns   map[netip.AddrPort]*stream
 	broken  []string // what could not be parsed
+	numbers numbers
 	closed  bool
 	readers sync.WaitGroup
 }
@@ -189,7 +190,11 @@ func (p *Peer) arrived(raw []byte, from dest) {
 		stored, have = p.acks[key]
 	}
 	deaf, auto := p.Deaf, p.auto[m.Method()]
+	wrong := p.numbers.wrong(m)
 	p.mu.Unlock()
+	if wrong != "" {
+		p.t.Errorf("%s got %s", p.Name, wrong)
+	}
 
 	switch {
 	case again && have && !deaf:

@@ -97,6 +97,9 @@ func readFrame(r *bufio.Reader) ([]byte, error) {
 // expects an answer will miss it.
 func (p *Peer) send(to dest, m *Message) {
 	p.Ladder.message(p.Name, true, to.at, m)
+	p.mu.Lock()
+	p.numbers.answered(m)
+	p.mu.Unlock()
 	if err := p.write(to, m.Bytes()); err != nil {
 		p.Ladder.Note("%s could not send to %s: %v", p.Name, to.at, err)
 	}
