@@ -25,8 +25,7 @@ func (t *Tap) keep(b []byte, h *header, clock, now int64) {
 			continue
 		}
 		if q.n == 0 {
-			t.number(h, clock, now)
-			t.drop(DropBufferFull)
+			t.giveUp(h, clock, now)
 			return
 		}
 		t.shed()
@@ -40,9 +39,10 @@ func (t *Tap) shed() {
 		t.nums.pause()
 	}
 	if h, ok := readHeader(r.b); ok {
-		t.number(&h, r.clock, r.at)
+		t.giveUp(&h, r.clock, r.at)
+	} else {
+		t.drop(DropBufferFull)
 	}
-	t.drop(DropBufferFull)
 	t.backlog.pop()
 	t.settle()
 }

@@ -25,6 +25,7 @@ type kind uint8
 const (
 	kindUnknown kind = iota
 	kindEvent        // telephone-event, RFC 4733
+	kindNoise        // CN, RFC 3389
 	kindPCMU
 	kindPCMA
 	kindG722
@@ -34,7 +35,7 @@ const (
 )
 
 var kinds = map[string]kind{
-	"telephone-event": kindEvent, "pcmu": kindPCMU, "pcma": kindPCMA, "g722": kindG722, "l16": kindL16,
+	"telephone-event": kindEvent, "cn": kindNoise, "pcmu": kindPCMU, "pcma": kindPCMA, "g722": kindG722, "l16": kindL16,
 	"g729": kindG729, "opus": kindOpus,
 }
 
@@ -81,8 +82,12 @@ func (t *codingTable) clockOf(pt uint8) int64 {
 
 func (c coding) event() bool { return c.kind == kindEvent }
 
+// beside tells what a source sends beside its audio, on the audio's clock whatever its
+// own rate says (RFC 4733 §2.1, RFC 3389 §4).
+func (c coding) beside() bool { return c.kind == kindEvent || c.kind == kindNoise }
+
 // silent tells whether silence can be made in this codec.
-func (c coding) silent() bool { return c.kind > kindEvent }
+func (c coding) silent() bool { return c.kind > kindNoise }
 
 // perTick is how many octets make one tick of the timestamp, 0 where they do not.
 // G.722 has one, for its clock counts 8000 (RFC 3551 §4.5.2).

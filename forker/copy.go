@@ -16,7 +16,10 @@ func (t *Tap) copy(b []byte, h *header, now int64) {
 	mode, covered := t.covered()
 	muted := false
 	if covered {
-		b, muted = t.cover(b, h, mode, clock, now)
+		var silence header
+		if b, silence, muted = t.cover(b, h, mode, clock, now); muted {
+			h = &silence
+		}
 	}
 	switch {
 	case muted && !waiting && t.rtp.IsValid():
@@ -53,8 +56,34 @@ func (t *Tap) refuse(h *header) {
 
 // leaveOut drops a packet on purpose: it takes no number.
 func (t *Tap) leaveOut(h *header, clock, at int64, reason DropReason) {
-	t.nums.skip(h, clock, at)
+	own := *h
+	clock = t.timed(&own, clock, at)
+	if s := &t.nums.cur; reason == DropDTMF && s.ssrc == own.ssrc {
+		own.ts = s.ts // what stands in a key's place says what time it is; a key has that of its beginning
+	}
+	t.nums.skip(&own, clock, at)
 	t.drop(reason)
+}
+
+// giveUp is for a packet that is not sent though it should: its number is lost.
+func (t *Tap) giveUp(h *header, clock, at int64) {
+	own := *h
+	clock = t.timed(&own, clock, at)
+	t.number(&own, clock, at)
+	t.drop(DropBufferFull)
+}
+
+// timed gives a packet the timestamp that the numbering is to go by, and the clock
+// of it: that of the copy, which is not the packet's own beside audio of another clock, or where a
+// transcoder has changed it. Each packet comes here once.
+func (t *Tap) timed(h *header, clock, at int64) int64 {
+	switch s := &t.nums.cur; {
+	case t.transcoder != nil:
+		return t.retime(h, clock, at)
+	case clock != s.clock && s.ssrc == h.ssrc && t.nums.started && t.codecs.of(h.pt).beside():
+		return s.clock
+	}
+	return clock
 }
 
 // number gives a packet that came at that time its place in the copy.
@@ -74,18 +103,19 @@ func (t *Tap) emit(b []byte, h *header, clock, at, now int64) {
 		t.leaveOut(h, clock, at, DropDTMF)
 		return
 	}
-	if x := t.transcoder; x != nil && x.foreign(&own, clock) {
-		own.ts = x.scale(&own)
-		t.leaveOut(&own, g711Rate, at, DropUnmapped)
-		return
+	if own.pt != h.pt { // silence in its place
+		clock = t.clockOf(own.pt)
 	}
+	source := clock
+	clock = t.timed(&own, clock, at)
 	if t.transcoder != nil && t.pt[own.pt] == unmapped {
-		if out, rate, ok := t.transcode(b, &own, clock); ok {
-			b, clock = out, rate
+		if out, ok := t.transcode(b, &own, source); ok {
+			b = out
 		}
 	}
-	if t.pt[own.pt] == unmapped {
-		t.leaveOut(h, clock, at, DropUnmapped)
+	if t.pt[own.pt] == unmapped || t.foreign(&own, source, clock) {
+		t.nums.skip(&own, clock, at)
+		t.drop(DropUnmapped)
 		return
 	}
 	seq, ts, ok := t.number(&own, clock, at)

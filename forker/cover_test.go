@@ -127,12 +127,16 @@ func TestBeeps(t *testing.T) {
 // where it passes and nowhere where it is masked, also when the tone lasts longer than the event.
 func TestNoKeyIsHeardUnderMask(t *testing.T) {
 	const dialled = "4111#*90AD"
-	for name, c := range map[string]forker.Codec{"PCMU": {Clock: 8000}, "PCMA": {Clock: 8000}, "G722": {Clock: 8000}, "L16": {Clock: 16000}, "PCMU, longer": {Clock: 8000}} {
+	for name, c := range map[string]forker.Codec{"PCMU": {Clock: 8000}, "PCMA": {Clock: 8000}, "G722": {Clock: 8000}, "L16": {Clock: 16000}, "PCMU, longer": {Clock: 8000}, "L16, longer": {Clock: 16000}} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			name, how, _ := strings.Cut(name, ", ")
 			longer := map[string]int{"longer": 3}[how]
 			c.Name = name
+			clock := c.Clock // of the events
+			if longer > 0 {
+				clock = 8000
+			}
 			lo, hi := portRange(16)
 			k := newCall(t, newEngine(t, forker.Config{Listen: usHost, PortMin: lo, PortMax: hi}))
 			f, _ := codec.FindCodec(name, c.Clock, 1)
@@ -141,10 +145,10 @@ func TestNoKeyIsHeardUnderMask(t *testing.T) {
 			var taps []*forker.Tap
 			for _, rule := range []forker.DTMF{forker.DTMFPass, forker.DTMFMask, forker.DTMFDrop} {
 				tap, srs := forkRule(t, k, forker.TapConfig{DTMF: rule})
-				tap.SetCodecs(map[uint8]forker.Codec{0: c, 101: {Name: "telephone-event", Clock: c.Clock}})
+				tap.SetCodecs(map[uint8]forker.Codec{0: c, 101: {Name: "telephone-event", Clock: clock}})
 				srss, taps = append(srss, srs), append(taps, tap)
 			}
-			k.play(dialledPackets(f, dialled, longer))
+			k.play(dialledPackets(f, dialled, clock, longer))
 			for i, rule := range []string{"pass", "mask", "drop"} {
 				dec, pcm := f.NewDecoder(), []int16(nil)
 				for range taps[i].Stats().Copied {
@@ -163,10 +167,10 @@ func TestNoKeyIsHeardUnderMask(t *testing.T) {
 }
 
 // dialledPackets are keys of 100 ms with as much silence between: for each 20 ms
-// the tone and, while it lasts, an event; then its end, three times. So many packets more have the tone.
-func dialledPackets(f codec.Codec, keys string, longer int) (out [][]byte) {
+// the tone and, while it lasts, an event of that clock; then its end, three times. So many packets more have the tone.
+func dialledPackets(f codec.Codec, keys string, clock, longer int) (out [][]byte) {
 	enc, n := f.NewEncoder(), f.Rate/50
-	step := uint32(f.Ticks(int64(n)))
+	step, lasts := uint32(f.Ticks(int64(n))), uint16(clock/50)
 	var seq uint16
 	var ts uint32
 	add := func(b []byte) { seq++; out = append(out, b) }
@@ -178,11 +182,11 @@ func dialledPackets(f codec.Codec, keys string, longer int) (out [][]byte) {
 		pcm, code := codec.DTMF(f.Rate, keys[i], .2, (5+longer)*n), byte(slices.Index([]byte("0123456789*#ABCD"), keys[i]))
 		start := ts
 		for j := range 5 {
-			add(key(code, event(seq, start, false, uint16(step)*uint16(j+1))))
+			add(key(code, event(seq, start, false, lasts*uint16(j+1))))
 			tone(pcm[j*n : (j+1)*n])
 		}
 		for range 3 {
-			add(key(code, event(seq, start, true, uint16(step)*5)))
+			add(key(code, event(seq, start, true, lasts*5)))
 		}
 		for j := range longer {
 			tone(pcm[(5+j)*n : (6+j)*n])

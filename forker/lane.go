@@ -249,7 +249,8 @@ func (a *alteration) plain(c coding) bool {
 // and no more, when they come in order.
 func (t *Tap) plain(h *header) bool {
 	_, covered := t.covered()
-	return !covered && !(h.extension && t.extensions != nil) && !t.waiting() && t.rtp.IsValid() && t.cfg.DTMF == DTMFPass && t.pt[h.pt] != unmapped && t.counts.first != 0
+	return !covered && !(h.extension && t.extensions != nil) && !t.waiting() && t.rtp.IsValid() && t.cfg.DTMF == DTMFPass && t.pt[h.pt] != unmapped && t.counts.first != 0 &&
+		!t.codecs.of(h.pt).beside() // one timestamp for many packets, and the first arrival counts
 }
 
 // aim makes the copy that of a tap; false when it is not to have a lane.
@@ -299,7 +300,9 @@ func (c *laneCopy) close(ln *lane) {
 	t.counts.in += ln.packets
 	t.heard = ln.at
 	t.nums.cur.high += int64(ln.packets)
-	t.nums.cur.ts, t.nums.cur.at = ln.ts, ln.at
+	if s := &t.nums.cur; s.ts != ln.ts {
+		s.ts, s.at = ln.ts, ln.at
+	}
 	t.nums.high += int64(ln.packets)
 	if !c.keeps {
 		t.replay.unsure += ln.packets

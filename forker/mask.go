@@ -54,13 +54,14 @@ func (t *Tap) covered() (mode PauseMode, on bool) {
 	return t.cfg.Pause, t.paused
 }
 
-// cover makes what is heard in the place of a packet; false: nothing.
-func (t *Tap) cover(b []byte, h *header, mode PauseMode, clock, now int64) ([]byte, bool) {
+// cover makes what is heard in the place of a packet, with its header; false: nothing.
+func (t *Tap) cover(b []byte, h *header, mode PauseMode, clock, now int64) ([]byte, header, bool) {
 	m := &t.masking
 	c := t.codecs.of(h.pt)
 	payload, ok := payloadOf(b, h)
+	own := *h
 	if !ok || !c.silent() || mode == PauseStop {
-		return b, false
+		return b, own, false
 	}
 	if mode == PauseBeep && m.beeper == nil {
 		m.beeper = &beeper{}
@@ -72,36 +73,44 @@ func (t *Tap) cover(b []byte, h *header, mode PauseMode, clock, now int64) ([]by
 	if !done {
 		out = c.silenceLike(out, payload)
 	}
-	own := *h
 	if out, ok = t.wrap(b, &own, out); !ok {
-		return b, false
+		return b, own, false
 	}
-	return out, true
+	return out, own, true
 }
 
 const (
 	eventTimeout = int64(200 * time.Millisecond) // after its last packet an event is over, though its end was lost
 	eventTail    = 60 * time.Millisecond         // after its end the tone may still be in the audio: what has detected it hears its end late
-	maxEvent     = 1 << 17                       // ticks, more than a duration can tell
+	maxEvent     = 16                            // seconds, more than a duration can tell
 	maxMasked    = 1280                          // octets of silence in one packet that stands for an event
 )
 
-// masking is what a tap knows of the event under way. Guarded by the relay's
-// mutex.
+// masking is what a tap has for what is not to be heard. Guarded by the relay's mutex.
 type masking struct {
-	audio   uint8 // payload type of the newest audio
-	heard   bool  // there was one
-	active  bool  // an event lasts
-	at      int64 // arrival of its newest packet
-	ts      uint32
-	until   uint32 // the source's time at which it ends, as far as known
-	tail    uint32 // eventTail in that time
-	covered uint32 // the source's time up to which something has been sent
 	scratch []byte
+	event   *eventMask // of DTMFMask; nil: nothing has come yet
 
 	hidden bool      // Mask
 	mode   PauseMode // what is heard then
 	beeper *beeper   // nil: there has been no beep
+}
+
+// eventMask is what a tap knows of its source and of the event under way. Times of the
+// source are in the clock of its audio: an event's timestamp is, too, as it shares the source's;
+// its duration is in the clock that the event's own payload type names (RFC 4733 §2.1).
+type eventMask struct {
+	audio   uint8  // payload type of the newest audio that can be silent
+	heard   bool   // there was one
+	covered uint32 // the source's time up to which something has been sent
+	behind  int64  // arrival of the newest packet of that
+
+	active bool   // an event lasts
+	at     int64  // arrival of its newest packet
+	ts     uint32 // as its packets say
+	start  uint32 // the source's time at which it began
+	lasts  uint32 // its duration, as far as known
+	clock  int64  // of that
 }
 
 // telephoneEvent reads the part of RFC 4733 §2.3 that the clock needs.
@@ -116,71 +125,105 @@ func telephoneEvent(payload []byte) (end bool, duration uint32, ok bool) {
 // is to be sent, perhaps a packet of its own with another header; ok is false
 // when there is nothing.
 func (t *Tap) mask(b []byte, h *header, at int64) (out []byte, ok bool) {
-	m := &t.masking
-	c := t.codecs.of(h.pt)
 	if t.cfg.DTMF == DTMFPass {
 		return b, true
 	}
+	c := t.codecs.of(h.pt)
+	if t.cfg.DTMF == DTMFDrop {
+		return b, !c.event()
+	}
+	if t.masking.event == nil {
+		t.masking.event = &eventMask{}
+	}
+	m := t.masking.event
 	if c.event() {
-		if t.cfg.DTMF == DTMFDrop {
-			return nil, false
-		}
 		return t.maskEvent(b, h, at)
 	}
 	payload, ok := payloadOf(b, h)
 	if !ok {
 		return b, true
 	}
-	before := m.covered
-	m.audio, m.heard = h.pt, true
-	if ticks := c.ticksOf(payload); ticks > 0 {
-		m.covered = h.ts + ticks
+	clock, before := t.clockOf(h.pt), m.covered
+	if c.silent() {
+		m.audio, m.heard = h.pt, true
+		if ticks := c.ticksOf(payload); ticks > 0 {
+			m.covered, m.behind = h.ts+ticks, at
+		}
 	}
-	if !m.during(h.ts, at) {
+	switch {
+	case !m.during(h.ts, clock, at):
 		return b, true
-	}
-	if int32(before-h.ts) > 0 && int32(m.until-h.ts) > 0 {
+	case !c.silent():
+		return nil, false
+	case int32(before-h.ts) > 0 && int32(m.until(clock)-h.ts) > 0:
 		m.covered = before // the event's packet was here first
 		return nil, false
 	}
-	return t.wrap(b, h, c.silenceLike(m.blank(), payload))
+	return t.wrap(b, h, c.silenceLike(t.masking.blank(), payload))
+}
+
+// until is the source's time at which the event ends, as far as known, in the clock of
+// its audio.
+func (m *eventMask) until(clock int64) uint32 {
+	return m.start + uint32(int64(m.lasts)*clock/max(m.clock, 1))
 }
 
 // during tells whether audio of that time may hold the tone of an event.
-func (m *masking) during(ts uint32, at int64) bool {
+func (m *eventMask) during(ts uint32, clock, at int64) bool {
 	m.active = m.active && at-m.at < eventTimeout
-	ahead := int32(m.until + m.tail - ts)
-	return m.active || m.at != 0 && at-m.at < int64(maxStraggle) && ahead > 0 && ahead < maxEvent
+	ahead := int64(int32(m.until(clock) + ticks(int64(eventTail), clock) - ts))
+	return m.active || m.at != 0 && at-m.at < int64(maxStraggle) && ahead > 0 && ahead < maxEvent*clock
+}
+
+// begin is the source's time at which the event h, which came at that time, begins. That is
+// what it says, but for sources that give events of another clock timestamps of that.
+func (m *eventMask) begin(h *header, own, audio, at int64) uint32 {
+	if !m.heard || own == audio {
+		return h.ts
+	}
+	expected := m.covered
+	if silent := at - m.behind; silent > eventTimeout {
+		expected += ticks(silent, audio)
+	}
+	off := int64(int32(h.ts - expected))
+	if bound := audio * eventTimeout / int64(time.Second); off > bound || off < -bound {
+		return expected
+	}
+	return h.ts
 }
 
 // maskEvent makes the silence for as long as the event has gone on since its
 // packet before (RFC 4733 §2.5.1.2: the timestamp stays, the duration grows).
 func (t *Tap) maskEvent(b []byte, h *header, at int64) ([]byte, bool) {
-	m := &t.masking
+	m := t.masking.event
 	payload, _ := payloadOf(b, h)
 	end, duration, ok := telephoneEvent(payload)
 	if !ok {
 		return nil, false
 	}
-	if !m.active && m.at != 0 && h.ts == m.ts && at-m.at < eventTimeout { // its end, repeated
+	again := h.ts == m.ts && m.at != 0 && at-m.at < eventTimeout
+	if again && !m.active { // its end, repeated
 		return nil, false
 	}
-	from := h.ts
-	if ahead := int32(m.covered - from); m.heard && ahead > 0 && ahead < maxEvent {
+	c, clock, own := t.codecs.of(m.audio), t.clockOf(m.audio), t.clockOf(h.pt)
+	if !again {
+		m.start = m.begin(h, own, clock, at)
+	}
+	from := m.start
+	if ahead := int64(int32(m.covered - from)); m.heard && ahead > 0 && ahead < maxEvent*clock {
 		from = m.covered
 	}
-	m.active, m.at, m.ts, m.until, m.tail = !end, at, h.ts, h.ts+duration, ticks(int64(eventTail), t.clockOf(h.pt))
-	length := int32(h.ts + duration - from)
-	c := t.codecs.of(m.audio)
-	if length <= 0 || !m.heard || !c.silent() || t.clockOf(h.pt) != t.clockOf(m.audio) {
+	m.active, m.at, m.ts, m.lasts, m.clock = !end, at, h.ts, duration, own
+	length := int32(m.until(clock) - from)
+	if length <= 0 || !m.heard {
 		return nil, false
 	}
-	silence := c.silenceFor(m.blank(), int(length))
+	silence := c.silenceFor(t.masking.blank(), int(length))
 	lasts := c.ticksOf(silence[rtpHeaderSize:])
 	if lasts == 0 {
 		return nil, false
 	}
-	m.covered = from + lasts
+	m.covered, m.behind = from+lasts, at
 	h.ts, h.pt = from, m.audio
 	out, ok := t.wrap(b, h, silence)
 	if ok {

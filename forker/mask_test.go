@@ -111,7 +111,7 @@ func TestAudioBesideEventsIsMasked(t *testing.T) {
 }
 
 // Dropped digits leave no gap in the numbers, whatever the codec; masked ones
-// neither where nobody knows the codec's silence, nor does its audio pass then.
+// neither where audio has been sent for their time.
 func TestDroppedDigit(t *testing.T) {
 	for name, rule := range map[string]forker.DTMF{"drop": forker.DTMFDrop, "mask": forker.DTMFMask} {
 		t.Run(name, func(t *testing.T) {

@@ -47,7 +47,7 @@ type source struct {
 	ssrc  uint32
 	high  int64  // newest sequence number, extended
 	ts    uint32 // of the newest packet
-	at    int64  // its arrival
+	at    int64  // arrival of the first packet that had it: those of an event, or a picture, have one timestamp
 	clock int64  // its clock rate
 	shift uint32 // timestamp out minus timestamp in
 	run   int    // packets in a row that were behind the newest
@@ -137,7 +137,8 @@ func (n *numbering) track(h *header, clock, now int64) (s *source, ext int64, fr
 		return s, s.high, true
 	}
 	step := int64(int16(h.seq - uint16(s.high)))
-	slipped := s.slipped(h.ts, clock, now, n.slip())
+	moved := h.ts != s.ts
+	slipped := moved && s.slipped(h.ts, clock, now, n.slip())
 	switch {
 	case step < -maxLate, step <= 0 && (slipped || n.rejoin && now-s.at > int64(maxTimeSlip)):
 		n.rebase(h, clock, now)
@@ -153,10 +154,13 @@ func (n *numbering) track(h *header, clock, now int64) (s *source, ext int64, fr
 		return s, s.high, true
 	case slipped || n.stretched(h.ts+s.shift, clock, now): // numbers go on, the clock does not
 		ts, at := n.timestampIn(clock, now)
-		s.shift, now = ts-h.ts, at
+		s.shift, now, moved = ts-h.ts, at, true
 	}
 	s.high += step
-	s.ts, s.at, s.clock, s.run = h.ts, now, clock, 0
+	if moved {
+		s.ts, s.at = h.ts, now
+	}
+	s.clock, s.run = clock, 0
 	return s, s.high, true
 }
 

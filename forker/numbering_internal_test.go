@@ -61,6 +61,8 @@ func TestNumbering(t *testing.T) {
 		{"pause before anything was sent", "pause; +0 a 7 0; +20 a 8 160", "1000 10000; 1001 10160"},
 		{"telephone event keeps its timestamp", "+0 a 7 0; +20 a 8 160; +20 a 9 160; +20 a 10 160; +1 a 11 160; +1 a 12 160; +18 a 13 800",
 			"1000 10000; 1001 10160; 1002 10160; 1003 10160; 1004 10160; 1005 10160; 1006 10800"},
+		{"a source after an event begins when that has passed", "+0 a 7 0; +20 a 8 160; +20 a 9 160; +20 a 10 160; +20 a 11 160; +20 b 1 0",
+			"1000 10000; 1001 10160; 1002 10160; 1003 10160; 1004 10160; 1005 10800"},
 		{"flapping SSRCs stay in order", "+0 a 7 0; +20 b 500 0; +20 a 8 160; +20 b 501 160",
 			"1000 10000; 1001 10160; 1002 10320; 1003 10480"},
 	} {

@@ -9,12 +9,10 @@ import (
 type transcoder struct {
 	pt     uint8 // the call's payload type of the G.711 that the recorder has taken, on the call or not; unmapped: none
 	enc    audio.Encoder
-	source uint8 // payload type that is decoded now
-	ssrc   uint32
-	known  bool
-	clock  int64
-	ts, to uint32 // of the newest packet: the source's, and ours
-	dec    audio.Decoder
+	scales [2]scale         // of the source that was heard last, and the one before
+	source uint8            // payload type that is decoded now
+	clock  int64            // of it
+	dec    audio.Decoder    // nil: none yet
 	down   *audio.Resampler // nil: the decoder gives 8000 Hz already
 	pcm    []int16
 	out    []int16
@@ -61,49 +59,89 @@ func (t *Tap) aimTranscoder() {
 	}
 }
 
-// scale gives a packet's timestamp in ticks of G.711.
-func (x *transcoder) scale(h *header) uint32 {
-	if x.ssrc != h.ssrc {
-		x.ssrc, x.ts, x.to = h.ssrc, h.ts, h.ts
-	}
-	ahead := int64(int32(h.ts - x.ts))
-	ts := x.to + uint32(int32(ahead*g711Rate/x.clock))
-	if ahead > 0 {
-		x.ts, x.to = h.ts, ts
-	}
-	return ts
+// scale turns the timestamps of a source into those of a copy that counts by another
+// clock: to for ts, and from there on proportionally, so that losses, reordering and
+// holes in time stay as they are.
+type scale struct {
+	known      bool
+	ssrc       uint32
+	from, into int64 // clocks of the source's audio, and of what is made of it
+	ts, to     uint32
+	newest     uint32 // the furthest timestamp given
+	at         int64  // and its packet's arrival
 }
 
-// foreign tells a packet that goes by another clock than the copy, which the
-// transcoder has changed: a telephone-event beside Opus.
-func (x *transcoder) foreign(h *header, clock int64) bool {
-	return x.known && x.pt != unmapped && x.clock != g711Rate && clock != g711Rate && x.source != h.pt
+// turn finds the scale of a source; it begins anew with one that is not known.
+func (x *transcoder) turn(ssrc uint32) *scale {
+	s := &x.scales[0]
+	if s.known && s.ssrc == ssrc {
+		return s
+	}
+	x.scales[0], x.scales[1] = x.scales[1], x.scales[0]
+	if s.ssrc != ssrc {
+		*s = scale{ssrc: ssrc}
+	}
+	return s
+}
+
+// retime gives a packet its timestamp in the copy, and the clock of that. All of a source
+// goes by one scale, also what is left out: telephone-events whose rate is another one, and
+// what cannot be decoded.
+func (t *Tap) retime(h *header, clock, at int64) int64 {
+	x := t.transcoder
+	into := clock
+	if t.pt[h.pt] == unmapped && x.pt != unmapped {
+		into = g711Rate
+	}
+	s := x.turn(h.ssrc)
+	if s.known && t.codecs.of(h.pt).beside() {
+		clock, into = s.from, s.into
+	}
+	if !s.known {
+		*s = scale{known: true, ssrc: h.ssrc, from: clock, into: into, ts: h.ts, to: h.ts, newest: h.ts, at: at}
+	}
+	if s.from != clock || s.into != into { // another codec: on by the time that has passed
+		to := s.newest + max(ticks(at-s.at, into), 1)
+		*s = scale{known: true, ssrc: h.ssrc, from: clock, into: into, ts: h.ts, to: to, newest: to, at: at}
+	}
+	ahead := int64(int32(h.ts - s.ts))
+	if seconds := ahead / s.from; seconds > 0 { // whole ones: nothing is rounded away
+		s.ts += uint32(seconds * s.from)
+		s.to += uint32(seconds * s.into)
+		ahead -= seconds * s.from
+	}
+	h.ts = s.to + uint32(int32(ahead*s.into/s.from))
+	if late := int64(int32(s.newest - h.ts)); late < 0 || late > 2*into {
+		s.newest, s.at = h.ts, at
+	}
+	return into
+}
+
+// foreign tells a telephone-event whose rate is that of audio that the transcoder has
+// turned into G.711: the recorder would read its duration in a clock that the copy has not.
+func (t *Tap) foreign(h *header, source, clock int64) bool {
+	return t.transcoder != nil && clock == g711Rate && source != clock && t.codecs.of(h.pt).beside()
 }
 
 // transcode makes G.711 of a packet whose codec the recorder has not taken; it
-// changes h and gives the clock that h counts by then. ok is false for what cannot
-// be decoded.
-func (t *Tap) transcode(b []byte, h *header, clock int64) (out []byte, rate int64, ok bool) {
+// changes h, but for what timed has done. ok is false for what cannot be decoded.
+func (t *Tap) transcode(b []byte, h *header, clock int64) (out []byte, ok bool) {
 	x := t.transcoder
 	payload, ok := payloadOf(b, h)
 	if !ok || x.pt == unmapped || len(payload) == 0 {
-		return nil, 0, false
+		return nil, false
 	}
 	c := t.codecs.of(h.pt)
-	if !x.known || x.source != h.pt || x.clock != clock {
+	if x.dec == nil || x.source != h.pt || x.clock != clock {
 		dec, from, ok := c.decoder(clock)
 		if !ok {
-			return nil, 0, false
+			return nil, false
 		}
 		if x.dec, x.down = dec, nil; from != g711Rate {
 			x.down = audio.NewResampler(from, g711Rate)
 		}
-		if !x.known || x.ssrc != h.ssrc {
-			x.to = h.ts
-		}
-		x.known, x.source, x.clock, x.ssrc, x.ts = true, h.pt, clock, h.ssrc, h.ts
+		x.source, x.clock = h.pt, clock
 	}
-	ts := x.scale(h)
 	x.pcm = x.dec.Decode(x.pcm[:0], payload)
 	pcm := x.pcm
 	if n := int(c.channels); n > 1 && c.kind != kindOpus {
@@ -114,9 +152,8 @@ func (t *Tap) transcode(b []byte, h *header, clock int64) (out []byte, rate int6
 		pcm = x.out
 	}
 	if len(pcm) == 0 {
-		return nil, 0, false
+		return nil, false
 	}
-	h.ts, h.pt = ts, x.pt
-	out, ok = t.wrap(b, h, x.enc.Encode(t.masking.blank(), pcm))
-	return out, g711Rate, ok
+	h.pt = x.pt
+	return t.wrap(b, h, x.enc.Encode(t.masking.blank(), pcm))
 }
