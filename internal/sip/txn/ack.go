@@ -11,7 +11,8 @@ type Sent struct {
 	lane  *Lane
 	hop   hop
 	flow  transport.Flow
-	bytes []byte // nil while the connection for it is being made, and once no 2xx can come again
+	bytes []byte // nil until it has a path, and once no 2xx can come again
+	going bool   // the connection for it is being made
 	life  Timer
 }
 
@@ -23,25 +24,33 @@ func (l *Lane) SendAck(ack *sip.Message, to Target) *Sent {
 	s.hop = hop{lane: l, req: ack, branch: sip.NewBranch(), to: to, user: s}
 	s.life.owner = s
 	s.life.set(l, 64*l.layer.cfg.T1)
-	s.hop.start()
+	s.start()
 	return s
 }
 
-// Resend sends the same bytes again, for a 2xx that came again.
+// Resend sends the same bytes again, for a 2xx that came again. However often
+// they could not be sent, the next 2xx may find the peer better.
 func (s *Sent) Resend() {
-	if s.bytes == nil {
-		return // on its way, or the next repetition finds the peer better
-	}
-	err := s.send()
-	if err == nil {
+	switch {
+	case s.going, s.bytes == nil && s.hop.req == nil:
 		return
+	case s.bytes != nil:
+		err := s.send()
+		if err == nil || s.flow.Proto == "udp" {
+			return
+		}
+		if s.hop.req, err = sip.Parse(s.bytes); err != nil {
+			s.hop.req = nil // not of what was sent
+			return
+		}
+		s.bytes = nil
 	}
-	if s.hop.req, err = sip.Parse(s.bytes); err != nil {
-		s.strand(err) // not of what was sent
-		return
-	}
-	s.bytes = nil
 	s.hop.to.Conn = 0
+	s.start()
+}
+
+func (s *Sent) start() {
+	s.going = true
 	s.hop.start()
 }
 
@@ -55,6 +64,7 @@ func (s *Sent) send() error {
 }
 
 func (s *Sent) depart(f transport.Flow, _ bool) {
+	s.going = false
 	if s.hop.req == nil {
 		return // too late
 	}
@@ -66,6 +76,6 @@ func (s *Sent) depart(f transport.Flow, _ bool) {
 }
 
 func (s *Sent) strand(err error) {
-	s.bytes = nil
+	s.going = false
 	s.lane.layer.log.Debug("ACK not delivered", "remote", s.hop.to.Addr, "error", err)
 }

@@ -61,3 +61,28 @@ func TestTargetOfAFlow(t *testing.T) {
 		}
 	})
 }
+
+// An ACK that could not be sent leaves with the next 2xx, however often it failed before.
+func TestAckThatWasNotSent(t *testing.T) {
+	for name, to := range map[string]txn.Target{"udp": udp(), "tcp": tcp()} {
+		t.Run(name, func(t *testing.T) {
+			play(t, func(b *bed) {
+				b.wire.sendErr = func(transport.Flow) error { return b.refusedFor(time.Second) }
+				b.wire.dial = func(transport.Flow) (time.Duration, error) { return 0, b.refusedFor(time.Second) }
+				var sent *txn.Sent
+				b.do(func() { sent = b.lane.SendAck(outgoing("ACK"), to) })
+				for range 5 { // 2xx
+					b.pass(500 * time.Millisecond)
+					b.do(sent.Resend)
+				}
+				b.wantSent("1.5s ACK, 2s ACK, 2.5s ACK")
+				if p := b.wire.packets(); len(p) == 3 && (p[0].raw != p[2].raw || len(p[0].msg.List("Via")) != 1) {
+					t.Errorf("sent as\n%s\nand as\n%s", p[0].raw, p[2].raw)
+				}
+				b.pass(time.Minute)
+				b.do(sent.Resend)
+				b.wantSent("1.5s ACK, 2s ACK, 2.5s ACK")
+			})
+		})
+	}
+}

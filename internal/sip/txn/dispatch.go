@@ -33,7 +33,7 @@ func (l *Lane) onRequest(ev *event) {
 	case req.Method == "ACK":
 		l.onAck(req, flow, tx)
 	case tx != nil:
-		tx.retransmitted()
+		tx.retransmitted(req, flow)
 	case req.Method == "CANCEL":
 		l.onCancel(req, flow, k)
 	case ev.over: // counted when it came
@@ -120,6 +120,7 @@ func (l *Lane) onCancel(cancel *sip.Message, flow transport.Flow, k key) {
 		tx.outer.Refuse(481, "")
 		return
 	}
+	invite.follow(cancel, flow)
 	tx.tag = invite.localTag()
 	tx.outer.Reply(200, "")
 	if invite.state == proceeding && invite.outer != nil && invite.owner != nil {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"strings"
 
+	"sidetrack/internal/sip"
 	"sidetrack/internal/sip/transport"
 )
 
@@ -61,13 +62,39 @@ func (c *serverTx) accept() {
 }
 
 // retransmitted answers a repeated request with the last response.
-func (c *serverTx) retransmitted() {
+func (c *serverTx) retransmitted(req *sip.Message, flow transport.Flow) {
+	moved := c.follow(req, flow)
 	switch {
 	case c.state == proceeding && c.invite && c.last == nil:
 		c.tryingNow()
 	case c.state == proceeding, c.state == completed:
 		c.send(c.last, c.slot)
+	case c.state == accepted && moved && c.last != nil: // else its repetition goes on by itself
+		c.send(c.last, c.slot)
 	}
+}
+
+// follow has the responses go to where a request of the transaction came from now,
+// and tells whether that is another place: the client has made a new connection for
+// the one that closed, or has another port at its NAT (RFC 3581 §4). A connection
+// that is still open stays, for the client may have several.
+func (c *serverTx) follow(req *sip.Message, flow transport.Flow) bool {
+	if flow.Proto != c.flow.Proto || flow.Conn == c.flow.Conn && flow.Remote == c.flow.Remote {
+		return false
+	}
+	if c.reliable {
+		if _, open := c.lane.layer.cfg.Transport.Find(c.flow); open {
+			return false
+		}
+		c.back = transport.ReconnectAddr(req, flow)
+	} else {
+		flow = transport.ResponseFlow(req, flow)
+		if flow.Remote == c.flow.Remote || flow.Remote.Addr() != c.flow.Remote.Addr() {
+			return false
+		}
+	}
+	c.flow = flow
+	return true
 }
 
 // acknowledged handles the ACK of a non-2xx: Timer I absorbs further ones.
@@ -125,15 +152,18 @@ func (c *serverTx) send(b []byte, s slot) {
 	if err == nil || !c.reliable || errors.Is(err, transport.ErrQueueFull) {
 		return
 	}
-	f := c.flow
+	f, was := c.flow, c.flow.Conn
 	f.Remote, f.Conn, f.Server = c.back, 0, c.backHost
 	c.lane.dial(f, 0, dialWaiter{ready: func(f transport.Flow, err error) {
-		if err != nil {
+		switch {
+		case c.flow.Conn != was: // by one of the client's own
+		case err != nil:
 			c.lane.layer.log.Debug("response not delivered", "remote", c.back, "error", err)
 			return
+		default:
+			c.flow = f
 		}
-		c.flow = f
-		_ = c.lane.layer.send(f, b, s)
+		_ = c.lane.layer.send(c.flow, b, s)
 	}})
 }
 
