@@ -65,7 +65,7 @@ func (w *watch) stop() {
 }
 
 func (w *watch) tick(s *Session) {
-	w.timer = s.lane.After(watchEvery, func() { w.tick(s) })
+	w.timer.Again(watchEvery)
 	rtcp, other, icmp := s.counted()
 	if rtcp > w.rtcp { // since the last look; the taps know when
 		s.aliveAt = s.now().Add(-watchEvery)

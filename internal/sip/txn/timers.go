@@ -22,6 +22,9 @@ func (t *Timer) Stop() {
 	}
 }
 
+// Again has what After was given called once more, d from now.
+func (t *Timer) Again(d time.Duration) { t.set(t.lane, d) }
+
 func (t *Timer) fire() {
 	if t.f != nil {
 		t.f()
