@@ -29,7 +29,8 @@ func sdpOf(m *sip.Message) *sdp.Session {
 
 // anchorBody puts our addresses towards the other side into the SDP of a
 // message of side from; all else of the body stays byte for byte. An m-line
-// for which there are no ports is disabled, for media must not pass us by. The
+// for which there are no ports is disabled, for media must not pass us by, and so is
+// one of an offer whose media we could not send to where it wants them. The
 // SDP is the answer to answers, an offer when that is nil.
 func (c *Call) anchorBody(m *sip.Message, method string, from side, answers *sdp.Session) *sip.Message {
 	if len(m.Body) == 0 || !negotiates(method) {
@@ -46,7 +47,7 @@ func (c *Call) anchorBody(m *sip.Message, method string, from side, answers *sdp
 				continue
 			}
 			rtp, rtcp := c.relay.Local(to, i)
-			if !rtp.IsValid() {
+			if !rtp.IsValid() || answers == nil && c.aground(from, i, m) {
 				rtp = netip.AddrPortFrom(netip.IPv4Unspecified(), 0)
 			}
 			m.Anchor(rtp, rtcp)

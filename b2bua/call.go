@@ -58,6 +58,7 @@ type Call struct {
 	relay   *forker.Relay
 	started time.Time
 	set     *Settings // those of its beginning
+	network string    // that leg B is bound to by route or socket; "": the target decides
 	known   [2]bool   // sides that are trusted, not only let in (Server.knows)
 
 	state    State

@@ -32,9 +32,9 @@ type Config struct {
 	Transport *transport.Layer
 	Txn       *txn.Layer
 	Media     *forker.Engine
-	Interface func(listener string) string // of the media of legs by that socket; nil: the first one
-	Policy    func() *policy.Engine        // current rules; called once per new call
-	Recorder  Recorder                     // nil: nothing is recorded
+	Networks  Networks              // that the media of legs goes over
+	Policy    func() *policy.Engine // current rules; called once per new call
+	Recorder  Recorder              // nil: nothing is recorded
 	// Asked takes an INVITE without To-tag by which a recorder asks for a recording,
 	// and false for every other. It answers it itself. Nil: none is.
 	Asked func(tx *txn.ServerTx) bool

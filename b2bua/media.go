@@ -44,7 +44,7 @@ func (n *negotiation) request(c *Call, x *exchange, m *sip.Message) error {
 		return nil
 	}
 	if x.method == "PRACK" && n.offer != nil && n.offerer != x.from {
-		if err := c.security.takesAnswer(x.from, s); err != nil {
+		if err := c.takesAnswer(x.from, s); err != nil {
 			return err
 		}
 		n.commit(c, x, x.branch, n.offer, n.offerer, s)
@@ -80,7 +80,7 @@ func (n *negotiation) response(c *Call, x *exchange, b *branch, m *sip.Message, 
 		return nil // said reliably before; UPDATE may have changed it since
 	}
 	if x.offer != nil {
-		if err := c.security.takesAnswer(other(x.from), s); err != nil {
+		if err := c.takesAnswer(other(x.from), s); err != nil {
 			return err
 		}
 		n.commit(c, x, b, x.offer, x.from, s)
@@ -109,7 +109,7 @@ func (n *negotiation) ack(c *Call, x *exchange, m *sip.Message) error {
 	if s == nil || x.counter == nil {
 		return nil
 	}
-	if err := c.security.takesAnswer(x.from, s); err != nil {
+	if err := c.takesAnswer(x.from, s); err != nil {
 		return err
 	}
 	n.commit(c, x, x.branch, x.counter, other(x.from), s)
@@ -192,7 +192,7 @@ func (c *Call) opens(from side, s *sdp.Session) error {
 	if len(s.Media()) > maxStreams {
 		return errTooManyStreams
 	}
-	if err := reachable(s); err != nil {
+	if err := c.reachable(from, s); err != nil {
 		return err
 	}
 	if err := c.security.takesOffer(from, s); err != nil {
@@ -201,14 +201,12 @@ func (c *Call) opens(from side, s *sdp.Session) error {
 	return c.relay.SetStreams(len(s.Media()))
 }
 
-// reachable tells whether media can be sent where a description wants them.
-func reachable(d *sdp.Session) error {
-	for i, m := range d.Media() {
-		if m.LinkLocal() {
-			return unacceptable(fmt.Sprintf("m-line %d: media cannot be sent to a link-local address", i+1))
-		}
+// takesAnswer tells whether what a side has answered to our offer can be relayed.
+func (c *Call) takesAnswer(from side, s *sdp.Session) error {
+	if err := c.reachable(from, s); err != nil {
+		return err
 	}
-	return nil
+	return c.security.takesAnswer(from, s)
 }
 
 // refuseOffer answers a request whose offer cannot be relayed.

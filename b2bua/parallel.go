@@ -16,7 +16,8 @@ const maxProngs = 10
 type fan struct {
 	open    map[*txn.ClientTx]*prong
 	started int
-	lookups int // names being resolved
+	lookups int    // names being resolved
+	network string // that the media of all of them goes over
 }
 
 // prong is one of the targets, with the endpoints of its name that are left.

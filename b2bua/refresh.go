@@ -161,7 +161,7 @@ func (r *refresh) answer(s *sdp.Session) {
 	if s == nil || r.method != "INVITE" && !r.notice || same(s, c.media.said[r.side]) {
 		return
 	}
-	if err := c.security.takesAnswer(r.side, s); err != nil {
+	if err := c.takesAnswer(r.side, s); err != nil {
 		c.hangUp(verdict{result: refused, status: unfitStatus(err), reason: err.Error()}, nil)
 		return
 	}

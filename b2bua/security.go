@@ -143,11 +143,8 @@ func (k *security) keyless(i int, m *sdp.Media) error {
 }
 
 // takesAnswer tells whether a side has answered our offer with one of its keys,
-// or in clear where it may, and with addresses that can be reached.
+// or in clear where it may.
 func (k *security) takesAnswer(s side, d *sdp.Session) error {
-	if err := reachable(d); err != nil {
-		return err
-	}
 	return k.each(d, func(i int, m *sdp.Media) error {
 		lines, usable := len(m.Attrs("crypto")), m.Cryptos()
 		switch use := k.use(s); {

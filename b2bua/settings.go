@@ -8,21 +8,21 @@ import (
 
 // Settings are what may change while calls run. A call keeps those it began with.
 type Settings struct {
-	Door           Door                         // as in Config, and so the others
-	Doors          map[string]Door              //
-	Asserted       IdentitySource               //
-	MaxCalls       int                          //
-	Identity       Identity                     //
-	Register       RegisterMode                 //
-	SessionExpires int                          // seconds
-	Interface      func(listener string) string // may be nil
+	Door           Door            // as in Config, and so the others
+	Doors          map[string]Door //
+	Asserted       IdentitySource  //
+	MaxCalls       int             //
+	Identity       Identity        //
+	Register       RegisterMode    //
+	SessionExpires int             // seconds
+	Networks       Networks        //
 }
 
 // settings are those of a Config.
 func (c *Config) settings() *Settings {
 	return &Settings{
 		Door: c.Door, Doors: c.Doors, Asserted: c.Asserted, MaxCalls: c.MaxCalls, Identity: c.Identity, Register: c.Register,
-		SessionExpires: c.SessionExpires, Interface: c.Interface,
+		SessionExpires: c.SessionExpires, Networks: c.Networks,
 	}
 }
 

@@ -29,6 +29,7 @@ type hunt struct {
 func (c *Call) dial() {
 	x := c.initial
 	x.hunt = &hunt{uris: c.srv.candidates(c.route, c.invite)}
+	c.expectMedia(x.hunt.uris)
 	if err := c.media.request(c, x, c.invite); err != nil {
 		c.refuseOffer(x.server, err)
 		x.finish()
@@ -165,6 +166,10 @@ func (c *Call) invites(x *exchange, to txn.Target, who candidate) (*txn.ClientTx
 	if status := c.srv.unfit(to, uri); status != 0 {
 		c.log.Warn("target cannot be used", "target", who.uri, "proto", to.Proto, "status", status)
 		return nil, status
+	}
+	if err := c.mediaTowards(x, to.Addr.Addr()); err != nil {
+		c.log.Warn("target cannot be used", "target", who.uri, "addr", to.Addr.String(), "error", err)
+		return nil, 503
 	}
 	c.leaveBy(to.Listener)
 	req := c.inviteB(uri)

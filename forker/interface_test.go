@@ -62,6 +62,69 @@ func TestInterfaces(t *testing.T) {
 	})
 }
 
+// A side whose party is sought elsewhere gets ports of another interface: the copies go on, nothing is heard by the
+// former ports, and where the other interface has none left all stays as it is.
+func TestMoveToAnotherInterface(t *testing.T) {
+	drivers(t, func(t *testing.T, cfg forker.Config) {
+		six, last := portRange(1)
+		cfg.Interfaces = map[string]forker.Interface{"six": {Listen: netip.IPv6Loopback(), PortMin: six, PortMax: last}}
+		e := newEngine(t, cfg)
+		r := e.Open()
+		if err := r.SetStreams(1); err != nil {
+			t.Fatal(err)
+		}
+		caller, early, callee, srs := newPeer(t, callerHost), newPeer(t, calleeHost), newPeerAt(t, "[::1]:0"), newPeer(t, srsHost)
+		r.SetRemote(forker.SideA, 0, audio(caller.addr()))
+		r.SetRemote(forker.SideB, 0, audio(early.addr()))
+		tap, err := r.Fork(0, forker.AB, forker.TapConfig{Label: "1"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		tap.SendTo(srs.addr(), netip.AddrPort{}, map[uint8]uint8{0: 0})
+		a, _ := r.Local(forker.SideA, 0)
+		caller.send(a, rtp(0, 1, 160, 7))
+		early.recv()
+		srs.recv()
+		if r.Reaches(forker.SideB, 0, netip.IPv6Loopback()) {
+			t.Error("an IPv4 socket reaches IPv6")
+		}
+		if err := r.Move(forker.SideB, "six"); err != nil {
+			t.Fatal(err)
+		}
+		if !r.Reaches(forker.SideB, 0, netip.IPv6Loopback()) || r.Reaches(forker.SideB, 0, early.addr().Addr()) {
+			t.Error("an IPv6 socket does not reach IPv6, or reaches IPv4")
+		}
+		b, _ := r.Local(forker.SideB, 0)
+		if int(b.Port()) != six {
+			t.Errorf("moved to %v", b)
+		}
+		r.SetRemote(forker.SideB, 0, audio(callee.addr()))
+		caller.send(a, rtp(0, 2, 320, 7))
+		if _, from := callee.recv(); from != b {
+			t.Errorf("it came from %v", from)
+		}
+		srs.recv()
+		callee.send(b, rtp(0, 1, 160, 8))
+		caller.recv()
+		other := e.Open()
+		if err := other.SetStreams(1); err != nil {
+			t.Fatal(err)
+		}
+		before, _ := other.Local(forker.SideB, 0)
+		if err := other.Move(forker.SideB, "six"); err == nil || !strings.Contains(err.Error(), "in use") {
+			t.Errorf("moved where there are no ports: %v", err)
+		}
+		if after, _ := other.Local(forker.SideB, 0); after != before {
+			t.Errorf("%v is %v now", before, after)
+		}
+		r.Close()
+		other.Close()
+		if p := e.Ports(); p.Used != 0 {
+			t.Errorf("%+v", p)
+		}
+	})
+}
+
 // Each interface has its own range: when one has no more ports, the others do.
 func TestInterfacesRunOutAlone(t *testing.T) {
 	drivers(t, func(t *testing.T, cfg forker.Config) {

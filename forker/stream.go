@@ -14,21 +14,32 @@ type stream struct {
 // newStream attaches the four sockets of two pairs to a new stream.
 func newStream(r *Relay, pairs [2]*portPair) (*stream, error) {
 	s := &stream{}
-	for side := range s.legs {
-		s.legs[side] = leg{side: Side(side), pair: pairs[side]}
-		s.legs[side].media.shun(pairs[side].shunned)
-		s.legs[side].control.shun(pairs[side].shunned)
-		s.legs[side].media.anywhere = r.engine.anywhere.Load()
+	for side, pair := range pairs {
+		s.open(r, Side(side), pair)
 	}
 	for side := range s.legs {
-		media := &route{relay: r, from: &s.legs[side], to: &s.legs[1-side], flow: &s.flows[side]}
-		control := *media
-		control.control = true
-		if err := pairs[side].attach(media, &control); err != nil {
+		if err := s.attach(r, Side(side)); err != nil {
 			return nil, err
 		}
 	}
 	return s, nil
+}
+
+// open gives a side a pair of ports, and nobody behind it yet.
+func (s *stream) open(r *Relay, side Side, pair *portPair) {
+	l := &s.legs[side]
+	*l = leg{side: side, pair: pair}
+	l.media.shun(pair.shunned)
+	l.control.shun(pair.shunned)
+	l.media.anywhere = r.engine.anywhere.Load()
+}
+
+// attach has what arrives at a side's pair go its way.
+func (s *stream) attach(r *Relay, side Side) error {
+	media := &route{relay: r, from: &s.legs[side], to: &s.legs[1-side], flow: &s.flows[side]}
+	control := *media
+	control.control = true
+	return s.legs[side].pair.attach(media, &control)
 }
 
 // leg is a stream's side: our ports towards it and the party there.

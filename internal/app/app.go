@@ -139,7 +139,7 @@ func New(cfg *config.Config, opt Options) (*App, error) {
 		return nil, fmt.Errorf("recorders: %w", err)
 	}
 	a.calls = b2bua.NewServer(b2bua.Config{
-		Transport: a.transport, Txn: a.txn, Media: a.media, Interface: interfaceOf(cfg.Media.Networks), Policy: a.policy.Load, Recorder: a.recorder, Asked: a.recorder.OnInvite, Log: a.log,
+		Transport: a.transport, Txn: a.txn, Media: a.media, Networks: networksOf(&cfg.Media), Policy: a.policy.Load, Recorder: a.recorder, Asked: a.recorder.OnInvite, Log: a.log,
 		Door: doors.all, Doors: doors.by, MaxCalls: cfg.SIP.MaxCalls, Identity: b2bua.Identity(cfg.SIP.Identity),
 		SessionExpires: int(cfg.SIP.SessionExpires / time.Second), Asserted: b2bua.IdentitySource(cfg.SIP.Asserted),
 		Register: b2bua.RegisterMode(cfg.SIP.Register), Secret: machineSecret("/etc/machine-id"),

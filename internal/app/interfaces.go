@@ -1,6 +1,7 @@
 package app
 
 import (
+	"sidetrack/b2bua"
 	"sidetrack/forker"
 	"sidetrack/internal/config"
 )
@@ -14,13 +15,23 @@ func interfaces(in []config.Network) map[string]forker.Interface {
 	return out
 }
 
-// interfaceOf finds the network of a SIP socket.
-func interfaceOf(in []config.Network) func(listener string) string {
+// networksOf finds the network of a leg.
+func networksOf(m *config.Media) b2bua.Networks {
 	byListener := map[string]string{}
-	for _, i := range in {
+	for _, i := range m.Networks {
 		for _, url := range i.Listeners {
 			byListener[url] = i.Name
 		}
 	}
-	return func(listener string) string { return byListener[listener] }
+	four, _ := m.NetworkOf(false)
+	six, _ := m.NetworkOf(true)
+	return b2bua.Networks{
+		Of: func(listener string) string { return byListener[listener] },
+		Family: func(ip6 bool) string {
+			if ip6 {
+				return six
+			}
+			return four
+		},
+	}
 }

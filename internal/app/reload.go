@@ -138,7 +138,7 @@ func settings(cfg *config.Config, doors *doors) b2bua.Settings {
 	return b2bua.Settings{
 		Door: doors.all, Doors: doors.by, MaxCalls: cfg.SIP.MaxCalls, Asserted: b2bua.IdentitySource(cfg.SIP.Asserted),
 		Identity: b2bua.Identity(cfg.SIP.Identity), Register: b2bua.RegisterMode(cfg.SIP.Register),
-		SessionExpires: int(cfg.SIP.SessionExpires / time.Second), Interface: interfaceOf(cfg.Media.Networks),
+		SessionExpires: int(cfg.SIP.SessionExpires / time.Second), Networks: networksOf(&cfg.Media),
 	}
 }
 

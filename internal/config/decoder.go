@@ -86,7 +86,7 @@ func (d *decoder) root(c cursor) {
 	d.finishSIP(c)
 	d.finishHTTP(c)
 	d.finishMedia()
-	d.finishNetworks()
+	d.finishNetworks(c)
 	d.finishRoutes(c)
 	d.finishRecorders()
 	d.finishRules(c)

@@ -80,12 +80,13 @@ func TestAddresses(t *testing.T) {
 		{"wildcard, several, told", "listen: [udp://0.0.0.0], advertise: 203.0.113.10", "", "10.0.0.1 172.17.0.1", "203.0.113.10", "0.0.0.0 203.0.113.10", ""},
 		{"wildcard, none", "listen: [udp://0.0.0.0]", "", "2001:db8::1", "127.0.0.1", "0.0.0.0 127.0.0.1", "no address for udp://0.0.0.0:5060 but loopback"},
 		{"wildcard IPv6", `listen: ["udp://[::]"]`, "", "10.0.0.1 2001:db8::1", "2001:db8::1", ":: 2001:db8::1", ""},
-		{"both families", `listen: [udp://0.0.0.0, "udp://[::]"], advertise: 203.0.113.10`, "", "10.0.0.1 2001:db8::1", "203.0.113.10 2001:db8::1", "0.0.0.0 203.0.113.10", ""},
+		{"both families", `listen: [udp://0.0.0.0, "udp://[::]"], advertise: 203.0.113.10`, "", "10.0.0.1 2001:db8::1", "203.0.113.10 2001:db8::1", "0.0.0.0 203.0.113.10", "udp://[::]:5060 is for IPv6, but media has no such address"},
 		{"a name", "listen: [udp://0.0.0.0], advertise: proxy.example", "", "10.0.0.1", "proxy.example", "0.0.0.0 10.0.0.1", ""},
 		{"IPv6 in brackets", `listen: ["udp://[2001:db8::5]"], advertise: "[2001:db8::9]"`, "", "", "2001:db8::9", ":: 2001:db8::9", ""},
 		{"media elsewhere", "listen: [udp://192.0.2.1]", "listen: 192.0.2.3", "", "192.0.2.1", "192.0.2.3 192.0.2.3", ""},
 		{"media behind NAT", "listen: [udp://192.0.2.1]", "listen: 192.0.2.3, advertise: 203.0.113.9", "", "192.0.2.1", "192.0.2.3 203.0.113.9", ""},
-		{"media of the other family", "listen: [udp://192.0.2.1]", `listen: "2001:db8::3"`, "", "192.0.2.1", "2001:db8::3 2001:db8::3", ""},
+		{"media of the other family", "listen: [udp://192.0.2.1]", `listen: "2001:db8::3"`, "", "192.0.2.1", "2001:db8::3 2001:db8::3", "udp://192.0.2.1:5060 is for IPv4, but media has no such address"},
+		{"media of both families", `listen: [udp://192.0.2.1, "udp://[2001:db8::5]"]`, `networks: {six: {listen: "2001:db8::5", ports: 30000-30999}}`, "", "192.0.2.1 2001:db8::5", "0.0.0.0 192.0.2.1", ""},
 		{"zone", `listen: ["udp://[fe80::1%eth0]"]`, "", "", "fe80::1", ":: fe80::1", ""},
 	}
 	for _, tt := range tests {

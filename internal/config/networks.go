@@ -16,6 +16,20 @@ type Network struct {
 	Listeners         []string // URLs of sip.listen: the media of legs that come by these goes over it
 }
 
+// NetworkOf names the first network that tells an address of that family in SDP, ""
+// being the one that Listen, Advertise and the ports describe; false if none does.
+func (m *Media) NetworkOf(ip6 bool) (name string, ok bool) {
+	if m.Advertise.Is6() == ip6 {
+		return "", true
+	}
+	for _, n := range m.Networks {
+		if n.Advertise.Is6() == ip6 {
+			return n.Name, true
+		}
+	}
+	return "", false
+}
+
 func (d *decoder) networkList(c cursor) {
 	c.free("a name for each network", func(name string, v cursor) {
 		if len(name) > 64 || !token(name) {
@@ -60,7 +74,7 @@ func (d *decoder) networkList(c cursor) {
 }
 
 // finishNetworks fills in what is advertised and finds ports that two networks share.
-func (d *decoder) finishNetworks() {
+func (d *decoder) finishNetworks(root cursor) {
 	m := &d.cfg.Media
 	for n := range m.Networks {
 		i, at := &m.Networks[n], d.networks[n]
@@ -90,6 +104,30 @@ func (d *decoder) finishNetworks() {
 				}
 			}
 		}
+	}
+	d.familiesWithoutMedia(root)
+}
+
+// familiesWithoutMedia finds sockets for SIP whose callers would want media of an
+// address family that no network has.
+func (d *decoder) familiesWithoutMedia(root cursor) {
+	m := &d.cfg.Media
+	if !m.Advertise.IsValid() {
+		return // told already
+	}
+	told := map[bool]bool{}
+	for _, l := range d.cfg.SIP.Listeners {
+		ip6 := l.Addr.Addr().Is6()
+		if _, ok := m.NetworkOf(ip6); ok || told[ip6] {
+			continue
+		}
+		told[ip6] = true
+		family, example := "IPv4", "192.0.2.1"
+		if ip6 {
+			family, example = "IPv6", "2001:db8::1"
+		}
+		d.warnf(root.n.get("sip").get("listen").line, "sip.listen",
+			"%s is for %s, but media has no such address, so calls with media there are refused (488); add a network with listen: \"%s\" to media.networks", l.URL, family, example)
 	}
 }
 

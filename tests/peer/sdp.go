@@ -135,8 +135,12 @@ func BuildSDP(version int, lines ...Line) []byte {
 			host = l.Media.Addr().Addr().String()
 		}
 	}
+	family := "IP4"
+	if strings.Contains(host, ":") {
+		family = "IP6"
+	}
 	var b strings.Builder
-	fmt.Fprintf(&b, "v=0\r\no=peer 4711 %d IN IP4 %s\r\ns=-\r\nc=IN IP4 %s\r\nt=0 0\r\n", version, host, host)
+	fmt.Fprintf(&b, "v=0\r\no=peer 4711 %d IN %s %s\r\ns=-\r\nc=IN %s %s\r\nt=0 0\r\n", version, family, host, family, host)
 	for _, l := range lines {
 		port := 0
 		if l.Media != nil {
@@ -152,7 +156,7 @@ func BuildSDP(version int, lines ...Line) []byte {
 		}
 		fmt.Fprintf(&b, "m=%s %d %s %d\r\n", kind, port, proto, l.Payload)
 		if l.Zero {
-			b.WriteString("c=IN IP4 0.0.0.0\r\n")
+			fmt.Fprintf(&b, "c=IN %s %s\r\n", family, map[string]string{"IP4": "0.0.0.0", "IP6": "::"}[family])
 		}
 		name := map[int]string{0: "PCMU/8000", 8: "PCMA/8000", 9: "G722/8000"}[l.Payload]
 		if l.Map != "" {
