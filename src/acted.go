@@ -23,17 +23,20 @@ type Action struct {
 	Err       error  // why it was not carried out; nil: it was
 }
 
-// acted tells of a party's action.
-func (k *call) acted(s *Session, action policy.Action, door string, party metadata.PartyRole, err error) {
+// acted tells of a party's action, for each session that it was about.
+func (k *call) acted(about []*Session, action policy.Action, door string, party metadata.PartyRole, err error) {
 	who := k.cs.Caller.AOR
 	if party == metadata.Callee {
 		who = k.cs.Callee.AOR
 	}
 	act := Action{Time: k.client.cfg.Now(), Door: door, Role: string(party), Who: who, Action: action, CallID: k.cs.ID, Err: err}
-	if s != nil {
-		act.Recording = s.id
+	if len(about) == 0 {
+		k.client.cfg.OnAction(act)
 	}
-	k.client.cfg.OnAction(act)
+	for _, s := range about {
+		act.Recording = s.id
+		k.client.cfg.OnAction(act)
+	}
 }
 
 // acted tells of an action of the SRS that has the session, or has asked for it.

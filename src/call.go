@@ -2,7 +2,6 @@ package src
 
 import (
 	"slices"
-	"strings"
 
 	"sidetrack/forker"
 	"sidetrack/internal/sip/txn"
@@ -26,8 +25,8 @@ type call struct {
 
 	// Owned by the lane.
 	cs        *metadata.Snapshot // the newest; not changed, for its sessions have it too
-	pending   []wish             // recordings that the rules want and whose time has not come
-	asking    int                // decisions that are under way
+	pending   []wish             // recordings that the rules want and whose time has not come, not split yet
+	asked     *inquiry           // the newest decision that is under way
 	keyed     map[keyedBy]*keyLog
 	announced []*policy.Announcement // what the parties have heard
 	explains  bool                   // the relay goes by what the call's payload types mean
@@ -81,20 +80,17 @@ func (k *call) plan() {
 		if d.Start == policy.StartManual {
 			continue
 		}
-		whole := k.wish(&d)
-		wishes := whole.sessions()
-		for i := range wishes {
-			if whole.required || !voices.required {
-				wishes[i].notify = voices.part()
-			}
+		w := k.wish(&d)
+		if w.required || !voices.required {
+			w.notify = voices.part()
 		}
 		switch n := len(questions); {
 		case d.Decide == nil:
-			k.pending = append(k.pending, wishes...)
+			k.pending = append(k.pending, w)
 		case n > 0 && questions[n-1].ask == d.Decide:
-			questions[n-1].wishes = append(questions[n-1].wishes, wishes...)
+			questions[n-1].wishes = append(questions[n-1].wishes, w)
 		default:
-			questions = append(questions, &inquiry{ask: d.Decide, wishes: wishes})
+			questions = append(questions, &inquiry{ask: d.Decide, wishes: []wish{w}})
 		}
 	}
 	for _, q := range questions {
@@ -137,7 +133,7 @@ func (k *call) applyRules() {
 			later = append(later, w)
 			continue
 		}
-		k.record(w)
+		k.records(w)
 	}
 	k.pending = later
 }
@@ -169,11 +165,6 @@ func (k *call) copies() int {
 	return n
 }
 
-// taken tells whether a live recording of the call has that name.
-func (k *call) taken(name string) bool {
-	return k.named(name) != nil || slices.ContainsFunc(k.guests, func(g *guest) bool { return g.name == name })
-}
-
 // extra is the voice of a recording that no rule has begun. post brings it to the
 // call's lane.
 func (k *call) extra(post func(func())) func(metadata.RecordingState, string) {
@@ -186,23 +177,17 @@ func (k *call) extra(post func(func())) func(metadata.RecordingState, string) {
 
 // records makes the sessions that a wish takes, and gives the first.
 func (k *call) records(w wish) *Session {
+	all := w.sessions()
+	for i := 1; i < len(all) && w.notify != nil; i++ {
+		all[i].notify = k.voices.part() // before any of them has been told of
+	}
 	var first *Session
-	for _, w := range w.sessions() {
+	for _, w := range all {
 		if s := k.record(w); first == nil {
 			first = s
 		}
 	}
 	return first
-}
-
-// named finds a live session of the call, or one of the two of that name.
-func (k *call) named(name string) *Session {
-	for _, s := range k.sessions {
-		if s.name == name || strings.TrimSuffix(strings.TrimSuffix(s.name, ".caller"), ".callee") == name {
-			return s
-		}
-	}
-	return nil
 }
 
 func (k *call) forget(s *Session) {

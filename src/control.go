@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 	"unicode"
@@ -23,7 +24,8 @@ type StartRequest struct {
 
 // Pause stops the copies of a recording at once and then tells the SRS. Here and
 // in what follows id is the recording's, or CALL:NAME of a live one: its call's id
-// and its own name. The errors of Pause, Resume and Stop are ErrNotFound, ErrState (wrapped) and
+// and its own name, or what a pair has in common (StreamsTwo): then it is done to both, and the
+// View is that of the first. The errors of Pause, Resume and Stop are ErrNotFound, ErrState (wrapped) and
 // those of ctx.
 func (c *Client) Pause(ctx context.Context, id string) (View, error) {
 	return c.PauseFor(ctx, id, 0)
@@ -67,7 +69,10 @@ func (c *Client) Start(ctx context.Context, callID string, req StartRequest) (Vi
 		if k.over || c.shut() {
 			return View{}, fmt.Errorf("call %s: %w", callID, ErrNotFound)
 		}
-		if k.taken(w.name) {
+		if k.awaits(w.name) {
+			return View{}, fmt.Errorf("recording %q of the call is about to begin, or being decided: %w", w.name, ErrState)
+		}
+		if slices.ContainsFunc(append(w.sessions(), w), func(w wish) bool { return k.taken(w.name) }) {
 			return View{}, fmt.Errorf("recording %q of the call runs: %w", w.name, ErrState)
 		}
 		if most := int(c.maxStreams.Load()); most > 0 && k.copies()+w.copies() > most {
@@ -118,7 +123,8 @@ func (c *Client) shut() bool {
 }
 
 // find gives a live session: by its id, or by CALL:NAME, the id of its call and
-// the name that is unique there while it lives. c.mu is held.
+// the name that is unique there while it lives; of a pair the caller's, if that
+// lives. c.mu is held.
 func (c *Client) find(id string) *Session {
 	if s := c.live[id]; s != nil {
 		return s
@@ -127,15 +133,17 @@ func (c *Client) find(id string) *Session {
 	if !named {
 		return nil
 	}
+	var found *Session
 	for _, s := range c.live {
-		if p := s.shown.Load(); p.cs.ID == callID && s.name == name && p.state != metadata.StateEnded {
-			return s
+		p := s.shown.Load()
+		if p.cs.ID == callID && s.isOf(name) && p.state != metadata.StateEnded && (found == nil || s.streams.tracks == policy.TracksCaller) {
+			found = s
 		}
 	}
-	return nil
+	return found
 }
 
-// control does something to a live session on its lane.
+// control does something to a live session, or to both of a pair, on its lane.
 func (c *Client) control(ctx context.Context, id string, do func(*Session) error) (View, error) {
 	c.mu.Lock()
 	s := c.find(id)
@@ -148,10 +156,15 @@ func (c *Client) control(ctx context.Context, id string, do func(*Session) error
 		return View{}, fmt.Errorf("recording %s: %w", id, ErrNotFound)
 	}
 	return ask(ctx, s.lane.Post, func() (View, error) {
-		if err := do(s); err != nil {
+		all := []*Session{s}
+		if _, name, named := strings.Cut(id, ":"); named && s.state != metadata.StateEnded {
+			all = s.call.named(name)
+		}
+		took, err := each(all, do)
+		if err != nil {
 			return View{}, fmt.Errorf("recording %s is %s: %w", id, s.state, err)
 		}
-		return s.View(), nil
+		return took[0].View(), nil
 	})
 }
 

@@ -55,6 +55,15 @@ var errBusy = errors.New("too many decisions are under way")
 type inquiry struct {
 	ask    *policy.Ask
 	wishes []wish
+	before *inquiry     // another one of the call that is under way
+	prefer []preference // what parties have said meanwhile, in order
+}
+
+// preference is what a party would have of a recording (policy.Wish.Preferred).
+type preference struct {
+	of    *policy.Wanted
+	wish  policy.Wish
+	party metadata.PartyRole
 }
 
 // inquire puts a rule's question. The call goes on meanwhile; it waits only
@@ -67,15 +76,42 @@ func (k *call) inquire(q *inquiry) {
 		k.onDecision(q, Answer{}, err)
 		return
 	}
-	k.asking++
+	q.before, k.asked = k.asked, q
 	go func() {
 		defer done()
 		a, err := c.cfg.Decide(ctx, q.ask, question)
 		k.lane.Post(func() {
-			k.asking--
+			k.answeredTo(q)
 			k.onDecision(q, a, err)
 		})
 	}()
+}
+
+// asks is the question under way about the recording of that name; nil: there is
+// none.
+func (k *call) asks(name string) *inquiry {
+	for q := k.asked; q != nil; q = q.before {
+		if slices.ContainsFunc(q.wishes, func(w wish) bool { return w.name == name }) {
+			return q
+		}
+	}
+	return nil
+}
+
+// answeredTo takes a question off the call.
+func (k *call) answeredTo(q *inquiry) {
+	at := &k.asked
+	for *at != q {
+		at = &(*at).before
+	}
+	*at = q.before
+}
+
+// heard keeps what a party prefers until it is decided whether there is anything
+// to steer: of each the newest.
+func (q *inquiry) heard(p preference) {
+	q.prefer = slices.DeleteFunc(q.prefer, func(o preference) bool { return o.of == p.of && o.party == p.party })
+	q.prefer = append(q.prefer, p)
 }
 
 // beginAsking takes a place among those who ask; done gives it back.
@@ -151,6 +187,11 @@ func (k *call) onDecision(q *inquiry, a Answer, err error) {
 	}
 	k.pending = append(k.pending, q.wishes...)
 	k.applyRules()
+	for _, p := range q.prefer {
+		if len(k.named(p.of.Recorder)) > 0 { // the answer alone begins what is not there
+			k.steer(p.of, p.wish, p.party)
+		}
+	}
 }
 
 // knows tells of a recorder that an answer names and that is not there: such an
@@ -180,7 +221,7 @@ func (k *call) revise(wishes []wish, a Answer) []wish {
 		at := slices.IndexFunc(wishes, func(w wish) bool { return w.recorderName == name })
 		w := wishes[max(at, 0)]
 		if at < 0 { // a recorder that the rule does not name: like its first one, but nobody waits for it
-			w.recorder, w.recorderName, w.name, w.required, w.notify = k.recorders[name], name, name, false, nil
+			w.recorder, w.recorderName, w.name, w.required, w.notify = k.recorders[name], name, k.free(name), false, nil
 		}
 		if a.Tracks != "" {
 			w.tracks = a.Tracks

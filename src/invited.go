@@ -53,12 +53,8 @@ func (c *Client) invite(tx *txn.ServerTx, k *call, w wish) {
 
 // room is a name for another recording, and whether its streams may be copied.
 func (k *call) room(w *wish) (name string, ok bool) {
-	name = w.recorderName
-	for n := 2; k.taken(name); n++ {
-		name = fmt.Sprintf("%s.%d", w.recorderName, n)
-	}
 	most := int(k.client.maxStreams.Load())
-	return name, most == 0 || k.copies()+w.copies() <= most
+	return k.free(w.recorderName), most == 0 || k.copies()+w.copies() <= most
 }
 
 // dismiss forgets a guest.

@@ -47,18 +47,6 @@ type wish struct {
 	notify             func(metadata.RecordingState, string) // nil: nobody
 }
 
-// sessions are what the wish takes: one session, or one for each party where
-// the recorder wants no more than one stream in each.
-func (w wish) sessions() []wish {
-	if w.recorder == nil || w.recorder.Dialect.Streams != StreamsTwo || !w.tracks.Caller() || !w.tracks.Callee() {
-		return []wish{w}
-	}
-	caller, callee := w, w
-	caller.tracks, caller.name = policy.TracksCaller, w.name+".caller"
-	callee.tracks, callee.name = policy.TracksCallee, w.name+".callee"
-	return []wish{caller, callee}
-}
-
 // Session is one recording session (RS): the wish to record one call, the
 // attempts to have an SRS take it, and the dialog with the one that did.
 //

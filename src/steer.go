@@ -128,38 +128,28 @@ func (k *call) steer(w *policy.Wanted, wish policy.Wish, party metadata.PartyRol
 	if k.over || k.client.shut() {
 		return
 	}
-	s, action := k.named(w.Recorder), wish.Action
+	if q := k.asks(w.Recorder); q != nil && wish.Preferred {
+		q.heard(preference{w, wish, party})
+		return
+	}
+	all, action := k.named(w.Recorder), wish.Action
 	if wish.Preferred {
-		if action = k.toward(s, action); action == "" {
+		if action = k.toward(all, action); action == "" {
 			return
 		}
 	}
 	log := k.client.log.With("call", k.cs.ID, "recorder", w.Recorder, "action", action, "by", doorOf(wish)+" of the "+string(party))
-	err := error(ErrState)
-	switch {
-	case action == policy.ActionStart && s == nil:
-		err = k.begin(w)
-	case s == nil:
-	case action == policy.ActionStop:
-		s.stop(reasonStopped)
-		err = nil
-	case action == policy.ActionPause:
-		err = s.pause(w.Controls.PauseLimit)
-	case action == policy.ActionResume:
-		err = s.resume()
-	case action == policy.ActionMask:
-		err = s.mask(policy.TracksBoth, true)
-	case action == policy.ActionUnmask:
-		err = s.mask(policy.TracksBoth, false)
-	case action == policy.ActionMove:
-		err = s.move("")
-	case action == policy.ActionTag:
-		err = s.tag(s.tagOf(wish))
+	var took []*Session
+	var err error
+	if action == policy.ActionStart {
+		took, err = k.begin(w)
+	} else {
+		took, err = each(all, func(s *Session) error { return s.obey(action, w, wish) })
 	}
-	if s == nil {
-		s = k.named(w.Recorder) // that has just begun
+	if err != nil {
+		took = all
 	}
-	k.acted(s, action, doorOf(wish), party, err)
+	k.acted(took, action, doorOf(wish), party, err)
 	if err != nil {
 		log.Info("a party's wish comes at the wrong time", "error", err)
 		return
@@ -167,25 +157,57 @@ func (k *call) steer(w *policy.Wanted, wish policy.Wish, party metadata.PartyRol
 	log.Info("recording steered by a party")
 }
 
+// obey does what a party wants of the session.
+func (s *Session) obey(action policy.Action, w *policy.Wanted, wish policy.Wish) error {
+	switch action {
+	case policy.ActionStop:
+		s.stop(reasonStopped)
+		return nil
+	case policy.ActionPause:
+		return s.pause(w.Controls.PauseLimit)
+	case policy.ActionResume:
+		return s.resume()
+	case policy.ActionMask:
+		return s.mask(policy.TracksBoth, true)
+	case policy.ActionUnmask:
+		return s.mask(policy.TracksBoth, false)
+	case policy.ActionMove:
+		return s.move("")
+	case policy.ActionTag:
+		return s.tag(s.tagOf(wish))
+	}
+	return ErrState
+}
+
 // toward is what brings a recording to where a party prefers it to be, "" for
 // nothing: it is there, or it has not begun yet and the call tells us again with the answer.
-func (k *call) toward(s *Session, action policy.Action) policy.Action {
+func (k *call) toward(all []*Session, action policy.Action) policy.Action {
+	paused := func(s *Session) bool { return s.paused }
+	runs := func(s *Session) bool { return !s.paused }
 	switch {
-	case s == nil && (k.cs.State != metadata.CallAnswered || action == policy.ActionStop):
+	case len(all) == 0 && (k.cs.State != metadata.CallAnswered || action == policy.ActionStop):
 		return ""
-	case action == policy.ActionStart && s != nil && s.paused:
+	case action == policy.ActionStart && slices.ContainsFunc(all, paused):
 		return policy.ActionResume
-	case action == policy.ActionStart && s != nil, action == policy.ActionPause && s != nil && s.paused:
+	case action == policy.ActionStart && len(all) > 0, action == policy.ActionPause && len(all) > 0 && !slices.ContainsFunc(all, runs):
 		return ""
 	}
 	return action
 }
 
-// begin starts what a rule wants by hand, or what has been stopped.
-func (k *call) begin(w *policy.Wanted) error {
-	if k.cs.State != metadata.CallAnswered {
-		return ErrState
+// begin starts what a rule wants by hand, or what has been stopped; of a pair the
+// one that is missing. What is being decided is not begun by a party.
+func (k *call) begin(w *policy.Wanted) (begun []*Session, err error) {
+	if k.cs.State != metadata.CallAnswered || k.awaits(w.Recorder) {
+		return nil, ErrState
 	}
-	k.records(k.wish(w))
-	return nil
+	for _, part := range k.wish(w).sessions() {
+		if len(k.named(part.name)) == 0 {
+			begun = append(begun, k.record(part))
+		}
+	}
+	if len(begun) == 0 {
+		return nil, ErrState
+	}
+	return begun, nil
 }
