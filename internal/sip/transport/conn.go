@@ -7,6 +7,7 @@ import (
 	"net"
 	"os"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"sidetrack/internal/sip"
@@ -16,6 +17,7 @@ const (
 	maxQueued        = 1 << 20          // octets waiting for a slow peer
 	firstMessageTime = 30 * time.Second // a connection must say something sensible within
 	messageTime      = 15 * time.Second // from the first octet of a message to its last
+	ackSlack         = 2 * time.Second  // the kernel counts from its first repetition
 	flushTime        = time.Second      // for an answer to a peer about to be cut off
 	maxJunk          = 16               // messages in a row that are no SIP
 )
@@ -35,7 +37,10 @@ type conn struct {
 	junk   int       // messages since the last one that was SIP
 	begun  time.Time // when the message now being read began; zero between messages
 
+	retired atomic.Bool // see Retire
+
 	mu     sync.Mutex
+	heard  time.Time // when something came last; zero: never
 	queue  net.Buffers
 	queued int
 	pong   bool          // one is in queue
@@ -84,13 +89,33 @@ func (c *conn) reason() error {
 	return c.err
 }
 
+// writeLoop writes what is queued. While something is on its way the kernel is to
+// end the connection soon if nothing is acknowledged: a peer that lost its power
+// or its address would else swallow requests for minutes. On a silent connection it
+// is not: the same setting would have one lost keep-alive end it.
 func (c *conn) writeLoop() {
 	defer c.layer.wg.Done()
+	socket := c.socket()
+	strict, calm := false, time.NewTimer(0)
+	defer calm.Stop()
 	for {
 		select {
 		case <-c.wake:
+		case <-calm.C:
+			if strict {
+				limitUnacked(socket, 0)
+			}
+			strict = false
+			continue
 		case <-c.ended:
 			return
+		}
+		if socket != nil {
+			if !strict {
+				limitUnacked(socket, c.layer.cfg.AckTimeout)
+			}
+			strict = true
+			calm.Reset(2*c.layer.cfg.AckTimeout + ackSlack)
 		}
 		c.mu.Lock()
 		batch := c.queue
@@ -137,10 +162,15 @@ func (c *conn) handshake() error {
 }
 
 func (c *conn) fill() error {
+	c.mu.Lock()
 	_ = c.nc.SetReadDeadline(c.deadline(time.Now()))
+	c.mu.Unlock()
 	n, err := c.nc.Read(c.frames.room())
 	c.frames.filled(n)
 	if n > 0 {
+		c.mu.Lock()
+		c.heard = time.Now()
+		c.mu.Unlock()
 		return nil
 	}
 	if errors.Is(err, os.ErrDeadlineExceeded) {
@@ -157,6 +187,9 @@ func (c *conn) deadline(now time.Time) time.Time {
 		c.begun = time.Time{}
 		if c.inbound && !c.spoken {
 			idle = min(firstMessageTime, idle)
+		}
+		if c.retired.Load() {
+			idle = min(retiredTime, idle)
 		}
 		return now.Add(idle)
 	}

@@ -23,8 +23,8 @@ func (t *Layer) Find(f Flow) (Flow, bool) {
 	t.mu.RLock()
 	defer t.mu.RUnlock()
 	if f.Conn != 0 {
-		_, ok := t.conns[f.Conn]
-		return f, ok
+		c, ok := t.conns[f.Conn]
+		return f, ok && !c.retired.Load()
 	}
 	c := t.reusable[f.path()]
 	if c == nil {

@@ -16,6 +16,7 @@ const (
 	defaultUDPReadBuffer = 4 << 20
 	defaultIdleTimeout   = time.Hour
 	defaultWriteTimeout  = 5 * time.Second
+	defaultAckTimeout    = 10 * time.Second // RFC 5626 §3.5.1 gives a pong as long
 	defaultDialTimeout   = 3 * time.Second
 )
 
@@ -79,6 +80,7 @@ func withDefaults(cfg Config) Config {
 	orInt(&cfg.UDPReadBuffer, defaultUDPReadBuffer)
 	orDuration(&cfg.IdleTimeout, defaultIdleTimeout)
 	orDuration(&cfg.WriteTimeout, defaultWriteTimeout)
+	orDuration(&cfg.AckTimeout, defaultAckTimeout)
 	orDuration(&cfg.DialTimeout, defaultDialTimeout)
 	return cfg
 }

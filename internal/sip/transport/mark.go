@@ -66,15 +66,24 @@ func (l *Listener) remark(dscp int) error {
 
 // remark is best effort: the connection may be ending.
 func (c *conn) remark(dscp int) {
+	if raw := c.socket(); raw != nil {
+		_ = setDSCP(network("tcp", c.flow.Remote.Addr()), raw, dscp)
+	}
+}
+
+// socket is that of the connection, nil where it has none.
+func (c *conn) socket() syscall.RawConn {
 	nc := c.nc
 	if tc, ok := nc.(*tls.Conn); ok {
 		nc = tc.NetConn()
 	}
 	sc, ok := nc.(syscall.Conn)
 	if !ok {
-		return
+		return nil
 	}
-	if raw, err := sc.SyscallConn(); err == nil {
-		_ = setDSCP(network("tcp", c.flow.Remote.Addr()), raw, dscp)
+	raw, err := sc.SyscallConn()
+	if err != nil {
+		return nil
 	}
+	return raw
 }

@@ -24,6 +24,7 @@ type Config struct {
 	Limits        Limits        // of connections that others make; see SetLimits
 	IdleTimeout   time.Duration // silence after which a stream connection is closed; default 1 h
 	WriteTimeout  time.Duration // one write to a stream; default 5 s
+	AckTimeout    time.Duration // how long a stream's peer may leave unacknowledged what was written; default 10 s
 	DialTimeout   time.Duration // connect and handshake when Dial is given none; default 3 s
 
 	// OnMessage takes each parsed message on the reader's own goroutine, in

@@ -8,6 +8,7 @@ import (
 // response moves the machine on. The state changes before the handler is
 // called, so that a fault there cannot leave it half way.
 func (c *clientTx) response(resp *sip.Message, flow transport.Flow) {
+	c.hop.answered(flow)
 	switch {
 	case c.state == accepted:
 		if resp.Status/100 == 2 {
@@ -39,6 +40,9 @@ func (c *clientTx) up(resp *sip.Message, flow transport.Flow) {
 func (c *clientTx) provisional(resp *sip.Message, flow transport.Flow) {
 	first := c.state == calling
 	c.state = proceeding
+	if c.reliable && c.linked {
+		c.resend.Stop() // of a probe
+	}
 	if c.invite {
 		if !c.reliable {
 			c.resend.Stop()
@@ -119,6 +123,8 @@ func (c *clientTx) expired(t *Timer) {
 		switch {
 		case c.bytes == nil: // it has not left yet
 			c.hop.start()
+		case c.reliable && c.linked: // it has, as a probe
+			c.hop.missed(ErrTimeout)
 		case c.reliable:
 			c.reconnect()
 		default:
@@ -128,6 +134,7 @@ func (c *clientTx) expired(t *Timer) {
 	}
 	switch c.state {
 	case calling:
+		c.unheard()
 		c.fail(c.silence())
 	case proceeding:
 		if c.invite && !c.cancel.sent {

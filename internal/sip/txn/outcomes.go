@@ -12,46 +12,60 @@ const (
 )
 
 // outcomes remembers for ten minutes which UDP targets do not take TCP, so
-// that one that swallows SYNs costs its 300 ms once. Shared by all lanes.
+// that one that swallows SYNs costs its 300 ms once, and which have answered by
+// it. Shared by all lanes.
 type outcomes struct {
-	mu    sync.Mutex
-	until map[netip.AddrPort]time.Time // refusals
+	mu   sync.Mutex
+	last map[netip.AddrPort]outcome
+}
+
+type outcome struct {
+	worked bool
+	until  time.Time
 }
 
 func (o *outcomes) worthTrying(a netip.AddrPort, now time.Time) bool {
+	last, known := o.of(a, now)
+	return last.worked || !known
+}
+
+func (o *outcomes) proven(a netip.AddrPort, now time.Time) bool {
+	last, _ := o.of(a, now)
+	return last.worked
+}
+
+func (o *outcomes) of(a netip.AddrPort, now time.Time) (last outcome, known bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	until, refused := o.until[a]
-	return !refused || now.After(until)
+	if last, known = o.last[a]; known && now.After(last.until) {
+		return outcome{}, false
+	}
+	return last, known
 }
 
 func (o *outcomes) note(a netip.AddrPort, worked bool, now time.Time) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if worked {
-		delete(o.until, a)
-		return
+	if o.last == nil {
+		o.last = make(map[netip.AddrPort]outcome)
 	}
-	if o.until == nil {
-		o.until = make(map[netip.AddrPort]time.Time)
-	}
-	if len(o.until) >= outcomeLimit {
+	if len(o.last) >= outcomeLimit {
 		o.makeRoom(now)
 	}
-	o.until[a] = now.Add(outcomeAge)
+	o.last[a] = outcome{worked, now.Add(outcomeAge)}
 }
 
 // makeRoom drops what is out of date, and some more if that is not enough.
 func (o *outcomes) makeRoom(now time.Time) {
-	for a, until := range o.until {
-		if now.After(until) {
-			delete(o.until, a)
+	for a, last := range o.last {
+		if now.After(last.until) {
+			delete(o.last, a)
 		}
 	}
-	for a := range o.until {
-		if len(o.until) < outcomeLimit*3/4 {
+	for a := range o.last {
+		if len(o.last) < outcomeLimit*3/4 {
 			return
 		}
-		delete(o.until, a)
+		delete(o.last, a)
 	}
 }

@@ -11,6 +11,11 @@ import (
 const (
 	safeSize    = 1300                   // RFC 3261 §18.1.1, path MTU unknown
 	probeBudget = 300 * time.Millisecond // to connect for a large request before UDP is taken
+
+	// probePatience times T1 is how long one that is sent by such a connection waits
+	// for an answer. Some things between us and a peer take connections in the name of
+	// one that knows nothing of TCP.
+	probePatience = 4
 )
 
 // hop is a request on its way to a path: what stays the same whichever
@@ -80,14 +85,36 @@ func (h *hop) startStream(to Target, budget time.Duration) {
 			h.missed(err)
 			return
 		}
-		if h.probe {
-			h.lane.layer.tcp.note(h.to.Addr, true, h.lane.Now())
-		}
 		h.user.depart(f, fresh)
 	})
 }
 
-// missed handles a stream that could not be had: a probe goes on over UDP.
+// unproven tells whether the request is a probe to a peer from which nothing has
+// come by TCP so far.
+func (h *hop) unproven() bool {
+	return h != nil && h.probe && !h.lane.layer.tcp.proven(h.to.Addr, h.lane.Now())
+}
+
+// answered notes that a peer to which requests go by UDP speaks TCP. h may be nil.
+func (h *hop) answered(by transport.Flow) {
+	if h != nil && h.to.Proto == "udp" && by.Proto == "tcp" {
+		h.lane.layer.tcp.note(h.to.Addr, true, h.lane.Now())
+	}
+}
+
+// unheard sees to it that a connection on which a request had no answer at all does
+// not swallow the next one.
+func (c *clientTx) unheard() {
+	if !c.reliable || !c.linked {
+		return
+	}
+	c.lane.layer.cfg.Transport.Retire(c.flow, c.lane.layer.cfg.TimerB)
+	if c.hop != nil && c.hop.probe {
+		c.lane.layer.tcp.note(c.hop.to.Addr, false, c.lane.Now())
+	}
+}
+
+// missed handles a stream that could not be had, or is of no use: a probe goes on over UDP.
 func (h *hop) missed(err error) {
 	if !h.probe {
 		h.user.strand(err)

@@ -105,6 +105,108 @@ func TestProbedConnectionThatClosesFallsBack(t *testing.T) {
 	})
 }
 
+// What takes connections and says nothing costs a large request two seconds, once: it goes on by UDP, as the next ones do.
+func TestProbedConnectionThatIsSilentFallsBack(t *testing.T) {
+	for _, method := range []string{"INVITE", "MESSAGE"} {
+		play(t, func(b *bed) {
+			large := func() (tx *txn.ClientTx) {
+				m := outgoing(method)
+				m.SetBody("text/plain", []byte(strings.Repeat("a=x\r\n", 800)))
+				b.do(func() { tx = b.lane.Request(m, udp(), b) })
+				return tx
+			}
+			tx := large()
+			b.pass(3 * time.Second)
+			b.wantSent("0s " + method + ", 2s " + method + ", 2.5s " + method)
+			if p := b.last(); p.flow.Proto != "udp" || p.msg.TopVia().Transport != "UDP" {
+				t.Errorf("left by %+v with Via %s", p.flow, p.msg.TopVia())
+			}
+			b.reply(tx.Request(), 486, "x")
+			b.wantHeard("3s OnResponse 486")
+			b.restart()
+			tx = large()
+			if p := b.last(); p.flow.Proto != "udp" {
+				t.Errorf("the next left by %+v", p.flow)
+			}
+			b.reply(tx.Request(), 486, "x")
+
+			b.pass(11 * time.Minute) // then it answers by TCP, and later is slow to do so
+			b.restart()
+			b.proto, b.conn = "tcp", 1
+			tx = large()
+			b.pass(time.Second)
+			b.reply(tx.Request(), 486, "x")
+			tx = large()
+			b.pass(20 * time.Second)
+			b.reply(tx.Request(), 486, "x")
+			ladder := b.wire.ladder()
+			if method == "INVITE" {
+				ladder = strings.ReplaceAll(strings.ReplaceAll(ladder, ", 1s ACK", ""), ", 21s ACK", "")
+			}
+			if want := "0s " + method + ", 1s " + method; ladder != want {
+				t.Errorf("sent %s, want %s", ladder, want)
+			}
+		})
+	}
+}
+
+// A 1xx ends the patience with a probe, for all kinds of requests.
+func TestProbeThatIsAnsweredStays(t *testing.T) {
+	play(t, func(b *bed) {
+		m := outgoing("MESSAGE")
+		m.SetBody("text/plain", []byte(strings.Repeat("a=x\r\n", 800)))
+		var tx *txn.ClientTx
+		b.do(func() { tx = b.lane.Request(m, udp(), b) })
+		b.proto, b.conn = "tcp", 1
+		b.reply(tx.Request(), 100, "")
+		b.pass(20 * time.Second)
+		b.wantSent("0s MESSAGE")
+	})
+}
+
+// A connection on which a request had no answer at all does not take the next one, which goes by another; where the request
+// was a large one to a UDP target, by UDP.
+func TestConnectionWithoutAnAnswerIsNotUsedAgain(t *testing.T) {
+	play(t, func(b *bed) {
+		first := b.ask("OPTIONS", tcp())
+		b.reply(first.Request(), 200, "x")
+		old := first.Target()
+		for _, method := range []string{"OPTIONS", "INVITE"} {
+			b.restart()
+			lost := b.ask(method, old)
+			if lost.Target().Conn != old.Conn {
+				t.Fatalf("%s left by %+v", method, lost.Target())
+			}
+			b.pass(33 * time.Second)
+			b.wantHeard("32s OnFail no answer in time")
+			next := b.ask("BYE", old)
+			if next.Target().Conn == old.Conn {
+				t.Errorf("after a lost %s the next request swallows, too", method)
+			}
+			old = next.Target()
+			b.reply(next.Request(), 200, "x")
+		}
+		b.restart()
+		ringing := b.ask("INVITE", old) // one that is answered says that the peer lives
+		b.reply(ringing.Request(), 180, "x")
+		b.pass(100 * time.Second)
+		if b.ask("BYE", old).Target().Conn != old.Conn {
+			t.Error("a connection on which a call rang is not used any more")
+		}
+	})
+	play(t, func(b *bed) {
+		b.proto, b.conn = "tcp", 1
+		proven := b.askLarge(udp())
+		b.reply(proven.Request(), 486, "x")
+		b.askLarge(udp())
+		b.pass(33 * time.Second)
+		b.askLarge(udp())
+		if p := b.last(); p.flow.Proto != "udp" {
+			t.Errorf("left by %+v", p.flow)
+		}
+	})
+}
+
 func TestTransportFailures(t *testing.T) {
 	t.Run("TCP refused", func(t *testing.T) {
 		play(t, func(b *bed) {

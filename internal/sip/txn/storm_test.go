@@ -83,6 +83,8 @@ func (s *storm) Dial(f transport.Flow, _ time.Duration, done func(transport.Flow
 	done(f, transport.ErrClosed)
 }
 
+func (s *storm) Retire(transport.Flow, time.Duration) {}
+
 // Send is what the proxy says, to a caller or to the callee of a call.
 func (s *storm) Send(f transport.Flow, b []byte) error {
 	raw := string(b)

@@ -36,13 +36,14 @@ type wire struct {
 	listeners []*transport.Listener
 	conns     map[uint64]transport.Flow
 	lastConn  uint64
+	retired   map[uint64]bool
 	dials     []string
 	dial      func(f transport.Flow) (delay time.Duration, err error) // nil: connects at once
 	sendErr   func(f transport.Flow) error
 }
 
 func newWire() *wire {
-	w := &wire{began: time.Now(), conns: make(map[uint64]transport.Flow)}
+	w := &wire{began: time.Now(), conns: make(map[uint64]transport.Flow), retired: make(map[uint64]bool)}
 	for _, proto := range []string{"udp", "tcp", "tls"} {
 		w.listeners = append(w.listeners, &transport.Listener{Proto: proto, Bound: ours, Advertise: ours.Addr().String(), Port: 5060})
 	}
@@ -86,10 +87,10 @@ func (w *wire) Find(f transport.Flow) (transport.Flow, bool) {
 	defer w.mu.Unlock()
 	if f.Conn != 0 {
 		_, ok := w.conns[f.Conn]
-		return f, ok
+		return f, ok && !w.retired[f.Conn]
 	}
 	for id, c := range w.conns {
-		if c.Remote == f.Remote && c.Proto == f.Proto {
+		if !w.retired[id] && c.Remote == f.Remote && c.Proto == f.Proto {
 			f.Conn = id
 			return f, true
 		}
@@ -136,6 +137,12 @@ func (w *wire) disconnect(conn uint64) {
 	delete(w.conns, conn)
 	w.mu.Unlock()
 	w.events.Failed(transport.Failure{Flow: f, Err: errors.New("EOF")})
+}
+
+func (w *wire) Retire(f transport.Flow, _ time.Duration) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.retired[f.Conn] = true
 }
 
 func (w *wire) packets() []packet {
