@@ -32,7 +32,7 @@ type clientTx struct {
 	flow     transport.Flow
 	bytes    []byte // the request; the ACK of a non-2xx in Completed
 	interval time.Duration
-	resend   Timer // A, E; on a stream the pause before the next connection
+	resend   Timer // A, E; on a stream the pause before the next connection, or the patience with a probe
 	life     Timer // B, C, D, F, K, M, the wait after CANCEL
 	cancel   cancelState
 
@@ -117,6 +117,8 @@ func (c *clientTx) transmit() {
 	if !c.reliable {
 		c.interval = c.lane.layer.cfg.T1
 		c.resend.set(c.lane, c.interval)
+	} else if c.hop.unproven() {
+		c.resend.set(c.lane, probePatience*c.lane.layer.cfg.T1)
 	}
 }
 
