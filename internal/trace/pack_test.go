@@ -32,8 +32,8 @@ func kept(t *testing.T, tr *Tracer) int64 {
 		s := &tr.shards[i]
 		for _, d := range s.dialogs {
 			var n int64
-			for _, m := range d.messages {
-				n += m.cost()
+			for _, m := range d.said {
+				n += cost(m)
 			}
 			for _, p := range d.packs {
 				n += p.cost()
@@ -79,6 +79,42 @@ func TestPack(t *testing.T) {
 	tr.pack(noon.Add(time.Hour))
 	same(t, tr.Ladder(false, "a"), loose)
 	kept(t, tr)
+}
+
+// What other calls have said helps, and is learned anew; what was packed before is read by what it was packed with.
+func TestPackLearns(t *testing.T) {
+	tr := tracer(1 << 30)
+	now := noon
+	tr.now = func() time.Time { now = now.Add(time.Millisecond); return now }
+	loose := map[string]Ladder{}
+	call := func(id, name string) (cost int64) {
+		before := kept(t, tr)
+		allow := "Allow: INVITE, ACK, BYE, CANCEL, UPDATE, OPTIONS, INFO\r\nUser-Agent: " + name + "/7.4.1-cf (64bit)\r\nSupported: 100rel, timer, replaces, norefersub"
+		for _, first := range []string{"INVITE sip:bob@pbx.example SIP/2.0", "SIP/2.0 100 Trying", "SIP/2.0 200 OK", "ACK sip:bob@pbx.example SIP/2.0"} {
+			tr.Observe("udp", us, phone, first[0] != 'S', message(first, id, "1 INVITE", allow, "Contact: <sip:alice@"+name+".example>"))
+		}
+		loose[id] = tr.Ladder(false, id)
+		tr.pack(now.Add(time.Hour))
+		return kept(t, tr) - before
+	}
+	first := call("first", "weir")
+	for i := range 30 {
+		call(fmt.Sprint("more", i), "weir")
+	}
+	learned := tr.dict
+	if last := call("last", "weir"); learned == nil || last > first*2/3 {
+		t.Errorf("the last call takes %d bytes, the first %d", last, first)
+	}
+	now = now.Add(2 * dictTime)
+	for i := range 30 {
+		call(fmt.Sprint("other", i), "lock")
+	}
+	if tr.dict == nil || tr.dict == learned {
+		t.Error("nothing new is learned")
+	}
+	for id, want := range loose {
+		same(t, tr.Ladder(false, id), want)
+	}
 }
 
 // A dialog that says very much is thinned out whether it is packed or not.

@@ -8,6 +8,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/klauspost/compress/s2"
 )
 
 // Bounds of what is kept of one dialog, and how long after its end.
@@ -17,8 +19,9 @@ const (
 	maxBytes    = 256 << 10
 	endedKept   = 10 * time.Minute
 	shards      = 16
-	overhead    = 160 // of a message in memory, beyond its bytes
-	vainShare   = 8   // one of so many parts of the memory may have what was never taken: a flood must not displace calls
+	overhead    = 32       // of a message in memory, beyond its bytes
+	chunkSize   = 16 << 10 // messages are written into pieces of memory of that size, for what is packed soon is to leave no holes
+	vainShare   = 8        // one of so many parts of the memory may have what was never taken: a flood must not displace calls
 )
 
 // Message is one SIP message as it passed a socket.
@@ -36,6 +39,11 @@ type Tracer struct {
 	now    func() time.Time
 	seed   maphash.Seed
 	shards [shards]shard
+
+	// Owned by Run (pack.go).
+	dict    *s2.Dict // nil: nothing has been learned yet
+	learned time.Time
+	sample  []byte // what is learned from, as long as it is not enough
 }
 
 // shard is the dialogs of one part of all Call-IDs.
@@ -47,12 +55,13 @@ type shard struct {
 	vain    list.List // likewise, of those that were not taken
 	bytes   int64
 	wasted  int64 // of bytes, those in vain
+	chunk   []byte
 }
 
 type dialog struct {
 	callID   string
-	packs    []pack    // what it said first
-	messages []Message // what it said since
+	packs    []pack   // what it said first
+	said     [][]byte // what it said since: messages as Message.append writes them, in chunks
 	bytes    int64
 	leftOut  int
 	taken    bool // we have said something else than a refusal
@@ -114,36 +123,46 @@ func (t *Tracer) Observe(proto string, local, remote netip.AddrPort, received bo
 		s.dialogs[d.callID] = d
 	}
 	now := t.now()
-	s.add(d, Message{now, received, proto, local, remote, slices.Clone(raw)})
+	s.add(d, s.write(Message{now, received, proto, local, remote, raw}))
 	s.turn(d, kind, received, now)
 	s.tidy(max, now)
 }
 
-// cost is what a message takes of the memory.
-func (m Message) cost() int64 { return int64(len(m.Data)) + overhead }
+// write writes a message into the chunk.
+func (s *shard) write(m Message) []byte {
+	if most := len(m.Data) + maxHeading; cap(s.chunk)-len(s.chunk) < most {
+		s.chunk = make([]byte, 0, max(chunkSize, most))
+	}
+	from := len(s.chunk)
+	s.chunk = m.append(s.chunk)
+	return s.chunk[from:len(s.chunk):len(s.chunk)]
+}
 
 // add keeps a message, at the cost of one in the middle when there are many.
-func (s *shard) add(d *dialog, m Message) {
-	d.messages = append(d.messages, m)
-	d.grow(s, m.cost())
+func (s *shard) add(d *dialog, m []byte) {
+	d.said = append(d.said, m)
+	d.grow(s, cost(m))
 	if d.count() <= maxMessages && d.bytes <= maxBytes {
 		return
 	}
 	s.unpack(d)
-	for len(d.messages) > maxMessages || d.bytes > maxBytes && len(d.messages) > 2 {
-		i := min(firstKept, len(d.messages)/2)
-		n := max(1, len(d.messages)/8) // several at once: the rest has to move up
-		for _, m := range d.messages[i : i+n] {
-			d.grow(s, -m.cost())
+	for len(d.said) > maxMessages || d.bytes > maxBytes && len(d.said) > 2 {
+		i := min(firstKept, len(d.said)/2)
+		n := max(1, len(d.said)/8) // several at once: the rest has to move up
+		for _, m := range d.said[i : i+n] {
+			d.grow(s, -cost(m))
 		}
-		d.messages = slices.Delete(d.messages, i, i+n)
+		d.said = slices.Delete(d.said, i, i+n)
 		d.leftOut += n
 	}
 }
 
+// cost is what a written message takes of the memory.
+func cost(m []byte) int64 { return int64(len(m)) + overhead }
+
 // count is how many messages are kept.
 func (d *dialog) count() int {
-	n := len(d.messages)
+	n := len(d.said)
 	for _, p := range d.packs {
 		n += p.n
 	}
@@ -251,14 +270,15 @@ func (t *Tracer) Ladder(redact bool, callIDs ...string) Ladder {
 	for _, id := range slices.Compact(callIDs) {
 		s := &t.shards[maphash.String(t.seed, id)%shards]
 		var packs []pack
-		var messages []Message
+		var said [][]byte
 		s.mu.Lock()
 		if d := s.dialogs[id]; d != nil {
 			l.LeftOut += d.leftOut
-			packs, messages = d.packs, slices.Clone(d.messages)
+			packs, said = d.packs, slices.Clone(d.said)
 		}
 		s.mu.Unlock()
-		for _, m := range append(unpacked(packs), messages...) {
+		for _, b := range append(unpacked(packs), said...) {
+			m, _ := read(b)
 			l.Messages = append(l.Messages, Entry{Message: m, CallID: id})
 		}
 	}
