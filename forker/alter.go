@@ -17,6 +17,10 @@ type alteration struct {
 // or another in memory of ours; nil when nothing is to. copied is what the taps
 // get. Packets of SRTP that only pass are not for it.
 func (a *alteration) alter(r *route, b []byte, h *header, now int64) (out, copied []byte) {
+	red := r.flow.coding(h.pt).kind == kindRED
+	if red && a.swallow {
+		b = bared(b, h) // what the older blocks repeat may be a key
+	}
 	out, copied = b, b
 	if p := a.playing; p != nil {
 		if out = nil; p.copied {
@@ -27,13 +31,11 @@ func (a *alteration) alter(r *route, b []byte, h *header, now int64) (out, copie
 		return a.marked(out, b, h), copied
 	}
 	c, clock := r.flow.codecs.of(h.pt), r.flow.codecs.clockOf(h.pt)
-	if c.event() && out == nil {
-		a.keypad.packet(r, b, h, now)
-	}
+	key := c.keys() && a.hears(r, b, h, red, now)
 	if out == nil {
 		return nil, copied
 	}
-	if m := a.mixer; m != nil && !c.event() {
+	if m := a.mixer; m != nil && !c.keys() {
 		if mixed, ok := m.mix(a.scratch, b, h, c, clock, now); ok {
 			out, a.scratch = mixed, mixed
 			if m.tone.Copy {
@@ -41,7 +43,6 @@ func (a *alteration) alter(r *route, b []byte, h *header, now int64) (out, copie
 			}
 		}
 	}
-	key := c.event() && a.keypad.packet(r, b, h, now)
 	if !a.swallow && !a.forward.started {
 		return a.marked(out, b, h), copied
 	}
@@ -76,9 +77,27 @@ func (a *alteration) marked(out, b []byte, h *header) []byte {
 
 // overhear takes a packet of SRTP that has passed.
 func (a *alteration) overhear(r *route, b []byte, h *header, now int64) {
-	if r.flow.coding(h.pt).event() {
-		a.keypad.packet(r, b, h, now)
+	if c := r.flow.coding(h.pt); c.keys() {
+		a.hears(r, b, h, c.kind == kindRED, now)
 	}
+}
+
+// hears tells the keypad of a packet that may be a key's, also as the newest block of RED (RFC
+// 4733 §2.6), and reports whether it was.
+func (a *alteration) hears(r *route, b []byte, h *header, red bool, now int64) bool {
+	payload, ok := payloadOf(b, h)
+	if !ok {
+		return false
+	}
+	own := *h
+	if red {
+		pt, from, ok := primary(payload)
+		if !ok || !r.flow.coding(pt).event() {
+			return false
+		}
+		own.pt, payload = pt, payload[from:]
+	}
+	return a.keypad.packet(r, payload, &own, now)
 }
 
 // SetCodecs tells what the payload types of a flow mean. Mixing, announcements

@@ -21,7 +21,8 @@ type clockRig struct {
 	codec Codec
 	voice [][]byte
 	seq   uint16
-	slot  int // of the source's time
+	slot  int    // of the source's time
+	whole []byte // the packet that was sent last, as it was
 	left  []leaving
 }
 
@@ -81,6 +82,7 @@ func (g *clockRig) send(pt uint8, ts uint32, payload []byte) {
 	g.seq++
 	b := append([]byte{0x80, pt, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0}, payload...)
 	writeHeader(b, pt, g.seq, ts, 3)
+	g.whole = bytes.Clone(b)
 	g.now = int64(time.Hour) + int64(g.slot)*20e6
 	g.caller.handle(b, g.from, g.now)
 }
@@ -141,12 +143,12 @@ func TestTranscodedTime(t *testing.T) {
 				do    func(g *clockRig)
 				audio int // copies of audio that leave meanwhile
 			}{
-				"pause": {do: func(g *clockRig) { g.tap.Pause(); g.say(100); g.tap.Resume() }},
-				"pause as silence": {cfg: TapConfig{Pause: PauseSilence}, audio: 100,
-					do: func(g *clockRig) { g.tap.Pause(); g.say(100); g.tap.Resume() }},
-				"pause as beeps": {cfg: TapConfig{Pause: PauseBeep}, audio: 100,
-					do: func(g *clockRig) { g.tap.Pause(); g.say(100); g.tap.Resume() }},
-				"mask":              {audio: 100, do: func(g *clockRig) { g.tap.Mask(PauseSilence); g.say(100); g.tap.Unmask() }},
+				"pause": {do: func(g *clockRig) { g.tap.Pause(); g.say(40); g.tap.Resume() }},
+				"pause as silence": {cfg: TapConfig{Pause: PauseSilence}, audio: 40,
+					do: func(g *clockRig) { g.tap.Pause(); g.say(40); g.tap.Resume() }},
+				"pause as beeps": {cfg: TapConfig{Pause: PauseBeep}, audio: 40,
+					do: func(g *clockRig) { g.tap.Pause(); g.say(40); g.tap.Resume() }},
+				"mask":              {audio: 40, do: func(g *clockRig) { g.tap.Mask(PauseSilence); g.say(40); g.tap.Unmask() }},
 				"key":               {do: func(g *clockRig) { g.press(g.ticks(g.slot), 10, false) }},
 				"key, dropped":      {cfg: TapConfig{DTMF: DTMFDrop}, do: func(g *clockRig) { g.press(g.ticks(g.slot), 10, false) }},
 				"key, own rate":     {event: c.Clock, do: func(g *clockRig) { g.press(g.ticks(g.slot), 10, false) }},

@@ -26,6 +26,8 @@ const (
 	kindUnknown kind = iota
 	kindEvent        // telephone-event, RFC 4733
 	kindNoise        // CN, RFC 3389
+	kindRED          // RFC 2198
+	kindRepair       // of other packets
 	kindPCMU
 	kindPCMA
 	kindG722
@@ -35,12 +37,17 @@ const (
 )
 
 var kinds = map[string]kind{
-	"telephone-event": kindEvent, "cn": kindNoise, "pcmu": kindPCMU, "pcma": kindPCMA, "g722": kindG722, "l16": kindL16,
+	"telephone-event": kindEvent, "cn": kindNoise, "red": kindRED, "pcmu": kindPCMU, "pcma": kindPCMA, "g722": kindG722, "l16": kindL16,
 	"g729": kindG729, "opus": kindOpus,
 }
 
 func codingOf(c Codec) coding {
-	return coding{kind: kinds[strings.ToLower(c.Name)], channels: uint8(min(max(c.Channels, 1), 8))}
+	name := strings.ToLower(c.Name)
+	k, ok := kinds[name]
+	if !ok && repairs(name) {
+		k = kindRepair
+	}
+	return coding{kind: k, channels: uint8(min(max(c.Channels, 1), 8))}
 }
 
 // codingTable tells what payload types mean: the few that a call has.
@@ -62,22 +69,27 @@ func (t *codingTable) set(codecs map[uint8]Codec) {
 	}
 }
 
-func (t *codingTable) of(pt uint8) coding {
+// find gives what a payload type means and its clock rate.
+func (t *codingTable) find(pt uint8) (c coding, clock int64) {
 	for i := range t.entries {
-		if t.entries[i].pt == pt {
-			return t.entries[i].coding
+		if e := &t.entries[i]; e.pt == pt {
+			if e.clock == 0 {
+				return e.coding, defaultClock
+			}
+			return e.coding, int64(e.clock)
 		}
 	}
-	return coding{}
+	return coding{}, defaultClock
+}
+
+func (t *codingTable) of(pt uint8) coding {
+	c, _ := t.find(pt)
+	return c
 }
 
 func (t *codingTable) clockOf(pt uint8) int64 {
-	for i := range t.entries {
-		if e := &t.entries[i]; e.pt == pt && e.clock > 0 {
-			return int64(e.clock)
-		}
-	}
-	return defaultClock
+	_, clock := t.find(pt)
+	return clock
 }
 
 func (c coding) event() bool { return c.kind == kindEvent }
@@ -86,8 +98,15 @@ func (c coding) event() bool { return c.kind == kindEvent }
 // own rate says (RFC 4733 §2.1, RFC 3389 §4).
 func (c coding) beside() bool { return c.kind == kindEvent || c.kind == kindNoise }
 
+// keys tells whether packets may hold telephone-events.
+func (c coding) keys() bool { return c.kind == kindEvent || c.kind == kindRED }
+
 // silent tells whether silence can be made in this codec.
-func (c coding) silent() bool { return c.kind > kindNoise }
+func (c coding) silent() bool { return c.kind > kindRepair }
+
+// plain tells whether a copy of it takes nothing but another header: no events, of which many packets
+// have one timestamp and the first arrival counts, and nothing that is not Copyable.
+func (c coding) plain() bool { return c.kind == kindUnknown || c.silent() }
 
 // perTick is how many octets make one tick of the timestamp, 0 where they do not.
 // G.722 has one, for its clock counts 8000 (RFC 3551 §4.5.2).

@@ -56,6 +56,10 @@ func (t *Tap) refuse(h *header) {
 
 // leaveOut drops a packet on purpose: it takes no number.
 func (t *Tap) leaveOut(h *header, clock, at int64, reason DropReason) {
+	if t.stranger(h) {
+		t.drop(reason)
+		return
+	}
 	own := *h
 	clock = t.timed(&own, clock, at)
 	if s := &t.nums.cur; reason == DropDTMF && s.ssrc == own.ssrc {
@@ -67,11 +71,22 @@ func (t *Tap) leaveOut(h *header, clock, at int64, reason DropReason) {
 
 // giveUp is for a packet that is not sent though it should: its number is lost.
 func (t *Tap) giveUp(h *header, clock, at int64) {
-	own := *h
-	clock = t.timed(&own, clock, at)
-	t.number(&own, clock, at)
+	if !t.repair(h) {
+		own := *h
+		clock = t.timed(&own, clock, at)
+		t.number(&own, clock, at)
+	}
 	t.drop(DropBufferFull)
 }
+
+// repair tells what is never copied (Copyable).
+func (t *Tap) repair(h *header) bool {
+	return t.pt[h.pt] == unmapped && t.codecs.of(h.pt).kind == kindRepair
+}
+
+// stranger tells repairs that come from a source beside the one that is copied, whose numbers
+// say nothing of that one's.
+func (t *Tap) stranger(h *header) bool { return h.ssrc != t.nums.cur.ssrc && t.repair(h) }
 
 // timed gives a packet the timestamp that the numbering is to go by, and the clock
 // of it: that of the copy, which is not the packet's own beside audio of another clock, or where a
@@ -97,6 +112,10 @@ func (t *Tap) number(h *header, clock, at int64) (seq uint16, ts uint32, ok bool
 
 // emit sends the packet b that came at that time. It owns b's header.
 func (t *Tap) emit(b []byte, h *header, clock, at, now int64) {
+	if t.repair(h) {
+		t.leaveOut(h, clock, at, DropRepair)
+		return
+	}
 	own := *h // the next tap reads h, too
 	b, ok := t.mask(b, &own, at)
 	if !ok {

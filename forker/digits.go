@@ -97,11 +97,7 @@ type keypad struct {
 }
 
 // packet takes an event's packet and reports whether it was of a key.
-func (k *keypad) packet(r *route, b []byte, h *header, now int64) bool {
-	payload, ok := payloadOf(b, h)
-	if !ok {
-		return false
-	}
+func (k *keypad) packet(r *route, payload []byte, h *header, now int64) bool {
 	end, ticks, ok := telephoneEvent(payload)
 	if !ok || int(payload[0]) >= len(keyNames) {
 		return false

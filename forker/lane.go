@@ -242,7 +242,7 @@ func (r *route) plain(h *header, from netip.AddrPort) bool {
 
 // plain tells whether packets of that codec go on as they are, unnoticed.
 func (a *alteration) plain(c coding) bool {
-	return a.mixer == nil && a.playing == nil && !a.marks && !a.swallow && !a.forward.started && !c.event()
+	return a.mixer == nil && a.playing == nil && !a.marks && !a.swallow && !a.forward.started && !c.keys()
 }
 
 // plain tells whether the packets that follow h are copied with another header
@@ -250,7 +250,7 @@ func (a *alteration) plain(c coding) bool {
 func (t *Tap) plain(h *header) bool {
 	_, covered := t.covered()
 	return !covered && !(h.extension && t.extensions != nil) && !t.waiting() && t.rtp.IsValid() && t.cfg.DTMF == DTMFPass && t.pt[h.pt] != unmapped && t.counts.first != 0 &&
-		!t.codecs.of(h.pt).beside() // one timestamp for many packets, and the first arrival counts
+		t.codecs.of(h.pt).plain()
 }
 
 // aim makes the copy that of a tap; false when it is not to have a lane.

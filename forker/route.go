@@ -155,6 +155,13 @@ func (r *route) copy(b []byte, h *header, now int64) {
 			f.alter.overhear(r, b, h, now)
 		}
 	}
+	var newest header
+	if h != nil && f.redundant(h.pt) {
+		newest = *h
+		if one, ok := unwrapped(b, &newest); ok {
+			b, h = one, &newest
+		}
+	}
 	bare := h == nil || !extended(b)
 	if !bare {
 		for _, t := range f.taps {

@@ -51,10 +51,11 @@ const (
 	DropDTMF                          // telephone-event, or audio beside it, by TapConfig.DTMF
 	DropClosed                        // still kept, with an address known, when the tap was closed
 	DropSRTPAuth                      // SRTP that its key does not open: forged, damaged, played again, or there is no key
+	DropRepair                        // it only repairs other packets (Copyable)
 	dropReasons
 )
 
-var dropNames = [dropReasons]string{"paused", "no-address", "unmapped-pt", "would-block", "unreachable", "error", "not-rtp", "late", "buffer-full", "dtmf", "closed", "srtp-auth"}
+var dropNames = [dropReasons]string{"paused", "no-address", "unmapped-pt", "would-block", "unreachable", "error", "not-rtp", "late", "buffer-full", "dtmf", "closed", "srtp-auth", "repair"}
 
 // String gives the reason as the metrics name it.
 func (d DropReason) String() string {

@@ -151,7 +151,7 @@ func (t *Tap) SetCodecs(codecs map[uint8]Codec) {
 
 // SendTo has copies sent to rtp, and RTCP to rtcp. pt maps the call's payload
 // types to the recorder's; a type that is not in it is left out without a gap in
-// the numbering. Calling it again moves the copy. A zero, unspecified or port 0
+// the numbering. What is not Copyable has no place in it. Calling it again moves the copy. A zero, unspecified or port 0
 // rtp address stops it; a zero rtcp one stops RTCP.
 //
 // While there is no address, from Fork on, packets are kept (TapConfig.Buffer)

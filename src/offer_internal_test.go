@@ -52,6 +52,8 @@ func TestNumbering(t *testing.T) {
 		{[]metadata.Format{format(96, "SPEEX"), format(101, "G726-32")}, "127=SPEEX 126=G726-32", map[uint8]uint8{96: 127, 101: 126}},
 		{[]metadata.Format{format(96, "ilbc"), format(0, "PCMU")}, "96=ilbc 0=PCMU", map[uint8]uint8{96: 96, 0: 0}},
 		{[]metadata.Format{format(98, "iLBC"), format(99, "iLBC")}, "96=iLBC 99=iLBC", map[uint8]uint8{98: 96, 99: 99}},
+		{[]metadata.Format{format(8, "PCMA"), {PT: 121, Name: "red", Clock: 8000, Fmtp: "8/8"}, format(122, "ulpfec"), {PT: 123, Name: "rtx", Clock: 8000, Fmtp: "apt=8"}, format(101, "telephone-event")},
+			"8=PCMA 101=telephone-event", map[uint8]uint8{8: 8, 101: 101}},
 		{[]metadata.Format{{PT: 50}, {PT: 51, Name: "x"}, format(8, "PCMA")}, "8=PCMA", map[uint8]uint8{8: 8}},
 	}
 	var p payloads

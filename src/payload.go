@@ -59,7 +59,8 @@ func (p *payloads) follow(formats []metadata.Format) (changed bool) {
 			continue
 		}
 		codec := sdp.Format{PT: f.PT, Name: f.Name, Clock: f.Clock, Channels: max(f.Channels, 1), Fmtp: f.Fmtp}
-		if !p.transcode.offers(codec) {
+		copyable := forker.Copyable(forker.Codec{Name: f.Name, Clock: f.Clock, Channels: f.Channels})
+		if !copyable || !p.transcode.offers(codec) {
 			p.carried.put(payload{codec: codec})
 			continue
 		}
