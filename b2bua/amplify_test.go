@@ -37,9 +37,14 @@ func newVictim(t *testing.T, to netip.AddrPort, ip string) *victim {
 // send sends a request; all have one Call-ID, so that they are handled in order.
 func (v *victim) send(method string, hops int, more string) {
 	v.t.Helper()
+	v.sendTo("<sip:bob@pbx.test>", method, hops, more)
+}
+
+func (v *victim) sendTo(to, method string, hops int, more string) {
+	v.t.Helper()
 	v.number++
 	m := fmt.Sprintf("%s sip:bob@pbx.test SIP/2.0\r\nVia: SIP/2.0/UDP %s;branch=z9hG4bKv%d;rport\r\nMax-Forwards: %d\r\nFrom: <sip:a@x.test>;tag=1\r\n"+
-		"To: <sip:bob@pbx.test>\r\nCall-ID: one\r\nCSeq: %[3]d %[1]s\r\n%[5]sContent-Length: 0\r\n\r\n", method, v.conn.LocalAddr(), v.number, hops, more)
+		"To: %[6]s\r\nCall-ID: one\r\nCSeq: %[3]d %[1]s\r\n%[5]sContent-Length: 0\r\n\r\n", method, v.conn.LocalAddr(), v.number, hops, more, to)
 	v.sent += len(m)
 	if _, err := v.conn.WriteToUDPAddrPort([]byte(m), v.to); err != nil {
 		v.t.Fatal(err)

@@ -82,6 +82,7 @@ type Call struct {
 	session  session                  // its timer
 	ringing  ringing
 	after    afterlife
+	left     bool // its Call-IDs are no longer expected
 
 	verdict   verdict
 	announced bool                 // call.start was told
@@ -149,6 +150,7 @@ func newCall(s *Server, tx *txn.ServerTx, in *policy.Invite, route *policy.Route
 		b.callID = c.lane.NewCallID("")
 		a.localTag, b.localTag = sip.NewTag(), sip.NewTag()
 	}
+	c.expect(c.lane.Enter)
 	c.known = [2]bool{s.knows(c.set.door(tx.Flow.Listener), tx.Flow, tx.Lane.Now()), to == nil || to.known || s.knows(c.set.door(to.flow.Listener), to.flow, tx.Lane.Now())}
 	s.cfg.made(c)
 	c.chooseInterfaces()
@@ -326,6 +328,18 @@ func (c *Call) forget() {
 		c.after.clock.Stop()
 		c.drop(func(*branch) bool { return true })
 		c.conclude()
+		if !c.left {
+			c.left = true
+			c.expect(c.lane.Leave)
+		}
+	}
+}
+
+// expect tells the lane, by Enter or Leave, of the Call-IDs that the call has.
+func (c *Call) expect(tell func(callID string)) {
+	a, b := c.legs[sideA].callID, c.legs[sideB].callID
+	if tell(a); b != a {
+		tell(b)
 	}
 }
 

@@ -86,11 +86,17 @@ func (s *Server) admits(tx *txn.ServerTx) bool {
 	return false
 }
 
-// expected tells whose requests come first when more come than can be handled:
-// of those who may call without more, and of phones that have registered.
-func (s *Server) expected(f transport.Flow) bool {
+// standing tells whose requests come first when more come than can be handled: of
+// those who may call without more, and of phones that have registered.
+func (s *Server) standing(f transport.Flow) txn.Standing {
 	door := s.settings.Load().door(f.Listener)
-	return door.open() || s.knows(door, f, s.cfg.Txn.Lanes()[0].Now()) || s.bindings.of(f) != ""
+	switch {
+	case s.knows(door, f, s.cfg.Txn.Lanes()[0].Now()), s.bindings.of(f) != "":
+		return txn.Known
+	case door.open():
+		return txn.Guest
+	}
+	return txn.Stranger
 }
 
 // stripped is a request of one side of a call without what is shown to us alone, and

@@ -53,7 +53,8 @@ func (s *Server) relayAlong(p *passage) {
 	in := InviteOf(tx.Request, tx.Flow, tx.Lane.Now())
 	route, ok := s.cfg.Policy().Route(in)
 	if !ok {
-		s.reject(tx, 404, "No Route", "no-route")
+		s.cfg.OnReject("no-route")
+		s.refuse(tx, 404, "No Route")
 		return
 	}
 	in.Route = route.Name

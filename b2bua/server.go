@@ -57,7 +57,7 @@ func NewServer(cfg Config) *Server {
 	for i := range s.lanes {
 		s.lanes[i] = laneCalls{byToken: map[string]*Call{}, byDialog: map[dialogKey]*Call{}}
 	}
-	cfg.Txn.SetKnown(s.expected)
+	cfg.Txn.SetKnown(s.standing)
 	s.metrics = newMetrics(cfg.Registerer, &s.active, s.bindings)
 	s.identity = sync.OnceValue(func() *dtls.Identity {
 		id, err := dtls.NewIdentity()
@@ -110,9 +110,10 @@ func (s *Server) dispatch(tx *txn.ServerTx, u sip.URI, err error) {
 	case token != "" && !livesInCall(req.Method, inDialog):
 		s.onRegistered(tx, token, routed)
 	case inDialog && s.ends(req.Method, u):
-		s.reply(tx, 481, "")
+		s.refuse(tx, 481, "")
 	case err != nil || !routable(u.Scheme):
-		s.reject(tx, 416, "", "scheme")
+		s.cfg.OnReject("scheme")
+		s.refuse(tx, 416, "")
 	case req.Method == "INVITE":
 		s.onInvite(tx, nil)
 	case req.Method == "REGISTER":
@@ -120,7 +121,7 @@ func (s *Server) dispatch(tx *txn.ServerTx, u sip.URI, err error) {
 	case req.Method == "OPTIONS" && u.User == "" && s.ourHost(u):
 		s.onPing(tx)
 	case livesInCall(req.Method, inDialog):
-		s.reply(tx, 481, "")
+		s.refuse(tx, 481, "")
 	default:
 		s.relayRequest(tx)
 	}
@@ -256,6 +257,12 @@ func (s *Server) reply(tx *txn.ServerTx, status int, phrase string, headers ...s
 	tx.Reply(status, phrase, append(headers, sip.Header{Name: "Server", Value: s.cfg.UserAgent})...)
 }
 
+// refuse answers a request that leads to nothing here. Nothing is kept of it, and the
+// answer is not repeated: anybody can send any number, in whoever's name.
+func (s *Server) refuse(tx *txn.ServerTx, status int, phrase string) {
+	tx.Refuse(status, phrase, sip.Header{Name: "Server", Value: s.cfg.UserAgent})
+}
+
 // onInvite starts a call (RFC 3261 §13.3.1), to a phone that registered through
 // us or, when to is nil, by the rules.
 func (s *Server) onInvite(tx *txn.ServerTx, to *callee) {
@@ -276,7 +283,7 @@ func (s *Server) onInvite(tx *txn.ServerTx, to *callee) {
 	if !ok {
 		s.cfg.OnReject("no-route")
 		s.metrics.result(refused)
-		s.reply(tx, 404, "No Route")
+		s.refuse(tx, 404, "No Route")
 		return
 	}
 	in.Route = route.Name

@@ -21,7 +21,7 @@ type Sent struct {
 // reported: the 2xx will come again.
 func (l *Lane) SendAck(ack *sip.Message, to Target) *Sent {
 	s := &Sent{lane: l}
-	s.hop = hop{lane: l, req: ack, branch: sip.NewBranch(), to: to, user: s}
+	s.hop = hop{lane: l, req: ack, branch: l.layer.newBranch(ack.CallID()), to: to, user: s}
 	s.life.owner = s
 	s.life.set(l, 64*l.layer.cfg.T1)
 	s.start()

@@ -52,7 +52,7 @@ func (l *Lane) Request(req *sip.Message, to Target, h ClientHandler) *ClientTx {
 	c := &clientTx{lane: l, outer: tx, handler: h, invite: req.Method == "INVITE", state: calling}
 	tx.core = c
 	c.slot = l.layer.metrics.requestSlot(req.Method)
-	c.hop = &hop{lane: l, req: tx.sent, branch: sip.NewBranch(), to: to, user: c}
+	c.hop = &hop{lane: l, req: tx.sent, branch: l.layer.newBranch(req.CallID()), to: to, user: c}
 	c.register(l.layer.clientKey(c.hop.branch, req.Method, req.CallID()))
 	c.life.set(l, l.layer.cfg.TimerB)
 	c.hop.start()

@@ -43,7 +43,7 @@ func (l *Lane) onRequest(ev *event) {
 			l.layer.metrics.reject(rejectOverload)
 		}
 		l.shedRequest(req, flow, k)
-	case canWait(req) && l.shed.has(k):
+	case ev.canWait() && l.shed.has(k):
 		l.shedRequest(req, flow, k) // it was told 503 already: a change of mind would be a ghost call
 	default:
 		l.newRequest(req, flow, k)

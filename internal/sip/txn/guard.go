@@ -8,12 +8,11 @@ import (
 	"time"
 
 	"sidetrack/internal/sip"
-	"sidetrack/internal/sip/transport"
 )
 
 // Rates bound how many requests that begin something are taken per second. What
-// belongs to a running dialog is not bounded by Total, so that a flood of new
-// calls ends no old one.
+// belongs to a running dialog of ours is not bounded by Total, so that a flood of new
+// calls ends no old one; what only looks so counts as new.
 type Rates struct {
 	PerSource int // from one address (IPv6: one /64); 0: no limit
 	Total     int // from all together; 0: no limit
@@ -28,7 +27,7 @@ type sentence int
 const (
 	admit  sentence = iota
 	refuse          // 503 with Retry-After, without a transaction
-	drop            // silence
+	drop            // silence; never on a stream, but to scanners
 )
 
 const (
@@ -76,25 +75,41 @@ func (b *bucket) take(rate float64, now time.Time) float64 {
 	return b.tokens
 }
 
-// judge says what happens to a message, and why it is not taken.
-func (g *guard) judge(m *sip.Message, from transport.Flow, now time.Time) (s sentence, reason string) {
-	if !m.IsRequest() || m.Method == "ACK" || m.Method == "CANCEL" {
+// judge says what happens to a message, and why it is not taken. Of a dialog of which
+// nothing is known it counts as what begins something, unless we know its sender: he
+// may have a subscription that passes us.
+func (g *guard) judge(ev *event, from Standing, now time.Time) (s sentence, reason string) {
+	m := ev.msg
+	if !m.IsRequest() || m.Method == "ACK" || ev.kind == cancels {
 		return admit, ""
 	}
-	begins := m.ToTag() == ""
-	if begins && isScanner(m) {
+	counts := ev.kind == begins || ev.kind == foreign && from != Known
+	if counts && isScanner(m) {
 		return drop, rejectScanner
 	}
 	rates := g.rates.Load()
-	if rates == nil || *rates == (Rates{}) {
+	if rates == nil || *rates == (Rates{}) || m.Method == "CANCEL" && ev.streams() {
 		return admit, ""
 	}
+	s, reason = g.weigh(rates, ev.flow.Remote.Addr(), counts, now)
+	switch {
+	case s == drop && ev.streams():
+		s = refuse
+	case s == refuse && m.Method == "CANCEL":
+		s = drop // a 503 would not end what it is about
+	}
+	return s, reason
+}
+
+// weigh takes a token for a request of that source, and one of all together where it
+// counts as what begins something.
+func (g *guard) weigh(rates *Rates, from netip.Addr, counts bool, now time.Time) (s sentence, reason string) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if rate := float64(rates.PerSource); rate > 0 {
-		who := g.source(from.Remote.Addr(), now)
+		who := g.source(from, now)
 		b := &who.begins
-		if !begins {
+		if !counts {
 			b, rate = &who.inDialog, inDialogRate*rate
 		}
 		switch left := b.take(rate, now); {
@@ -104,7 +119,7 @@ func (g *guard) judge(m *sip.Message, from transport.Flow, now time.Time) (s sen
 			return refuse, rejectSourceRate
 		}
 	}
-	if rate := float64(rates.Total); rate > 0 && begins && g.total.take(rate, now) < 0 {
+	if rate := float64(rates.Total); rate > 0 && counts && g.total.take(rate, now) < 0 {
 		return refuse, rejectTotalRate
 	}
 	return admit, ""

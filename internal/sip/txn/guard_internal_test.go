@@ -14,6 +14,15 @@ func flowFrom(addr string) transport.Flow {
 	return transport.Flow{Proto: "udp", Remote: netip.AddrPortFrom(netip.MustParseAddr(addr), 5060)}
 }
 
+// judged is what a guard says of a request, of a guest's and of a dialog that is ours if any.
+func judged(g *guard, m *sip.Message, f transport.Flow, now time.Time) (sentence, string) {
+	ev := &event{msg: m, flow: f, kind: begins}
+	if m.IsResponse() || m.ToTag() != "" {
+		ev.kind = running
+	}
+	return g.judge(ev, Guest, now)
+}
+
 func asking(method, toTag, agent string) *sip.Message {
 	m := sip.NewRequest(method, "sip:x@y")
 	m.Set("To", "<sip:x@y>")
@@ -32,7 +41,7 @@ func TestGuardPerSource(t *testing.T) {
 	now := time.Unix(1000, 0)
 	count := map[sentence]int{}
 	for range 100 {
-		s, reason := g.judge(asking("INVITE", "", ""), flowFrom("192.0.2.1"), now)
+		s, reason := judged(g, asking("INVITE", "", ""), flowFrom("192.0.2.1"), now)
 		if s != admit && reason != rejectSourceRate {
 			t.Errorf("reason %q", reason)
 		}
@@ -41,16 +50,46 @@ func TestGuardPerSource(t *testing.T) {
 	if count[admit] != 10 || count[refuse] != 10 || count[drop] != 80 {
 		t.Errorf("judged %v", count)
 	}
-	if s, _ := g.judge(asking("INVITE", "", ""), flowFrom("192.0.2.2"), now); s != admit {
+	if s, _ := judged(g, asking("INVITE", "", ""), flowFrom("192.0.2.2"), now); s != admit {
 		t.Error("another source is refused")
 	}
-	if s, _ := g.judge(asking("INVITE", "", ""), flowFrom("192.0.2.1"), now.Add(3500*time.Millisecond)); s != admit {
+	if s, _ := judged(g, asking("INVITE", "", ""), flowFrom("192.0.2.1"), now.Add(3500*time.Millisecond)); s != admit {
 		t.Error("the source is not forgiven")
 	}
-	for _, exempt := range []*sip.Message{asking("ACK", "", ""), asking("CANCEL", "", ""), sip.NewResponse(asking("INVITE", "", ""), 200, "")} {
-		if s, _ := g.judge(exempt, flowFrom("192.0.2.3"), now); s != admit {
-			t.Errorf("%s refused", exempt.Method)
+	for range 100 {
+		for exempt, kind := range map[*sip.Message]kind{asking("ACK", "t", ""): running, asking("CANCEL", "", ""): cancels, sip.NewResponse(asking("INVITE", "", ""), 200, ""): running} {
+			if s, _ := g.judge(&event{msg: exempt, flow: flowFrom("192.0.2.3"), kind: kind}, Guest, now); s != admit {
+				t.Errorf("%s refused", exempt.Method)
+			}
 		}
+	}
+	for range 11 {
+		s, _ := judged(g, asking("CANCEL", "", ""), flowFrom("192.0.2.4"), now)
+		count[s]++
+	}
+	if count[drop] != 81 {
+		t.Error("a CANCEL of nothing is taken, above the rate")
+	}
+}
+
+// By a connection nobody is left without an answer, but scanners.
+func TestGuardIsNotSilentOnStreams(t *testing.T) {
+	g := guarding(Rates{PerSource: 10, Total: 1000})
+	now, count := time.Unix(1000, 0), map[sentence]int{}
+	for range 100 {
+		f := flowFrom("192.0.2.1")
+		f.Proto = "tls"
+		s, _ := judged(g, asking("INVITE", "", ""), f, now)
+		count[s]++
+		if s, _ = judged(g, asking("CANCEL", "", ""), f, now); s != admit {
+			t.Fatal("a CANCEL is refused")
+		}
+		if s, _ = judged(g, asking("OPTIONS", "", "friendly-scanner"), f, now); s != drop {
+			t.Fatal("a scanner is answered")
+		}
+	}
+	if count[admit] != 10 || count[refuse] != 90 {
+		t.Errorf("judged %v", count)
 	}
 }
 
@@ -59,24 +98,35 @@ func TestGuardTotal(t *testing.T) {
 	g := guarding(Rates{PerSource: 5, Total: 20})
 	now := time.Unix(1000, 0)
 	for range 1000 {
-		g.judge(asking("INVITE", "", ""), flowFrom("192.0.2.1"), now)
+		judged(g, asking("INVITE", "", ""), flowFrom("192.0.2.1"), now)
 	}
-	if s, _ := g.judge(asking("INVITE", "", ""), flowFrom("192.0.2.2"), now); s != admit {
+	if s, _ := judged(g, asking("INVITE", "", ""), flowFrom("192.0.2.2"), now); s != admit {
 		t.Error("one source used up the total")
 	}
 	admitted := 0
 	for i := range 100 {
 		addr := netip.AddrFrom4([4]byte{198, 51, 100, byte(i)}).String()
-		if s, reason := g.judge(asking("INVITE", "", ""), flowFrom(addr), now); s == admit {
+		if s, reason := judged(g, asking("INVITE", "", ""), flowFrom(addr), now); s == admit {
 			admitted++
 		} else if s != refuse || reason != rejectTotalRate {
 			t.Errorf("judged %v, %q", s, reason)
 		}
-		if s, _ := g.judge(asking("BYE", "t", ""), flowFrom(addr), now); s != admit {
+		if s, _ := judged(g, asking("BYE", "t", ""), flowFrom(addr), now); s != admit {
 			t.Error("a BYE is refused")
 		}
+		foreign := &event{msg: asking("NOTIFY", "t", ""), flow: flowFrom(addr), kind: foreign}
+		if s, _ := g.judge(foreign, Known, now); s != admit {
+			t.Error("a NOTIFY of somebody we know is refused")
+		}
+		if s, reason := g.judge(foreign, Guest, now); s != admit {
+			if s != refuse || reason != rejectTotalRate {
+				t.Errorf("judged %v, %q", s, reason)
+			}
+		} else {
+			admitted++
+		}
 	}
-	if admitted != 14 {
+	if admitted != 14 { // what is of no dialog counts
 		t.Errorf("%d admitted, 14 were left", admitted)
 	}
 }
@@ -101,7 +151,7 @@ func TestGuardIsBounded(t *testing.T) {
 func TestGuardDropsScanners(t *testing.T) {
 	g := &guard{}
 	for agent, want := range map[string]sentence{"friendly-scanner": drop, "SIPVicious 0.3": drop, "sipcli/v1.8": drop, "Yealink SIP-T46": admit, "": admit} {
-		if s, _ := g.judge(asking("OPTIONS", "", agent), flowFrom("192.0.2.1"), time.Unix(1000, 0)); s != want {
+		if s, _ := judged(g, asking("OPTIONS", "", agent), flowFrom("192.0.2.1"), time.Unix(1000, 0)); s != want {
 			t.Errorf("%q: %v", agent, s)
 		}
 	}
@@ -110,10 +160,10 @@ func TestGuardDropsScanners(t *testing.T) {
 func BenchmarkGuard(b *testing.B) {
 	b.ReportAllocs()
 	g := guarding(Rates{PerSource: 1000, Total: 1 << 20})
-	m, f, now := asking("INVITE", "", "Phone (1.0)"), flowFrom("192.0.2.1"), time.Unix(1000, 0)
+	ev, now := &event{msg: asking("INVITE", "", "Phone (1.0)"), flow: flowFrom("192.0.2.1"), kind: begins}, time.Unix(1000, 0)
 	for b.Loop() {
 		now = now.Add(time.Millisecond)
-		g.judge(m, f, now)
+		g.judge(ev, Guest, now)
 	}
 }
 

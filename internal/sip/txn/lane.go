@@ -28,6 +28,7 @@ type Lane struct {
 	index int
 	epoch time.Time
 	box   mailbox
+	runs  runs
 	alarm *time.Timer // for the lane's goroutine; made by Start
 	ended chan struct{}
 
@@ -49,11 +50,12 @@ type Lane struct {
 type bindKey struct{ callID, tag string }
 
 func newLane(l *Layer, index int) *Lane {
-	return &Lane{
+	lane := &Lane{
 		layer:   l,
 		index:   index,
 		epoch:   time.Now(),
 		box:     mailbox{limit: l.cfg.MailboxLimit, wake: make(chan struct{}, 1), taken: true},
+		runs:    runs{open: make(map[uint64]int32)},
 		ended:   make(chan struct{}),
 		servers: make(map[key]*serverTx),
 		merges:  make(map[key]*serverTx),
@@ -62,6 +64,8 @@ func newLane(l *Layer, index int) *Lane {
 		dials:   make(map[dialKey][]dialWaiter),
 		binds:   make(map[bindKey]DialogHandler),
 	}
+	lane.box.space.L = &lane.box.mu
+	return lane
 }
 
 // Post has f called on the lane after all that is already in its mailbox. It
@@ -99,13 +103,20 @@ func (l *Lane) NewCallID(host string) string {
 // Bind sends the requests and the ACKs of a dialog to h: those with that
 // Call-ID whose To-tag is localTag. A second Bind replaces the first.
 func (l *Lane) Bind(callID, localTag string, h DialogHandler) {
-	// Cloned: both may be parts of a message that need not live as long.
-	l.binds[bindKey{strings.Clone(callID), strings.Clone(localTag)}] = h
+	k := bindKey{callID, localTag}
+	if l.binds[k] == nil {
+		l.Enter(callID)
+		k = bindKey{strings.Clone(callID), strings.Clone(localTag)} // parts of a message that need not live as long
+	}
+	l.binds[k] = h
 }
 
 // Unbind ends a Bind; requests of the dialog go to Handler from now on.
 func (l *Lane) Unbind(callID, localTag string) {
-	delete(l.binds, bindKey{callID, localTag})
+	if k := (bindKey{callID, localTag}); l.binds[k] != nil {
+		delete(l.binds, k)
+		l.Leave(callID)
+	}
 }
 
 // run is the lane's goroutine. The lane is born with the turn taken by it.

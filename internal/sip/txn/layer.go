@@ -23,7 +23,7 @@ type Layer struct {
 	tcp     outcomes     // which UDP targets take large requests over TCP
 	started bool
 	guard   guard
-	known   atomic.Pointer[func(transport.Flow) bool]
+	known   atomic.Pointer[func(transport.Flow) Standing]
 	handler Handler // set by Start, before any lane runs
 
 	ctx     context.Context // ends with Close; lookups hang on it
@@ -61,40 +61,6 @@ func (l *Layer) Start(h Handler) {
 	}
 }
 
-// Receive takes a message from the transport; it is to be given as
-// transport.Config.OnMessage. It never waits, but may handle the message: it must
-// be called without locks. Messages of one Call-ID are handled in the order of the
-// calls.
-func (l *Layer) Receive(in transport.Inbound) {
-	l.metrics.received(in.Msg)
-	now := time.Now()
-	verdict, reason := l.guard.judge(in.Msg, in.Flow, now)
-	if verdict != admit {
-		l.metrics.reject(reason)
-	}
-	if verdict == drop {
-		return
-	}
-	lane := l.LaneFor(in.Msg.CallID())
-	ok, turn := lane.box.put(in, now.Sub(lane.epoch), verdict == refuse, l.isOdd(in), !in.More)
-	if !ok {
-		l.metrics.reject(rejectOverload)
-	}
-	if turn {
-		lane.work(visitLimit)
-	}
-}
-
-// SetKnown says whose requests that begin something come first when many wait:
-// those of senders for whom f is true. Without it all are alike. f is called by
-// the transport's readers, for each such request.
-func (l *Layer) SetKnown(f func(transport.Flow) bool) { l.known.Store(&f) }
-
-func (l *Layer) isOdd(in transport.Inbound) bool {
-	known := l.known.Load()
-	return known != nil && begins(in.Msg) && !(*known)(in.Flow)
-}
-
 // Transactions is how many transactions are kept, those included that only wait
 // for repetitions. From any goroutine.
 func (l *Layer) Transactions() int { return int(l.kept.Load()) }
@@ -105,11 +71,10 @@ func (l *Layer) Rejected(reason string) { l.metrics.reject(reason) }
 
 // LaneFor returns the lane of a Call-ID.
 func (l *Layer) LaneFor(callID string) *Lane {
-	if len(l.lanes) == 1 {
-		return l.lanes[0]
-	}
-	return l.lanes[maphash.String(l.seed, callID)%uint64(len(l.lanes))]
+	return l.laneAt(l.place(callID))
 }
+
+func (l *Layer) laneAt(place uint64) *Lane { return l.lanes[place%uint64(len(l.lanes))] }
 
 // Lanes returns all lanes. The slice must not be changed.
 func (l *Layer) Lanes() []*Lane { return l.lanes }

@@ -14,9 +14,10 @@ type event struct {
 	msg  *sip.Message
 	flow transport.Flow
 	at   time.Duration // when it came, on the lane's clock
-	shed bool          // came when too much was waiting
-	over bool          // came above its rate
-	odd  bool          // begins something, and its sender is not known (Layer.SetKnown)
+	kind kind
+	shed bool // came when too much was waiting
+	over bool // came above its rate
+	odd  bool // stands back, and its sender is a Stranger (Layer.SetKnown)
 }
 
 // Where many messages wait, requests that begin something stand back for those
@@ -25,9 +26,12 @@ const (
 	crowd    = 32 // messages that wait or are being handled
 	someNews = 4
 
-	// maxOdd is how many requests of senders that are not known may wait then; more are
-	// dropped. Who means it repeats them.
-	maxOdd = 256
+	// maxOdd is how many requests of strangers may wait then; more are dropped. Who means
+	// it repeats them. By a connection nobody repeats, nor forges where he is from: of
+	// those more may wait, as after a restart, when all phones come at once, and the
+	// others are told.
+	maxOdd       = 256
+	maxOddStream = 1024
 )
 
 // mailbox is a lane's queue, in order of arrival, and the lane's turn: whoever
@@ -42,13 +46,15 @@ const (
 type mailbox struct {
 	limit int
 	wake  chan struct{} // capacity 1: for the lane's goroutine
+	space sync.Cond     // on mu: there may be room for those outside, or the box is closed
 
 	mu       sync.Mutex
 	events   []event
 	news     []event // requests that begin something, behind events
-	odd      []event // those of senders that are not known, behind news
+	odd      []event // those of strangers, behind news
 	room     int     // of news, beyond which they are to be refused; 0: no limit
 	messages int     // received messages that wait or are being handled
+	outside  int     // readers of streams that wait for room
 	taken    bool    // somebody has the turn
 	asked    bool    // the lane's goroutine wants it next
 	closed   bool
@@ -69,25 +75,27 @@ func (b *mailbox) post(f func()) {
 	}
 }
 
-// put appends a received message; ok is false when four times the limit wait, or
-// too many of senders that are not known. With here, the caller would rather handle it himself: he has the turn if the lane was
-// idle. What is to be refused does not wait: that costs less than to keep it.
-func (b *mailbox) put(in transport.Inbound, at time.Duration, over, odd, here bool) (ok, turn bool) {
-	begins := begins(in.Msg)
+// put appends a received message; ok is false when it is not taken, since too much
+// waits already. With here, the caller would rather handle it himself: he has the turn
+// if the lane was idle. What is to be refused does not wait: that costs less than to
+// keep it. Where four times the limit wait, messages of streams wait outside.
+func (b *mailbox) put(ev event, here bool) (ok, turn bool) {
 	b.mu.Lock()
-	if b.closed || b.messages >= 4*b.limit {
+	for ev.streams() && !ev.waits() && b.messages >= 4*b.limit && !b.closed {
+		b.outside++
+		b.space.Wait()
+		b.outside--
+	}
+	if b.closed || !b.takes(&ev) {
 		defer b.mu.Unlock()
 		return b.closed, false
 	}
 	full := b.room > 0 && len(b.news) >= b.room
-	ev := event{msg: in.Msg, flow: in.Flow, at: at, shed: !odd && (full || b.messages >= b.limit), over: over, odd: odd}
-	switch crowded := len(b.news)+len(b.odd) > 0 || b.messages >= crowd; {
-	case odd && crowded && len(b.odd) >= maxOdd:
-		b.mu.Unlock()
-		return false, false
-	case odd && crowded:
+	ev.shed = !ev.odd && ev.waits() && (full || b.messages >= b.limit)
+	switch crowded := b.crowded(); {
+	case ev.odd && crowded:
 		b.odd = append(b.odd, ev)
-	case begins && crowded && !(ev.shed && canWait(in.Msg)):
+	case ev.waits() && crowded && !(ev.shed && ev.canWait()):
 		b.news = append(b.news, ev)
 	default:
 		b.events = append(b.events, ev)
@@ -101,6 +109,26 @@ func (b *mailbox) put(in transport.Inbound, at time.Duration, over, odd, here bo
 		b.signal()
 	}
 	return true, turn
+}
+
+// crowded tells whether requests that begin something stand back. The caller holds mu.
+func (b *mailbox) crowded() bool {
+	return len(b.news)+len(b.odd) > 0 || b.messages >= crowd
+}
+
+// takes tells whether there is room for a message: what runs has twice as much as
+// what begins something. The caller holds mu.
+func (b *mailbox) takes(ev *event) bool {
+	switch {
+	case ev.odd && b.crowded():
+		if ev.streams() {
+			return len(b.odd) < maxOddStream
+		}
+		return len(b.odd) < maxOdd
+	case ev.waits():
+		return b.messages < 2*b.limit
+	}
+	return b.messages < 4*b.limit
 }
 
 func (b *mailbox) signal() {
@@ -126,7 +154,7 @@ func (b *mailbox) turn() bool {
 func (b *mailbox) next(spare []event, handled int) (events []event, more bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.messages -= handled
+	b.done(handled)
 	switch {
 	case b.closed || len(b.events)+len(b.news)+len(b.odd) == 0:
 		b.release()
@@ -165,9 +193,16 @@ func (b *mailbox) keep(room int) {
 func (b *mailbox) yield(handled int) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.messages -= handled
+	b.done(handled)
 	b.asked = true
 	b.release()
+}
+
+// done notes that messages have been handled. The caller holds mu.
+func (b *mailbox) done(handled int) {
+	if b.messages -= handled; b.outside > 0 && b.messages < 3*b.limit {
+		b.space.Broadcast()
+	}
 }
 
 func (b *mailbox) release() {
@@ -181,6 +216,7 @@ func (b *mailbox) release() {
 func (b *mailbox) close() {
 	b.mu.Lock()
 	b.closed = true
+	b.space.Broadcast()
 	b.mu.Unlock()
 	b.signal()
 }

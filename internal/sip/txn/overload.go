@@ -12,6 +12,8 @@ const (
 	shedRate  = 1000    // stateless 503 per lane and second
 	shedKnown = 1 << 16 // remembered keys per generation
 	shedAge   = 32 * time.Second
+
+	retryAfter = "5" // seconds
 )
 
 // Overload. What a lane cannot handle waits, and what has waited for long its
@@ -82,8 +84,8 @@ func (p *pressure) room() int {
 
 // late tells whether a request has come too late, or to too long a queue.
 func (l *Lane) late(ev *event) bool {
-	if !canWait(ev.msg) || ev.shed || ev.odd { // how long the last ones wait says nothing of the others
-		return ev.shed && canWait(ev.msg)
+	if !ev.canWait() || ev.shed || ev.odd { // how long the last ones wait says nothing of the others
+		return ev.shed && ev.canWait()
 	}
 	now := time.Since(l.epoch)
 	late := l.wait.late(now-ev.at, now)
@@ -97,16 +99,14 @@ func (l *Lane) late(ev *event) bool {
 	return late
 }
 
-// begins tells whether a message is a request that begins something, or is about
-// one that does: a CANCEL must not come before its INVITE.
-func begins(m *sip.Message) bool {
-	return m.IsRequest() && m.Method != "ACK" && m.ToTag() == ""
-}
+// waits tells whether a message stands back for what runs. A CANCEL does: it must not
+// come before an INVITE of the same Call-ID.
+func (ev *event) waits() bool { return ev.kind != running }
 
-// canWait tells whether a request begins something that can as well begin later. An
-// OPTIONS asks whether we are alive.
-func canWait(req *sip.Message) bool {
-	return begins(req) && req.Method != "OPTIONS" && req.Method != "CANCEL"
+// canWait tells whether a request is one that can as well be made later. An OPTIONS
+// asks whether we are alive.
+func (ev *event) canWait() bool {
+	return ev.waits() && (ev.kind == foreign || ev.msg.Method != "OPTIONS" && ev.msg.Method != "CANCEL")
 }
 
 // shedSet remembers for 32 to 64 s which requests were refused under load, so
@@ -174,12 +174,8 @@ func (l *Lane) shedRequest(req *sip.Message, flow transport.Flow, k key) {
 		l.After(2*shedAge, l.expireShed)
 		l.layer.log.Warn("requests refused with 503: overload, or above sip.rate", "lane", l.index)
 	}
-	if !l.shed.allow(l.Now()) {
+	if flow.Proto == "udp" && !l.shed.allow(l.Now()) {
 		return // silence makes the client come back later, too
 	}
-	resp := sip.NewResponse(req, 503, "")
-	resp.Set("To", sip.WithTag(resp.Get("To"), l.layer.statelessTag(k)))
-	resp.Add("Retry-After", "5")
-	s := l.layer.metrics.responseSlot(req.Method, 503)
-	_ = l.layer.send(transport.ResponseFlow(req, flow), resp.Bytes(), s)
+	l.layer.sendBusy(req, flow, k)
 }

@@ -32,8 +32,9 @@ func TestOverloadByTheWait(t *testing.T) {
 			}
 			tx.Reply(486, "")
 		}
-		bring := func(n int, method string, edits ...string) {
-			m, err := sip.Parse(incoming(method, append([]string{"bKone", fmt.Sprintf("bK%s%d", method, n), "ID: in", fmt.Sprintf("ID: %d", n)}, edits...)...))
+		b.lane.Enter("running")
+		bring := func(n int, method, callID string, edits ...string) {
+			m, err := sip.Parse(incoming(method, append([]string{"bKone", fmt.Sprintf("bK%s%d", method, n), "ID: in", "ID: " + callID}, edits...)...))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -41,9 +42,9 @@ func TestOverloadByTheWait(t *testing.T) {
 			b.layer.Receive(transport.Inbound{Msg: m, Flow: transport.Flow{Proto: "udp", Listener: b.wire.listeners[0], Remote: peer}, More: true})
 		}
 		for n := range offered * seconds {
-			bring(n, "INVITE")
+			bring(n, "INVITE", fmt.Sprint(n))
 			if n%10 == 0 {
-				bring(n, "BYE", "us@example.com>", "us@example.com>;tag=x")
+				bring(n, "BYE", "running", "us@example.com>", "us@example.com>;tag=x")
 			}
 			time.Sleep(time.Second / offered)
 		}

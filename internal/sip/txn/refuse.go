@@ -4,11 +4,15 @@ import "sidetrack/internal/sip"
 
 // Refuse answers a request once and keeps nothing of it: to a stranger, whose
 // address may be forged, a response is not repeated, and costs no memory. A
-// repetition of the request is a new request (RFC 3261 §8.2.7). The transaction
-// must not be used afterwards.
+// repetition of the request is a new request (RFC 3261 §8.2.7). Who has had a 100
+// already gets it as by Reply. The transaction must not be used afterwards.
 func (tx *ServerTx) Refuse(status int, reason string, headers ...sip.Header) {
 	c := tx.core
-	if c.state != trying && c.state != proceeding || c.last != nil {
+	if c.state != trying && c.state != proceeding {
+		return
+	}
+	if c.last != nil {
+		tx.Reply(status, reason, headers...)
 		return
 	}
 	layer := c.lane.layer

@@ -40,7 +40,8 @@ type serverTx struct {
 	outer    *ServerTx     // nil when nothing more can be asked of it
 	owner    DialogHandler // whom OnRequest told; nil with outer
 	key      key
-	mergeKey key // zero: not in merges
+	mergeKey key    // zero: not in merges
+	place    uint64 // of an INVITE's Call-ID, which is entered in the lane's runs
 	state    state
 	invite   bool
 	reliable bool
@@ -77,6 +78,8 @@ func (l *Lane) newServerTx(req *sip.Message, flow transport.Flow, k key) *server
 	if tx.invite {
 		tx.state = proceeding
 		tx.resend.set(l, tryingAfter)
+		tx.place = l.layer.place(req.CallID())
+		l.runs.enter(tx.place)
 	} else {
 		// The client gives up after Timer F; a late answer is of no use to it
 		// (RFC 4320 §4.1).
@@ -169,6 +172,9 @@ func (c *serverTx) terminate() {
 	if c.lane.servers[c.key] == c {
 		delete(c.lane.servers, c.key)
 		c.lane.layer.kept.Add(-1)
+		if c.invite {
+			c.lane.runs.leave(c.place)
+		}
 	}
 	if c.mergeKey != (key{}) {
 		delete(c.lane.merges, c.mergeKey)

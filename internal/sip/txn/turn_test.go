@@ -113,6 +113,7 @@ func TestRunningCallsComeFirst(t *testing.T) {
 		synctest.Wait()
 		b.lane.Post(func() { time.Sleep(time.Millisecond) })
 		time.Sleep(time.Microsecond) // it has begun
+		b.lane.Enter("50")
 		bring := func(method string, n int, edits ...string) {
 			m, err := sip.Parse(incoming(method, append([]string{"bKone", fmt.Sprintf("bK%d", n), "ID: in", fmt.Sprintf("ID: %d", n), "CSeq: 3", fmt.Sprintf("CSeq: %d", n)}, edits...)...))
 			if err != nil {
