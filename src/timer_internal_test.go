@@ -39,9 +39,10 @@ func (e *ether) Find(f transport.Flow) (transport.Flow, bool) { return f, false 
 func (e *ether) Dial(f transport.Flow, _ time.Duration, done func(transport.Flow, error)) {
 	go done(f, transport.ErrNoConn) // large requests go by UDP after all
 }
-func (e *ether) Retire(transport.Flow, time.Duration)        {}
-func (e *ether) Pick(string, netip.Addr) *transport.Listener { return e.listener }
-func (e *ether) Watch(transport.Events)                      {}
+func (e *ether) DialBack(f transport.Flow, done func(transport.Flow, error)) { e.Dial(f, 0, done) }
+func (e *ether) Retire(transport.Flow, time.Duration)                        {}
+func (e *ether) Pick(string, netip.Addr) *transport.Listener                 { return e.listener }
+func (e *ether) Watch(transport.Events)                                      {}
 func (e *ether) take() (m *sip.Message, at time.Duration) {
 	e.mu.Lock()
 	defer e.mu.Unlock()

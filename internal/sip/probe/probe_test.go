@@ -49,6 +49,7 @@ var _ txn.Transport = (*bed)(nil)
 
 func (b *bed) Find(f transport.Flow) (transport.Flow, bool)                      { return f, false }
 func (b *bed) Dial(transport.Flow, time.Duration, func(transport.Flow, error))   {}
+func (b *bed) DialBack(transport.Flow, func(transport.Flow, error))              {}
 func (b *bed) Retire(transport.Flow, time.Duration)                              {}
 func (b *bed) Pick(proto string, remote netip.Addr) (picked *transport.Listener) { return b.us }
 func (b *bed) Watch(transport.Events)                                            {}

@@ -27,7 +27,8 @@ const (
 type conn struct {
 	layer   *Layer
 	flow    Flow
-	inbound bool
+	inbound bool // the peer has made it
+	theirs  bool // or it was made back to him: limits count it, and he must say something
 	nc      net.Conn
 	ended   chan struct{} // closed by close
 
@@ -185,7 +186,7 @@ func (c *conn) deadline(now time.Time) time.Time {
 	idle := c.layer.cfg.IdleTimeout
 	if !c.frames.partial() {
 		c.begun = time.Time{}
-		if c.inbound && !c.spoken {
+		if c.theirs && !c.spoken {
 			idle = min(firstMessageTime, idle)
 		}
 		if c.retired.Load() {

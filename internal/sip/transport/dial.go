@@ -12,6 +12,7 @@ import (
 type dialKey struct {
 	Flow
 	timeout time.Duration
+	back    bool // see DialBack
 }
 
 // Find returns f with the connection number of an open connection to f.Remote
@@ -42,8 +43,11 @@ func (t *Layer) Dial(f Flow, timeout time.Duration, done func(Flow, error)) {
 	if timeout <= 0 {
 		timeout = t.cfg.DialTimeout
 	}
-	f = f.path()
-	key := dialKey{f, timeout}
+	t.dial(dialKey{Flow: f.path(), timeout: timeout}, done)
+}
+
+func (t *Layer) dial(key dialKey, done func(Flow, error)) {
+	f := key.Flow
 	waiter := func(c *conn, err error) {
 		if err == nil {
 			f.Conn = c.flow.Conn
@@ -57,6 +61,10 @@ func (t *Layer) Dial(f Flow, timeout time.Duration, done func(Flow, error)) {
 		return
 	}
 	waiters, running := t.dials[key]
+	if key.back && !running && !t.mayDialBack(f) {
+		go done(f, ErrBusy)
+		return
+	}
 	t.dials[key] = append(waiters, waiter)
 	if !running {
 		t.wg.Add(1)
@@ -70,6 +78,9 @@ func (t *Layer) dialWorker(key dialKey) {
 	t.mu.Lock()
 	waiters := t.dials[key]
 	delete(t.dials, key)
+	if key.back {
+		t.dialedBack(key.Flow)
+	}
 	t.mu.Unlock()
 	for _, w := range waiters {
 		w(c, err)
@@ -96,7 +107,7 @@ func (t *Layer) connect(key dialKey) (*conn, error) {
 			return nil, err
 		}
 	}
-	c := &conn{flow: key.Flow, nc: nc}
+	c := &conn{flow: key.Flow, nc: nc, theirs: key.back}
 	if err := t.add(c); err != nil {
 		nc.Close()
 		return nil, err

@@ -7,5 +7,6 @@ var (
 	ErrClosed    = errors.New("transport is closed")
 	ErrNoConn    = errors.New("connection is gone")
 	ErrQueueFull = errors.New("connection's send queue is full")
+	ErrBusy      = errors.New("too many connections are being made")
 	ErrNoSocket  = errors.New("no listener for this protocol and address family")
 )

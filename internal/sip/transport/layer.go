@@ -40,10 +40,11 @@ type Layer struct {
 	retiring  []*Listener // see Replace
 	conns     map[uint64]*conn
 	reusable  map[Flow]*conn     // by path: connections that may carry new requests
-	inbound   int                // accepted connections that are open
+	inbound   int                // connections that are open and count to limits
 	sources   map[netip.Addr]int // the same by sourceOf
 	limits    Limits
 	dials     map[dialKey][]func(*conn, error)
+	backs     backs
 	lastConn  uint64
 	remarked  bool // the DSCP has changed
 	closed    bool
@@ -63,6 +64,7 @@ func New(cfg Config) *Layer {
 		reusable: make(map[Flow]*conn),
 		sources:  make(map[netip.Addr]int),
 		dials:    make(map[dialKey][]func(*conn, error)),
+		backs:    backs{source: make(map[netip.Addr]int)},
 	}
 	t.SetTLS(cfg.TLS, cfg.Serve)
 	t.SetLimits(cfg.Limits)

@@ -2,8 +2,8 @@ package transport
 
 import "net/netip"
 
-// Limits bound the connections that others make to us; what we make ourselves is
-// bounded by who has it made.
+// Limits bound the connections that others make to us, and those that we make back to
+// them (DialBack); what else we make is bounded by who has it made.
 type Limits struct {
 	Conns     int // in all; 0: DefaultConns
 	PerSource int // from one address (IPv6: one /64); 0: DefaultConnsPerSource

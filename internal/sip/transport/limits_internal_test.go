@@ -3,6 +3,7 @@ package transport
 import (
 	"net/netip"
 	"testing"
+	"time"
 )
 
 func TestSourcesOfConnections(t *testing.T) {
@@ -36,5 +37,24 @@ func TestLimitsKeepDescriptors(t *testing.T) {
 	}
 	if got := l.SetLimits(Limits{Conns: 1, PerSource: 7}); got != (Limits{1, 7}) {
 		t.Errorf("%+v", got)
+	}
+}
+
+// Who has us keep a connection says something soon, whoever has made it, but for those that we have made for ourselves.
+func TestTimeToSaySomething(t *testing.T) {
+	now := time.Now()
+	layer := New(Config{})
+	for _, tt := range []struct {
+		c    *conn
+		want time.Duration
+	}{
+		{&conn{theirs: true}, firstMessageTime},
+		{&conn{theirs: true, spoken: true}, defaultIdleTimeout},
+		{&conn{}, defaultIdleTimeout},
+	} {
+		tt.c.layer = layer
+		if got := tt.c.deadline(now).Sub(now); got != tt.want {
+			t.Errorf("theirs %t, spoken %t: %v, want %v", tt.c.theirs, tt.c.spoken, got, tt.want)
+		}
 	}
 }

@@ -38,7 +38,7 @@ func (t *Layer) accepted(l *Listener, nc net.Conn) {
 	if l.Proto == "tls" {
 		nc = tls.Server(nc, t.serving(l))
 	}
-	c := &conn{flow: Flow{Proto: l.Proto, Listener: l, Remote: remote}, nc: nc, inbound: true}
+	c := &conn{flow: Flow{Proto: l.Proto, Listener: l, Remote: remote}, nc: nc, inbound: true, theirs: true}
 	if err := t.add(c); err != nil {
 		nc.Close()
 		t.reject(rejectConnLimit)
@@ -55,7 +55,7 @@ func (t *Layer) add(c *conn) error {
 	if t.closed {
 		return ErrClosed
 	}
-	if c.inbound {
+	if c.theirs {
 		source := sourceOf(c.flow.Remote.Addr())
 		if t.inbound >= t.limits.Conns || t.sources[source] >= t.limits.PerSource {
 			return errConnLimit
@@ -95,7 +95,7 @@ func (t *Layer) remove(c *conn) {
 	if key, ok := c.path(); ok && t.reusable[key] == c {
 		delete(t.reusable, key)
 	}
-	if c.inbound {
+	if c.theirs {
 		t.inbound--
 		t.forgetSource(sourceOf(c.flow.Remote.Addr()))
 	}

@@ -45,6 +45,7 @@ type Transport interface {
 	Send(f transport.Flow, b []byte) error
 	Find(f transport.Flow) (transport.Flow, bool)
 	Dial(f transport.Flow, timeout time.Duration, done func(transport.Flow, error))
+	DialBack(f transport.Flow, done func(transport.Flow, error))
 	Retire(f transport.Flow, quiet time.Duration)
 	Pick(proto string, remote netip.Addr) *transport.Listener
 	Watch(transport.Events)

@@ -184,7 +184,7 @@ func TestResponseReconnects(t *testing.T) {
 		b.wire.disconnect(b.conn)
 		b.do(func() { tx.Reply(180, ""); tx.Reply(200, "") })
 		b.wantSent("0s 180 INVITE, 0s 200 INVITE")
-		if d := b.wire.dialed(); len(d) != 1 || d[0] != "tcp 192.0.2.9:5099 0s" {
+		if d := b.wire.dialed(); len(d) != 1 || d[0] != "back tcp 192.0.2.9:5099 0s" {
 			t.Errorf("dialled %q", d)
 		}
 	})

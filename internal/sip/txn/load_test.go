@@ -29,7 +29,8 @@ func (m *mirror) Find(f transport.Flow) (transport.Flow, bool) { return f, false
 func (m *mirror) Dial(f transport.Flow, _ time.Duration, done func(transport.Flow, error)) {
 	done(f, transport.ErrClosed)
 }
-func (m *mirror) Retire(transport.Flow, time.Duration) {}
+func (m *mirror) DialBack(f transport.Flow, done func(transport.Flow, error)) { m.Dial(f, 0, done) }
+func (m *mirror) Retire(transport.Flow, time.Duration)                        {}
 
 func (m *mirror) Send(_ transport.Flow, b []byte) error {
 	if m.ack != nil && bytes.HasPrefix(b, []byte("SIP/2.0 200")) {

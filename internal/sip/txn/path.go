@@ -178,6 +178,7 @@ func pathOf(f transport.Flow) pathKey {
 type dialKey struct {
 	flow   transport.Flow // without a connection
 	budget time.Duration
+	back   bool // for a response
 }
 
 // dialWaiter is called on the lane when a connection is there or not.
@@ -197,7 +198,7 @@ func (l *Lane) connected(f transport.Flow, budget time.Duration,
 		}
 		f.Conn = 0
 	}
-	k := dialKey{f, budget}
+	k := dialKey{flow: f, budget: budget}
 	if _, dialing := l.dials[k]; !dialing {
 		if open, ok := l.layer.cfg.Transport.Find(f); ok {
 			then(open, false, nil)
@@ -210,15 +211,28 @@ func (l *Lane) connected(f transport.Flow, budget time.Duration,
 // dial has a worker connect. budget 0 is the transport's default.
 // f has no connection.
 func (l *Lane) dial(f transport.Flow, budget time.Duration, w dialWaiter) {
-	k := dialKey{f, budget}
-	waiters, dialing := l.dials[k]
-	l.dials[k] = append(waiters, w)
-	if dialing {
-		return
+	k := dialKey{flow: f, budget: budget}
+	if l.join(k, w) {
+		l.layer.cfg.Transport.Dial(f, budget, l.whenDialed(k))
 	}
-	l.layer.cfg.Transport.Dial(f, budget, func(f transport.Flow, err error) {
-		l.Post(func() { l.dialed(k, f, err) })
-	})
+}
+
+// dialBack is dial for a response.
+func (l *Lane) dialBack(f transport.Flow, w dialWaiter) {
+	k := dialKey{flow: f, back: true}
+	if l.join(k, w) {
+		l.layer.cfg.Transport.DialBack(f, l.whenDialed(k))
+	}
+}
+
+// join has w wait for a connection and reports whether it is the first to do so.
+func (l *Lane) join(k dialKey, w dialWaiter) bool {
+	l.dials[k] = append(l.dials[k], w)
+	return len(l.dials[k]) == 1
+}
+
+func (l *Lane) whenDialed(k dialKey) func(transport.Flow, error) {
+	return func(f transport.Flow, err error) { l.Post(func() { l.dialed(k, f, err) }) }
 }
 
 func (l *Lane) dialed(k dialKey, f transport.Flow, err error) {

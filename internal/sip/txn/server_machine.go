@@ -154,7 +154,7 @@ func (c *serverTx) send(b []byte, s slot) {
 	}
 	f, was := c.flow, c.flow.Conn
 	f.Remote, f.Conn, f.Server = c.back, 0, c.backHost
-	c.lane.dial(f, 0, dialWaiter{ready: func(f transport.Flow, err error) {
+	c.lane.dialBack(f, dialWaiter{ready: func(f transport.Flow, err error) {
 		switch {
 		case c.flow.Conn != was: // by one of the client's own
 		case err != nil:

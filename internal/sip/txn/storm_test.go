@@ -83,7 +83,8 @@ func (s *storm) Dial(f transport.Flow, _ time.Duration, done func(transport.Flow
 	done(f, transport.ErrClosed)
 }
 
-func (s *storm) Retire(transport.Flow, time.Duration) {}
+func (s *storm) DialBack(f transport.Flow, done func(transport.Flow, error)) { s.Dial(f, 0, done) }
+func (s *storm) Retire(transport.Flow, time.Duration)                        {}
 
 // Send is what the proxy says, to a caller or to the callee of a call.
 func (s *storm) Send(f transport.Flow, b []byte) error {

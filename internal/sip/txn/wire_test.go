@@ -98,10 +98,19 @@ func (w *wire) Find(f transport.Flow) (transport.Flow, bool) {
 	return f, false
 }
 
+// DialBack connects like Dial, and is noted as such.
+func (w *wire) DialBack(f transport.Flow, done func(transport.Flow, error)) {
+	w.dialAs("back "+f.Proto, f, 0, done)
+}
+
 func (w *wire) Dial(f transport.Flow, timeout time.Duration, done func(transport.Flow, error)) {
+	w.dialAs(f.Proto, f, timeout, done)
+}
+
+func (w *wire) dialAs(how string, f transport.Flow, timeout time.Duration, done func(transport.Flow, error)) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.dials = append(w.dials, fmt.Sprintf("%s %s %v", f.Proto, f.Remote, timeout))
+	w.dials = append(w.dials, fmt.Sprintf("%s %s %v", how, f.Remote, timeout))
 	dial := w.dial
 	go func() {
 		var delay time.Duration
