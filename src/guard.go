@@ -11,7 +11,8 @@ import (
 // guard has a call end that a rule will not have go on unrecorded
 // (policy.OnUnrecordedHangUp): when no SRS has the session for so long, at its
 // start or in mid-call, and at once when it has ended without hope. Whoever stops
-// a recording on purpose does not end the call.
+// a recording on purpose does not end the call, nor does a pause, however long: the
+// limit begins anew with its end.
 type guard struct {
 	on         bool
 	limit      time.Duration
@@ -26,7 +27,7 @@ func (s *Session) watchOver() {
 		return
 	}
 	answered := s.cs.State == metadata.CallAnswered && !s.call.over
-	searching := s.state == metadata.StateStarting || s.state == metadata.StateMoving
+	searching := !s.paused && (s.state == metadata.StateStarting || s.state == metadata.StateMoving)
 	switch {
 	case answered && s.state == metadata.StateEnded && !g.deliberate:
 		g.timer.Stop()

@@ -104,6 +104,35 @@ func TestUnrecordedCallsGoOn(t *testing.T) {
 		finish(t, m.c, to)
 		m.c.hasBeenTold("recording moving recording ended")
 	})
+	t.Run("paused while it moves", func(t *testing.T) {
+		t.Parallel()
+		m := midCall(t, "udp", 1, hangsUp(200*time.Millisecond), func(s *setup) { s.round = 100 * time.Millisecond })
+		id := m.c.view().ID
+		if _, err := m.r.client.Pause(context.Background(), id); err != nil {
+			t.Fatal(err)
+		}
+		m.s.Update()
+		m.s.Dialog.Bye()
+		refuse := func() {
+			in := m.recs[0].Expect("INVITE")
+			in.Reply(503)
+			in.ExpectOther("ACK")
+		}
+		for range 4 { // the third comes when the limit would be over, the fourth later
+			refuse()
+		}
+		if got := m.c.notified(); strings.Contains(got, "unrecorded") {
+			t.Errorf("told %q", got)
+		}
+		if _, err := m.r.client.Resume(context.Background(), id); err != nil {
+			t.Fatal(err)
+		}
+		m.c.toldUnrecorded(t)
+		m.c.end()
+		for in := m.recs[0].Maybe("INVITE", 0); in != nil; in = m.recs[0].Maybe("INVITE", 0) {
+			in.Reply(503)
+		}
+	})
 	t.Run("stopped", func(t *testing.T) {
 		t.Parallel()
 		m := midCall(t, "udp", 1, hangsUp(time.Minute))

@@ -108,6 +108,7 @@ func (s *Session) resume() error {
 }
 
 func (s *Session) onPause() {
+	s.watchOver()
 	s.steer()
 	s.changed()
 	s.publish()

@@ -137,7 +137,7 @@ func (s *Session) answerOffer(req, resp *sip.Message) bool {
 	}
 	before := s.silenced()
 	for i, st := range s.streams.all {
-		st.agree(said[i], ours.numbers[i], true)
+		st.agree(said[i], ours.numbers[i], ours.media[i].Direction.Sends()) // in our own pause it says again what was agreed (RFC 4028 §7.4)
 	}
 	switch after := s.silenced(); {
 	case after > before:
