@@ -142,6 +142,7 @@ func (c *Call) sendBye(s side, out *sip.Message) {
 			c.log.Warn("BYE has nowhere to go", "towards", sideName(s), "error", err)
 			return
 		}
+		t = c.must(s, d, t)
 		c.track(c.lane.Request(out, t, farewell{call: c, dialog: d, to: s, login: c.loginTowards(s), again: func() { c.sendBye(s, out) }}))
 	})
 }
@@ -210,6 +211,7 @@ func (c *Call) ackAndBye(tx *txn.ClientTx, resp *sip.Message, flow transport.Flo
 		who.copyFrom(tx.Request(), ack)
 		who.sign(bye)
 		c.late[tag] = c.lane.SendAck(ack, t)
+		t.Patient = true
 		c.track(c.lane.Request(bye, t, farewell{call: c, dialog: d, login: who}))
 	})
 }

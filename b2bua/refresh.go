@@ -1,6 +1,7 @@
 package b2bua
 
 import (
+	"errors"
 	"math/rand/v2"
 	"strconv"
 	"time"
@@ -20,9 +21,9 @@ type refresh struct {
 	method string
 	notice bool // it carries a description with a changed a=record
 	tried  int  // challenges answered
-	lost   bool
 	ack    *txn.Sent
 	done   bool
+	until  time.Time // as long as the network alone is in the way, it is sent again
 }
 
 // maxRefreshTries bounds how often one refresh is sent in another form.
@@ -30,7 +31,8 @@ const maxRefreshTries = 4
 
 // refresh sends one to side s.
 func (c *Call) refresh(s side) {
-	r := &refresh{call: c, side: s, method: "INVITE"}
+	left := c.srv.second() * time.Duration(c.session.seconds) * 4 / 10 // until the side gives up itself
+	r := &refresh{call: c, side: s, method: "INVITE", until: c.lane.Now().Add(left)}
 	if c.session.sides[s].updates {
 		r.method = "UPDATE"
 	}
@@ -62,15 +64,28 @@ func (r *refresh) send() {
 // transmit finds the way and sends.
 func (r *refresh) transmit(out *sip.Message) {
 	c := r.call
-	c.towards(r.side, c.current.dialogs[r.side], func(t txn.Target, err error) {
+	d := c.current.dialogs[r.side]
+	c.towards(r.side, d, func(t txn.Target, err error) {
 		switch {
 		case c.state == StateEnding:
 		case err != nil:
-			r.gone("next hop does not resolve")
+			r.unreachable("next hop does not resolve")
 		default:
-			c.track(c.lane.Request(out, t, r))
+			c.track(c.lane.Request(out, c.must(r.side, d, t), r))
 		}
 	})
+}
+
+// unreachable: the network is in the way. That says nothing of the session, which
+// lives until its time is over (RFC 4028 §10).
+func (r *refresh) unreachable(why string) {
+	c := r.call
+	if !c.lane.Now().Before(r.until) {
+		r.gone(why)
+		return
+	}
+	c.log.Warn("session cannot be refreshed, trying again", "towards", sideName(r.side), "error", why)
+	r.again(2 * c.srv.second())
 }
 
 // lastShown gives out the description that side s has from us: the other side's
@@ -190,12 +205,14 @@ func (r *refresh) OnFail(tx *txn.ClientTx, err error) {
 	if r.done || c.state == StateEnding {
 		return
 	}
-	if !r.lost && (lostPath(c.current.dialogs[r.side], err) || c.elsewhere(r.side, tx.Target(), err)) {
-		r.lost = true
-		r.after(0)
-		return
+	switch {
+	case lostPath(c.current.dialogs[r.side], err) || c.elsewhere(r.side, tx.Target(), err):
+		r.again(0)
+	case errors.Is(err, txn.ErrTransport):
+		r.unreachable(err.Error())
+	default:
+		r.gone(err.Error())
 	}
-	r.gone(err.Error())
 }
 
 // backOff is how long to wait after a 491 (RFC 3261 §14.1): on leg B the Call-ID
@@ -208,12 +225,17 @@ func (r *refresh) backOff() time.Duration {
 	return r.call.srv.second() * time.Duration(tens) / 100
 }
 
-// after sends it once more.
+// after sends it once more, in another form or at another time, a few times.
 func (r *refresh) after(d time.Duration) {
 	if r.tried++; r.tried > maxRefreshTries {
 		r.finish()
 		return
 	}
+	r.again(d)
+}
+
+// again sends it once more.
+func (r *refresh) again(d time.Duration) {
 	r.call.lane.After(d, func() {
 		c := r.call
 		switch {

@@ -85,11 +85,23 @@ func (c *Call) elsewhere(s side, failed txn.Target, err error) bool {
 // are gone through once: several may be one host and port by other protocols,
 // which fail alike.
 func (q *sender) advance(failed txn.Target) bool {
-	if q.at+1 >= len(q.targets) || q.targets[q.at].Addr != failed.Addr {
+	if !q.more(failed) {
 		return false
 	}
 	q.at++
 	return true
+}
+
+// more tells whether another address would be next, were this one to fail.
+func (q *sender) more(t txn.Target) bool {
+	return q.at+1 < len(q.targets) && q.targets[q.at].Addr == t.Addr
+}
+
+// must is the place of a request on which a call hangs. As long as there is
+// another way to its peer it tells quickly of a failure; the last one is waited for.
+func (c *Call) must(s side, d *dialog.Dialog, t txn.Target) txn.Target {
+	t.Patient = (d.Flow.Conn == 0 || len(d.Routes) > 0) && !c.legs[s].sender.more(t)
+	return t
 }
 
 // reach is towards for a dialog that is not one of the call's branches.

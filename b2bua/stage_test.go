@@ -1,12 +1,15 @@
 package b2bua_test
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"log/slog"
 	"net/netip"
 	"os"
 	"path/filepath"
+	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -35,6 +38,9 @@ type stage struct {
 	media       *forker.Engine
 	transport   *transport.Layer
 	layer       *txn.Layer
+
+	mu   sync.Mutex
+	left map[string]int // what the proxy sent, by method and CSeq
 }
 
 // setup says what is not the usual thing about a stage.
@@ -57,6 +63,7 @@ type setup struct {
 	register b2bua.RegisterMode
 	rates    txn.Rates
 	rings    time.Duration // RingsEvery
+	timerB   time.Duration // 64*t1
 	timerC   time.Duration // 181 s
 	session  int           // SessionExpires; its seconds last 10 ms here
 	hosts    string        // what the hosts file says
@@ -83,8 +90,8 @@ func newStage(t *testing.T, with setup) *stage {
 		}
 	}
 	var layer *txn.Layer
-	s.transport = transport.New(transport.Config{Log: log, OnMessage: func(in transport.Inbound) { layer.Receive(in) }})
-	layer = txn.New(txn.Config{Log: log, T1: with.t1, TimerC: with.timerC, Transport: s.transport, Rates: with.rates, Resolver: resolve.New(resolve.Config{Log: log, Hosts: hosts})})
+	s.transport = transport.New(transport.Config{Log: log, Trace: s.note, OnMessage: func(in transport.Inbound) { layer.Receive(in) }})
+	layer = txn.New(txn.Config{Log: log, T1: with.t1, TimerB: with.timerB, TimerC: with.timerC, Transport: s.transport, Rates: with.rates, Resolver: resolve.New(resolve.Config{Log: log, Hosts: hosts})})
 	engine, err := forker.New(forker.Config{
 		Listen: netip.MustParseAddr("127.0.0.1"), Advertise: netip.MustParseAddr("127.0.0.1"),
 		PortMin: 28000, PortMax: 28000 + with.ports - 1, Drain: 10 * time.Millisecond, Timeout: with.media, Log: log,
@@ -116,6 +123,39 @@ func newStage(t *testing.T, with setup) *stage {
 		engine.Close()
 	})
 	return s
+}
+
+// note counts the requests that the proxy sends, by their CSeq.
+func (s *stage) note(_ transport.Flow, received bool, raw []byte) {
+	if received || bytes.HasPrefix(raw, []byte("SIP/2.0")) {
+		return
+	}
+	_, cseq, _ := strings.Cut(string(raw), "CSeq: ")
+	cseq, _, _ = strings.Cut(cseq, "\r\n")
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.left == nil {
+		s.left = map[string]int{}
+	}
+	s.left[cseq]++
+}
+
+// awaitSent waits until the proxy has sent so many copies of so many requests of a method.
+func (s *stage) awaitSent(method string, requests, copies int) {
+	s.t.Helper()
+	if !peer.Eventually(func() bool {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		n := 0
+		for cseq, times := range s.left {
+			if strings.HasSuffix(cseq, " "+method) && times >= copies {
+				n++
+			}
+		}
+		return n >= requests
+	}) {
+		s.t.Fatalf("sent: %v, wanted %d copies of %d %ss", s.left, copies, requests, method)
+	}
 }
 
 // listen binds UDP and, on the same port, TCP.
