@@ -157,6 +157,9 @@ func (c *conn) handshake() error {
 	if !ok || !c.inbound {
 		return nil
 	}
+	if err := c.awaitTurn(); err != nil {
+		return err
+	}
 	ctx, cancel := context.WithTimeout(c.layer.ctx, firstMessageTime)
 	defer cancel()
 	return tc.HandshakeContext(ctx)

@@ -12,13 +12,14 @@ import (
 
 // Reasons for refusing input, the values given to OnReject.
 const (
-	rejectParse     = "parse"       // not a SIP message, or one with a fatal fault
-	rejectFraming   = "framing"     // a stream on which message borders are lost
-	rejectTooLarge  = "too-large"   // a stream message above the limits
-	rejectConnLimit = "conn-limit"  // connection refused by a cap
-	rejectIdle      = "idle"        // connection closed for silence
-	rejectRate      = "rate"        // stateless answer suppressed by the rate limit
-	rejectSendFull  = "send-buffer" // datagram dropped, kernel buffer full
+	rejectParse      = "parse"          // not a SIP message, or one with a fatal fault
+	rejectFraming    = "framing"        // a stream on which message borders are lost
+	rejectTooLarge   = "too-large"      // a stream message above the limits
+	rejectConnLimit  = "conn-limit"     // connection refused by a cap
+	rejectHandshakes = "handshake-rate" // TLS connection refused: too many handshakes of its source
+	rejectIdle       = "idle"           // connection closed for silence
+	rejectRate       = "rate"           // stateless answer suppressed by the rate limit
+	rejectSendFull   = "send-buffer"    // datagram dropped, kernel buffer full
 )
 
 // deliver parses one message and hands it on. raw may be used again after it;

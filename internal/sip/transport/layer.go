@@ -29,6 +29,7 @@ type Layer struct {
 	cancel context.CancelFunc
 	wg     sync.WaitGroup // every goroutine of the layer
 	answer limiter        // stateless answers
+	paced  *pacer         // TLS handshakes that others ask for
 	routes sources        // by which address the system reaches others
 	tls    atomic.Pointer[tls.Config]
 	serve  atomic.Pointer[map[string]*tls.Config] // by listener URL
@@ -60,6 +61,7 @@ func New(cfg Config) *Layer {
 		ctx:      ctx,
 		cancel:   cancel,
 		answer:   limiter{rate: 100, burst: 100},
+		paced:    newPacer(handshakeEvery, handshakeBurst, handshakePatience),
 		conns:    make(map[uint64]*conn),
 		reusable: make(map[Flow]*conn),
 		sources:  make(map[netip.Addr]int),
