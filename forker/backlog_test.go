@@ -288,7 +288,15 @@ func TestWithheldBacklog(t *testing.T) {
 			if got[0] != 1 || got[14] != 45 || got[15] != 46 || got[17] != 48 {
 				t.Errorf("the second recorder got %v", got)
 			}
-			tap.Close()
+
+			tap.SendTo(netip.AddrPort{}, netip.AddrPort{}, nil)
+			c.pass(49, 52)
+			eventually(t, "kept", func() bool { return tap.Stats().Buffered == 4 })
+			tap.Withhold()
+			tap.Close() // in the pause
+			if s := tap.Stats(); s.Dropped[forker.DropWithheld] != 4 || s.Dropped[forker.DropNoAddress]+s.Dropped[forker.DropClosed] != 0 {
+				t.Errorf("closed in the pause: %v", s.Dropped)
+			}
 		})
 	}
 }

@@ -65,7 +65,7 @@ sidetrack_rtp_dropped_packets_total{direction="caller",reason="stranger"} 0
 		if err != nil || len(problems) > 0 {
 			t.Errorf("lint: %v %v", problems, err)
 		}
-		if n, err := testutil.GatherAndCount(reg, "sidetrack_fork_dropped_packets_total"); err != nil || n != 13 {
+		if n, err := testutil.GatherAndCount(reg, "sidetrack_fork_dropped_packets_total"); err != nil || n != 14 {
 			t.Errorf("%d series of dropped copies, %v", n, err)
 		}
 	})

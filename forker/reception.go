@@ -111,7 +111,7 @@ func (t *Tap) report(b []byte, from netip.AddrPort, now int64) {
 	}
 	t.rtcpIn.Add(1)
 	t.relay.watch.hears(t.pair, from, false, true, b)
-	t.relay.confirm(t.cfg.Recorder, now)
+	t.relay.confirm(t, now)
 	block, ok := findReport(b, t.source())
 	if !ok {
 		return

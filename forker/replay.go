@@ -158,16 +158,16 @@ func (q *replay) rewind() {
 	}
 }
 
-// again gives the next packet that is to be sent again and the call's payload
-// type of it, valid until something is pushed; there must be one. Its payload
-// type may be overwritten. It counts as sent now.
-func (q *replay) again(now int64) (b []byte, pt uint8) {
+// again gives the next packet that is to be sent again, the call's payload type of
+// it and whether it was at risk, valid until something is pushed; there must be
+// one. Its payload type may be overwritten. It counts as sent now.
+func (q *replay) again(now int64) (b []byte, pt uint8, risk bool) {
 	from := q.next.buf[q.at:]
 	binary.LittleEndian.PutUint64(from, uint64(now))
-	from[riskAt] = 0
+	risk, from[riskAt] = from[riskAt] != 0, 0
 	size := int(binary.LittleEndian.Uint16(from[12:]))
 	q.step()
-	return from[recordSize:][:size:size], from[typeAt]
+	return from[recordSize:][:size:size], from[typeAt], risk
 }
 
 // clear throws everything away.
@@ -186,10 +186,11 @@ func (t *Tap) Confirm() {
 	t.replay.confirm(t.relay.engine.now())
 }
 
-// confirm notes a sign of life of a recorder for all its taps.
-func (r *Relay) confirm(recorder string, now int64) {
+// confirm notes a sign of life of the recorder that has the tap of, for all taps
+// that it has.
+func (r *Relay) confirm(of *Tap, now int64) {
 	for _, t := range r.taps {
-		if t.cfg.Recorder == recorder {
+		if t.cfg.Recorder == of.cfg.Recorder && t.cfg.Session == of.cfg.Session {
 			t.replay.confirm(now)
 		}
 	}
@@ -209,11 +210,16 @@ func (t *Tap) Rewind() {
 	t.replay.rewind()
 }
 
-// repeat sends a packet again, by the payload types of the recorder of now.
+// repeat sends a packet again, by the payload types of the recorder of now. One
+// that was at risk and that this recorder does not take is lost, but for events: a
+// recorder that declines these does without.
 func (t *Tap) repeat(now int64) {
-	b, pt := t.replay.again(now)
+	b, pt, risk := t.replay.again(now)
 	h, ok := readHeader(b)
 	if !ok || t.pt[pt] == unmapped {
+		if risk && !t.codecs.of(pt).beside() {
+			t.replay.forgone++
+		}
 		return
 	}
 	b = t.extensions.again(b)

@@ -216,3 +216,41 @@ func TestReplayAllocatesNothing(t *testing.T) {
 		t.Errorf("%d bytes", used)
 	}
 }
+
+// What was at risk and the next recorder does not take in its codec is lost; an
+// event that it declines is not.
+func TestReplayInAnotherCodec(t *testing.T) {
+	for name, want := range map[string]uint64{"G722": 70, "telephone-event": 0} {
+		g := newReplayRig(1 << 20)
+		g.tap.codecs.set(map[uint8]Codec{0: {Name: name, Clock: 8000}})
+		g.say(100)
+		g.tap.replay.confirm(g.now + 1)
+		g.say(70)
+		g.tap.pt[0] = unmapped
+		g.moved(0)
+		g.say(100)
+		if n := g.tap.replay.forgone; n != want || g.tap.replay.ahead != 0 {
+			t.Errorf("%s: %d are lost, %d are to be sent again", name, n, g.tap.replay.ahead)
+		}
+	}
+}
+
+// The reports of a recorder say that it lives for its own taps, not for those of
+// another session of the same configuration, which may be elsewhere.
+func TestReportConfirmsOneSession(t *testing.T) {
+	g := newReplayRig(1 << 20)
+	g.say(100)
+	other := &Tap{relay: g.relay, cfg: g.tap.cfg, replay: replay{}}
+	g.tap.cfg.Session, other.cfg.Session = "one", "two"
+	third := &Tap{relay: g.relay, cfg: g.tap.cfg}
+	g.relay.taps = append(g.relay.taps, other, third)
+	for _, tap := range g.relay.taps {
+		tap.replay.unsure = 5
+	}
+	host := g.tap.rtcp.Addr()
+	g.tap.rtcpAddress.Store(&host)
+	g.tap.report([]byte{0x80, typeRR, 0, 1, 0, 0, 0, 7}, g.tap.rtcp, g.now)
+	if got := [3]uint64{g.tap.replay.unsure, other.replay.unsure, third.replay.unsure}; got != [3]uint64{0, 5, 0} {
+		t.Errorf("unsure about %v", got)
+	}
+}

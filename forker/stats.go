@@ -52,10 +52,11 @@ const (
 	DropClosed                        // still kept, with an address known, when the tap was closed
 	DropSRTPAuth                      // SRTP that its key does not open: forged, damaged, played again, or there is no key
 	DropRepair                        // it only repairs other packets (Copyable)
+	DropWithheld                      // kept from before a pause that lasted until the tap was closed (Tap.Withhold)
 	dropReasons
 )
 
-var dropNames = [dropReasons]string{"paused", "no-address", "unmapped-pt", "would-block", "unreachable", "error", "not-rtp", "late", "buffer-full", "dtmf", "closed", "srtp-auth", "repair"}
+var dropNames = [dropReasons]string{"paused", "no-address", "unmapped-pt", "would-block", "unreachable", "error", "not-rtp", "late", "buffer-full", "dtmf", "closed", "srtp-auth", "repair", "withheld"}
 
 // String gives the reason as the metrics name it.
 func (d DropReason) String() string {

@@ -12,6 +12,7 @@ type TapConfig struct {
 	Label     string // a=label of the copy
 	CNAME     string // SDES CNAME (RFC 3550 §6.5.1) of the copy; empty: none is sent
 	Recorder  string // metrics label
+	Session   string // whose recording it is: taps of the same live and die with one recorder
 	Interface string // over which it leaves; "": the first
 
 	// Buffer is how much of the flow is kept while there is no address to send
@@ -284,7 +285,10 @@ func (t *Tap) shut() {
 // discard throws the backlog away, counted by what kept it from leaving.
 func (t *Tap) discard() {
 	reason := DropClosed
-	if !t.rtp.IsValid() {
+	switch {
+	case t.withheld:
+		reason = DropWithheld
+	case !t.rtp.IsValid():
 		reason = DropNoAddress
 	}
 	t.dropMany(reason, t.backlog.clear())
