@@ -210,9 +210,9 @@ func (t *Tap) Rewind() {
 	t.replay.rewind()
 }
 
-// repeat sends a packet again, by the payload types of the recorder of now. One
-// that was at risk and that this recorder does not take is lost, but for events: a
-// recorder that declines these does without.
+// repeat sends a packet again, by the payload types of the recorder of now. What was
+// at risk and this one does not take is lost, unless it goes beside the audio:
+// without that recorders do.
 func (t *Tap) repeat(now int64) {
 	b, pt, risk := t.replay.again(now)
 	h, ok := readHeader(b)

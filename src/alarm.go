@@ -29,7 +29,7 @@ const (
 	deafAtLeast = 3               // … and not just those of a port that was closed a moment before the BYE
 )
 
-var unmapped = forker.DropUnmapped.String()
+var unmapped, withheld = forker.DropUnmapped.String(), forker.DropWithheld.String()
 
 // What the evidence says against a recording that seemed to have gone well.
 const (
@@ -37,6 +37,8 @@ const (
 	reasonDeaf    = "the SRS's host kept answering that nobody listens"
 	reasonGap     = "packets were lost when the SRS was"
 	reasonLate    = "packets were lost before an SRS took the session"
+
+	reasonWithheld = "what was said before a pause was withheld to the end"
 )
 
 // judge looks at the evidence once the recording has ended. It notes the
@@ -46,8 +48,8 @@ func (v *Verdict) judge(result Result) (Result, string) {
 	if v.Taken.IsZero() {
 		return result, ""
 	}
-	var in, copied, lost, unreachable, atRisk uint64
-	kept := false // from the SRS, by its own wish
+	var in, copied, lost, unreachable, atRisk, kept uint64
+	unwanted := false // by the SRS
 	by := map[metadata.PartyRole]uint64{}
 	for _, s := range v.Streams {
 		in += s.PacketsIn
@@ -61,9 +63,10 @@ func (v *Verdict) judge(result Result) (Result, string) {
 		} else {
 			by[s.Party] += s.PacketsIn
 		}
-		kept = kept || slices.ContainsFunc(s.Gaps, func(g Gap) bool { return g.Cause == string(causeSRS) })
+		kept += s.DroppedBy[withheld]
+		unwanted = unwanted || slices.ContainsFunc(s.Gaps, func(g Gap) bool { return g.Cause == string(causeSRS) })
 	}
-	missed := in > 0 && copied == 0 && (lost > 0 || kept)
+	missed := in > 0 && copied == 0 && (lost > 0 || unwanted)
 	long := v.Recorded >= alarmAfter
 	switch {
 	case long && in == 0 && len(v.Streams) > 0:
@@ -83,8 +86,10 @@ func (v *Verdict) judge(result Result) (Result, string) {
 		return Partial, reasonDeaf
 	case v.Moves > 0 && atRisk > 0 && result == Complete:
 		return Partial, reasonGap
-	case v.Late && atRisk > 0 && result == Complete:
+	case v.Late && result == Complete:
 		return Partial, reasonLate
+	case kept > 0 && result == Complete:
+		return Partial, reasonWithheld
 	}
 	return result, ""
 }

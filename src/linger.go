@@ -46,6 +46,9 @@ func (s *Session) onCallEnd(cs *metadata.Snapshot) {
 		return
 	}
 	s.linger.cs, s.linger.until = cs, s.now().Add(longestLinger)
+	if s.leg != nil {
+		s.force() // what has been said since a resume does not wait for the SRS to confirm it any more
+	}
 	if s.moving.timer != nil && s.owes() { // now or never
 		s.moving.timer.Stop()
 		s.proceed()

@@ -123,3 +123,30 @@ func TestNobodyAnswersAfterTheEnd(t *testing.T) {
 		c.await(metadata.StateEnded)
 	})
 }
+
+// What was said since a resume that the SRS has not confirmed when the call ends leaves all the same: its port is open.
+func TestEndsBeforeAResumeIsConfirmed(t *testing.T) {
+	t.Parallel()
+	r, c, _, s := recording(t)
+	id := c.view().ID
+	if _, err := r.client.Pause(context.Background(), id); err != nil {
+		t.Fatal(err)
+	}
+	s.Update()
+	c.quiet()
+	said := c.caller.Sent()
+	if _, err := r.client.Resume(context.Background(), id); err != nil {
+		t.Fatal(err)
+	}
+	in := s.ExpectUpdate()
+	c.talk()
+	c.spoken(10)
+	c.quiet()
+	c.end()
+	bye := s.Dialog.Expect("BYE")
+	s.Streams["1"].AwaitFrom("caller", said, c.caller.Sent()-said)
+	in.Reply(487)
+	in.ExpectOther("ACK")
+	bye.Reply(200)
+	c.ended(src.Complete)
+}

@@ -1,6 +1,11 @@
 package src
 
-import "sidetrack/metadata"
+import (
+	"slices"
+
+	"sidetrack/forker"
+	"sidetrack/metadata"
+)
 
 // retry is a session that every SRS has refused goes on asking: a recorder that
 // is started again takes seconds, a call minutes. What is said meanwhile is kept
@@ -10,7 +15,7 @@ import "sidetrack/metadata"
 type retry struct {
 	hope    bool // one of the SRSs of this round was in trouble, and may be well in the next
 	waiting bool // all have refused once; none has taken the session since
-	late    bool // one has, then
+	late    bool // when one took it, more had been said than is kept
 }
 
 const reasonWaiting = "no SRS has taken it yet; they are asked again"
@@ -29,7 +34,7 @@ func (s *Session) again() {
 	if !s.retry.waiting {
 		s.retry.waiting = true
 		s.reason = reasonWaiting
-		m.tries, m.at = 1, s.started // the first wait is due already
+		m.tries = 1 // the first wait is due already
 		s.client.metrics.waiting.WithLabelValues(s.recorder.Name).Inc()
 		s.publish() // before anybody hears of it
 		s.tell(EventWaiting, s.story())
@@ -55,13 +60,18 @@ func (s *Session) whom() []int {
 	return plan
 }
 
-// onRetried notes what was said before an SRS took the session and could not be
-// kept.
-func (s *Session) onRetried() {
-	s.retry.late, s.reason = true, ""
-	s.endRetry()
-	s.noteOverflow()
-	s.publish()
+// noteFirst notes what was said before an SRS took the session and could not be
+// kept. Where nothing is to be kept, the time until the first answer is no loss.
+func (s *Session) noteFirst() {
+	full := func(st *stream) bool { return st.numbers().Dropped[forker.DropBufferFull] > 0 }
+	if s.retry.waiting || slices.ContainsFunc(s.streams.all, full) {
+		s.retry.late = s.noteOverflow()
+	}
+	if s.retry.waiting {
+		s.reason = ""
+		s.endRetry()
+		s.publish()
+	}
 }
 
 func (s *Session) endRetry() {

@@ -52,13 +52,16 @@ func (s *Session) noteLost() {
 	}
 }
 
-// noteOverflow tells the gap of a move that took longer than what is kept.
-func (s *Session) noteOverflow() {
+// noteOverflow tells the gap of a time without an SRS in which more was said than is
+// kept, the new one, too, and reports whether there is any.
+func (s *Session) noteOverflow() (any bool) {
 	for _, st := range s.streams.all {
 		if n := lost(st.numbers().Dropped); n > st.lostBefore {
 			st.gaps.add(Gap{From: s.moving.at, To: s.now(), Cause: string(causeLost), Packets: n - st.lostBefore})
+			any, s.updates.due = true, true
 		}
 	}
+	return any
 }
 
 // replayed is how much from before an SRS's last sign of life the next one gets

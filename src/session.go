@@ -154,7 +154,7 @@ func newSession(k *call, w wish) *Session {
 	}
 	s.streams.dialect = &s.recorder.Dialect
 	s.started = s.now()
-	s.since = s.started
+	s.since, s.moving.at = s.started, s.started
 	s.log = k.client.log.With("call", k.cs.ID, "recorder", s.recorder.Name)
 	s.builder = s.newBuilder()
 	s.id = s.builder.SessionID().URLSafe()
@@ -217,7 +217,7 @@ func (s *Session) wait() {
 // tells nothing about it (RFC 7866 §8.3.1, RFC 7022).
 func (s *Session) fork() error {
 	r := s.recorder
-	cfg := forker.TapConfig{Recorder: r.Name, Interface: r.Network, Buffer: r.Buffer, Replay: max(r.Replay, 0), Linger: longestLinger, DTMF: r.DTMF, Pause: r.Pause, Transcode: r.Transcode.on(), KeepSource: r.KeepSource}
+	cfg := forker.TapConfig{Recorder: r.Name, Session: s.id, Interface: r.Network, Buffer: r.Buffer, Replay: max(r.Replay, 0), Linger: longestLinger, DTMF: r.DTMF, Pause: r.Pause, Transcode: r.Transcode.on(), KeepSource: r.KeepSource}
 	err := s.streams.fork(s.call.relay, cfg, func(p metadata.PartyRole) string {
 		return string(p) + "-" + s.id + "@sidetrack"
 	}, s.hides)
@@ -244,6 +244,9 @@ func (s *Session) onSnapshot(cs *metadata.Snapshot) {
 		return
 	}
 	s.streams.follow(cs)
+	if s.streams.untapped() {
+		_ = s.fork() // it is kept from now on, whenever the SRS can be told of it; what cannot be copied is logged then
+	}
 	s.steer()
 	s.changed()
 }
@@ -305,9 +308,7 @@ func (s *Session) onUp(a *attempt, answers []answered) {
 // onTaken tells of the first SRS that has taken the session.
 func (s *Session) onTaken() {
 	s.taken, s.takenAt = true, s.now()
-	if s.retry.waiting {
-		s.onRetried()
-	}
+	s.noteFirst()
 	s.announce()
 	s.noteGaps()
 	s.client.metrics.active.WithLabelValues(s.recorder.Name).Inc()
@@ -324,8 +325,11 @@ func (s *Session) onTaken() {
 func (s *Session) apply(o offer, answers []answered) {
 	for i, a := range answers {
 		st := s.streams.all[i]
+		if o.media[i].Port == 0 {
+			continue // it was not offered; should it be back by now, it is kept until it has been
+		}
 		st.agree(a, o.numbers[i], o.media[i].Direction.Sends())
-		if st.refused && !st.gone && o.media[i].Port != 0 {
+		if st.refused && !st.gone {
 			s.client.trouble.warn(s.log, s.srs, "stream refused by the SRS", "label", st.label, "reason", a.Reason)
 		}
 	}

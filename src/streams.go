@@ -171,6 +171,11 @@ func (l *streams) recordable() bool {
 	return slices.ContainsFunc(l.all, func(st *stream) bool { return !st.gone })
 }
 
+// untapped tells whether a stream has no tap yet.
+func (l *streams) untapped() bool {
+	return slices.ContainsFunc(l.all, func(st *stream) bool { return !st.gone && st.tap == nil })
+}
+
 // fork makes the taps that are missing; those of streams that hides names begin paused.
 func (l *streams) fork(relay *forker.Relay, cfg forker.TapConfig, cname func(metadata.PartyRole) string, hides func(*stream) bool) error {
 	for _, st := range l.all {

@@ -199,6 +199,40 @@ func TestStreamsComeAndGo(t *testing.T) {
 	finish(t, c, s)
 }
 
+// A stream that comes, or comes back, while the SRS cannot be told of it is kept from its first packet on.
+func TestStreamsAreKeptUntilTold(t *testing.T) {
+	t.Parallel()
+	_, c, _, s := recording(t)
+	c.quiet()
+	said := [2]int{c.caller.Sent(), c.callee.Sent()}
+	there := c.cs.Streams[0]
+	c.change(func(cs *metadata.Snapshot) {
+		cs.Streams[0].Caller.Formats, cs.Streams[0].Callee.Formats = nil, nil
+		cs.Streams[0].Caller.Sends, cs.Streams[0].Callee.Sends = false, false
+	})
+	in := s.ExpectUpdate() // and it takes its time
+	was := c.view().Streams[0].PacketsIn
+	c.change(func(cs *metadata.Snapshot) { cs.Streams[0] = there })
+	if !peer.Eventually(func() bool { return !c.view().Streams[0].Paused }) {
+		t.Fatal("the stream is not back")
+	}
+	c.talk()
+	if !peer.Eventually(func() bool { return c.view().Streams[0].PacketsIn >= was+10 }) {
+		t.Fatalf("nothing is kept: %+v", c.view().Streams)
+	}
+	in.Reply(200, peer.WithSDP(s.Answer()))
+	in.ExpectOther("ACK")
+	in = s.ExpectUpdate()
+	c.spoken(10)
+	in.Reply(200, peer.WithSDP(s.Answer()))
+	in.ExpectOther("ACK")
+	c.spoken(10)
+	c.quiet()
+	s.Streams["1"].AwaitFrom("caller", said[0], c.caller.Sent()-said[0])
+	s.Streams["2"].AwaitFrom("callee", said[1], c.callee.Sent()-said[1])
+	finish(t, c, s)
+}
+
 // A call that begins to be encrypted is no more copied.
 func TestEncryptedLater(t *testing.T) {
 	_, c, _, s := recording(t)

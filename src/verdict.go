@@ -19,7 +19,7 @@ type Verdict struct {
 	Taken    time.Time     // when an SRS took the session; zero: none has
 	Recorded time.Duration // how long it was recorded, pauses of the whole session left out
 	Streams  []StreamVerdict
-	Late     bool    // no SRS took it when all were first asked
+	Late     bool    // packets were lost before an SRS took it
 	Moves    int     // how often its SRS was lost or left while the call went on
 	Alarms   []Alarm // what is suspicious about it, once it has ended
 }

@@ -3,7 +3,9 @@ package src_test
 import (
 	"context"
 	"slices"
+	"strings"
 	"testing"
+	"time"
 
 	"sidetrack/metadata"
 	"sidetrack/policy"
@@ -125,5 +127,67 @@ func TestVerdictOfADeafRecorder(t *testing.T) {
 	}
 	if n := r.metric(t, "sidetrack_recording_alarms_total"); n != 1 {
 		t.Errorf("%v alarms counted", n)
+	}
+}
+
+// What was said before a pause is withheld as long as that lasts. With the call's end in it that is missing, and it is not
+// the SRS that was deaf.
+func TestVerdictOfWithheldWords(t *testing.T) {
+	t.Parallel()
+	rec := newSRS(t, "srs")
+	r := newRig(t, []string{rec.URI("")})
+	c := r.newCall()
+	c.begin()
+	in := rec.Expect("INVITE")
+	c.talk()
+	c.spoken(10)
+	c.quiet()
+	if _, err := r.client.Pause(context.Background(), c.view().ID); err != nil {
+		t.Fatal(err)
+	}
+	s := rec.AcceptInvite(in)
+	c.await(metadata.StatePaused)
+	c.end()
+	s.End()
+	v := r.last(c.ended(src.Partial).ID)
+	if len(v.Alarms) != 0 || !strings.Contains(v.View.Reason, "withheld") {
+		t.Errorf("%s, alarms %v", v.View.Reason, v.Alarms)
+	}
+	for i, st := range v.Streams {
+		if said := []*peer.Media{c.caller, c.callee}[i].Sent(); st.Lost != 0 || st.DroppedBy["withheld"] != uint64(said) {
+			t.Errorf("%d packets were said: %+v", said, st)
+		}
+	}
+}
+
+// First words that found no room before an SRS answered are missing: the verdict says so, and the SRS hears of it.
+func TestVerdictOfALateAnswer(t *testing.T) {
+	t.Parallel()
+	rec := newSRS(t, "srs")
+	r := newRig(t, []string{rec.URI("")}, func(s *setup) { s.recorder.Buffer = 100 * time.Millisecond })
+	c := r.newCall()
+	c.begin()
+	in := rec.Expect("INVITE")
+	c.talk()
+	in.Reply(180)
+	if !peer.Eventually(func() bool { st := c.view().Streams; return len(st) == 2 && st[0].Dropped > 0 && st[1].Dropped > 0 }) {
+		t.Fatalf("nothing was dropped: %+v", c.view().Streams)
+	}
+	c.quiet()
+	s := rec.AcceptInvite(in)
+	s.Update()
+	if doc := string(s.Doc().Raw); strings.Count(doc, `cause="lost"`) != 2 {
+		t.Errorf("the SRS is not told:\n%s", doc)
+	}
+	c.end()
+	s.End()
+	v := r.last(c.ended(src.Partial).ID)
+	if !strings.Contains(v.View.Reason, "before an SRS took the session") || v.Moves != 0 {
+		t.Errorf("%+v", v)
+	}
+	for _, st := range v.Streams {
+		if st.Lost == 0 || len(st.Gaps) != 1 || st.Gaps[0].Cause != "lost" || st.Gaps[0].Packets != st.Lost || !st.Gaps[0].From.Equal(v.View.Started) {
+			t.Errorf("%+v", st)
+		}
 	}
 }
