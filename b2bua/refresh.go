@@ -45,10 +45,7 @@ func (r *refresh) send() {
 	d := c.current.dialogs[s]
 	out := d.Request(r.method)
 	out.Set("Contact", "<"+c.legs[s].contact+">")
-	out.Set("Supported", "timer")
-	if c.session.sides[s].timer {
-		out.Set("Session-Expires", strconv.Itoa(c.session.seconds)+";refresher=uac")
-	}
+	c.session.name(out, s, r.notice)
 	if r.method == "INVITE" || r.notice {
 		if out = c.lastShown(s, out); len(out.Body) == 0 {
 			r.finish() // nothing was agreed that could be offered again
@@ -122,8 +119,8 @@ func (r *refresh) OnResponse(tx *txn.ClientTx, resp *sip.Message, flow transport
 	case resp.Status == 491:
 		r.after(r.backOff())
 	case resp.Status == 422:
-		if least, _ := expiry(resp, "Min-SE"); least > c.session.seconds && least <= maxSession {
-			c.session.seconds = least
+		if least, _ := expiry(resp, "Min-SE"); c.session.seconds > 0 && least > max(c.session.seconds, c.session.sides[r.side].least) && least <= maxSession {
+			c.session.sides[r.side].least = least // the other side has been told less, and counts on that
 			r.after(0)
 			return
 		}
@@ -263,7 +260,9 @@ func (r *refresh) finish() {
 		c.session.open[r.side] = nil
 	}
 	if c.session.open == [2]*refresh{} {
-		c.session.arm(c)
+		if !r.notice { // which only one side may have had
+			c.session.arm(c)
+		}
 		c.notify() // what has changed meanwhile
 	}
 }

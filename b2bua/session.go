@@ -28,6 +28,7 @@ const minSession = 90
 type session struct {
 	seconds int        // 0: no timer is agreed
 	ours    bool       // we are the refresher
+	by      side       // who is, if not we
 	due     *txn.Timer // of our next refresh, or of our doubt about the refresher
 	sides   [2]abilities
 	open    [2]*refresh // under way, by side
@@ -38,6 +39,7 @@ type abilities struct {
 	timer   bool // in Supported
 	listed  bool // it sent Allow
 	updates bool // which names UPDATE
+	least   int  // the shortest time that it has let us name, in seconds; 0: any
 }
 
 func (a *abilities) learn(m *sip.Message) {
@@ -129,7 +131,9 @@ func (s *session) agree(x *exchange, resp, out *sip.Message) {
 		out.Del("Session-Expires")
 		dropToken(out, "Require", "timer")
 	case seconds > 0:
-		s.ours = false
+		if s.ours, s.by = false, asker; refresher == "uas" {
+			s.by = other(asker)
+		}
 	case s.ours && s.seconds > 0 || c.set.SessionExpires > 0:
 		s.ours, seconds = true, max(s.seconds, c.set.SessionExpires)
 		if s.sides[asker].timer && x.server.Request.Has("Session-Expires") {
@@ -172,6 +176,7 @@ func (s *session) onDue(c *Call) {
 		c.log.Info("session is not refreshed in time, refreshing it", "expires", s.seconds)
 	}
 	s.ours = true
+	s.seconds = max(s.seconds, s.sides[sideA].least, s.sides[sideB].least) // both are told
 	asked := false
 	for _, sd := range []side{sideA, sideB} {
 		if s.sides[sd].timer || c.set.SessionExpires > 0 {
@@ -182,6 +187,23 @@ func (s *session) onDue(c *Call) {
 	if !asked { // nobody counts the time
 		s.seconds = 0
 	}
+}
+
+// name puts the timer, where there is one, into a request of ours to side s: we
+// refresh from now on or, in a notice, who does stays so (RFC 4028 §7.4).
+func (s *session) name(out *sip.Message, to side, notice bool) {
+	if s.seconds == 0 {
+		return
+	}
+	out.Set("Supported", "timer")
+	if !s.sides[to].timer {
+		return
+	}
+	refresher := "uac"
+	if notice && !s.ours && s.by == to {
+		refresher = "uas"
+	}
+	out.Set("Session-Expires", strconv.Itoa(max(s.seconds, s.sides[to].least))+";refresher="+refresher)
 }
 
 // stop ends the timer with the call.
@@ -231,7 +253,7 @@ func (c *Call) answersRefresh(s side, tx *txn.ServerTx) bool {
 		headers = append(headers, sip.Header{Name: "Require", Value: "timer"}) // RFC 4028 §9
 	}
 	c.srv.reply(tx, 200, "", headers...)
-	c.session.seconds, c.session.ours = seconds, refresher == "uas"
+	c.session.seconds, c.session.ours, c.session.by = seconds, refresher == "uas", s
 	c.session.arm(c)
 	return true
 }
