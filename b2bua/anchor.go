@@ -2,6 +2,7 @@ package b2bua
 
 import (
 	"net/netip"
+	"strings"
 
 	"sidetrack/internal/sdp"
 	"sidetrack/internal/sip"
@@ -10,13 +11,9 @@ import (
 
 const sdpType = "application/sdp"
 
-// sdpOf is the session description of a message, nil without one that can be
-// read: what cannot be read passes untouched and is not recorded.
+// sdpOf is the session description of a message, nil without one that can be read.
 func sdpOf(m *sip.Message) *sdp.Session {
-	if len(m.Body) == 0 {
-		return nil
-	}
-	part, ok := body.Find(m, sdpType)
+	part, ok := sessionPart(m)
 	if !ok {
 		return nil
 	}
@@ -27,8 +24,81 @@ func sdpOf(m *sip.Message) *sdp.Session {
 	return s
 }
 
-// anchorBody puts our addresses towards the other side into the SDP of a
-// message of side from; all else of the body stays byte for byte. An m-line
+// sessionPart is the part of a body that describes the session: of several that of
+// disposition session, which is also the default (RFC 5621 §8.2), never one of an
+// early session (RFC 3959).
+func sessionPart(m *sip.Message) (found body.Part, ok bool) {
+	part, ok := body.Find(m, sdpType)
+	if !ok || part.Headers == nil {
+		return part, ok
+	}
+	ok = false
+	for _, p := range body.Parts(m) {
+		if p.ContentType != sdpType || len(p.Body) == 0 {
+			continue
+		}
+		switch p.Disposition {
+		case "", "session":
+			return p, true
+		case "early-session":
+		default:
+			if !ok {
+				found, ok = p, true
+			}
+		}
+	}
+	return found, ok
+}
+
+const (
+	errUnread  = unacceptable("the body has a session description that cannot be read")
+	errPieces  = unacceptable("the body has more parts than are looked into")
+	errEncoded = unacceptable("the body is encoded")
+)
+
+// readable tells whether all session descriptions of a body can be read. Media that
+// we do not see would go past us, and past the recorder.
+func readable(m *sip.Message) error {
+	if len(m.Body) == 0 {
+		return nil
+	}
+	multi := strings.HasPrefix(m.ContentType(), "multipart/")
+	switch {
+	case !multi && m.ContentType() != sdpType:
+		return nil
+	case encoded(m.Get("Content-Encoding")) || encoded(m.Get("Content-Transfer-Encoding")):
+		return errEncoded
+	case multi && !body.Whole(m):
+		return errPieces
+	}
+	for _, p := range body.Parts(m) {
+		if p.ContentType != sdpType || len(p.Body) == 0 {
+			continue
+		}
+		for _, h := range p.Headers {
+			if (h.Is("Content-Encoding") || h.Is("Content-Transfer-Encoding")) && encoded(h.Value) {
+				return errEncoded
+			}
+		}
+		if _, err := sdp.Parse(p.Body); err != nil {
+			return errUnread
+		}
+	}
+	return nil
+}
+
+// encoded tells whether a body with this Content-Encoding (RFC 3261 §20.12), or
+// Content-Transfer-Encoding (RFC 2045 §6), is not what it looks like.
+func encoded(value string) bool {
+	switch strings.ToLower(strings.TrimSpace(value)) {
+	case "", "identity", "binary", "8bit", "7bit":
+		return false
+	}
+	return true
+}
+
+// anchorBody puts our addresses towards the other side into the SDP, each of
+// several, of a message of side from; all else of the body stays byte for byte. An m-line
 // for which there are no ports is disabled, for media must not pass us by, and so is
 // one of an offer whose media we could not send to where it wants them. The
 // SDP is the answer to answers, an offer when that is nil.

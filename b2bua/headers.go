@@ -91,7 +91,7 @@ func namesOf(headers []sip.Header, names []string) []string {
 // Require is refused rather than promised.
 var passed = map[string]bool{
 	"100rel": true, "timer": true, "replaces": true, "join": true, "norefersub": true,
-	"precondition": true, "histinfo": true, "from-change": true, "early-session": true,
+	"precondition": true, "histinfo": true, "from-change": true,
 	"resource-priority": true, "answermode": true, "tdialog": true, "199": true,
 	"multiple-refer": true, "explicitsub": true, "nosub": true, "record-aware": true,
 	"uui": true, "sdp-anat": true, "ice": true, "gruu": true, "pref": true, "policy": true,

@@ -129,7 +129,7 @@ func TestHostileSDP(t *testing.T) {
 		"host name":      {"", strings.ReplaceAll(head, "c=IN IP4 192.0.2.1", "c=IN IP4 phone.example") + "m=audio 4000 RTP/AVP 0\r\n", 0, "c=IN IP4 127.0.0.1"},
 		"unknown proto":  {"", head + "m=message 4000 TCP/MSRP *\r\na=path:msrp://x\r\nm=x 1 FOO/BAR y\r\n", 0, "m=message 4000 TCP/MSRP *"},
 		"no m-line":      {"", head, 0, head},
-		"nothing known":  {"", "\x00\xff\r\n\r\n--b\r\n", 0, "\x00\xff"},
+		"nothing known":  {"", "\x00\xff\r\n\r\n--b\r\n", 488, ""},
 		"only an m":      {"", "m=", 0, "m="},
 		"multipart":      {"multipart/mixed;boundary=b", "--b\r\nContent-Type: application/sdp\r\n\r\n" + head + "m=audio 4000 RTP/AVP 0\r\n\r\n--b\r\nContent-Type: application/isup\r\n\r\n\x00\x01\xff\r\n--b--\r\n", 0, "\x00\x01\xff\r\n--b--"},
 		"other type":     {"application/isup", "\x00\x01\xff", 0, "\x00\x01\xff"},

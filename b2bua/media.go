@@ -39,8 +39,14 @@ func negotiates(method string) bool {
 // request takes the SDP of a request: an answer when the other side's offer is
 // open (in PRACK, RFC 3262 §5), else an offer. It reserves ports for it.
 func (n *negotiation) request(c *Call, x *exchange, m *sip.Message) error {
+	if !negotiates(x.method) {
+		return nil
+	}
+	if err := readable(m); err != nil {
+		return err
+	}
 	s := sdpOf(m)
-	if s == nil || !negotiates(x.method) {
+	if s == nil {
 		return nil
 	}
 	if x.method == "PRACK" && n.offer != nil && n.offerer != x.from {
@@ -72,8 +78,14 @@ func (n *negotiation) request(c *Call, x *exchange, m *sip.Message) error {
 // offer, or an offer when the request had none. firm says that it will not be
 // replaced by the SDP of a later response (RFC 3261 §13.2.1).
 func (n *negotiation) response(c *Call, x *exchange, b *branch, m *sip.Message, firm bool) error {
+	if !negotiates(x.method) {
+		return nil
+	}
+	if err := readable(m); err != nil {
+		return err
+	}
 	s := sdpOf(m)
-	if s == nil || !negotiates(x.method) {
+	if s == nil {
 		return nil
 	}
 	if x == c.initial && b != nil && b.firm {
@@ -105,6 +117,9 @@ func (n *negotiation) response(c *Call, x *exchange, b *branch, m *sip.Message, 
 
 // ack takes the SDP of an ACK: the answer to the offer in the 2xx.
 func (n *negotiation) ack(c *Call, x *exchange, m *sip.Message) error {
+	if err := readable(m); err != nil {
+		return err
+	}
 	s := sdpOf(m)
 	if s == nil || x.counter == nil {
 		return nil
@@ -213,6 +228,10 @@ func (c *Call) takesAnswer(from side, s *sdp.Session) error {
 func (c *Call) refuseOffer(tx *txn.ServerTx, err error) {
 	if unfitStatus(err) == 488 {
 		c.log.Warn("offer refused", "error", err)
+		if errors.Is(err, errEncoded) { // RFC 3261 §8.2.3
+			c.srv.reply(tx, 415, "", sip.Header{Name: "Accept-Encoding", Value: "identity"})
+			return
+		}
 		c.srv.reply(tx, 488, "", sip.Header{Name: "Warning", Value: fmt.Sprintf("399 sidetrack %q", err)})
 		return
 	}

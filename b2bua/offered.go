@@ -4,9 +4,7 @@ import (
 	"sync"
 	"time"
 
-	"sidetrack/internal/sdp"
 	"sidetrack/internal/sip"
-	"sidetrack/internal/sip/body"
 	"sidetrack/internal/sip/transport"
 	"sidetrack/policy"
 )
@@ -15,12 +13,8 @@ import (
 // rule first asks: most rules do not.
 func offeredCodecs(req *sip.Message) func() []string {
 	return sync.OnceValue(func() []string {
-		part, ok := body.Find(req, sdpType)
-		if !ok {
-			return nil
-		}
-		s, err := sdp.Parse(part.Body)
-		if err != nil {
+		s := sdpOf(req)
+		if s == nil {
 			return nil
 		}
 		var names []string

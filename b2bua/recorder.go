@@ -13,7 +13,8 @@ import (
 // For one call the methods are called in the order Begin, Update…, End.
 type Recorder interface {
 	// Begin tells of a call for which both SDPs are known for the first time,
-	// by an early answer or the final one (cs.State says which). It returns
+	// by an early answer or the final one (cs.State says which), or which has been
+	// answered without descriptions. It returns
 	// whether the call may be answered only once it is being recorded.
 	// notify may be called from any goroutine with each change of state and,
 	// for metadata.StateEnded, the reason in words.

@@ -28,7 +28,7 @@ func (c *Call) tellRecorder() {
 	if c.srv.cfg.Recorder == nil || !c.media.changed || c.state == StateEnding {
 		return
 	}
-	if c.media.said[sideA] == nil || c.media.said[sideB] == nil {
+	if !c.described() {
 		return
 	}
 	c.media.changed = false
@@ -51,6 +51,16 @@ func (c *Call) tellRecorder() {
 	c.rec.preferred = !c.answered.IsZero()
 	c.askFor(sideA)
 	c.askFor(sideB)
+}
+
+// described tells whether it is known what media the call has: both descriptions,
+// or, once it is answered and no answer to an offer is due any more, that there are
+// none. A rule may demand a recording of such a call as well.
+func (c *Call) described() bool {
+	if c.media.said[sideA] != nil && c.media.said[sideB] != nil {
+		return true
+	}
+	return !c.answered.IsZero() && (c.initial.counter == nil || c.initial.acked)
 }
 
 // withRecorder calls the recorder. A fault of its own must not harm the call.

@@ -16,7 +16,7 @@ var (
 	ErrNotSDP   = errors.New("not a session description: neither v= nor m= line")
 )
 
-// line is one line without its ending, and the ending: CRLF, LF or nothing.
+// line is one line without its ending, and the ending: CRLF, LF, CR or nothing.
 type line struct{ text, eol string }
 
 // typ returns the line's type letter, 0 if the line has none.
@@ -81,16 +81,18 @@ func (s *Session) index() {
 	s.dir = findDirection(s.lines)
 }
 
-// cut takes the first line off s.
+// cut takes the first line off s. A CR of its own ends a line, too: somebody else
+// may read it so, and must not find an address there that we have not seen.
 func cut(s string) (line, string) {
-	i := strings.IndexByte(s, '\n')
-	switch {
-	case i < 0:
+	i := strings.IndexAny(s, "\r\n")
+	if i < 0 {
 		return line{text: s}, ""
-	case i > 0 && s[i-1] == '\r':
-		return line{text: s[:i-1], eol: "\r\n"}, s[i+1:]
 	}
-	return line{text: s[:i], eol: "\n"}, s[i+1:]
+	end := i + 1
+	if s[i] == '\r' && end < len(s) && s[end] == '\n' {
+		end++
+	}
+	return line{text: s[:i], eol: s[i:end]}, s[end:]
 }
 
 // Bytes writes the description: byte for byte what was read, but for the lines

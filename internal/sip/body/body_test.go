@@ -189,6 +189,37 @@ func TestBinaryPartsSurvive(t *testing.T) {
 	}
 }
 
+// Each part of the type is edited, and each length that counts them.
+func TestReplaceEditsAllParts(t *testing.T) {
+	inner := "--c\r\nContent-Type: application/sdp\r\nContent-Length: 3\r\n\r\nv=0\r\n--c\r\nContent-Type: application/sdp\r\n\r\nv=1\r\n--c--"
+	text := "--b\r\nContent-Type: multipart/mixed;boundary=c\r\nContent-Length: 99\r\n\r\n" + inner + "\r\n--b\r\nContent-Type: application/sdp\r\nContent-Length: 0\r\n\r\n\r\n--b\r\nContent-Type: application/sdp\r\n\r\nv=2\r\n--b--"
+	out := body.Replace(message("multipart/mixed;boundary=b", text), "application/sdp", func(old []byte) []byte { return append(old, " and more"...) })
+	want := strings.NewReplacer("v=0", "v=0 and more", "v=1", "v=1 and more", "v=2", "v=2 and more", "Length: 3", "Length: 12", "Length: 99", "Length: 117").Replace(text)
+	if string(out.Body) != want {
+		t.Errorf("got\n%q, want\n%q", out.Body, want)
+	}
+}
+
+// What is not taken apart is told.
+func TestWhole(t *testing.T) {
+	parts := func(n int) string { return strings.Repeat("--b\r\n\r\nx\r\n", n) + "--b--" }
+	deep := func(n int) string {
+		return strings.Repeat("--b\r\nContent-Type: multipart/mixed;boundary=b\r\n\r\n", n) + parts(1)
+	}
+	for _, tc := range []struct {
+		contentType, text string
+		whole             bool
+	}{
+		{"application/sdp", "v=0", true}, {"multipart/mixed;boundary=b", "", true}, {"multipart/mixed;boundary=b", parts(64), true},
+		{"multipart/mixed;boundary=b", parts(65), false}, {"multipart/mixed", parts(1), false}, {"multipart/mixed;boundary=c", parts(1), false},
+		{"multipart/mixed;boundary=b", deep(5), false},
+	} {
+		if got := body.Whole(message(tc.contentType, tc.text)); got != tc.whole {
+			t.Errorf("%s %q: %v", tc.contentType, tc.text, got)
+		}
+	}
+}
+
 func TestAbsurdMultiparts(t *testing.T) {
 	if n := len(body.Parts(message("multipart/mixed;boundary=b", strings.Repeat("--b\r\n\r\n", 8000)))); n > 64 {
 		t.Errorf("%d parts", n)
@@ -217,8 +248,13 @@ func FuzzBody(f *testing.F) {
 		}
 		called := false
 		out := body.Replace(m, kind, func(b []byte) []byte { called = true; return []byte("v=0") })
-		if p, ok := body.Find(out, kind); called && len(p.Body) > 0 && (!ok || string(p.Body) != "v=0") {
-			t.Fatalf("replaced part of %q reads as %q", out.Body, p.Body)
+		if !called && !bytes.Equal(out.Body, m.Body) {
+			t.Fatalf("%q became %q", m.Body, out.Body)
+		}
+		for _, p := range body.Parts(out) {
+			if p.ContentType == kind && len(p.Body) > 0 && string(p.Body) != "v=0" && body.Whole(m) {
+				t.Fatalf("a part of %q still reads as %q", out.Body, p.Body)
+			}
 		}
 	})
 }

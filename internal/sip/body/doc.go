@@ -1,7 +1,7 @@
 // Package body reads and writes the parts of a SIP message body.
 //
 // A [Part] is one piece with its own MIME fields: the whole body, or an entity of a multipart, however deep.
-// [Parts] and [Find] are tolerant readers; [Replace] edits the bytes of one part and leaves every other byte of the
+// [Parts] and [Find] are tolerant readers; [Replace] edits the bytes of the parts of a type and leaves every other byte of the
 // message where it was; [Mixed] builds the multipart/mixed body that a SIPREC request carries.
 //
 // # Flow

@@ -1,13 +1,14 @@
 package body
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 
 	"sidetrack/internal/sip"
 )
 
-// Replace gives a copy of m in which the bytes of the first part of that type/subtype, empty ones passed over, are those that f makes of them.
+// Replace gives a copy of m in which the bytes of each part of that type/subtype, empty ones passed over, are those that f makes of them.
 // Every other byte of the body stays, preamble, boundaries and part fields included; only a Content-Length that a
 // part itself carries is corrected. f must not change its argument. Without such a part the copy equals m.
 func Replace(m *sip.Message, contentType string, f func([]byte) []byte) *sip.Message {
@@ -15,34 +16,63 @@ func Replace(m *sip.Message, contentType string, f func([]byte) []byte) *sip.Mes
 	if len(m.Body) == 0 {
 		return out
 	}
+	var edits []edit
 	for _, l := range scan(m) {
-		if l.start < l.end && strings.EqualFold(l.contentType, contentType) {
-			out.Body = l.splice(m.Body, f(m.Body[l.start:l.end:l.end]))
-			break
+		if l.start == l.end || !strings.EqualFold(l.contentType, contentType) {
+			continue
 		}
+		fresh := f(m.Body[l.start:l.end:l.end])
+		edits = append(edits, edit{at: l.start, end: l.end, fresh: fresh})
+		for _, at := range l.lengths {
+			edits = lengthen(edits, m.Body, at, len(fresh)-(l.end-l.start))
+		}
+	}
+	if len(edits) > 0 {
+		out.Body = splice(m.Body, edits)
 	}
 	return out
 }
 
-// splice puts the leaf's new bytes in.
-func (l leaf) splice(body, fresh []byte) []byte {
-	out := make([]byte, 0, len(body)+len(fresh)-(l.end-l.start)+4*len(l.lengths))
-	at := 0
-	for _, pos := range l.lengths {
-		end := pos
-		for end < len(body) && body[end] >= '0' && body[end] <= '9' {
-			end++
+// edit puts fresh bytes in the place of body[at:end]; number is what they say where
+// they are a length.
+type edit struct {
+	at, end int
+	fresh   []byte
+	number  int
+}
+
+// lengthen adds to the number that stands at a place.
+func lengthen(edits []edit, body []byte, at, by int) []edit {
+	i := slices.IndexFunc(edits, func(e edit) bool { return e.at == at })
+	if i < 0 {
+		e := edit{at: at, end: at}
+		for e.end < len(body) && body[e.end] >= '0' && body[e.end] <= '9' {
+			e.end++
 		}
-		out = append(out, body[at:pos]...)
-		old, err := strconv.Atoi(string(body[pos:end]))
-		if err == nil {
-			out = strconv.AppendInt(out, int64(max(0, old+len(fresh)-(l.end-l.start))), 10)
-		} else {
-			out = append(out, body[pos:end]...)
+		old, err := strconv.Atoi(string(body[at:e.end]))
+		if err != nil {
+			return edits
 		}
-		at = end
+		e.number = old
+		edits, i = append(edits, e), len(edits)
 	}
-	out = append(out, body[at:l.start]...)
-	out = append(out, fresh...)
-	return append(out, body[l.end:]...)
+	e := &edits[i]
+	e.number += by
+	e.fresh = strconv.AppendInt(e.fresh[:0], int64(max(0, e.number)), 10)
+	return edits
+}
+
+// splice makes the edits, which do not overlap.
+func splice(body []byte, edits []edit) []byte {
+	slices.SortFunc(edits, func(a, b edit) int { return a.at - b.at })
+	n := len(body)
+	for _, e := range edits {
+		n += len(e.fresh) - (e.end - e.at)
+	}
+	out, at := make([]byte, 0, n), 0
+	for _, e := range edits {
+		out = append(append(out, body[at:e.at]...), e.fresh...)
+		at = e.end
+	}
+	return append(out, body[at:]...)
 }

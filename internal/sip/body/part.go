@@ -28,17 +28,26 @@ func Parts(m *sip.Message) []Part {
 	return parts
 }
 
-// Find gives the first part of that type/subtype; case does not count.
+// Find gives the first part of that type/subtype that is not empty; case does not count.
 func Find(m *sip.Message, contentType string) (Part, bool) {
 	if len(m.Body) == 0 {
 		return Part{}, false
 	}
 	for _, l := range scan(m) {
-		if strings.EqualFold(l.contentType, contentType) {
+		if l.start < l.end && strings.EqualFold(l.contentType, contentType) {
 			return l.part(m), true
 		}
 	}
 	return Part{}, false
+}
+
+// Whole tells whether Parts, Find and Replace see all of a body. They do not where it has more parts or levels than are
+// taken apart, or a multipart without delimiters.
+func Whole(m *sip.Message) bool {
+	if len(m.Body) == 0 {
+		return true
+	}
+	return !scanned(m).short
 }
 
 // part cuts the leaf out of the message.

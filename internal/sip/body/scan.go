@@ -29,21 +29,27 @@ func (l leaf) inner() bool { return l.nested }
 type scanner struct {
 	body   []byte
 	leaves []leaf
+	short  bool // something has not been taken apart
 }
 
-func scan(m *sip.Message) []leaf {
-	s := scanner{body: m.Body}
+func scan(m *sip.Message) []leaf { return scanned(m).leaves }
+
+func scanned(m *sip.Message) *scanner {
+	s := &scanner{body: m.Body}
 	whole := leaf{contentType: m.ContentType(), end: len(m.Body)}
 	s.entity(whole, m.Get("Content-Type"), 0)
-	return s.leaves
+	return s
 }
 
 // entity adds one entity: its parts if it is a multipart that can be taken apart, else itself.
 func (s *scanner) entity(l leaf, contentType string, depth int) {
-	if strings.HasPrefix(l.contentType, "multipart/") && depth < maxDepth && len(s.leaves) < maxParts {
-		if boundary := boundaryOf(contentType); boundary != "" && s.multipart(l, boundary, depth) {
-			return
+	if strings.HasPrefix(l.contentType, "multipart/") {
+		if depth < maxDepth && len(s.leaves) < maxParts {
+			if boundary := boundaryOf(contentType); boundary != "" && s.multipart(l, boundary, depth) {
+				return
+			}
 		}
+		s.short = true
 	}
 	s.leaves = append(s.leaves, l)
 }
@@ -62,6 +68,7 @@ func (s *scanner) multipart(outer leaf, boundary string, depth int) bool {
 		}
 		at = next
 	}
+	s.short = s.short || !at.last && len(s.leaves) >= maxParts
 	return true
 }
 
