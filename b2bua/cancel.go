@@ -11,6 +11,7 @@ import (
 // be it a 200 that crossed the CANCEL: both parties must agree on the session.
 func (x *exchange) onCancel(cancel *sip.Message) {
 	c := x.call
+	defer c.rescued()
 	if x.server.Final() != 0 || x.cancelled {
 		return
 	}

@@ -45,6 +45,7 @@ type exchange struct {
 
 // OnResponse takes a response of the far side (txn.ClientHandler).
 func (x *exchange) OnResponse(tx *txn.ClientTx, resp *sip.Message, flow transport.Flow) {
+	defer x.call.rescued()
 	far := other(x.from)
 	switch {
 	case tx != x.client:
@@ -245,6 +246,7 @@ func (x *exchange) onFailure(tx *txn.ClientTx, resp *sip.Message) {
 // OnFail is told that no final response will come (txn.ClientHandler).
 func (x *exchange) OnFail(tx *txn.ClientTx, err error) {
 	c := x.call
+	defer c.rescued()
 	defer c.settled(tx)
 	if !x.asks(tx) || x.done {
 		return

@@ -44,6 +44,7 @@ func (h *hunt) ring(x *exchange, all []candidate) {
 	f.lookups += len(all) // before the first is done, which may be at once
 	for _, to := range all {
 		c.lane.Resolve(to.uri, func(found []txn.Target, err error) {
+			defer c.rescued()
 			f.lookups--
 			switch {
 			case x.done || c.state == StateEnding || x.accepted:

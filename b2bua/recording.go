@@ -89,6 +89,7 @@ func (c *Call) mustWait() bool {
 // onRecording takes what the recorder has to say. It matters to the call only
 // when a rule demands its recording.
 func (c *Call) onRecording(state metadata.RecordingState, reason string) {
+	defer c.rescued()
 	if state == metadata.StateUnrecorded {
 		c.onUnrecorded(reason)
 		return

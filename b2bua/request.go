@@ -11,6 +11,7 @@ import (
 
 // onRequest takes a request of side s within one of the call's dialogs.
 func (c *Call) onRequest(s side, tx *txn.ServerTx) {
+	defer c.rescued()
 	req := tx.Request
 	if c.state == StateEnding && !c.after.lives(req.Method) {
 		c.onRequestEnding(s, tx)
@@ -55,6 +56,7 @@ func (c *Call) onRequestEnding(s side, tx *txn.ServerTx) {
 
 // onBye ends the call at the wish of side s.
 func (c *Call) onBye(s side, tx *txn.ServerTx) {
+	c.legs[s].gone = true
 	c.srv.reply(tx, 200, "")
 	v := verdict{result: completed, reason: "BYE from the " + sideName(s), reasons: reasonsOf(tx.Request)}
 	if c.initial.server.Final() == 0 {
@@ -66,7 +68,6 @@ func (c *Call) onBye(s side, tx *txn.ServerTx) {
 		x.server.Acked() // who hangs up has had our 2xx
 		c.legs[s].unacked = nil
 	}
-	c.legs[s].gone = true
 	c.hangUp(v, tx.Request)
 }
 
@@ -175,6 +176,7 @@ func retryAfter(status int) []sip.Header {
 
 // onAck takes the ACK of a 2xx from side s and acknowledges the other side's.
 func (c *Call) onAck(s side, ack *sip.Message, flow transport.Flow) {
+	defer c.rescued()
 	x := c.legs[s].unacked
 	if x == nil || x.cseqIn != ack.CSeq().Num {
 		return // repeated
@@ -235,6 +237,7 @@ func (x *exchange) acknowledge(ack *sip.Message) {
 
 // onNoAck: our 2xx was never acknowledged (RFC 3261 §13.3.1.4).
 func (c *Call) onNoAck(x *exchange) {
+	defer c.rescued()
 	leg := &c.legs[x.from]
 	if leg.unacked != x {
 		return

@@ -78,6 +78,7 @@ func (h *hunt) patience(x *exchange) {
 
 // onNoAnswer gives up whoever rings, and goes on to the next.
 func (h *hunt) onNoAnswer(x *exchange) {
+	defer x.call.rescued()
 	if x.done || x.accepted || x.cancelled {
 		return
 	}

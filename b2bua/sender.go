@@ -60,13 +60,16 @@ func (c *Call) resolveNext(leg *leg) {
 				q.uri, q.targets, q.at = w.uri, found, 0
 			}
 		}
+		defer c.rescued()
+		defer func() {
+			if q.waiting = slices.Delete(q.waiting, 0, 1); len(q.waiting) > 0 {
+				c.resolveNext(leg)
+				return
+			}
+			q.waiting = nil // a call that runs seldom sends
+			c.settled(q)
+		}()
 		w.send(t, err)
-		if q.waiting = slices.Delete(q.waiting, 0, 1); len(q.waiting) > 0 {
-			c.resolveNext(leg)
-			return
-		}
-		q.waiting = nil // a call that runs seldom sends
-		c.settled(q)
 	})
 }
 

@@ -22,11 +22,13 @@ type hunt struct {
 	timer     *txn.Timer      // a target that says nothing at all
 	noAnswer  *txn.Timer      // one that rings
 	ringing   bool            // a provisional response came: the target is alive
+	looking   bool            // its name is being resolved
 	best      *sip.Message    // what the targets that failed had to say
 }
 
 // dial asks the first target of the call's route.
 func (c *Call) dial() {
+	defer c.rescued()
 	x := c.initial
 	x.hunt = &hunt{uris: c.srv.candidates(c.route, c.invite)}
 	c.expectMedia(x.hunt.uris)
@@ -105,7 +107,10 @@ func (h *hunt) nextURI(x *exchange, status int) {
 		return
 	}
 	h.uri, h.uris = h.uris[0], h.uris[1:]
+	h.looking = true
 	c.lane.Resolve(h.uri.uri, func(found []txn.Target, err error) {
+		defer c.rescued()
+		h.looking = false
 		if x.done || c.state == StateEnding {
 			return
 		}
@@ -209,6 +214,7 @@ func (s *Server) unfit(to txn.Target, uri string) int {
 // onSilence gives up a target that sent nothing at all while others are left.
 // It is cancelled should it wake up.
 func (h *hunt) onSilence(x *exchange) {
+	defer x.call.rescued()
 	if h.ringing || x.done {
 		return
 	}

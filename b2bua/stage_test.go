@@ -39,8 +39,9 @@ type stage struct {
 	transport   *transport.Layer
 	layer       *txn.Layer
 
-	mu   sync.Mutex
-	left map[string]int // what the proxy sent, by method and CSeq
+	faults atomic.Int32 // how often setup.fault was
+	mu     sync.Mutex
+	left   map[string]int // what the proxy sent, by method and CSeq
 }
 
 // setup says what is not the usual thing about a stage.
@@ -67,6 +68,7 @@ type setup struct {
 	timerC   time.Duration // 181 s
 	session  int           // SessionExpires; its seconds last 10 ms here
 	hosts    string        // what the hosts file says
+	fault    string        // a line of the log that the server does not survive
 }
 
 func newStage(t *testing.T, with setup) *stage {
@@ -82,7 +84,7 @@ func newStage(t *testing.T, with setup) *stage {
 	if with.hunting {
 		s.second = peer.New(t, ladder, "second", "127.0.0.1", "udp")
 	}
-	log, hosts := slog.New(slog.DiscardHandler), ""
+	log, hosts := slog.New(fault{slog.DiscardHandler, with.fault, &s.faults}), ""
 	if with.hosts != "" {
 		hosts = filepath.Join(t.TempDir(), "hosts")
 		if err := os.WriteFile(hosts, []byte(with.hosts), 0o600); err != nil {

@@ -57,3 +57,18 @@ func TestRefreshOutlivesARestart(t *testing.T) {
 	c.hangUp()
 	s.quiet()
 }
+
+// A fault of ours costs a request within a call its answer by the other side; who sent it is told, and the call goes on.
+func TestFaultWithinACall(t *testing.T) {
+	s := newStage(t, setup{fault: "no answer"})
+	c := s.establish()
+	s.pbx.Vanish()
+	c.left.Send("INVITE", peer.WithSDP(c.sdpA(2))).Expect(500)
+	s.pbx.Return(s.proxy)
+	out := c.left.Send("INVITE", peer.WithSDP(c.sdpA(3)))
+	c.right.Expect("INVITE").Reply(200, peer.WithSDP(c.sdpB(2)))
+	c.left.Ack(out.Expect(200))
+	c.right.Expect("ACK")
+	c.hangUp()
+	s.quiet()
+}

@@ -86,6 +86,9 @@ func (tx *ClientTx) Forget() {
 	}
 }
 
+// Concluded reports whether a final response has come, or none will.
+func (tx *ClientTx) Concluded() bool { return tx.core.state != calling && tx.core.state != proceeding }
+
 // Terminated reports whether the transaction is over: nothing will come up any more.
 func (tx *ClientTx) Terminated() bool { return tx.core.state == terminated }
 
