@@ -45,6 +45,7 @@ type Config struct {
 	Doors    map[string]Door
 	Asserted IdentitySource // "": AssertedTrusted
 	MaxCalls int            // 0: no limit
+	Room     func() bool    // whether the machine has room for another call; nil: always. It must not block
 	Identity Identity       // "": IdentityPreserve
 	Register RegisterMode   // "": RegisterContact
 

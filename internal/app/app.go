@@ -46,6 +46,9 @@ type Options struct {
 	// Portable has media moved by the driver that every platform has (forker.Config.Portable).
 	Portable bool
 
+	// Files is how many descriptors there are; 0: as many as the system lets the process have.
+	Files int
+
 	// Reload loads the configuration file again, for the API, and calls Reload
 	// with it. Its error is a BadFile where the file has mistakes. Nil: there is
 	// no file.
@@ -85,6 +88,7 @@ type App struct {
 	briefs    briefs
 	inForce   atomic.Pointer[inForce]
 	serving   atomic.Bool
+	files     int // descriptors; 0: no limit
 
 	retirement retirement
 	reloading  sync.Mutex // a reload is under way
@@ -93,7 +97,7 @@ type App struct {
 
 // New builds a proxy that serves cfg. Nothing is bound yet.
 func New(cfg *config.Config, opt Options) (*App, error) {
-	a := &App{cfg: cfg, opt: opt, log: opt.Log, registry: prometheus.NewRegistry(), events: api.NewBroker(), tracer: trace.New(cfg.SIP.Trace)}
+	a := &App{cfg: cfg, opt: opt, log: opt.Log, files: files(opt), registry: prometheus.NewRegistry(), events: api.NewBroker(), tracer: trace.New(cfg.SIP.Trace)}
 	a.redacted.Store(cfg.Log.Redact)
 	a.log = slog.New(redact.NewHandler(opt.Log.Handler(), &a.redacted))
 	// of the runtime's own figures the one that nothing else tells: what was in use at the last collection, whatever its pace
@@ -144,7 +148,7 @@ func New(cfg *config.Config, opt Options) (*App, error) {
 		SessionExpires: int(cfg.SIP.SessionExpires / time.Second), Asserted: b2bua.IdentitySource(cfg.SIP.Asserted),
 		Register: b2bua.RegisterMode(cfg.SIP.Register), Secret: machineSecret("/etc/machine-id"),
 		UserAgent: a.userAgent(), Registerer: a.registry, OnEvent: a.onCallEvent, OnTarget: a.onTargetEvent, OnReject: a.txn.Rejected,
-		OnMedia: a.onMedia, OnDialog: a.onDialog,
+		OnMedia: a.onMedia, OnDialog: a.onDialog, Room: a.room,
 	})
 	return a, nil
 }

@@ -8,8 +8,31 @@ import (
 	"testing"
 	"time"
 
+	"sidetrack/internal/app"
 	"sidetrack/tests/peer"
 )
+
+// A recorded call has eight sockets for media. Calls that would leave too few descriptors for the copies of those that run are
+// refused; those that are taken are recorded.
+func TestCallsLeaveRoomForTheirCopies(t *testing.T) {
+	s := openAs(t, app.Options{Files: 17}) // and one is spared
+	first, far := s.call()
+	second, other := s.call()
+	if got := s.dial(peer.NewMedia(t, home(4), "call", "carol")).ExpectFinal(); got.Status() != 503 || got.Get("Retry-After") == "" {
+		t.Errorf("one too many got %q", got.Raw)
+	}
+	if n := s.metric(`sidetrack_sip_rejected_total{reason="capacity"}`); n != "1" {
+		t.Errorf("%s calls are refused", n)
+	}
+	first.Send("BYE")
+	far.AnswerBye()
+	s.eventually("its sockets are closed", func() bool { return s.app.MediaPorts().Used+s.app.MediaPorts().Draining == 8 })
+	third, last := s.call()
+	for left, right := range map[*peer.Dialog]*peer.Dialog{second: other, third: last} {
+		left.Send("BYE")
+		right.AnswerBye()
+	}
+}
 
 // The number of connections is bounded as configured, from one address and in all;
 // a reload changes it for those that come then, and whoever is connected stays so.

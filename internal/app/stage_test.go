@@ -73,6 +73,11 @@ type stage struct {
 
 func open(t *testing.T, with ...string) *stage {
 	t.Helper()
+	return openAs(t, app.Options{}, with...)
+}
+
+func openAs(t *testing.T, opt app.Options, with ...string) *stage {
+	t.Helper()
 	ladder := peer.NewLadder(t)
 	s := &stage{t: t, log: &lines{}}
 	s.caller, s.pbx = peer.New(t, ladder, "caller", home(4)), peer.New(t, ladder, "pbx", home(2))
@@ -81,7 +86,8 @@ func open(t *testing.T, with ...string) *stage {
 	s.names = append(with, "PBX", s.pbx.Addr().String(), "SRS", srs.Addr().String())
 	_, s.router = paper(t)
 	var err error
-	s.app, err = app.New(parse(t, text(s.names...)), app.Options{Log: s.log.logger(), Version: "v1", Commit: "c1", T1: 50 * time.Millisecond})
+	opt.Log, opt.Version, opt.Commit, opt.T1 = s.log.logger(), "v1", "c1", 50*time.Millisecond
+	s.app, err = app.New(parse(t, text(s.names...)), opt)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -30,6 +30,17 @@ func (t *Layer) SetLimits(l Limits) Limits {
 	return l
 }
 
+// Connections is how many connections are open.
+func (t *Layer) Connections() int {
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	return len(t.conns)
+}
+
+// Descriptors is how many files and sockets the process may have open; 0: the system
+// does not say.
+func Descriptors() int { return descriptors() }
+
 // sourceOf is what counts as one source of connections: who has one address of a
 // /64 has all.
 func sourceOf(a netip.Addr) netip.Addr {
