@@ -290,6 +290,9 @@ func (c *Call) drop(gone func(*branch) bool) {
 		if c.latest == b {
 			c.latest = nil
 		}
+		if c.preview == b { // what the next one plays is to be heard
+			c.preview = nil
+		}
 	}
 	c.branches = kept
 	for _, b := range kept { // dialogs that were shared with a dropped one
