@@ -192,6 +192,8 @@ func (n *negotiation) enforce(c *Call, said [2]*sdp.Session) {
 		}
 		c.security.protect(&ra, sideA, i, a[i])
 		c.security.protect(&rb, sideB, i, b[i])
+		control(&ra, a[i], b[i])
+		control(&rb, b[i], a[i])
 		c.relay.SetRemote(sideA, i, ra)
 		c.relay.SetRemote(sideB, i, rb)
 	}
@@ -255,6 +257,14 @@ func sends(m, peer *sdp.Media) bool {
 	return m.Port != 0 && peer.Port != 0 && m.Direction().Sends() && peer.Direction().Recvs()
 }
 
+// control says where the party of m gets its RTCP. It gets it where its RTP goes when both say so, or
+// when that is ours to say, as with DTLS; until it sends it from there itself, when it alone does.
+func control(r *forker.Remote, m, peer *sdp.Media) {
+	if r.RTCP, _ = m.OwnRTCP(); r.Mux && (peer.Mux() || r.DTLS != nil) {
+		r.RTCP = r.RTP
+	}
+}
+
 func (c *Call) remoteOf(s side, m *sdp.Media, sends bool) forker.Remote {
 	r := forker.Remote{
 		Disabled: m.Port == 0, Sends: sends, RTPKind: len(m.RTP()) > 0, Mux: m.Mux(),
@@ -262,9 +272,6 @@ func (c *Call) remoteOf(s side, m *sdp.Media, sends bool) forker.Remote {
 	}
 	if addr, ok := m.Addr(); ok {
 		r.RTP = addr
-	}
-	if addr, ok := m.RTCP(); ok {
-		r.RTCP = addr
 	}
 	return r
 }

@@ -163,6 +163,8 @@ func TestRTCPMuxOfferedOnly(t *testing.T) {
 		report := []byte{0x80, 201, 0, 1, 0, 0, 0, 1}
 		_, toA := r.Local(forker.SideA, 0)
 		_, toB := r.Local(forker.SideB, 0)
+		bControl.send(toB, report) // before the caller has sent any
+		aControl.want(report)
 		aControl.send(toA, report)
 		bControl.want(report)
 		bControl.send(toB, report)

@@ -75,10 +75,10 @@ func (l *leg) set(r Remote) (moved bool) {
 			r.RTCP = r.RTP
 		}
 	}
-	if r.Mux != l.remote.Mux || r.RTP != l.remote.RTP {
+	r.RTP, r.RTCP, r.Source = unmap(r.RTP), unmap(r.RTCP), r.Source.Unmap()
+	if r.Mux != l.remote.Mux || r.RTP != l.remote.RTP || r.RTCP != l.remote.RTCP {
 		l.via = viaUnknown
 	}
-	r.RTP, r.RTCP, r.Source = unmap(r.RTP), unmap(r.RTCP), r.Source.Unmap()
 	before := l.media.signalled.Addr()
 	l.remote = r
 	l.media.set(r.RTP, r.Sends, r.Source)
@@ -95,12 +95,17 @@ func (l *leg) heardControl(muxed bool) {
 
 // destination is the socket and address that reach the party. RTCP goes the
 // way its own comes, else as SDP says: an offer of rtcp-mux alone does not
-// mean that the answer took it (RFC 5761 §5.1.1).
+// mean that the answer took it (RFC 5761 §5.1.1), and then its address is another.
 func (l *leg) destination(control bool) (socket, netip.AddrPort) {
-	if control && !(l.remote.Mux && l.via != viaOwnPort) {
+	if control && !l.shares() {
 		return l.pair.rtcp, l.control.target()
 	}
 	return l.pair.rtp, l.media.target()
+}
+
+// shares tells whether the party gets its RTCP where its RTP goes.
+func (l *leg) shares() bool {
+	return l.remote.Mux && (l.via == viaMux || l.via == viaUnknown && l.remote.RTCP == l.remote.RTP)
 }
 
 func unmap(a netip.AddrPort) netip.AddrPort {

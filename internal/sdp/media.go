@@ -152,6 +152,16 @@ func (m *Media) RTCP() (netip.AddrPort, bool) {
 	return m.separateRTCP(rtp)
 }
 
+// OwnRTCP is where RTCP is to be sent when the other side has not agreed to share a
+// port (RFC 5761 §5.1.1), whatever the section itself says. It is false as Addr is.
+func (m *Media) OwnRTCP() (netip.AddrPort, bool) {
+	rtp, ok := m.Addr()
+	if !ok {
+		return rtp, false
+	}
+	return m.separateRTCP(rtp)
+}
+
 // separateRTCP is RTCP without regard to a=rtcp-mux.
 func (m *Media) separateRTCP(rtp netip.AddrPort) (netip.AddrPort, bool) {
 	if v, ok := m.Attr("rtcp"); ok {

@@ -127,3 +127,44 @@ func TestRTCPMux(t *testing.T) {
 	c.b.AwaitRTCP("receiver report", func(b []byte) bool { return string(b) == string(report) })
 	c.hangUp()
 }
+
+// RTCP goes where a side has said by a=rtcp, before anything has come from there; also to a side that has offered
+// to share a port when the other has not agreed (RFC 5761 §5.1.1).
+func TestWhereRTCPGoes(t *testing.T) {
+	for name, tc := range map[string]struct {
+		offer, answer bool // a=rtcp
+		more          []string
+	}{
+		"the caller's a=rtcp":    {offer: true},
+		"the callee's a=rtcp":    {answer: true},
+		"mux offered, not taken": {offer: true, more: []string{"rtcp-mux"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			st := newStage(t, setup{noPolicy: true})
+			c := st.newCall(dialing{})
+			elsewhere := [2]*peer.Media{peer.NewMedia(t, callerIP, "rtcp", "alice"), peer.NewMedia(t, calleeIP, "rtcp", "bob")}
+			lines := [2]peer.Line{{Media: c.a, Extra: tc.more}, {Media: c.b}}
+			for i, says := range []bool{tc.offer, tc.answer} {
+				if says {
+					lines[i].Extra = append(lines[i].Extra, fmt.Sprintf("rtcp:%d", elsewhere[i].Addr().Port()))
+				}
+			}
+			c.out = st.caller.Invite(st.sys.SIP, peer.Call{URI: bobAOR, SDP: peer.BuildSDP(1, lines[0])})
+			c.in = st.callee.Expect("INVITE")
+			c.in.Reply(200, peer.WithSDP(peer.BuildSDP(1, lines[1])))
+			c.accepted(dialing{})
+			c.heard(5)
+			if tc.offer {
+				report := receiverReport(c.b.SSRC)
+				c.b.SendRTCP(c.bTo.rtcp, report)
+				elsewhere[0].AwaitRTCP("the callee's report", func(b []byte) bool { return string(b) == string(report) })
+			}
+			if tc.answer {
+				report := receiverReport(c.a.SSRC)
+				c.a.SendRTCP(c.aTo.rtcp, report)
+				elsewhere[1].AwaitRTCP("the caller's report", func(b []byte) bool { return string(b) == string(report) })
+			}
+			c.hangUp()
+		})
+	}
+}
