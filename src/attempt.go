@@ -193,7 +193,7 @@ func (a *attempt) OnResponse(tx *txn.ClientTx, resp *sip.Message, flow transport
 		a.onSuccess(tx, resp, flow)
 	case a.challenge(resp), a.lengthen(resp), a.moved(resp):
 	default:
-		if wait := retryAfter(resp); resp.Status == codeTransport && wait > 0 {
+		if wait := retryAfter(resp); (resp.Status == 500 || resp.Status == 503) && wait > 0 {
 			a.s.client.health.busy(a.s.recorder.Name, a.srs, wait)
 		}
 		a.close()

@@ -94,6 +94,22 @@ func (h *health) busy(recorder, srs string, d time.Duration) {
 	h.of(recorder, srs).skipped = h.now().Add(min(d, longestSkip))
 }
 
+// resting is how long it is until the first SRS of a recorder may be asked that is not
+// drained; 0: one may be asked now, or there is none.
+func (h *health) resting(r *Recorder) (wait time.Duration) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	now, first := h.now(), true
+	for _, srs := range r.SRS {
+		if c := h.of(r.Name, srs); !c.drained {
+			if left := max(c.skipped.Sub(now), 0); first || left < wait {
+				wait, first = left, false
+			}
+		}
+	}
+	return wait
+}
+
 // sort puts those that are likely to fail behind the others, and leaves out
 // those that want to be left alone, unless all do: a refusal is better than a
 // call that nobody was asked to record. A drained one is never asked.

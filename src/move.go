@@ -137,6 +137,9 @@ func (s *Session) round() {
 		s.proceed()
 		return
 	}
+	if rest := s.client.health.resting(s.recorder); rest > wait { // an operator may enable one before
+		wait = min(rest+time.Millisecond, max(wait, lastRound))
+	}
 	s.log.Info("the SRSs are asked later", "wait", wait.String())
 	s.moving.timer = s.lane.After(wait, s.proceed)
 }

@@ -22,10 +22,10 @@ const reasonWaiting = "no SRS has taken it yet; they are asked again"
 
 // retries tells whether it makes sense to ask again, and is wanted: SRSs that
 // were well and refused the session will refuse it again. Where a rule says that
-// the call must be recorded, it is decided now; an SRS that has asked for the
-// recording can ask again.
+// the call must be recorded, it is decided before the call is answered; an SRS that
+// has asked for the recording can ask again.
 func (s *Session) retries() bool {
-	return s.recorder.Retry && s.retry.hope && !s.required && s.by != InitiatorSRS
+	return s.recorder.Retry && s.retry.hope && (!s.required || s.byHand) && s.by != InitiatorSRS
 }
 
 // again asks the SRSs once more, after a wait.
@@ -47,9 +47,12 @@ func (s *Session) again() {
 }
 
 // whom is who is asked in a round, as things are when it begins: nobody when all
-// are drained, or while the call has nothing to record.
+// are drained or have asked to be left alone, unless the call is over, or while the
+// call has nothing to record.
 func (s *Session) whom() []int {
 	switch {
+	case !s.lingers() && s.client.health.resting(s.recorder) > 0:
+		return nil
 	case s.taken:
 		return s.substitutes(s.moving.target)
 	case !s.streams.recordable():

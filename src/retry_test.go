@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"sidetrack/metadata"
+	"sidetrack/policy"
 	"sidetrack/src"
 	"sidetrack/tests/peer"
 )
@@ -160,4 +161,33 @@ func TestRetriedBesideARecording(t *testing.T) {
 	c.end()
 	s.End()
 	again.End()
+}
+
+// What must be recorded is decided before its call is answered, not after a wait; begun anew by a party in mid-call it waits
+// as any other does.
+func TestRetriedWhenBegunByHand(t *testing.T) {
+	t.Parallel()
+	rec := newSRS(t, "srs", "udp")
+	r := newRig(t, []string{rec.URI(";transport=udp")}, retrying, required, func(s *setup) {
+		s.round, s.rule.Controls = 50*time.Millisecond, &policy.Controls{Signalling: true}
+	})
+	c := r.newCall()
+	c.begin()
+	s := rec.Accept()
+	c.await(metadata.StateRecording)
+	for _, action := range []policy.Action{policy.ActionStop, policy.ActionStart} {
+		if !r.client.Act(c.cs.ID, metadata.Caller, policy.Wish{Action: action}) {
+			t.Fatalf("%s: nobody is concerned", action)
+		}
+	}
+	s.End()
+	in := rec.Expect("INVITE")
+	in.Reply(503)
+	in.ExpectOther("ACK")
+	s = rec.Accept()
+	c.of("main", metadata.StateRecording)
+	c.end()
+	s.End()
+	c.of("main", metadata.StateEnded)
+	r.hasTold("start stop waiting start stop")
 }

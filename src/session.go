@@ -43,6 +43,7 @@ type wish struct {
 	announcement       *policy.Announcement // nil: none
 	required           bool
 	guard              guard
+	byHand             bool // a party has begun it in mid-call
 	particulars        Particulars
 	notify             func(metadata.RecordingState, string) // nil: nobody
 }
@@ -69,6 +70,7 @@ type Session struct {
 	rule     string
 	by       Initiator
 	required bool
+	byHand   bool // begun by a party in mid-call
 	onHold   policy.OnHold
 	tone     *tone // nil: none
 	notify   func(metadata.RecordingState, string)
@@ -137,7 +139,7 @@ func (s *Session) agree(o *offer, doc *metadata.Recording) {
 func newSession(k *call, w wish) *Session {
 	s := &Session{
 		client: k.client, call: k, lane: k.lane, recorder: w.recorder, name: w.name, rule: w.rule, by: cmp.Or(w.by, InitiatorRule),
-		required: w.required, onHold: w.onHold, notify: w.notify, guard: w.guard, cs: k.cs, state: metadata.StateStarting,
+		required: w.required, byHand: w.byHand, onHold: w.onHold, notify: w.notify, guard: w.guard, cs: k.cs, state: metadata.StateStarting,
 		streams: streams{tracks: w.tracks, media: w.media}, added: w.particulars,
 	}
 	s.announcement = w.announcement

@@ -201,7 +201,9 @@ func (k *call) begin(w *policy.Wanted) (begun []*Session, err error) {
 	if k.cs.State != metadata.CallAnswered || k.awaits(w.Recorder) {
 		return nil, ErrState
 	}
-	for _, part := range k.wish(w).sessions() {
+	whole := k.wish(w)
+	whole.byHand = true
+	for _, part := range whole.sessions() {
 		if len(k.named(part.name)) == 0 {
 			begun = append(begun, k.record(part))
 		}
