@@ -1,6 +1,7 @@
 package src
 
 import (
+	"cmp"
 	"slices"
 	"time"
 
@@ -37,6 +38,7 @@ const (
 	reasonDeaf    = "the SRS's host kept answering that nobody listens"
 	reasonGap     = "packets were lost when the SRS was"
 	reasonLate    = "packets were lost before an SRS took the session"
+	reasonStream  = "no packet reached the SRS of label "
 
 	reasonWithheld = "what was said before a pause was withheld to the end"
 )
@@ -50,11 +52,15 @@ func (v *Verdict) judge(result Result) (Result, string) {
 	}
 	var in, copied, lost, unreachable, atRisk, kept uint64
 	unwanted := false // by the SRS
+	unheard := ""     // the label of a stream that the SRS has nothing of, though it has not declined it
 	by := map[metadata.PartyRole]uint64{}
 	for _, s := range v.Streams {
 		in += s.PacketsIn
 		copied += s.PacketsCopied
 		lost += s.Lost + s.DroppedBy[unmapped]
+		if s.meant && s.PacketsIn > 0 && s.PacketsCopied == 0 && s.Lost > 0 {
+			unheard = cmp.Or(unheard, s.Label)
+		}
 		unreachable += s.Unreachable
 		atRisk += s.AtRisk + s.Lost
 		if s.Party == metadata.Both {
@@ -90,6 +96,8 @@ func (v *Verdict) judge(result Result) (Result, string) {
 		return Partial, reasonLate
 	case kept > 0 && result == Complete:
 		return Partial, reasonWithheld
+	case unheard != "" && result == Complete:
+		return Partial, reasonStream + unheard
 	}
 	return result, ""
 }

@@ -10,7 +10,7 @@ import (
 )
 
 // check is one OPTIONS within the dialog. Any answer is a sign of life but 481,
-// which denies the dialog, 408 and 503, which speak for somebody behind.
+// which denies the dialog, and those that speak for somebody behind (speaks).
 //
 // Many recorders answer OPTIONS without looking for the dialog. Where the SRS
 // may have been restarted that would not do: then a second OPTIONS follows, of a
@@ -75,6 +75,8 @@ func (c *check) OnResponse(_ *txn.ClientTx, resp *sip.Message, flow transport.Fl
 		c.s.lose(loss{reason: "the SRS does not know the session any more", gone: true})
 	case resp.Status == codeTimeout, resp.Status == codeTransport:
 		c.s.lose(loss{reason: fmt.Sprintf("the SRS answered OPTIONS with %d", resp.Status)})
+	case !speaks(resp.Status):
+		c.absent(fmt.Sprintf("OPTIONS was answered with %d", resp.Status))
 	case w.doubt && !w.aware:
 		(&check{s: c.s, leg: c.leg, limit: c.limit, sham: true}).send()
 	default:
@@ -117,9 +119,12 @@ func (c *check) OnFail(_ *txn.ClientTx, err error) {
 // silent takes the missing answer. Some recorders have never answered OPTIONS:
 // one of these is asked by re-INVITE, which none can ignore.
 func (c *check) silent(reason string) {
-	if !c.done() {
-		return
+	if c.done() {
+		c.absent(reason)
 	}
+}
+
+func (c *check) absent(reason string) {
 	if !c.sham && (c.suspicion || c.s.watch.answers) {
 		c.s.lose(loss{reason: "the SRS is gone: " + reason})
 		return

@@ -54,7 +54,7 @@ func (r *refresh) OnResponse(_ *txn.ClientTx, resp *sip.Message, _ transport.Flo
 	if resp.Status < 200 || r.over {
 		return
 	}
-	if resp.Status != 481 && resp.Status != codeTimeout {
+	if speaks(resp.Status) {
 		r.s.heard()
 	}
 	if r.s.timer.lengthen(resp) {

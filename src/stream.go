@@ -183,11 +183,13 @@ func (st *stream) may() bool {
 	return st.tap != nil && !st.refused && !st.waits && (st.agreed || st.forced) && st.rtp.IsValid() && st.crypt.ready()
 }
 
-// muted tells whether nothing but a missing answer to our own last offer keeps
-// the stream from being sent.
-func (st *stream) muted() bool {
-	return st.tap != nil && !st.refused && !st.waits && (!st.agreed || st.unsettled) && st.rtp.IsValid()
+// unanswered tells whether nothing but a missing answer to our own last offer keeps
+// the stream from being sent; muted, whether we know where it would go.
+func (st *stream) unanswered() bool {
+	return st.tap != nil && !st.refused && !st.waits && (!st.agreed || st.unsettled)
 }
+
+func (st *stream) muted() bool { return st.unanswered() && st.rtp.IsValid() }
 
 // repeat is the answer to m that changes nothing of what the SRS said before.
 func (st *stream) repeat(m sdp.OfferMedia) sdp.AnswerMedia {

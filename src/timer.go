@@ -187,13 +187,19 @@ func (t *sessionTimer) arm(s *Session) {
 	case t.interval == 0:
 		t.timer = nil
 	case t.ours:
-		t.timer = s.lane.After(t.interval/2, s.refresh)
+		t.timer = s.lane.After(t.interval/2, func() {
+			s.timer.timer = nil
+			s.refresh()
+		})
 	default:
 		t.timer = s.lane.After(t.interval-min(32*time.Second, t.interval/3), func() {
 			s.lose(loss{reason: "the SRS did not refresh the session in time"})
 		})
 	}
 }
+
+// due tells whether our refresh has been asked for and not been accepted yet.
+func (t *sessionTimer) due() bool { return t.ours && t.interval > 0 && t.timer == nil }
 
 func (t *sessionTimer) stop() {
 	t.timer.Stop()

@@ -21,11 +21,11 @@ type updates struct {
 	proof   bool       // the next one must be answered in time: the SRS seems dead
 	whole   bool       // the next one tells everything: the last was refused
 	glare   *txn.Timer // runs after a 491
-	retry   *txn.Timer // runs after a refusal that left a stream deaf
+	retry   *txn.Timer // runs after a refusal that cannot be left at that
 	tries   int        // refusals of that kind in a row
 }
 
-// Retries of an update whose refusal left a stream deaf.
+// Retries of an update that was refused: see Session.repeats.
 const (
 	firstRetry = 4 * time.Second
 	lastRetry  = 64 * time.Second
@@ -173,7 +173,7 @@ func (u *update) late() {
 
 // OnResponse takes a response to the re-INVITE (txn.ClientHandler).
 func (u *update) OnResponse(_ *txn.ClientTx, resp *sip.Message, _ transport.Flow) {
-	if !u.over && resp.Status != 481 && resp.Status != codeTimeout {
+	if !u.over && speaks(resp.Status) {
 		u.s.heard()
 	}
 	switch {
@@ -281,10 +281,17 @@ func (s *Session) onRefused(u *update, resp *sip.Message) {
 	}
 	s.client.trouble.warn(s.log, s.srs, "update refused, the session stays as it was agreed",
 		"code", resp.Status, "reason", resp.Reason)
+	switch {
+	case speaks(resp.Status):
+	case u.proof:
+		s.lose(loss{reason: fmt.Sprintf("the SRS is gone: the re-INVITE that asked for it was answered with %d", resp.Status)})
+		return
+	case s.watch.check == nil: // was that the SRS, or a proxy before it?
+		s.check(min(quickCheck, s.recorder.Timeout), false)
+	}
 	deaf := s.deaf()
 	s.force()
-	if deaf {
-		wait := min(firstRetry<<min(s.updates.tries, 8), lastRetry)
+	if wait := s.repeats(resp, deaf); wait > 0 {
 		s.updates.tries++
 		s.updates.retry = s.lane.After(wait, s.demand)
 	}
@@ -292,10 +299,10 @@ func (s *Session) onRefused(u *update, resp *sip.Message) {
 }
 
 // deaf tells whether a stream that we want to send may not be, for want of an
-// answer to our own offer alone.
+// answer to our own offer alone; it may be one that the SRS has not heard of yet.
 func (s *Session) deaf() bool {
 	for _, st := range s.streams.all {
-		if s.wanted(st) && st.muted() {
+		if s.wanted(st) && st.unanswered() {
 			return true
 		}
 	}
@@ -309,14 +316,17 @@ func (s *Session) deaf() bool {
 // re-INVITE (several do) would otherwise lose the rest of the call without
 // anybody noticing.
 func (s *Session) force() {
-	if s.state == metadata.StateEnded || !s.deaf() {
+	if s.state == metadata.StateEnded {
 		return
 	}
-	s.client.trouble.warn(s.log, s.srs, "update not confirmed by the SRS, sending all the same")
+	any := false
 	for _, st := range s.streams.all {
 		if s.wanted(st) && st.muted() {
-			st.forced, st.unsettled = true, false
+			st.forced, st.unsettled, any = true, false, true
 		}
 	}
-	s.steer()
+	if any {
+		s.client.trouble.warn(s.log, s.srs, "update not confirmed by the SRS, sending all the same")
+		s.steer()
+	}
 }

@@ -36,6 +36,8 @@ type StreamVerdict struct {
 	First, Last time.Time         // departure of the first and newest copy; zero: none
 	Gaps        []Gap             // times since Taken in which nothing was copied, for a reason
 	MoreGaps    int               // how many are not in Gaps, for there were too many
+
+	meant bool // for the SRS, which has not declined it
 }
 
 // Gap is a time without copies. To is zero while it lasts.
@@ -76,7 +78,7 @@ func (st *stream) verdict() StreamVerdict {
 	t, shown := st.numbers(), st.show()
 	v := StreamVerdict{
 		Heard: t.Heard, StreamView: shown.view(), Unreachable: t.Unreachable, RTCPIn: t.RTCPIn, First: t.First, Last: t.Last,
-		AtRisk: t.AtRisk, Lost: lost(t.Dropped),
+		AtRisk: t.AtRisk, Lost: lost(t.Dropped), meant: !st.refused && !st.waits,
 		Gaps: append([]Gap(nil), st.gaps.all...), MoreGaps: st.gaps.more,
 	}
 	for i, n := range t.Dropped {
