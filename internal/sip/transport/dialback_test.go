@@ -74,19 +74,19 @@ func TestDialingBackIsBounded(t *testing.T) {
 func TestConnectionsBackCountToTheLimits(t *testing.T) {
 	r := newRig(t, transport.Config{Limits: transport.Limits{PerSource: 2}})
 	l := r.listen("tcp://127.0.0.1:0")
-	back := func() (error, net.Listener, transport.Flow) {
+	back := func() (net.Listener, transport.Flow, error) {
 		nl := peer(t)
 		res := <-dialBack(r, transport.Flow{Proto: "tcp", Listener: l, Remote: addrPort(nl.Addr())})
-		return res.err, nl, res.flow
+		return nl, res.flow, res.err
 	}
-	err, nl, first := back()
+	nl, first, err := back()
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err, _, _ := back(); err != nil {
+	if _, _, err := back(); err != nil {
 		t.Fatal(err)
 	}
-	if err, _, _ := back(); err == nil {
+	if _, _, err := back(); err == nil {
 		t.Error("a third connection is made to who may have two")
 	}
 	third := dialled(t, l)
@@ -103,7 +103,7 @@ func TestConnectionsBackCountToTheLimits(t *testing.T) {
 	}
 	c.Close()
 	r.failure()
-	if err, _, _ := back(); err != nil {
+	if _, _, err := back(); err != nil {
 		t.Errorf("after one has ended: %v", err)
 	}
 }
