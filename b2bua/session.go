@@ -153,13 +153,21 @@ func (s *session) arm(c *Call) {
 	if s.seconds == 0 || c.state == StateEnding {
 		return
 	}
-	after := c.srv.second() * time.Duration(s.seconds)
-	if s.ours {
-		after /= 2
-	} else {
-		after = after * 6 / 10
+	s.due = c.lane.After(c.srv.second()*time.Duration(pace(s.seconds, s.ours)), func() { s.onDue(c) })
+}
+
+// leastPace is how often, in seconds, a session is refreshed at the most. What the
+// parties agree passes, be it less than RFC 4028 allows (90, §5), but nobody has us
+// storm the other side.
+const leastPace = 15
+
+// pace is how many seconds of a session pass before we do something.
+func pace(seconds int, ours bool) int {
+	seconds = min(seconds, maxSession)
+	if ours {
+		return max(seconds/2, leastPace)
 	}
-	s.due = c.lane.After(after, func() { s.onDue(c) })
+	return max(seconds*6/10, leastPace)
 }
 
 // onDue refreshes the legs that know of timers; where the operator wants one on

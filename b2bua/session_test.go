@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"sidetrack/tests/peer"
 )
@@ -238,5 +239,31 @@ func TestByeDuringARefresh(t *testing.T) {
 	toA.Reply(481)
 	toB.Reply(200, peer.WithSDP(c.sdpB(1))) // it crossed our BYE
 	c.right.Expect("ACK")
+	s.quiet()
+}
+
+// An interval that no RFC allows passes as it is, but does not have us refresh twice a second.
+func TestShortestSession(t *testing.T) {
+	s := newStage(t, setup{})
+	c := s.invite(timed("Session-Expires: 90")...)
+	last := time.Now()
+	c.in.Reply(200, append(timed("Session-Expires: 1;refresher=uac", "Require: timer"), peer.WithSDP(c.sdpB(1)))...)
+	ok := c.out.Expect(200)
+	if ok.Get("Session-Expires") != "1;refresher=uac" {
+		t.Errorf("200 came as\n%s", ok.Raw)
+	}
+	c.left, c.right = c.out.Dialog(ok), c.in.Dialog()
+	c.left.Ack(ok)
+	c.right.Expect("ACK")
+	for range 3 {
+		toA, toB := c.left.Expect("UPDATE"), c.right.Expect("UPDATE")
+		if d := toA.At.Sub(last); d < 140*time.Millisecond { // 15 s
+			t.Errorf("refreshed after %v", d)
+		}
+		last = toA.At
+		toA.Reply(200, timed("Session-Expires: 1;refresher=uac")...)
+		toB.Reply(200, timed("Session-Expires: 1;refresher=uac")...)
+	}
+	c.hangUp()
 	s.quiet()
 }
