@@ -45,9 +45,11 @@ type Config struct {
 	Doors    map[string]Door
 	Asserted IdentitySource // "": AssertedTrusted
 	MaxCalls int            // 0: no limit
-	Room     func() bool    // whether the machine has room for another call; nil: always. It must not block
-	Identity Identity       // "": IdentityPreserve
-	Register RegisterMode   // "": RegisterContact
+	// Room tells whether the machine has room for another call besides so many that
+	// run; it must not block. Nil: it always has.
+	Room     func(calls int) bool
+	Identity Identity     // "": IdentityPreserve
+	Register RegisterMode // "": RegisterContact
 
 	// SessionExpires is the session timer, in seconds, of calls whose parties
 	// ask for none (RFC 4028); we keep it. 0: such calls have none.

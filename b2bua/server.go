@@ -298,7 +298,7 @@ func (s *Server) onInvite(tx *txn.ServerTx, to *callee) {
 
 // admit counts a call in, if there is room for it.
 func (s *Server) admit() bool {
-	if s.drained.Load() || s.cfg.Room != nil && !s.cfg.Room() {
+	if s.drained.Load() || s.cfg.Room != nil && !s.cfg.Room(int(s.live.Load())) {
 		return false
 	}
 	limit := s.settings.Load().MaxCalls
