@@ -91,6 +91,9 @@ func (e *Engine) collectCopies(n int) {
 // now is the engine's clock: nanoseconds since New, never stepping; above 0.
 func (e *Engine) now() int64 { return int64(time.Since(e.base)) + 1 }
 
+// at is what now was at that time, which has been read from this process's clock.
+func (e *Engine) at(t time.Time) int64 { return int64(t.Sub(e.base)) + 1 }
+
 // wall turns a reading of the engine's clock into a time of day; zero for 0.
 func (e *Engine) wall(at int64) time.Time {
 	if at == 0 {

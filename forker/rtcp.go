@@ -52,29 +52,31 @@ func (t *Tap) sendReports(now int64) {
 	t.reports.due = now + spread(reportInterval)
 	t.flush(now) // what the report counts has left
 	if t.rtcp.IsValid() {
-		t.sendRTCP(t.compound(now))
+		t.sendRTCP(t.compound())
 	}
 }
 
 // sendBye tells the recorder that the source ends, if it has heard of it.
-func (t *Tap) sendBye(now int64) {
+func (t *Tap) sendBye() {
 	if t.reports.due == 0 || !t.rtcp.IsValid() {
 		return
 	}
-	t.sendRTCP(append(t.compound(now), &rtcp.Goodbye{Sources: t.sources()}))
+	t.sendRTCP(append(t.compound(), &rtcp.Goodbye{Sources: t.sources()}))
 }
 
 // compound is a sender report, or an empty receiver report when nothing was
-// sent since the last one (RFC 3550 §6.4), with the CNAME (§6.1).
-func (t *Tap) compound(now int64) []rtcp.Packet {
+// sent since the last one (RFC 3550 §6.4), with the CNAME (§6.1). Its two times are one
+// reading of the clock, of now: what is due may have waited for other relays.
+func (t *Tap) compound() []rtcp.Packet {
 	ssrc := t.source()
 	var first rtcp.Packet = &rtcp.ReceiverReport{SSRC: ssrc}
 	if t.counts.copied > t.reports.reported {
 		t.reports.reported = t.counts.copied
-		at := ntp(time.Now())
+		clock := time.Now()
+		at := ntp(clock)
 		t.reception.ask(at)
 		first = &rtcp.SenderReport{
-			SSRC: ssrc, NTPTime: at, RTPTime: t.nums.timestamp(now),
+			SSRC: ssrc, NTPTime: at, RTPTime: t.nums.timestamp(t.relay.engine.at(clock)),
 			PacketCount: uint32(t.counts.copied - t.reports.since), OctetCount: uint32(t.counts.payload - t.reports.payload),
 		}
 	}

@@ -273,7 +273,7 @@ func (t *Tap) shut() {
 	}
 	now := t.relay.engine.now()
 	t.flush(now)
-	t.sendBye(now)
+	t.sendBye()
 	t.closed = true
 	t.duet.end()
 	t.relay.engine.due.remove(t)
