@@ -12,8 +12,10 @@ const (
 	maxTTL      = time.Hour
 	negativeTTL = 30 * time.Second // a name that does not exist, when the server names no time
 	maxNegative = 5 * time.Minute
-	troubleTTL  = 2 * time.Second // no server answered
-	staleFor    = time.Hour       // how long an old answer may stand in while no server answers
+	troubleTTL  = 2 * time.Second  // no server answered
+	staleFor    = time.Hour        // how long an old answer may stand in while no server answers
+	staleTTL    = 30 * time.Second // how long it does so before it is asked for again (RFC 8767 §5)
+	refreshTime = 5 * time.Second  // after which it is asked for once more, if nothing was heard of it
 )
 
 // answer is what is known to one question. No records and no error: the name
@@ -25,6 +27,8 @@ type answer struct {
 	err     error // no name server could tell
 	expires time.Time
 	until   time.Time // how long it may stand in while no server answers
+	stands  bool      // it does: no server has answered since it expired
+	asked   time.Time // when somebody was last told to ask for it again
 }
 
 type srv struct {
@@ -55,18 +59,50 @@ func (c *cache) get(q question, now time.Time) (answer, bool) {
 	return a, ok && now.Before(a.expires)
 }
 
+// standing returns an answer that is not valid any more but stands in, trouble
+// included: that a name server cannot tell of one kind of record is not to cost each
+// call its time. due tells the first who comes, and again after a while, that it should
+// be asked for.
+func (c *cache) standing(q question, now time.Time) (a answer, ok, due bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	a, ok = c.answers[q]
+	if !ok || !a.stands || !now.Before(a.until) {
+		return answer{}, false, false
+	}
+	if due = now.Sub(a.asked) >= refreshTime; due {
+		a.asked = now
+		c.answers[q] = a
+	}
+	return a, true, due
+}
+
+// mayStand reports whether there is an answer that can stand in for one that does
+// not come.
+func (c *cache) mayStand(q question, now time.Time) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	a, ok := c.answers[q]
+	return ok && a.err == nil && now.Before(a.until)
+}
+
 // put stores a and returns what is to be used: when a only tells of trouble,
-// an old answer that may stand in for it stays, and is good for a little while.
+// an old answer that may stand in for it stays, and is good for a while. That there
+// is no such record is an answer, too.
 func (c *cache) put(q question, a answer, now time.Time) answer {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.answers == nil {
 		c.answers = make(map[question]answer)
 	}
-	if old, ok := c.answers[q]; ok && a.err != nil && !old.empty() && now.Before(old.until) {
-		old.expires = now.Add(troubleTTL)
+	old, known := c.answers[q]
+	switch {
+	case a.err != nil && known && old.err == nil && now.Before(old.until):
+		old.expires, old.stands = now.Add(staleTTL), true
 		c.answers[q] = old
 		return old
+	case a.err != nil:
+		a.expires, a.stands, a.asked = now.Add(troubleTTL), true, now
 	}
 	if len(c.answers) >= cacheLimit {
 		c.makeRoom(now)

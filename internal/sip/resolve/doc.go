@@ -5,6 +5,9 @@
 // SRV, A, AAAA) and from their answers the [Endpoint]s in order; it is repeated
 // from what is in the cache until no question is open, all open questions of a
 // round going out at once. Equal questions of several lookups are asked once.
-// Names of the hosts file, and localhost, need no name server. When none
-// answers, what it said within the last hour stands.
+// Names of the hosts file, and localhost, need no name server.
+//
+// When no name server answers, what was said within the last hour stands
+// (RFC 8767): a Lookup gives it after a second, [Resolver.Known] at once from then
+// on, and [Resolver.Refresh] asks again now and then while nobody waits.
 package resolve

@@ -18,6 +18,9 @@ type question struct {
 	kind uint16 // dns.TypeA and so on
 }
 
+// maxEndpoints is more than anybody tries.
+const maxEndpoints = 64
+
 // plan is where a lookup stands: what it found and what it must still ask.
 type plan struct {
 	found   []Endpoint
@@ -96,7 +99,9 @@ func (p *plan) services(u sip.URI, host string) bool {
 		for _, rec := range drawn(a.srv) {
 			some = true
 			for _, addr := range p.addresses(rec.target) {
-				p.found = append(p.found, Endpoint{Proto: s.proto, Addr: netip.AddrPortFrom(addr, rec.port), Host: p.host})
+				if len(p.found) < maxEndpoints {
+					p.found = append(p.found, Endpoint{Proto: s.proto, Addr: netip.AddrPortFrom(addr, rec.port), Host: p.host})
+				}
 			}
 		}
 	}
@@ -119,25 +124,15 @@ func defaultServices(u sip.URI, host string) []service {
 	return []service{udp, tcp}
 }
 
-// offered picks what we speak from NAPTR records, in their order (RFC 3263 §4.1).
+// protocols are those of the services of RFC 3263 §4.1 that we speak.
+var protocols = map[string]string{"SIPS+D2T": "tls", "SIP+D2U": "udp", "SIP+D2T": "tcp"}
+
+// offered picks from NAPTR records, which are in order (RFC 3263 §4.1).
 func offered(records []naptr, secure bool) []service {
-	records = slices.Clone(records)
-	slices.SortStableFunc(records, func(a, b naptr) int {
-		if a.order != b.order {
-			return int(a.order) - int(b.order)
-		}
-		return int(a.preference) - int(b.preference)
-	})
 	var list []service
 	for _, n := range records {
-		switch {
-		case n.service == "SIPS+D2T":
-			list = append(list, service{"tls", n.name})
-		case secure:
-		case n.service == "SIP+D2U":
-			list = append(list, service{"udp", n.name})
-		case n.service == "SIP+D2T":
-			list = append(list, service{"tcp", n.name})
+		if proto := protocols[n.service]; !secure || proto == "tls" {
+			list = append(list, service{proto, n.name})
 		}
 	}
 	return list

@@ -19,17 +19,22 @@ const (
 	defaultTimeout = 5 * time.Second
 	tryTimeout     = 1500 * time.Millisecond // one server, one question
 	maxRounds      = 4                       // NAPTR, SRV, addresses, and one to spare
+	maxAtOnce      = 8                       // questions of one lookup
+	defaultStale   = time.Second             // RFC 8767 §5 has 1.8 s; a call waits here
 )
 
 // Config is what a Resolver needs to know; the zero value uses the system's settings.
 type Config struct {
 	Log     *slog.Logger  // nil: no logs
 	Timeout time.Duration // one Lookup in all; default 5 s
+	Stale   time.Duration // how long a Lookup waits for a better answer than an old one; default 1 s
 	Servers []string      // name servers as host:port; empty: those of /etc/resolv.conf
 	Hosts   string        // hosts file; default /etc/hosts
 	// Pretend gives every name an address that is nobody's (RFC 5737, RFC 3849)
 	// and asks no name server.
 	Pretend bool
+
+	Now func() time.Time // by which answers grow old; nil: time.Now
 }
 
 // Endpoint is one place to try.
@@ -69,6 +74,12 @@ func New(cfg Config) *Resolver {
 	if cfg.Timeout <= 0 {
 		cfg.Timeout = defaultTimeout
 	}
+	if cfg.Stale <= 0 {
+		cfg.Stale = defaultStale
+	}
+	if cfg.Now == nil {
+		cfg.Now = time.Now
+	}
 	if cfg.Hosts == "" {
 		cfg.Hosts = "/etc/hosts"
 	}
@@ -82,8 +93,20 @@ func New(cfg Config) *Resolver {
 
 // Lookup returns the endpoints of u in the order in which to try them, SRV
 // records of equal priority being drawn anew each time (RFC 2782). It waits
-// for name servers, at most Config.Timeout.
+// for name servers, at most Config.Timeout, and Config.Stale for one to which an old
+// answer is known.
 func (r *Resolver) Lookup(ctx context.Context, u sip.URI) ([]Endpoint, error) {
+	return r.lookup(ctx, u, r.remembered, false)
+}
+
+// Refresh asks all questions of u again, for the calls to come. It waits for name
+// servers, at most Config.Timeout.
+func (r *Resolver) Refresh(ctx context.Context, u sip.URI) {
+	_, _ = r.lookup(ctx, u, func(question) (answer, bool) { return answer{}, false }, true)
+}
+
+// lookup asks what ask does not know; patient: whatever is known of old.
+func (r *Resolver) lookup(ctx context.Context, u sip.URI, ask func(question) (answer, bool), patient bool) ([]Endpoint, error) {
 	ctx, cancel := context.WithTimeout(ctx, r.cfg.Timeout)
 	defer cancel()
 	known := make(map[question]answer)
@@ -92,31 +115,40 @@ func (r *Resolver) Lookup(ctx context.Context, u sip.URI) ([]Endpoint, error) {
 			if a, ok := known[q]; ok {
 				return a, true
 			}
-			return r.remembered(q)
+			return ask(q)
 		})
 		if len(p.open) == 0 {
 			return p.result(u)
 		}
-		r.fetchAll(ctx, p.open, known)
+		r.fetchAll(ctx, p.open, known, patient)
 	}
 	return nil, fmt.Errorf("resolving %s: %w", u.Host, ErrNotFound)
 }
 
-// Known returns the endpoints of u when no question has to be asked: for
-// numeric hosts, for those of the hosts file, and while the answers are in the cache.
-func (r *Resolver) Known(u sip.URI) ([]Endpoint, bool) {
-	p := r.evaluate(u, r.remembered)
+// Known returns the endpoints of u when nobody has to wait for a name server: for
+// numeric hosts, for those of the hosts file, while the answers are in the cache, and
+// while old ones stand in because a name server has failed to tell better. due is
+// then true now and then: Refresh is to be called, where that may wait.
+func (r *Resolver) Known(u sip.URI) (found []Endpoint, ok, due bool) {
+	p := r.evaluate(u, func(q question) (answer, bool) {
+		if a, ok := r.remembered(q); ok {
+			return a, true
+		}
+		a, ok, again := r.cache.standing(q, r.cfg.Now())
+		due = due || again
+		return a, ok
+	})
 	if len(p.open) > 0 || p.err != nil || len(p.found) == 0 {
-		return nil, false
+		return nil, false, false
 	}
-	return p.found, true
+	return p.found, true, due
 }
 
 // remembered is the answer to a question that need not be asked now.
 func (r *Resolver) remembered(q question) (answer, bool) {
 	switch {
 	case !r.cfg.Pretend:
-		return r.cache.get(q, time.Now())
+		return r.cache.get(q, r.cfg.Now())
 	case q.kind == dns.TypeA:
 		return answer{addrs: []netip.Addr{netip.AddrFrom4([4]byte{192, 0, 2, 1})}}, true
 	case q.kind == dns.TypeAAAA:
@@ -125,12 +157,18 @@ func (r *Resolver) remembered(q question) (answer, bool) {
 	return answer{}, true
 }
 
-// fetchAll asks all questions at once and puts the answers into known.
-func (r *Resolver) fetchAll(ctx context.Context, qs []question, known map[question]answer) {
+// fetchAll asks all questions, as many at once as one lookup may, and puts the
+// answers into known.
+func (r *Resolver) fetchAll(ctx context.Context, qs []question, known map[question]answer, patient bool) {
 	answers := make([]answer, len(qs))
+	slots := make(chan struct{}, maxAtOnce)
 	var wg sync.WaitGroup
 	for i, q := range qs {
-		wg.Go(func() { answers[i] = r.fetch(ctx, q) })
+		slots <- struct{}{}
+		wg.Go(func() {
+			answers[i] = r.fetch(ctx, q, patient)
+			<-slots
+		})
 	}
 	wg.Wait()
 	for i, q := range qs {

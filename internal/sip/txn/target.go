@@ -60,17 +60,14 @@ func (l *Lane) Resolve(uri string, done func([]Target, error)) {
 		return
 	}
 	r := l.layer.cfg.Resolver
-	if found, ok := r.Known(u); ok {
+	if found, ok, due := r.Known(u); ok {
+		if due {
+			l.layer.lookup(func() { r.Refresh(l.layer.ctx, u) })
+		}
 		done(l.layer.targets(u, found))
 		return
 	}
-	if l.layer.lookups.Add(1) > maxLookups {
-		l.layer.lookups.Add(-1)
-		done(nil, fmt.Errorf("resolving %s: %w", u.Host, errBusy))
-		return
-	}
-	l.layer.workers.Go(func() {
-		defer l.layer.lookups.Add(-1)
+	if !l.layer.lookup(func() {
 		found, err := r.Lookup(l.layer.ctx, u)
 		l.Post(func() {
 			if err != nil {
@@ -79,7 +76,22 @@ func (l *Lane) Resolve(uri string, done func([]Target, error)) {
 			}
 			done(l.layer.targets(u, found))
 		})
+	}) {
+		done(nil, fmt.Errorf("resolving %s: %w", u.Host, errBusy))
+	}
+}
+
+// lookup has a worker do f, unless there are too many.
+func (l *Layer) lookup(f func()) bool {
+	if l.lookups.Add(1) > maxLookups {
+		l.lookups.Add(-1)
+		return false
+	}
+	l.workers.Go(func() {
+		defer l.lookups.Add(-1)
+		f()
 	})
+	return true
 }
 
 func (l *Layer) targets(u sip.URI, found []resolve.Endpoint) ([]Target, error) {
