@@ -52,7 +52,7 @@ func (l *Lane) onRequest(ev *event) {
 
 func (l *Lane) newRequest(req *sip.Message, flow transport.Flow, k key) {
 	tx := l.newServerTx(req, flow, k)
-	if l.merged(tx) {
+	if l.looped(req) || l.merged(tx) {
 		l.layer.metrics.reject(rejectMerged)
 		tx.outer.Reply(482, "Loop Detected")
 		return
@@ -75,6 +75,13 @@ func (l *Lane) handlerOf(req *sip.Message) DialogHandler {
 		}
 	}
 	return l.layer.handler
+}
+
+// looped tells whether we have sent a request to ourselves, as happens where a name
+// leads to an address of this host that no listener tells. One that comes back by way
+// of somebody else has his Via on top; it may be a spiral (RFC 3261 §16.3).
+func (l *Lane) looped(req *sip.Message) bool {
+	return req.ToTag() == "" && l.layer.isOurs(req.TopVia().Branch(), req.CallID())
 }
 
 // merged notes a request without To-tag and reports whether another copy of it

@@ -104,6 +104,49 @@ func TestMergedAndSpiral(t *testing.T) {
 	})
 }
 
+// Who was refused may be asked once more by another way: the copy is no loop then. One that was accepted stays one.
+func TestCopyAfterARefusal(t *testing.T) {
+	play(t, func(b *bed) {
+		tx := b.offer("INVITE")
+		b.respond(tx, 503)
+		b.receive(incoming("ACK"))
+		second := b.offer("INVITE", "z9hG4bKone", "z9hG4bKtwo") // by way of another socket of ours
+		b.pass(5 * time.Second)                                 // the first transaction ends
+		b.receive(incoming("INVITE", "z9hG4bKone", "z9hG4bKthree"))
+		if b.last().msg.Status != 482 {
+			t.Errorf("the third copy, beside the second, got %d", b.last().msg.Status)
+		}
+		b.respond(second, 200)
+		b.receive(incoming("INVITE", "z9hG4bKone", "z9hG4bKfour"))
+		if b.last().msg.Status != 482 {
+			t.Errorf("a copy of the accepted one got %d", b.last().msg.Status)
+		}
+		other := b.offer("MESSAGE")
+		b.respond(other, 503)
+		b.offer("MESSAGE", "z9hG4bKone", "z9hG4bKtwo")
+	})
+}
+
+// A request of ours that comes straight back to us is a loop; one that comes by way of somebody else may be a spiral.
+func TestOwnRequestIsALoop(t *testing.T) {
+	play(t, func(b *bed) {
+		for _, method := range []string{"INVITE", "MESSAGE"} {
+			b.ask(method, udp())
+			ours := b.last().raw
+			before := len(b.requests)
+			b.receive([]byte(ours))
+			if got := b.last().msg; got.Status != 482 || got.CSeq().Method != method || len(b.requests) != before {
+				t.Errorf("%s got %d, handed up %d times", method, got.Status, len(b.requests)-before)
+			}
+			back := strings.Replace(ours, "\r\nVia:", "\r\nVia: SIP/2.0/UDP 192.0.2.9:5060;branch=z9hG4bKpbx"+method+"\r\nVia:", 1)
+			b.receive([]byte(back))
+			if len(b.requests) != before+1 {
+				t.Errorf("a spiral of %s got %d", method, b.last().msg.Status)
+			}
+		}
+	})
+}
+
 // Two clients may choose the same branch; sent-by and method tell them apart.
 func TestKeys(t *testing.T) {
 	play(t, func(b *bed) {

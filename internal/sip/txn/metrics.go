@@ -13,7 +13,7 @@ import (
 // layer adds its own.
 const (
 	rejectOverload   = "overload"    // mailbox over its limit
-	rejectMerged     = "merged"      // 482
+	rejectMerged     = "merged"      // 482: a second copy, or one of ours
 	rejectStray      = "stray"       // response without transaction
 	rejectPanic      = "panic"       // fault in a handler
 	rejectScanner    = "scanner"     // a tool that looks for open PBXs; not answered

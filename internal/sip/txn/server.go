@@ -176,11 +176,16 @@ func (c *serverTx) terminate() {
 			c.lane.runs.leave(c.place)
 		}
 	}
-	if c.mergeKey != (key{}) {
-		delete(c.lane.merges, c.mergeKey)
-	}
+	c.unmerge()
 	c.release()
 	c.last = nil
+}
+
+// unmerge has other copies of the request taken for requests of their own.
+func (c *serverTx) unmerge() {
+	if c.lane.merges[c.mergeKey] == c {
+		delete(c.lane.merges, c.mergeKey)
+	}
 }
 
 // abandon answers in place of a handler that failed.

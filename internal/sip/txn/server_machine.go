@@ -18,6 +18,9 @@ func (c *serverTx) sent(status int) {
 		return
 	}
 	c.status = uint16(status)
+	if status >= 300 {
+		c.unmerge() // who was refused may try the same once more, by another way (RFC 3263 §4.3)
+	}
 	switch {
 	case !c.invite:
 		c.completeOther()
