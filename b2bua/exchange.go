@@ -337,7 +337,7 @@ func (x *exchange) finish() {
 }
 
 func (x *exchange) noteAlive(tx *txn.ClientTx) {
-	if x.hunt != nil && tx == x.client {
-		x.hunt.alive()
+	if x.hunt != nil && x.asks(tx) {
+		x.hunt.alive(tx)
 	}
 }

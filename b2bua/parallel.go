@@ -23,8 +23,9 @@ type fan struct {
 // prong is one of the targets, with the endpoints of its name that are left.
 type prong struct {
 	candidate
-	left []txn.Target
-	by   *transport.Listener // it was asked from there
+	left  []txn.Target
+	by    *transport.Listener // it was asked from there
+	timer *txn.Timer          // it says nothing at all, and its name has more endpoints
 }
 
 // fanOut rings all targets of the route.
@@ -52,6 +53,7 @@ func (h *hunt) ring(x *exchange, all []candidate) {
 				c.log.Warn("target does not resolve", "target", to.uri, "error", err)
 				h.concluded(x, 503)
 			default:
+				found, _ = c.srv.penalties.order(found, c.lane.Now())
 				h.askProng(x, &prong{candidate: to, left: found}, 503)
 			}
 		})
@@ -70,10 +72,33 @@ func (h *hunt) askProng(x *exchange, p *prong, status int) {
 		if tx, status = x.call.invites(x, to, p.candidate); tx != nil {
 			p.by = x.call.legs[sideB].listener
 			h.fan.open[tx] = p
+			if len(p.left) > 0 {
+				p.timer = x.call.lane.After(x.call.srv.cfg.TargetTimeout, func() { h.onProngSilence(x, tx) })
+			}
 			return
 		}
 	}
 	h.concluded(x, status)
+}
+
+// onProngSilence goes on to the next endpoint of a target of which nothing at all
+// was heard. The silent one is cancelled should it wake up.
+func (h *hunt) onProngSilence(x *exchange, tx *txn.ClientTx) {
+	if x.done || h.fan.open[tx] == nil {
+		return
+	}
+	x.call.srv.penalties.punish(tx.Target(), x.call.lane.Now())
+	h.lost(x, tx, 408)
+	tx.Cancel()
+}
+
+// leave takes a target out of those whose word counts.
+func (f *fan) leave(tx *txn.ClientTx) *prong {
+	p := f.open[tx]
+	p.timer.Stop()
+	p.timer = nil
+	delete(f.open, tx)
+	return p
 }
 
 // concluded ends the call when nobody is left who could answer.
@@ -89,9 +114,8 @@ func (h *hunt) won(x *exchange, tx *txn.ClientTx, flow transport.Flow) {
 		return
 	}
 	c := x.call
-	c.leaveBy(h.fan.open[tx].by)
+	c.leaveBy(h.fan.leave(tx).by)
 	c.legs[sideB].flow, x.client = flow, tx
-	delete(h.fan.open, tx)
 	x.cancelOthers([]sip.Header{{Name: "Reason", Value: `SIP;cause=200;text="Call completed elsewhere"`}})
 }
 
@@ -121,10 +145,8 @@ func (h *hunt) lost(x *exchange, tx *txn.ClientTx, status int) { h.askProng(x, h
 
 // drop ends the part of a target in the search.
 func (h *hunt) drop(x *exchange, tx *txn.ClientTx) *prong {
-	p := h.fan.open[tx]
-	delete(h.fan.open, tx)
 	x.call.prune(tx)
-	return p
+	return h.fan.leave(tx)
 }
 
 // asks tells whether a transaction is one whose answer counts.
@@ -146,7 +168,7 @@ func (x *exchange) cancelOthers(headers []sip.Header) {
 		return
 	}
 	for tx := range x.hunt.fan.open {
-		delete(x.hunt.fan.open, tx)
+		x.hunt.fan.leave(tx)
 		tx.Cancel(headers...)
 	}
 }

@@ -1,8 +1,10 @@
 package b2bua_test
 
 import (
+	"net"
 	"strings"
 	"testing"
+	"time"
 
 	"sidetrack/b2bua"
 	"sidetrack/policy"
@@ -181,5 +183,45 @@ func TestParallelNumbers(t *testing.T) {
 			c.hangUp()
 			s.quiet()
 		}
+	}
+}
+
+// A target whose first address says nothing is asked at its next one after a while, and the next calls ask that one only.
+func TestParallelSilentAddress(t *testing.T) {
+	s := newStage(t, setup{hunting: true, timerB: 1500 * time.Millisecond, silence: time.Second, hosts: "127.0.0.3 two.test\n127.0.0.1 two.test\n",
+		policy: func(s *stage) policy.Config {
+			return policy.Config{Routes: []policy.Route{{Name: "both", Parallel: true, Targets: policy.Targets("sip:two.test:"+portOf(s.pbx), s.second.URI(""))}}}
+		}})
+	silent, err := net.ListenUDP("udp", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 3), Port: int(s.pbx.Addr().Port())})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer silent.Close()
+	asked := map[string]bool{} // calls that the silent one was asked for
+	for range 2 {
+		c := s.send()
+		loser := s.second.Expect("INVITE")
+		loser.Reply(180)
+		c.out.Expect(180)
+		c.in = s.pbx.Expect("INVITE")
+		c.answer()
+		loser.ExpectOther("CANCEL").Reply(200)
+		loser.Reply(487)
+		loser.ExpectOther("ACK")
+		c.hangUp()
+		s.quiet()
+		_ = silent.SetReadDeadline(time.Now().Add(time.Millisecond)) // what came before the PBX was asked
+		for buf := make([]byte, 65536); ; {
+			n, err := silent.Read(buf)
+			if err != nil {
+				break
+			}
+			if m, err := peer.Parse(buf[:n]); err == nil {
+				asked[m.CallID()] = true
+			}
+		}
+	}
+	if len(asked) != 1 {
+		t.Errorf("the silent address was asked for %d calls", len(asked))
 	}
 }

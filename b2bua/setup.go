@@ -224,7 +224,13 @@ func (h *hunt) onSilence(x *exchange) {
 	silent.Cancel()
 }
 
-func (h *hunt) alive() { h.ringing = true }
+// alive notes that a target has said something.
+func (h *hunt) alive(tx *txn.ClientTx) {
+	h.ringing = true
+	if h.fan != nil && h.fan.open[tx] != nil {
+		h.fan.open[tx].timer.Stop()
+	}
+}
 
 func (h *hunt) stop() {
 	h.timer.Stop()
