@@ -3,6 +3,7 @@
 package forker
 
 import (
+	"errors"
 	"fmt"
 	"net/netip"
 	"sync/atomic"
@@ -61,11 +62,15 @@ func (s *epollSocket) attach(r *route) error {
 	return nil
 }
 
-func (s *epollSocket) mark(dscp int) error {
-	if s.six {
-		return option(s.fd, unix.IPPROTO_IPV6, unix.IPV6_TCLASS, dscp<<2)
+func (s *epollSocket) mark(dscp int) error { return markFD(s.fd, s.six, dscp<<2) }
+
+// markFD sets the traffic class of what a socket sends. What an IPv6 one sends to IPv4 has that of IPv4.
+func markFD(fd int, six bool, class int) error {
+	err := option(fd, unix.IPPROTO_IP, unix.IP_TOS, class)
+	if six {
+		err = errors.Join(err, option(fd, unix.IPPROTO_IPV6, unix.IPV6_TCLASS, class))
 	}
-	return option(s.fd, unix.IPPROTO_IP, unix.IP_TOS, dscp<<2)
+	return err
 }
 
 func (s *epollSocket) connect(peer netip.AddrPort) error { return rawConnect(s.fd, peer, s.six) }

@@ -44,6 +44,7 @@ func (s *netSender) mark(dscp int) error {
 	err := s.raw.Control(func(fd uintptr) {
 		if s.six {
 			failed = unix.SetsockoptInt(int(fd), unix.IPPROTO_IPV6, unix.IPV6_TCLASS, dscp<<2)
+			_ = unix.SetsockoptInt(int(fd), unix.IPPROTO_IP, unix.IP_TOS, dscp<<2) // of what it sends to IPv4, where a system has that
 			return
 		}
 		failed = unix.SetsockoptInt(int(fd), unix.IPPROTO_IP, unix.IP_TOS, dscp<<2)

@@ -88,7 +88,7 @@ func (s *epollSocket) likeness(fd int) error {
 	if err != nil || mark == 0 {
 		return err
 	}
-	return option(fd, level, name, mark)
+	return markFD(fd, s.six, mark)
 }
 
 func share(fd, on int) error { return option(fd, unix.SOL_SOCKET, unix.SO_REUSEADDR, on) }
