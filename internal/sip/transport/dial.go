@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"crypto/tls"
+	"errors"
 	"net"
 	"time"
 )
@@ -62,7 +63,10 @@ func (t *Layer) dial(key dialKey, done func(Flow, error)) {
 	}
 	waiters, running := t.dials[key]
 	if key.back && !running && !t.mayDialBack(f) {
-		go done(f, ErrBusy)
+		go func() {
+			t.reject(rejectConnLimit)
+			done(f, ErrBusy)
+		}()
 		return
 	}
 	t.dials[key] = append(waiters, waiter)
@@ -110,6 +114,9 @@ func (t *Layer) connect(key dialKey) (*conn, error) {
 	c := &conn{flow: key.Flow, nc: nc, theirs: key.back}
 	if err := t.add(c); err != nil {
 		nc.Close()
+		if errors.Is(err, errConnLimit) {
+			t.reject(rejectConnLimit)
+		}
 		return nil, err
 	}
 	return c, nil

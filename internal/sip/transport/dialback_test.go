@@ -50,6 +50,7 @@ func TestDialingBackIsBounded(t *testing.T) {
 	}
 	one := mute(1, 1000)
 	awaitBusy(t, dialBack(r, one...), 1000-8)
+	r.awaitRejected("conn-limit", 1000-8)
 	same := dialBack(r, one[0], one[0], one[0])
 	var others []transport.Flow
 	for i := range 32 {
@@ -89,6 +90,7 @@ func TestConnectionsBackCountToTheLimits(t *testing.T) {
 	if _, _, err := back(); err == nil {
 		t.Error("a third connection is made to who may have two")
 	}
+	r.awaitRejected("conn-limit", 1)
 	third := dialled(t, l)
 	if _, err := third.Read(make([]byte, 1)); err == nil {
 		t.Error("he makes a third one")

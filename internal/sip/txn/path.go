@@ -161,17 +161,23 @@ func upper(proto string) string {
 	return "TLS"
 }
 
-// pathKey names a path that can break: a connection, or a UDP peer.
+// pathKey names a path that can break: a connection, or a UDP peer as seen from
+// one of our sockets. What another one, of another network, cannot reach is no
+// matter of this one.
 type pathKey struct {
-	conn uint64
-	peer netip.AddrPort // zero for connections
+	conn       uint64
+	from, peer netip.AddrPort // zero for connections
 }
 
 func pathOf(f transport.Flow) pathKey {
 	if f.Conn != 0 {
 		return pathKey{conn: f.Conn}
 	}
-	return pathKey{peer: f.Remote}
+	k := pathKey{peer: f.Remote}
+	if f.Listener != nil {
+		k.from = f.Listener.Bound // the same for whatever else the socket advertises
+	}
+	return k
 }
 
 // dialKey is what two hops must agree on to wait for the same connection.

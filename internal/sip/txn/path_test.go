@@ -230,7 +230,7 @@ func TestTransportFailures(t *testing.T) {
 			b.reply(ringing.Request(), 180, "x")
 			second := b.ask("BYE", udp())
 			b.restart()
-			b.wire.events.Failed(transport.Failure{Flow: transport.Flow{Proto: "udp", Remote: peer}, Err: errRefused})
+			b.wire.events.Failed(transport.Failure{Flow: transport.Flow{Proto: "udp", Listener: b.wire.listeners[0], Remote: peer}, Err: errRefused})
 			synctest.Wait()
 			b.wantHeard("0s OnFail request could not be delivered: connection refused, " +
 				"0s OnFail request could not be delivered: connection refused")
@@ -253,6 +253,26 @@ func TestTransportFailures(t *testing.T) {
 			b.wantHeard("0s OnFail request could not be delivered: no listener for this protocol and address family, " +
 				"0s OnFail request could not be delivered: target has no address")
 		})
+	})
+}
+
+// What one of our sockets cannot reach, another one may: an error ends what has left by the socket that it came to, under
+// whatever name that was known.
+func TestAnErrorIsThatOfOneSocket(t *testing.T) {
+	play(t, func(b *bed) {
+		inner := b.wire.listeners[0]
+		outer := &transport.Listener{Proto: "udp", Bound: netip.MustParseAddrPort("198.51.100.1:5060"), Advertise: "198.51.100.1", Port: 5060}
+		by := func(l *transport.Listener) *txn.ClientTx {
+			to := udp()
+			to.Listener = l
+			return b.ask("INVITE", to)
+		}
+		one, other := by(inner), by(outer)
+		b.wire.events.Failed(transport.Failure{Flow: transport.Flow{Proto: "udp", Listener: inner.Advertised("sip.example"), Remote: peer}, Err: errRefused})
+		synctest.Wait()
+		if !one.Terminated() || other.Terminated() {
+			t.Errorf("ended: that of the socket %t, that of the other %t", one.Terminated(), other.Terminated())
+		}
 	})
 }
 

@@ -16,7 +16,7 @@ func patient(to txn.Target) txn.Target {
 
 // unreachable is an ICMP error about the peer.
 func (b *bed) unreachable() {
-	b.wire.events.Failed(transport.Failure{Flow: transport.Flow{Proto: "udp", Remote: peer}, Err: errRefused})
+	b.wire.events.Failed(transport.Failure{Flow: transport.Flow{Proto: "udp", Listener: b.wire.listeners[0], Remote: peer}, Err: errRefused})
 	synctest.Wait()
 }
 
