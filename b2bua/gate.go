@@ -61,7 +61,10 @@ func (s *Server) admits(tx *txn.ServerTx) bool {
 	}
 	asks, answers := auth.fields()
 	user, verdict := auth.Gate.Check(tx.Request, answers, from, now)
-	cost := 1.0
+	cost, stream := 1.0, tx.Flow.Proto != "udp"
+	if stream {
+		cost = streamCost
+	}
 	switch verdict {
 	case digest.Right:
 		tx.Request = s.unasserted(auth.Gate.Strip(tx.Request))
@@ -72,7 +75,11 @@ func (s *Server) admits(tx *txn.ServerTx) bool {
 	}
 	if !s.strangers.allow(from, cost, now) {
 		s.cfg.OnReject("credentials-rate")
-		tx.Ignore()
+		if stream { // nobody repeats what he has sent by one
+			tx.Refuse(503, "", sip.Header{Name: "Retry-After", Value: "5"})
+		} else {
+			tx.Ignore()
+		}
 		return false
 	}
 	if verdict == digest.Wrong {
@@ -132,8 +139,9 @@ func (s *Server) unasserted(m *sip.Message) *sip.Message {
 }
 
 // strangers bound how often one address is asked who it is: a phone that signs in
-// needs a few answers, who tries passwords gets few. Two generations of bounded
-// size; the lock is a leaf.
+// needs a few answers, and after a restart all of an office, behind one address, do at
+// once; who tries passwords gets few. Two generations of bounded size; the lock is a
+// leaf.
 type strangers struct {
 	mu          sync.Mutex
 	now, before map[netip.Addr]*patience
@@ -147,9 +155,10 @@ type patience struct {
 }
 
 const (
-	questions     = 20.0 // that one address may have at once
-	questionsRate = 2.0  // a second
-	wrongCost     = 5.0  // a wrong password counts as so many
+	questions     = 100.0 // that one address may have at once
+	questionsRate = 10.0  // a second
+	wrongCost     = 25.0  // a wrong password counts as so many
+	streamCost    = 0.1   // by a connection, whose address is not forged
 	maxStrangers  = 1 << 14
 	strangersAge  = time.Minute
 )
