@@ -24,6 +24,9 @@ func (c *Call) snapshot() metadata.Snapshot {
 	}
 	a, b := c.media.said[sideA].Media(), c.media.said[sideB].Media()
 	for i := range min(len(a), len(b)) {
+		if !a[i].UDP() || !b[i].UDP() {
+			continue // it passes us by
+		}
 		m := streamOf(i, a[i], b[i])
 		if c.security.rule != nil { // what ends here can be copied
 			m.Secure, m.Keyed = c.security.encrypts(sideA, i, a[i]) || c.security.encrypts(sideB, i, b[i]), true

@@ -163,3 +163,27 @@ func TestRequiredWithoutAnswerInACK(t *testing.T) {
 		t.Errorf("ended as %+v", cs)
 	}
 }
+
+// Audio over TCP does not pass our ports: the recorder is not told that there is some.
+func TestAudioOverTCPIsNotRecorded(t *testing.T) {
+	r := newRecorder(false)
+	s := newStage(t, setup{recorder: r})
+	c := &call{st: s, a: peer.NewMedia(t, "127.0.0.1", "c", "caller"), b: peer.NewMedia(t, "127.0.0.1", "c", "callee")}
+	overTCP := "m=audio 4000 TCP/RTP/AVP 0\r\na=setup:actpass\r\n"
+	offer, answer := string(c.sdpA(1))+overTCP, string(c.sdpB(1))+overTCP
+	c.out = s.caller.Invite(s.proxy, peer.Call{URI: bob, SDP: []byte(offer)})
+	c.in = s.pbx.Expect("INVITE")
+	if got := string(c.in.SDP()); len(got) == 0 || peer.ParseSDP(c.in.SDP()).Media[1].Port != 4000 {
+		t.Errorf("offered as %q", got)
+	}
+	c.in.Reply(200, peer.WithSDP([]byte(answer)))
+	ok := c.out.Expect(200)
+	c.left, c.right = c.out.Dialog(ok), c.in.Dialog()
+	c.left.Ack(ok)
+	c.right.Expect("ACK")
+	if cs := <-r.updates; len(cs.Streams) != 1 || cs.Streams[0].Index != 0 {
+		t.Errorf("the recorder is told of %+v", cs.Streams)
+	}
+	c.hangUp()
+	<-r.ended
+}

@@ -8,7 +8,8 @@ import (
 
 // Anchor makes the section's media come to us: it replaces the port, the
 // connection address and a=rtcp, and takes away what would lead media past us
-// (ICE) or onto another section's port (BUNDLE: each section has its own here).
+// (ICE, alternative addresses) or onto another section's port (BUNDLE: each section
+// has its own here).
 // Nothing else is changed.
 //
 // rtp and rtcp are our addresses towards the side that will read the
@@ -27,17 +28,7 @@ func (m *Media) Anchor(rtp, rtcp netip.AddrPort) {
 	m.setPort(int(rtp.Port()))
 }
 
-// StripICE removes all ICE and BUNDLE attributes of the session and of all its
-// sections, and nothing else. It serves descriptions that are not anchored, such
-// as the fragments of trickle ICE (RFC 8840 §9).
-func (s *Session) StripICE() {
-	s.strip()
-	for _, m := range s.media {
-		m.lines = without(m.lines, isBypass)
-	}
-}
-
-// strip removes ICE and BUNDLE at session level, once.
+// strip removes at session level what would lead media past us, once.
 func (s *Session) strip() {
 	if s.stripped {
 		return
@@ -48,22 +39,33 @@ func (s *Session) strip() {
 }
 
 // isBypass reports attributes by which media would go elsewhere than to the
-// address of their m= section: ICE (RFC 8839 §5, RFC 8840 §4) and BUNDLE
-// (RFC 9143 §5, §6).
+// address of their m= section, or be taken from elsewhere alone.
 func isBypass(l line) bool {
 	name, value, ok := l.attr()
-	if !ok {
-		return false
-	}
-	switch strings.ToLower(name) {
-	case "candidate", "remote-candidates", "end-of-candidates", "bundle-only",
-		"ice-lite", "ice-mismatch", "ice-options", "ice-pacing", "ice-pwd", "ice-ufrag":
+	return ok && bypasses(strings.ToLower(name), value)
+}
+
+func bypasses(name, value string) bool {
+	switch name {
+	case "candidate", "remote-candidates", "end-of-candidates",
+		"ice-lite", "ice-mismatch", "ice-options", "ice-pacing", "ice-pwd", "ice-ufrag", // RFC 8839 §5, RFC 8840 §4
+		"bundle-only",                      // RFC 9143 §6
+		"altc",                             // another address family (RFC 6947)
+		"ccap",                             // connection data as a capability (RFC 7006 §3.3.1)
+		"alt",                              // candidates before ICE
+		"visited-realm", "secondary-realm", // optimal media routing (3GPP TS 29.079)
+		"source-filter": // RFC 4570
 		return true
-	case "group":
+	case "group": // RFC 9143 §5
 		semantics, _, _ := strings.Cut(value, " ")
 		return strings.EqualFold(semantics, "BUNDLE")
+	case "acap": // an attribute as a capability (RFC 5939 §3.4.2): number, name, value
+		_, inner, _ := strings.Cut(value, " ")
+		name, value, _ := strings.Cut(strings.TrimSpace(inner), ":")
+		name = strings.ToLower(name)
+		return name != "acap" && bypasses(name, value)
 	}
-	return false
+	return strings.HasPrefix(name, "omr-") // 3GPP TS 29.079
 }
 
 // without removes the lines for which drop holds, in place.

@@ -38,8 +38,8 @@ func read(text string) {
 	if s, err := sdp.Parse([]byte(text)); err == nil {
 		for _, m := range s.Media() {
 			m.RTP()
+			m.Anchor(ourRTP, ourRTCP)
 		}
-		s.StripICE()
 		s.Bytes()
 	}
 }

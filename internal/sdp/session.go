@@ -40,7 +40,7 @@ type Session struct {
 	connAt   int       // index of the c= line, -1 if there is none
 	conn     string    // its address, "" if there is none
 	dir      Direction // "" if there is none
-	stripped bool      // ICE and BUNDLE are gone
+	stripped bool      // what leads media past us is gone
 	anchored bool      // the c= line is ours
 	unkeyed  bool      // attributes of keying are gone
 }
