@@ -174,13 +174,29 @@ func (c *Call) flowTo(s side, d *dialog.Dialog) (txn.Target, bool) {
 }
 
 // symmetric is symmetricTarget as long as the connection it names is open: the
-// peer's own port cannot be called again, its Contact can.
+// peer's own port cannot be called again, its Contact can. A connection that we
+// have made may lead to a proxy that stays out of dialogs; who answered is then at
+// its Contact (RFC 3261 §12.2.1.1).
 func (c *Call) symmetric(d *dialog.Dialog) (txn.Target, bool) {
 	t, ok := symmetricTarget(d, d.Flow)
 	if ok && t.Conn != 0 {
 		_, ok = c.srv.cfg.Transport.Find(d.Flow)
+		ok = ok && !(contactElsewhere(d, d.Flow) && c.srv.cfg.Transport.Made(d.Flow))
 	}
 	return t, ok
+}
+
+// contactElsewhere tells whether the dialog's peer can be asked at another address
+// than the one it was heard from over TCP. One whose Contact is private and who is
+// not is behind NAT; over TLS an address proves nothing, so that its connection stays.
+func contactElsewhere(d *dialog.Dialog, flow transport.Flow) bool {
+	u, err := sip.ParseURI(d.RemoteTarget)
+	if err != nil || flow.Proto != "tcp" {
+		return false
+	}
+	host, ok := u.Addr()
+	from := flow.Remote.Addr().Unmap()
+	return ok && host.Unmap() != from && (!private(host) || private(from))
 }
 
 // lostPath tells whether a request failed because the connection to its peer was

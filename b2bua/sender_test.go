@@ -32,3 +32,24 @@ func TestSymmetricSignalling(t *testing.T) {
 		})
 	}
 }
+
+func TestContactElsewhere(t *testing.T) {
+	for _, tc := range []struct {
+		name, contact, from, proto string
+		want                       bool
+	}{
+		{"a proxy that stays out of dialogs", "sip:a@192.0.2.5;transport=tcp", "192.0.2.9:5060", "tcp", true},
+		{"the same within our network", "sip:a@10.0.0.5;transport=tcp", "10.0.0.9:5060", "tcp", true},
+		{"behind NAT", "sip:a@10.0.0.5;transport=tcp", "192.0.2.9:5060", "tcp", false},
+		{"another port of the same host", "sip:a@192.0.2.9:40000;transport=tcp", "192.0.2.9:5060", "tcp", false},
+		{"a name", "sip:a@pbx.example;transport=tcp", "192.0.2.9:5060", "tcp", false},
+		{"TLS, where no certificate is for an address", "sip:a@192.0.2.5;transport=tls", "192.0.2.9:5061", "tls", false},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			flow := transport.Flow{Proto: tc.proto, Remote: netip.MustParseAddrPort(tc.from), Conn: 7}
+			if got := contactElsewhere(&dialog.Dialog{RemoteTarget: tc.contact}, flow); got != tc.want {
+				t.Errorf("elsewhere %v, want %v", got, tc.want)
+			}
+		})
+	}
+}

@@ -58,3 +58,18 @@ func TestByeOverAClosedConnection(t *testing.T) {
 	bye.Expect(200)
 	s.quiet()
 }
+
+// A target behind a proxy that stays out of dialogs is at its Contact; its connection is the proxy's.
+func TestContactBehindAProxyOverTCP(t *testing.T) {
+	s := newStage(t, setup{routes: func(s *stage) []string { return []string{s.pbx.URI(";transport=tcp")} }})
+	node := peer.New(t, s.ladder, "node", "127.0.0.2")
+	c := s.invite()
+	c.in.Reply(200, peer.WithSDP(c.sdpB(1)), peer.With("Contact", node.Contact("tcp")))
+	ok := c.out.Expect(200)
+	c.left, c.right = c.out.Dialog(ok), c.in.Dialog()
+	c.right.Move(node)
+	c.left.Ack(ok)
+	c.right.Expect("ACK")
+	c.hangUp()
+	s.quiet()
+}

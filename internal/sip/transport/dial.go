@@ -35,6 +35,13 @@ func (t *Layer) Find(f Flow) (Flow, bool) {
 	return c.flow, true
 }
 
+// Made tells whether the connection of a flow is open and one that we have made of
+// our own accord: at its other end is whom we called, not who wanted to reach us.
+func (t *Layer) Made(f Flow) bool {
+	c := t.lookup(f)
+	return c != nil && !c.theirs
+}
+
 // Dial connects to f.Remote in a worker, TLS handshake included, or takes a
 // connection that is open. Attempts with the same path and timeout are one
 // attempt; their callers are called in the order in which they asked. done is
