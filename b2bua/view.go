@@ -175,36 +175,34 @@ func collect[T any](ctx context.Context, s *Server, look func(here map[string]*C
 
 // Call returns one call by its id.
 func (s *Server) Call(ctx context.Context, id string) (v View, found bool, err error) {
-	found, err = s.ask(ctx, id, func(c *Call) { v = c.view() })
-	return v, found, err
+	return ask(ctx, s, id, (*Call).view)
 }
 
 // Media returns the media of a call; nil when there is no such call.
-func (s *Server) Media(ctx context.Context, id string) (media *forker.Relay, err error) {
-	_, err = s.ask(ctx, id, func(c *Call) { media = c.relay })
+func (s *Server) Media(ctx context.Context, id string) (*forker.Relay, error) {
+	media, _, err := ask(ctx, s, id, func(c *Call) *forker.Relay { return c.relay })
 	return media, err
 }
 
-// ask has look see a call on its lane; false when there is no such call. What look
-// has set may be read when the error is nil.
-func (s *Server) ask(ctx context.Context, id string, look func(*Call)) (found bool, err error) {
+// ask has look see a call on its lane; found is false when there is no such call.
+// The answer comes by a channel: look may run when nobody waits for it any more.
+func ask[T any](ctx context.Context, s *Server, id string, look func(*Call) T) (seen T, found bool, err error) {
 	for i, lane := range s.cfg.Txn.Lanes() {
-		seen := make(chan bool, 1)
+		got := make(chan T, 1)
 		lane.Post(func() {
-			c := s.lanes[i].byToken[id]
-			if c != nil {
-				look(c)
+			if c := s.lanes[i].byToken[id]; c != nil {
+				got <- look(c)
 			}
-			seen <- c != nil
+			close(got)
 		})
 		select {
-		case found := <-seen:
+		case seen, found = <-got:
 			if found {
-				return true, nil
+				return seen, true, nil
 			}
 		case <-ctx.Done():
-			return false, ctx.Err()
+			return seen, false, ctx.Err()
 		}
 	}
-	return false, nil
+	return seen, false, nil
 }
