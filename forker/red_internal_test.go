@@ -294,7 +294,7 @@ func FuzzRED(f *testing.F) {
 		whole := append([]byte{0x90, ptRED, 0, 1, 0, 0, 0, 2, 0, 0, 0, 3, 0xbe, 0xde, 0, 1, 1, 2, 3, 4}, payload...)
 		h, ok := readHeader(whole)
 		if !ok {
-			t.Skip()
+			t.Skip("no RTP packet")
 		}
 		for _, f := range []func(b []byte, h *header) []byte{
 			func(b []byte, h *header) []byte { b, _ = unwrapped(b, h); return b }, bared,
