@@ -80,7 +80,7 @@ var shapes = []shape{
 	{"INVITE of no call", stray("INVITE", ""), ""},
 	{"NOTIFY of no call", stray("NOTIFY", "Event: talk\r\n"), ""},
 	{"CANCEL of nothing", begin("CANCEL", ""), ""},
-	{"ACK of nothing", stray("ACK", ""), ""},
+	{"ACK of nothing", stray("ACK", ""), "stray"},
 	{"a response", func(n int, _ netip.AddrPort) string {
 		return fmt.Sprintf("SIP/2.0 200 OK\r\nVia: SIP/2.0/UDP %[2]s:5060;branch=z9hG4bK%[1]x\r\nFrom: <sip:a@a.test>;tag=a\r\nTo: <sip:b@b.test>;tag=b%[1]d\r\n"+
 			"Call-ID: %[1]x\r\nCSeq: 1 INVITE\r\nContent-Length: 0\r\n\r\n", n, inside)
