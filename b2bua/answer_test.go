@@ -1,6 +1,7 @@
 package b2bua_test
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -195,6 +196,34 @@ func TestDelayedOfferInAReliable183(t *testing.T) {
 	early.Ack(ok)
 	s.pbx.Expect("ACK")
 	c.left, c.right = early, right
+	c.hangUp()
+	s.quiet()
+}
+
+// A PBX that records by itself has its recording sessions through us: two streams that it alone sends, and the metadata.
+func TestRecordingSessionOfThePBX(t *testing.T) {
+	s := newStage(t, setup{})
+	line := func(label, direction string) string {
+		return "m=audio 4000 RTP/AVP 0\r\na=label:" + label + "\r\na=" + direction + "\r\n"
+	}
+	head := "v=0\r\no=- 1 1 IN IP4 192.0.2.1\r\ns=-\r\nc=IN IP4 192.0.2.1\r\nt=0 0\r\n"
+	kind, body := peer.Mixed("b",
+		peer.BodyPart{Headers: []peer.Header{{Name: "Content-Type", Value: "application/sdp"}}, Body: []byte(head + line("1", "sendonly") + line("2", "sendonly"))},
+		peer.BodyPart{Headers: []peer.Header{{Name: "Content-Type", Value: "application/rs-metadata+xml"}, {Name: "Content-Disposition", Value: "recording-session"}}, Body: []byte("<recording/>")})
+	out := s.caller.Invite(s.proxy, peer.Call{URI: bob, Opts: []peer.Opt{
+		peer.With("Require", "siprec"), peer.With("Contact", s.caller.Contact("udp")+";+sip.src"), peer.WithBody(kind, body)}})
+	in := s.pbx.Expect("INVITE")
+	if in.Get("Require") != "siprec" || !strings.HasSuffix(in.Get("Contact"), ";+sip.src") || string(in.Part("application/rs-metadata+xml")) != "<recording/>" {
+		t.Errorf("it came as %q", in.Raw)
+	}
+	if got := peer.ParseSDP(in.SDP()).Media; len(got) != 2 || got[0].Conn != "127.0.0.1" || got[1].Label != "2" || got[0].Port == got[1].Port {
+		t.Errorf("offered %q", in.SDP())
+	}
+	in.Reply(200, peer.WithSDP([]byte(head+line("1", "recvonly")+line("2", "recvonly"))))
+	ok := out.Expect(200)
+	c := &call{st: s, left: out.Dialog(ok), right: in.Dialog()}
+	c.left.Ack(ok)
+	c.right.Expect("ACK")
 	c.hangUp()
 	s.quiet()
 }

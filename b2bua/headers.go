@@ -94,6 +94,8 @@ var passed = map[string]bool{
 	"precondition": true, "histinfo": true, "from-change": true,
 	"resource-priority": true, "answermode": true, "tdialog": true, "199": true,
 	"multiple-refer": true, "explicitsub": true, "nosub": true, "record-aware": true,
+	"geolocation-sip": true, "geolocation-http": true, // RFC 6442
+	"recipient-list-invite": true, "recipient-list-message": true, "recipient-list-subscribe": true, // RFC 5366, 5365, 5367
 	"uui": true, "sdp-anat": true, "ice": true, "gruu": true, "pref": true, "policy": true,
 }
 
@@ -102,11 +104,26 @@ var passed = map[string]bool{
 func unknownExtensions(req *sip.Message, field string) string {
 	var unknown []string
 	for _, tag := range req.List(field) {
-		if tag = strings.TrimSpace(tag); tag != "" && !passed[strings.ToLower(tag)] {
+		if tag = strings.TrimSpace(tag); tag != "" && !carries(req, strings.ToLower(tag)) {
 			unknown = append(unknown, tag)
 		}
 	}
 	return strings.Join(unknown, ", ")
+}
+
+// carries tells whether an extension works through us. A recording session does where
+// a recording client begins it (RFC 7866 §6.1.1); one that a recorder begins is for
+// us to take, or to refuse.
+func carries(req *sip.Message, tag string) bool {
+	if tag != "siprec" {
+		return passed[tag]
+	}
+	for _, value := range req.List("Contact") {
+		if contact, err := sip.ParseNameAddr(value); err == nil && contact.Params.Has("+sip.src") {
+			return true
+		}
+	}
+	return false
 }
 
 // maxForwards is the hop count of a request, 70 when it has none that can be

@@ -63,11 +63,14 @@ Content-Length: 0
 
 func TestUnknownExtensions(t *testing.T) {
 	for require, want := range map[string]string{
-		"":                        "",
-		"100rel":                  "",
-		"Replaces, TIMER":         "",
-		"100rel, nothingSupports": "nothingSupports",
-		"siprec":                  "siprec",
+		"":                                       "",
+		"100rel":                                 "",
+		"Replaces, TIMER":                        "",
+		"100rel, nothingSupports":                "nothingSupports",
+		"siprec":                                 "siprec",
+		"geolocation-sip, Recipient-List-Invite": "",
+		"trickle-ice":                            "trickle-ice", // ICE is taken out
+		"early-session":                          "early-session",
 	} {
 		m := sip.NewRequest("INVITE", "sip:x@y")
 		if require != "" {
@@ -75,6 +78,16 @@ func TestUnknownExtensions(t *testing.T) {
 		}
 		if got := unknownExtensions(m, "Require"); got != want {
 			t.Errorf("Require: %s: unknown %q, want %q", require, got, want)
+		}
+	}
+	m := sip.NewRequest("INVITE", "sip:x@y")
+	m.Set("Require", "siprec, magic")
+	for contact, want := range map[string]string{
+		"<sip:pbx@192.0.2.1>;+sip.src": "magic", "<sip:pbx@192.0.2.1>;+sip.srs": "siprec, magic", "<sip:pbx@192.0.2.1;+sip.src>": "siprec, magic",
+	} {
+		m.Set("Contact", contact)
+		if got := unknownExtensions(m, "Require"); got != want {
+			t.Errorf("Contact: %s: unknown %q, want %q", contact, got, want)
 		}
 	}
 }

@@ -212,8 +212,8 @@ func lostPath(d *dialog.Dialog, err error) bool {
 
 // symmetricTarget tells whether requests must go back to where the dialog's
 // peer sends from and not to its Contact: over its open connection (RFC 5923),
-// or, on UDP, when its Contact is a private address that is not where it sends
-// from, that is behind NAT.
+// or, on UDP, when its Contact cannot be reached from where it sends from, that
+// is behind NAT.
 func symmetricTarget(d *dialog.Dialog, flow transport.Flow) (txn.Target, bool) {
 	if len(d.Routes) > 0 || !flow.Remote.IsValid() {
 		return txn.Target{}, false
@@ -229,15 +229,29 @@ func symmetricTarget(d *dialog.Dialog, flow transport.Flow) (txn.Target, bool) {
 	if !ok {
 		return txn.Target{}, false
 	}
-	from := flow.Remote.Addr().Unmap()
-	if host.Unmap() != from && private(host) && !private(from) {
+	if reach(host) < reach(flow.Remote.Addr()) {
 		return txn.FlowTarget(flow), true
 	}
 	return txn.Target{}, false
 }
 
-// private tells whether an address means nothing outside its own network.
-func private(a netip.Addr) bool {
+var (
+	shared = netip.MustParsePrefix("100.64.0.0/10") // between a carrier's NAT and its customers' (RFC 6598)
+	inHost = netip.MustParsePrefix("192.0.0.0/29")  // of a host whose network knows IPv6 alone (RFC 6877, RFC 7335)
+)
+
+// reach tells from how far an address can be used: within its host, its network, its
+// carrier's, or from anywhere. Who is seen to send from farther than his own address
+// reaches is behind NAT.
+func reach(a netip.Addr) int {
 	a = a.Unmap()
-	return a.IsPrivate() || a.IsLoopback() || a.IsLinkLocalUnicast() || a.IsUnspecified()
+	switch {
+	case a.IsLoopback(), a.IsUnspecified(), inHost.Contains(a):
+		return 0
+	case a.IsPrivate(), a.IsLinkLocalUnicast():
+		return 1
+	case shared.Contains(a):
+		return 2
+	}
+	return 3
 }
