@@ -119,6 +119,8 @@ type branch struct {
 	dialogs [2]*dialog.Dialog
 	asked   *txn.ClientTx   // the INVITE whose response made it
 	login   *login          // towards leg B
+	offer   *sdp.Session    // of a reliable 1xx, until the PRACK with its answer has its 2xx
+	offerer side            // whose it is
 	said    [2]*sdp.Session // what was agreed in it, by side
 	firm    bool            // and by a message that is not repeated with another SDP
 	party   metadata.Party  // who leg B says that it is in this branch

@@ -120,6 +120,7 @@ func (x *exchange) onProvisional(tx *txn.ClientTx, resp *sip.Message, flow trans
 func (x *exchange) onSuccess(tx *txn.ClientTx, resp *sip.Message, flow transport.Flow) {
 	c := x.call
 	if x.method != "INVITE" {
+		c.media.answered(x)
 		x.finish()
 		if x.branch != nil && (x.method == "UPDATE" || x.method == "SUBSCRIBE" || x.method == "NOTIFY") {
 			x.branch.dialogs[other(x.from)].Refresh(resp)

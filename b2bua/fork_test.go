@@ -109,6 +109,51 @@ func TestWinningForkDecidesTheMedia(t *testing.T) {
 	s.quiet()
 }
 
+// Two forks offer something in their reliable 183s, the INVITE having no offer: each PRACK answers the offer of its fork, also
+// when it is challenged and comes again. Whoever takes the call has the media that were agreed with it.
+func TestForksThatOffer(t *testing.T) {
+	for _, winner := range []string{"x", "y"} {
+		s := newStage(t, setup{})
+		c := &call{st: s, a: peer.NewMedia(t, "127.0.0.1", "c", "caller"), b: peer.NewMedia(t, "127.0.0.1", "c", "callee")}
+		c.out = s.caller.Invite(s.proxy, peer.Call{URI: bob, Opts: []peer.Opt{peer.With("Supported", "100rel")}})
+		c.in = s.pbx.Expect("INVITE")
+		media := map[string]*peer.Media{"x": peer.NewMedia(t, "127.0.0.1", "c", "x"), "y": peer.NewMedia(t, "127.0.0.1", "c", "y")}
+		early := map[string]*peer.Dialog{}
+		var to netip.AddrPort
+		for _, tag := range []string{"x", "y"} {
+			c.in.Reply(183, peer.Tag(tag), peer.With("Require", "100rel"), peer.With("RSeq", "1"), peer.WithSDP(peer.BuildSDP(1, peer.Line{Media: media[tag]})))
+			got := c.out.Expect(183)
+			for got.ToTag() != tag { // the other fork's, repeated for an INVITE that was
+				got = c.out.Expect(183)
+			}
+			early[tag] = c.out.Dialog(got)
+			to = peer.ParseSDP(got.SDP()).Media[0].Addr()
+		}
+		for _, tag := range []string{"x", "y"} {
+			for _, status := range []int{407, 200} {
+				prack := early[tag].Send("PRACK", peer.With("RAck", "1 101 INVITE"), peer.WithSDP(c.sdpA(1)))
+				in := s.pbx.Expect("PRACK")
+				if at := peer.ParseSDP(in.SDP()).Media[0].Addr(); in.ToTag() != tag || at == c.a.Addr() {
+					t.Errorf("PRACK to %q, media to %s", in.ToTag(), at)
+				}
+				in.Reply(status, peer.With("Proxy-Authenticate", trunk))
+				prack.Expect(status)
+			}
+		}
+		c.in.Tag = winner
+		c.in.Reply(200, peer.Tag(winner))
+		ok := c.out.Expect(200)
+		c.left, c.right = c.out.Dialog(ok), c.in.Dialog()
+		c.left.Ack(ok)
+		c.right.Expect("ACK")
+		c.a.Send(to)
+		media[winner].AwaitFrom("caller", 0, 1)
+		c.left.CSeq += 10 // the PRACKs had numbers, too
+		c.hangUp()
+		s.quiet()
+	}
+}
+
 // Rewritten, reliable responses of two forks are numbered as the one dialog they are, and each PRACK finds its fork.
 func TestReliableForksRewritten(t *testing.T) {
 	s := newStage(t, setup{identity: b2bua.IdentityRewrite})

@@ -37,7 +37,7 @@ func negotiates(method string) bool {
 }
 
 // request takes the SDP of a request: an answer when the other side's offer is
-// open (in PRACK, RFC 3262 §5), else an offer. It reserves ports for it.
+// open in its branch (in PRACK, RFC 3262 §5), else an offer. It reserves ports for it.
 func (n *negotiation) request(c *Call, x *exchange, m *sip.Message) error {
 	if !negotiates(x.method) {
 		return nil
@@ -49,13 +49,15 @@ func (n *negotiation) request(c *Call, x *exchange, m *sip.Message) error {
 	if s == nil {
 		return nil
 	}
-	if x.method == "PRACK" && n.offer != nil && n.offerer != x.from {
+	if b := x.branch; x.method == "PRACK" && b.offer != nil && b.offerer != x.from {
 		if err := c.takesAnswer(x.from, s); err != nil {
 			return err
 		}
-		n.commit(c, x, x.branch, n.offer, n.offerer, s)
-		x.branch.firm = true
-		n.offer = nil
+		n.commit(c, x, b, b.offer, b.offerer, s)
+		b.firm = true
+		if n.offer == b.offer {
+			n.offer = nil
+		}
 		return nil
 	}
 	if err := c.opens(x.from, s); err != nil {
@@ -112,7 +114,17 @@ func (n *negotiation) response(c *Call, x *exchange, b *branch, m *sip.Message, 
 	}
 	x.counter = s
 	n.open(s, other(x.from), x)
+	if firm && m.Status < 200 && b != nil { // each fork has its own
+		b.offer, b.offerer = s, other(x.from)
+	}
 	return nil
+}
+
+// answered notes the 2xx of a request: what it has answered is not open any more.
+func (n *negotiation) answered(x *exchange) {
+	if b := x.branch; x.method == "PRACK" && b.offerer != x.from && x.committed {
+		b.offer = nil
+	}
 }
 
 // ack takes the SDP of an ACK: the answer to the offer in the 2xx.
@@ -146,6 +158,9 @@ func (n *negotiation) open(s *sdp.Session, from side, x *exchange) {
 func (n *negotiation) release(x *exchange) {
 	if n.carrier == x {
 		n.offer, n.carrier = nil, nil
+	}
+	if x.method == "INVITE" && x.branch != nil {
+		x.branch.offer = nil
 	}
 }
 
