@@ -28,7 +28,7 @@ func (s *Session) announce() {
 			s.untold(AlarmNoAnnouncement, "announcement cannot be heard", forker.Side(side))
 			continue
 		}
-		s.log.Info("announcement", "side", forker.Side(side).String(), "file", a.File, "rule", s.rule)
+		s.log.Info("announcement", "side", forker.Side(side).String(), "file", a.File, "rule", s.rule())
 	}
 }
 

@@ -76,11 +76,12 @@ func (k *call) plan() {
 	voices := &chorus{notify: k.notify, required: k.decision.Required()}
 	k.voices = voices
 	var questions []*inquiry
-	for _, d := range k.decision.Wanted {
+	for i := range k.decision.Wanted {
+		d := &k.decision.Wanted[i]
 		if d.Start == policy.StartManual {
 			continue
 		}
-		w := k.wish(&d)
+		w := k.wish(d)
 		if w.required || !voices.required {
 			w.notify = voices.part()
 		}
@@ -100,7 +101,7 @@ func (k *call) plan() {
 
 func (k *call) wish(d *policy.Wanted) wish {
 	return wish{
-		recorder: k.recorders[d.Recorder], recorderName: d.Recorder, name: d.Recorder, rule: d.Rule,
+		recorder: k.recorders[d.Recorder], recorderName: d.Recorder, name: d.Recorder, of: d,
 		tracks: d.Tracks, media: d.Media, onHold: d.OnHold, required: d.Required, start: d.Start,
 		guard: guard{on: d.HangUp, limit: d.After}, tone: d.Tone, announcement: d.Announce,
 	}

@@ -139,7 +139,7 @@ func (c *Client) Asking() int { return len(c.questions) }
 func (k *call) question(q *inquiry) Question {
 	in := k.invite
 	out := Question{
-		Rule: q.wishes[0].rule, CallID: k.cs.ID, SIPCallID: k.cs.SIPCallID, From: k.cs.Caller.AOR, To: k.cs.Callee.AOR,
+		Rule: q.wishes[0].of.Rule, CallID: k.cs.ID, SIPCallID: k.cs.SIPCallID, From: k.cs.Caller.AOR, To: k.cs.Callee.AOR,
 		RequestURI: in.RequestURI, Route: in.Route, Started: k.cs.Started, Headers: in.Headers,
 	}
 	if in.Source.IsValid() {
@@ -162,7 +162,7 @@ func (k *call) onDecision(q *inquiry, a Answer, err error) {
 		}
 		return
 	}
-	log := k.client.log.With("call", k.cs.ID, "rule", q.wishes[0].rule)
+	log := k.client.log.With("call", k.cs.ID, "rule", q.wishes[0].of.Rule)
 	if err == nil {
 		err = k.knows(a.Recorders)
 	}
@@ -188,7 +188,7 @@ func (k *call) onDecision(q *inquiry, a Answer, err error) {
 	k.pending = append(k.pending, q.wishes...)
 	k.applyRules()
 	for _, p := range q.prefer {
-		if len(k.named(p.of.Recorder)) > 0 { // the answer alone begins what is not there
+		if len(k.steered(p.of)) > 0 { // the answer alone begins what is not there
 			k.steer(p.of, p.wish, p.party)
 		}
 	}

@@ -40,6 +40,25 @@ func (k *call) named(name string) (all []*Session) {
 	return all
 }
 
+// steered are the live sessions that a party steers whom a rule lets steer what it
+// wants: also those of another recorder, which a program has decided on instead.
+func (k *call) steered(w *policy.Wanted) (all []*Session) {
+	for _, s := range k.sessions {
+		if s.of == w || s.isOf(w.Recorder) {
+			all = append(all, s)
+		}
+	}
+	return all
+}
+
+// rule is the name of the rule that wants the session; "" when somebody else does.
+func (s *Session) rule() string {
+	if s.of == nil {
+		return ""
+	}
+	return s.of.Rule
+}
+
 // taken tells whether a recording of the call has that name, a live one or one
 // that is to begin yet.
 func (k *call) taken(name string) bool {

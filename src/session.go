@@ -33,7 +33,7 @@ const (
 type wish struct {
 	recorder           *Recorder // nil: there is none of that name
 	recorderName, name string
-	rule               string
+	of                 *policy.Wanted // what a rule wants; nil: somebody else wants it
 	by                 Initiator
 	tracks             policy.Tracks
 	media              []string // kinds of m-lines; nil: audio
@@ -66,8 +66,8 @@ type Session struct {
 	lane     *txn.Lane
 	id       string // RFC 7865 session id, URL-safe
 	recorder *Recorder
-	name     string // unique among the live ones of the call
-	rule     string
+	name     string         // unique among the live ones of the call
+	of       *policy.Wanted // what a rule wants; nil: somebody else wants it
 	by       Initiator
 	required bool
 	byHand   bool // begun by a party in mid-call
@@ -138,7 +138,7 @@ func (s *Session) agree(o *offer, doc *metadata.Recording) {
 
 func newSession(k *call, w wish) *Session {
 	s := &Session{
-		client: k.client, call: k, lane: k.lane, recorder: w.recorder, name: w.name, rule: w.rule, by: cmp.Or(w.by, InitiatorRule),
+		client: k.client, call: k, lane: k.lane, recorder: w.recorder, name: w.name, of: w.of, by: cmp.Or(w.by, InitiatorRule),
 		required: w.required, byHand: w.byHand, onHold: w.onHold, notify: w.notify, guard: w.guard, cs: k.cs, state: metadata.StateStarting,
 		streams: streams{tracks: w.tracks, media: w.media}, added: w.particulars,
 	}

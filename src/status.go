@@ -168,7 +168,7 @@ func (s *Session) publish() {
 func (s *Session) View() View {
 	p := s.shown.Load()
 	v := View{
-		ID: s.id, CallID: p.cs.ID, Recorder: s.recorder.Name, Name: s.name, Rule: s.rule, Initiator: s.by,
+		ID: s.id, CallID: p.cs.ID, Recorder: s.recorder.Name, Name: s.name, Rule: s.rule(), Initiator: s.by,
 		Call: CallView{SIPCallID: p.cs.SIPCallID, From: p.cs.Caller.AOR, To: p.cs.Callee.AOR},
 		SRS:  p.srs, State: p.state, Since: p.since, Started: s.started, Ended: p.ended,
 		Result: p.result, Reason: p.reason, SIPCallID: p.sipCallID, Parameters: p.parameters,

@@ -132,7 +132,7 @@ func (k *call) steer(w *policy.Wanted, wish policy.Wish, party metadata.PartyRol
 		q.heard(preference{w, wish, party})
 		return
 	}
-	all, action := k.named(w.Recorder), wish.Action
+	all, action := k.steered(w), wish.Action
 	if wish.Preferred {
 		if action = k.toward(all, action); action == "" {
 			return
@@ -196,15 +196,18 @@ func (k *call) toward(all []*Session, action policy.Action) policy.Action {
 }
 
 // begin starts what a rule wants by hand, or what has been stopped; of a pair the
-// one that is missing. What is being decided is not begun by a party.
+// one that is missing. What is being decided is not begun by a party, nor what
+// another recorder has in its place.
 func (k *call) begin(w *policy.Wanted) (begun []*Session, err error) {
 	if k.cs.State != metadata.CallAnswered || k.awaits(w.Recorder) {
 		return nil, ErrState
 	}
 	whole := k.wish(w)
 	whole.byHand = true
+	live := k.steered(w)
 	for _, part := range whole.sessions() {
-		if len(k.named(part.name)) == 0 {
+		there := func(s *Session) bool { return s.isOf(part.name) || !s.isOf(w.Recorder) }
+		if !slices.ContainsFunc(live, there) {
 			begun = append(begun, k.record(part))
 		}
 	}

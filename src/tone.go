@@ -97,5 +97,5 @@ func (s *Session) untold(alarm Alarm, what string, side forker.Side) {
 		return
 	}
 	s.alarms = append(s.alarms, alarm)
-	s.log.Warn(what+": no codec that can be written, or encrypted end to end", "side", side.String(), "rule", s.rule)
+	s.log.Warn(what+": no codec that can be written, or encrypted end to end", "side", side.String(), "rule", s.rule())
 }

@@ -89,3 +89,30 @@ func TestNothingBeginsBesideWhatIsToBegin(t *testing.T) {
 	c.hangUp()
 	rs.End()
 }
+
+// A party steers the recording also where a program has decided on another recorder than the rule's.
+func TestSteeredAtAnotherRecorder(t *testing.T) {
+	url, questions, answers := decider(t)
+	st := newStageWith(t, setup{srs: 2, srsNets: []string{"udp"}, rule: "decide: {url: " + url + ", timeout: 10s}\n    " + fmt.Sprintf(steering, "both", true)},
+		func(st *stage, s *setup) {
+			s.srsURIs = st.srss[0].URI("")
+			s.recorder = fmt.Sprintf("  other:\n    srs: %q\n", st.srss[1].URI(""))
+		})
+	c := st.establish(dialing{})
+	<-questions
+	answers <- `{"recorders": ["other"]}`
+	rs := st.srss[1].Accept()
+	c.recorded(rs, 10)
+	key(t, c.left, c.right, "*2", false)
+	directions(t, rs, "inactive", "inactive")
+	key(t, c.left, c.right, "*1", false) // it is there, paused
+	key(t, c.left, c.right, "*3", false)
+	directions(t, rs, "sendonly", "sendonly")
+	c.recorded(rs, 10)
+	if all := st.sys.recordings(); len(all) != 1 || all[0].str("recorder") != "other" {
+		t.Errorf("recordings %v", all)
+	}
+	key(t, c.left, c.right, "**9", false)
+	rs.End()
+	c.hangUp()
+}
