@@ -196,7 +196,7 @@ func contactElsewhere(d *dialog.Dialog, flow transport.Flow) bool {
 	}
 	host, ok := u.Addr()
 	from := flow.Remote.Addr().Unmap()
-	return ok && host.Unmap() != from && (!private(host) || private(from))
+	return ok && host.Unmap() != from && reach(host) >= reach(from)
 }
 
 // lostPath tells whether a request failed because the connection to its peer was
