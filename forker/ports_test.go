@@ -124,9 +124,14 @@ func TestPortsDrain(t *testing.T) {
 		old.caller.send(next.toA, rtp(0, 4, 0, 1)) // even later: a stranger now
 		old.caller.send(next.toB, rtp(0, 4, 0, 1))
 		eventually(t, "old party refused", func() bool {
-			return next.flow(forker.AB).Strangers+next.flow(forker.BA).Strangers+next.flow(forker.BA).Packets > 0
+			return next.flow(forker.AB).Strangers == 1 && next.flow(forker.BA).Strangers == 1
 		})
-		old.callee.silent()
+		if a, b := next.flow(forker.AB).Packets, next.flow(forker.BA).Packets; a != 1 || b != 0 {
+			t.Errorf("%d and %d packets admitted", a, b)
+		}
+		for _, p := range []*peer{old.caller, old.callee, next.caller, next.callee} {
+			p.silent()
+		}
 	})
 }
 
