@@ -290,7 +290,7 @@ func (s *Server) onInvite(tx *txn.ServerTx, to *callee) {
 	if !s.admit() {
 		s.cfg.OnReject("capacity")
 		s.metrics.result(refused)
-		s.overload(tx)
+		tx.Shed()
 		return
 	}
 	newCall(s, tx, in, route, to, received).dial()

@@ -14,6 +14,12 @@
 //	                                                           │ CANCEL? answer, tell the INVITE's handler
 //	                                                           ▼ else bound dialog, else Handler
 //
+// What belongs to something that runs is known when it is read: a request by its
+// Call-ID, which its lane has entered (Lane.Enter), a response by the branch, which bears
+// a seal of ours. It comes first. What begins something waits behind it, and so does
+// what only looks as if it belonged to a dialog; who is not known waits behind both. ACKs
+// and responses to nothing end at the reader.
+//
 // Server INVITE transactions (§17.2.1, RFC 6026 §7.1):
 //
 //	            1xx           300–699                ACK

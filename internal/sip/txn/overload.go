@@ -172,7 +172,7 @@ func (l *Layer) statelessTag(k key) string { return strconv.FormatUint(k.a^k.b, 
 func (l *Lane) shedRequest(req *sip.Message, flow transport.Flow, k key) {
 	if l.shed.add(k, l.Now()) {
 		l.After(2*shedAge, l.expireShed)
-		l.layer.log.Warn("requests refused with 503: overload, or above sip.rate", "lane", l.index)
+		l.layer.log.Warn("requests refused with 503: overload, no room, or above sip.rate", "lane", l.index)
 	}
 	if flow.Proto == "udp" && !l.shed.allow(l.Now()) {
 		return // silence makes the client come back later, too

@@ -28,6 +28,22 @@ func (tx *ServerTx) Refuse(status int, reason string, headers ...sip.Header) {
 	_ = layer.send(flow, resp.Bytes(), layer.metrics.responseSlot(tx.Request.Method, status))
 }
 
+// Shed refuses a request for which there is no room with 503 and Retry-After, as Refuse
+// does. Its repetitions have the same answer, whatever room there is by then: the
+// sender may have taken the first for final.
+func (tx *ServerTx) Shed() {
+	c := tx.core
+	if c.state != trying && c.state != proceeding {
+		return
+	}
+	if c.last != nil {
+		tx.Reply(503, "", sip.Header{Name: "Retry-After", Value: retryAfter})
+		return
+	}
+	c.terminate()
+	c.lane.shedRequest(tx.Request, tx.Flow, c.key)
+}
+
 // Ignore leaves a request without an answer and keeps nothing of it. The
 // transaction must not be used afterwards.
 func (tx *ServerTx) Ignore() {

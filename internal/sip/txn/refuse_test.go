@@ -35,3 +35,30 @@ func TestRefuseAndIgnore(t *testing.T) {
 		})
 	}
 }
+
+// Who was told that there is no room is told so again when the request is repeated, though there is some by then; nothing
+// else is kept of it, and nobody who does not acknowledge it hears it twice.
+func TestShed(t *testing.T) {
+	play(t, func(b *bed) {
+		b.answer = func(tx *txn.ServerTx) { tx.Shed() }
+		b.receive(incoming("INVITE"))
+		b.pass(20 * time.Second)
+		b.wantSent("0s 503 INVITE")
+		if b.last().msg.Get("Retry-After") == "" || b.layer.Transactions() != 0 {
+			t.Errorf("%s, and %d transactions", b.last().raw, b.layer.Transactions())
+		}
+		b.answer = func(tx *txn.ServerTx) { tx.Reply(486, "") }
+		b.receive(incoming("INVITE"))
+		b.wantSent("0s 503 INVITE, 20s 503 INVITE")
+		b.wantHeard("0s OnRequest INVITE")
+		b.receive(incoming("INVITE", "bKone", "bKtwo"))
+		b.wantSent("0s 503 INVITE, 20s 503 INVITE, 20s 486 INVITE")
+	})
+	play(t, func(b *bed) { // it has been told 100 meanwhile
+		b.receive(incoming("INVITE"))
+		b.pass(time.Second)
+		b.do(func() { b.requests[0].Shed() })
+		b.receive(incoming("ACK", "us@example.com>", "us@example.com>;tag="+b.last().msg.ToTag()))
+		b.wantSent("200ms 100 INVITE, 1s 503 INVITE")
+	})
+}
