@@ -183,8 +183,8 @@ func (a *attempt) onTimeout() {
 
 // OnResponse takes a response to the INVITE (txn.ClientHandler).
 func (a *attempt) OnResponse(tx *txn.ClientTx, resp *sip.Message, flow transport.Flow) {
-	if !a.heard {
-		a.heard = true
+	a.heard = true
+	if resp.Status > 100 && resp.Status < 200 { // any proxy says 100; of the final one the attempt tells
 		a.s.client.metrics.reached(a.s.recorder.Name, a.srs, true)
 	}
 	switch {

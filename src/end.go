@@ -1,6 +1,7 @@
 package src
 
 import (
+	"fmt"
 	"net/http"
 
 	"sidetrack/internal/sip"
@@ -176,6 +177,8 @@ func (b *bye) OnResponse(_ *txn.ClientTx, resp *sip.Message, _ transport.Flow) {
 	case resp.Status >= 300 && b.last != nil && resp.Status != 481 && resp.Status != codeTimeout:
 		b.last = nil
 		b.send()
+	case !speaks(resp.Status) && resp.Status != 481:
+		b.OnFail(nil, fmt.Errorf("%d instead of it", resp.Status))
 	default:
 		b.finish()
 	}

@@ -155,6 +155,23 @@ func TestByeUnanswered(t *testing.T) {
 	}
 }
 
+// Nor is one that somebody before the SRS answers in its place.
+func TestByeAnsweredByAnother(t *testing.T) {
+	for _, codes := range [][]int{{408}, {503, 503}} { // the second without the document
+		t.Run(decimal(codes[0]), func(t *testing.T) {
+			r, c, _, s := recording(t)
+			c.end()
+			for _, code := range codes {
+				s.Dialog.Expect("BYE").Reply(code)
+			}
+			c.ended(src.Complete)
+			if !peer.Eventually(func() bool { return r.metric(t, "sidetrack_recording_byes_unanswered_total") == 1 }) {
+				t.Error("unanswered BYE not counted")
+			}
+		})
+	}
+}
+
 // An operator starts, stops and names recordings in mid-call.
 func TestStartStop(t *testing.T) {
 	rec := newSRS(t, "srs")

@@ -113,7 +113,7 @@ func (m *metrics) asked(code int) { m.invited.WithLabelValues(strconv.Itoa(code)
 // attempt counts what came of an INVITE.
 func (m *metrics) attempt(recorder, srs string, code int) {
 	m.attempts.WithLabelValues(recorder, srs, strconv.Itoa(code)).Inc()
-	m.reached(recorder, srs, code != codeTimeout && code != codeTransport)
+	m.reached(recorder, srs, speaks(code))
 }
 
 // reached notes whether an SRS answered.

@@ -4,6 +4,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus/testutil"
+
+	"sidetrack/internal/sip"
+	"sidetrack/internal/sip/transport"
 	"sidetrack/metadata"
 )
 
@@ -134,6 +138,35 @@ func TestNobodySpeaks(t *testing.T) {
 		x.do(func() {
 			if v := x.s.View(); v.State != metadata.StateEnded {
 				t.Errorf("%s: %s", v.State, v.Reason)
+			}
+		})
+	})
+}
+
+// Nor does the gauge of an SRS go by them: a proxy's 100 to each call would hide that it is down.
+func TestUp(t *testing.T) {
+	inFakeTime(t, SessionTimer{}, "", func(x *timed) {
+		x.do(func() {
+			srs, m := x.s.recorder.SRS[0], x.s.client.metrics
+			up := func(after int, want float64) {
+				t.Helper()
+				if got := testutil.ToFloat64(m.up.WithLabelValues("main", srs)); got != want {
+					t.Errorf("up is %v after %d", got, after)
+				}
+			}
+			for _, dead := range []int{408, 502, 503, 504} {
+				m.attempt("main", srs, 200)
+				up(200, 1)
+				m.attempt("main", srs, dead)
+				up(dead, 0)
+			}
+			req := sip.NewRequest("INVITE", srs)
+			for _, said := range []struct {
+				status int
+				up     float64
+			}{{100, 0}, {180, 1}} {
+				newAttempt(x.s, srs).OnResponse(nil, sip.NewResponse(req, said.status, ""), transport.Flow{})
+				up(said.status, said.up)
 			}
 		})
 	})

@@ -1,7 +1,6 @@
 package src
 
 import (
-	"errors"
 	"fmt"
 	"time"
 
@@ -198,7 +197,7 @@ func (u *update) OnResponse(_ *txn.ClientTx, resp *sip.Message, _ transport.Flow
 func (u *update) OnFail(_ *txn.ClientTx, err error) {
 	u.end(func() {
 		u.s.client.noteCertificate(u.s.recorder, u.s.srs, err)
-		u.s.client.metrics.reached(u.s.recorder.Name, u.s.srs, errors.Is(err, txn.ErrTimerC))
+		u.s.client.metrics.reached(u.s.recorder.Name, u.s.srs, false)
 		u.s.lose(loss{reason: fmt.Sprintf("the SRS did not answer an update: %v", err)})
 	})
 }
