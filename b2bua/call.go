@@ -1,6 +1,7 @@
 package b2bua
 
 import (
+	"crypto/rand"
 	"log/slog"
 	"maps"
 	"slices"
@@ -107,6 +108,7 @@ type leg struct {
 	unacked *exchange
 	byeDue  *sip.Message // BYE to be sent once it has
 	gone    bool         // this side ended its dialog, or was told to
+	key     contactKey   // in contact
 }
 
 // maxForks bounds the early dialogs of a call, and the answers that come too
@@ -136,12 +138,14 @@ func newCall(s *Server, tx *txn.ServerTx, in *policy.Invite, route *policy.Route
 	}
 	c.log = s.cfg.Log.With("call", c.id, "sip_call_id", req.CallID())
 	a, b := &c.legs[sideA], &c.legs[sideB]
+	rand.Read(a.key[:]) // never fails (crypto/rand)
+	rand.Read(b.key[:])
 	a.callID, a.flow, a.heard, a.listener = req.CallID(), tx.Flow, tx.Lane.Now(), tx.Flow.Listener
 	if a.listener == nil { // it came by a connection that we had opened
 		a.listener = s.cfg.Transport.Pick("", tx.Flow.Remote.Addr())
 	}
 	if a.listener != nil {
-		a.contact = a.listener.ContactURI(contactUser(c.id, sideA))
+		a.contact = a.listener.ContactURI(contactUser(c.id, sideA, a.key))
 	}
 	a.phone = s.bindings.of(tx.Flow)
 	if to != nil {

@@ -17,8 +17,8 @@ import (
 type inquiry struct{ cancelled bool }
 
 // standsFor takes a request that is for the other party of call id, whose Contact
-// side given has; otherwise is called when there is no such call.
-func (s *Server) standsFor(tx *txn.ServerTx, id string, given side, otherwise func()) {
+// side given has, with that key; otherwise is called when there is no such call.
+func (s *Server) standsFor(tx *txn.ServerTx, id string, given side, key contactKey, otherwise func()) {
 	then := func(to *callee) {
 		switch {
 		case to == nil:
@@ -31,13 +31,13 @@ func (s *Server) standsFor(tx *txn.ServerTx, id string, given side, otherwise fu
 	}
 	owner := s.cfg.Txn.LaneFor(id)
 	if owner == tx.Lane {
-		then(s.partyOf(owner, id, given))
+		then(s.partyOf(owner, id, given, key))
 		return
 	}
 	wait := &inquiry{}
 	tx.Data = wait
 	owner.Post(func() {
-		to := s.partyOf(owner, id, given)
+		to := s.partyOf(owner, id, given, key)
 		tx.Lane.Post(func() {
 			if !wait.cancelled {
 				tx.Data = nil
@@ -49,9 +49,9 @@ func (s *Server) standsFor(tx *txn.ServerTx, id string, given side, otherwise fu
 
 // partyOf is the other party of a call of that lane, nil if there is none that can
 // be reached.
-func (s *Server) partyOf(lane *txn.Lane, id string, given side) *callee {
+func (s *Server) partyOf(lane *txn.Lane, id string, given side, key contactKey) *callee {
 	c := s.lanes[lane.Index()].byToken[id]
-	if c == nil || c.state == StateEnding {
+	if c == nil || c.state == StateEnding || c.legs[given].key != key {
 		return nil
 	}
 	b, far := c.current, other(given)
@@ -89,9 +89,9 @@ func (s *Server) relayTo(tx *txn.ServerTx, to *callee) {
 }
 
 // contactToken takes the token of a call out of a Request-URI outside a dialog.
-func (s *Server) contactToken(req *sip.Message, u sip.URI) (id string, given side, ok bool) {
+func (s *Server) contactToken(req *sip.Message, u sip.URI) (id string, given side, key contactKey, ok bool) {
 	if req.ToTag() != "" || livesInCall(req.Method, false) || !s.ourHost(u) {
-		return "", 0, false
+		return "", 0, key, false
 	}
 	return splitToken(u.User)
 }

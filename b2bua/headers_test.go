@@ -107,13 +107,15 @@ func TestMaxForwards(t *testing.T) {
 func TestTokenNamesCallAndSide(t *testing.T) {
 	id := newToken()
 	for _, s := range []side{sideA, sideB} {
-		got, side, ok := splitToken(strings.ToUpper(contactUser(id, s)))
-		if !ok || got != id || side != s {
-			t.Errorf("%q: %q %v %v", contactUser(id, s), got, side, ok)
+		key := contactKey{1, 2, 3, 4, 5}
+		user := contactUser(id, s, key)
+		got, side, k, ok := splitToken(strings.ToUpper(user))
+		if !ok || got != id || side != s || k != key {
+			t.Errorf("%q: %q %v %v %v", user, got, side, k, ok)
 		}
 	}
-	for _, user := range []string{"", "alice", id, id + "c", id + "ab"} {
-		if _, _, ok := splitToken(user); ok && user != id+"a" {
+	for _, user := range []string{"", "alice", id, id + "a", id + "abcdefgh", id + "cabcdefgh", id + "aabcdefg1"} {
+		if _, _, _, ok := splitToken(user); ok {
 			t.Errorf("%q is taken for a token", user)
 		}
 	}

@@ -5,6 +5,7 @@ import (
 
 	"sidetrack/internal/sdp"
 	"sidetrack/internal/sip"
+	"sidetrack/internal/sip/dialog"
 	"sidetrack/internal/sip/transport"
 	"sidetrack/internal/sip/txn"
 )
@@ -178,11 +179,16 @@ func retryAfter(status int) []sip.Header {
 func (c *Call) onAck(s side, ack *sip.Message, flow transport.Flow) {
 	defer c.rescued()
 	x := c.legs[s].unacked
-	if x == nil || x.cseqIn != ack.CSeq().Num {
-		return // repeated
+	if x == nil || x.cseqIn != ack.CSeq().Num || !named(x.branch.dialogs[s], ack) {
+		return // repeated, or of another dialog
 	}
 	c.heardFrom(s, x.branch.dialogs[s], flow)
 	c.acknowledged(s, ack)
+}
+
+// named tells whether a message of the peer bears the tags of a dialog.
+func named(d *dialog.Dialog, m *sip.Message) bool {
+	return m.ToTag() == d.LocalTag && m.FromTag() == d.RemoteTag
 }
 
 // acknowledged notes that side s has had our 2xx: it has sent its ACK, or, when

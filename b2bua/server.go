@@ -94,8 +94,8 @@ func (s *Server) OnRequest(tx *txn.ServerTx) {
 		return
 	}
 	u, err := sip.ParseURI(req.RequestURI)
-	if id, given, ok := s.contactToken(req, u); ok {
-		s.standsFor(tx, id, given, func() { s.dispatch(tx, u, err) })
+	if id, given, key, ok := s.contactToken(req, u); ok {
+		s.standsFor(tx, id, given, key, func() { s.dispatch(tx, u, err) })
 		return
 	}
 	s.dispatch(tx, u, err)
@@ -186,8 +186,8 @@ func (s *Server) OnCancel(tx *txn.ServerTx, cancel *sip.Message) {
 func (s *Server) find(lane *txn.Lane, req *sip.Message) (*Call, side) {
 	calls := &s.lanes[lane.Index()]
 	if u, err := sip.ParseURI(req.RequestURI); err == nil && req.ToTag() != "" {
-		if id, sd, ok := splitToken(u.User); ok {
-			if c := calls.byToken[id]; c != nil {
+		if id, sd, key, ok := splitToken(u.User); ok {
+			if c := calls.byToken[id]; c != nil && c.legs[sd].key == key {
 				return c, sd
 			}
 		}

@@ -189,7 +189,7 @@ func (c *Call) invites(x *exchange, to txn.Target, who candidate) (*txn.ClientTx
 // leaveBy makes leg B bear the address of a listener.
 func (c *Call) leaveBy(l *transport.Listener) {
 	leg := &c.legs[sideB]
-	leg.listener, leg.contact = l, l.ContactURI(contactUser(c.id, sideB))
+	leg.listener, leg.contact = l, l.ContactURI(contactUser(c.id, sideB, leg.key))
 }
 
 // unfit returns why a request for uri must not go to a target, 0 if it may: a

@@ -30,26 +30,36 @@ func newTokenOn(lane *txn.Lane, layer *txn.Layer) string {
 	}
 }
 
+// contactKey is what the Contacts of a call's two sides do not share: who was given
+// one cannot make the other, and speak for the other party.
+type contactKey [5]byte
+
+const keyLength = 8 // characters of a contactKey
+
 // contactUser is the user part of our Contact towards side s.
-func contactUser(id string, s side) string {
+func contactUser(id string, s side, k contactKey) string {
+	letter := "b"
 	if s == sideA {
-		return id + "a"
+		letter = "a"
 	}
-	return id + "b"
+	return id + letter + tokenEncoding.EncodeToString(k[:])
 }
 
-// splitToken takes the user part of a Request-URI apart: the call's id, and the
-// side that was given this Contact.
-func splitToken(user string) (id string, s side, ok bool) {
-	if len(user) != tokenLength+1 {
-		return "", 0, false
+// splitToken takes the user part of a Request-URI apart: the call's id, the
+// side that was given this Contact, and its key, which is to be compared.
+func splitToken(user string) (id string, s side, k contactKey, ok bool) {
+	if len(user) != tokenLength+1+keyLength {
+		return "", 0, k, false
 	}
 	user = strings.ToLower(user)
 	switch user[tokenLength] {
 	case 'a':
-		return user[:tokenLength], sideA, true
+		s = sideA
 	case 'b':
-		return user[:tokenLength], sideB, true
+		s = sideB
+	default:
+		return "", 0, k, false
 	}
-	return "", 0, false
+	_, err := tokenEncoding.Decode(k[:], []byte(user[tokenLength+1:]))
+	return user[:tokenLength], s, k, err == nil
 }
