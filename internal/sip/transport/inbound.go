@@ -13,9 +13,9 @@ import (
 // Reasons for refusing input, the values given to OnReject.
 const (
 	rejectParse      = "parse"          // not a SIP message, or one with a fatal fault
-	rejectFraming    = "framing"        // a stream on which message borders are lost
+	rejectFraming    = "framing"        // a stream on which message borders are lost, or that carries no SIP
 	rejectTooLarge   = "too-large"      // a stream message above the limits
-	rejectConnLimit  = "conn-limit"     // connection refused by a cap
+	rejectConnLimit  = "conn-limit"     // connection refused, or not made back to its peer, by a cap
 	rejectHandshakes = "handshake-rate" // TLS connection refused: too many handshakes of its source
 	rejectIdle       = "idle"           // connection closed for silence
 	rejectRate       = "rate"           // stateless answer suppressed by the rate limit
