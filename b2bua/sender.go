@@ -187,8 +187,8 @@ func (c *Call) symmetric(d *dialog.Dialog) (txn.Target, bool) {
 }
 
 // contactElsewhere tells whether the dialog's peer can be asked at another address
-// than the one it was heard from over TCP. One whose Contact is private and who is
-// not is behind NAT; over TLS an address proves nothing, so that its connection stays.
+// than the one it was heard from over TCP. One whose Contact does not reach as far
+// as that is behind NAT; over TLS an address proves nothing, so that its connection stays.
 func contactElsewhere(d *dialog.Dialog, flow transport.Flow) bool {
 	u, err := sip.ParseURI(d.RemoteTarget)
 	if err != nil || flow.Proto != "tcp" {

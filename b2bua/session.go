@@ -136,7 +136,9 @@ func (s *session) agree(x *exchange, resp, out *sip.Message) {
 		}
 	case s.ours && s.seconds > 0 || c.set.SessionExpires > 0:
 		s.ours, seconds = true, max(s.seconds, c.set.SessionExpires)
-		if s.sides[asker].timer && x.server.Request.Has("Session-Expires") {
+		if asked, _ := expiry(x.server.Request, "Session-Expires"); s.sides[asker].timer && asked > 0 {
+			least, _ := expiry(x.server.Request, "Min-SE")
+			seconds = min(max(seconds, least), asked) // it may be lowered, never raised (RFC 4028 §9)
 			out.Set("Session-Expires", strconv.Itoa(seconds)+";refresher=uas")
 		}
 	}
@@ -243,6 +245,7 @@ func (c *Call) busy() bool {
 
 // answersRefresh answers a refresh by UPDATE for a side that has no UPDATE (RFC
 // 3311 §5.1): who sent it learns that the call goes on, and its time begins anew.
+// The other side, if it counts the time as well, has a re-INVITE of ours.
 func (c *Call) answersRefresh(s side, tx *txn.ServerTx) bool {
 	req, far := tx.Request, c.session.sides[other(s)]
 	seconds, refresher := expiry(req, "Session-Expires")
@@ -263,6 +266,9 @@ func (c *Call) answersRefresh(s side, tx *txn.ServerTx) bool {
 	c.srv.reply(tx, 200, "", headers...)
 	c.session.seconds, c.session.ours, c.session.by = seconds, refresher == "uas", s
 	c.session.arm(c)
+	if far.timer && !c.busy() {
+		c.refresh(other(s))
+	}
 	return true
 }
 

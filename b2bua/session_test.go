@@ -167,15 +167,22 @@ func TestTimerOnEveryCall(t *testing.T) {
 		c.hangUp()
 		s.quiet()
 	})
-	t.Run("the callee knows none", func(t *testing.T) {
-		s := newStage(t, setup{session: 90})
-		c := s.invite(timed("Session-Expires: 200")...)
-		if c.in.Get("Session-Expires") != "200" {
+	for _, tc := range []struct {
+		ours             int
+		asked, least, is string
+	}{
+		{90, "200", "90", "90"},
+		{300, "200", "90", "200"}, // it is never raised (RFC 4028 §9)
+		{90, "200", "120", "120"},
+	} {
+		s := newStage(t, setup{session: tc.ours})
+		c := s.invite(timed("Session-Expires: "+tc.asked, "Min-SE: "+tc.least)...)
+		if c.in.Get("Session-Expires") != tc.asked {
 			t.Errorf("INVITE came as\n%s", c.in.Raw)
 		}
 		c.in.Reply(200, peer.WithSDP(c.sdpB(1)), peer.With("Allow", manyMethods))
 		ok := c.out.Expect(200)
-		if ok.Get("Session-Expires") != "90;refresher=uas" {
+		if ok.Get("Session-Expires") != tc.is+";refresher=uas" {
 			t.Errorf("the caller was told\n%s", ok.Raw)
 		}
 		c.left, c.right = c.out.Dialog(ok), c.in.Dialog()
@@ -185,7 +192,7 @@ func TestTimerOnEveryCall(t *testing.T) {
 		c.right.Expect("UPDATE").Reply(200)
 		c.hangUp()
 		s.quiet()
-	})
+	}
 }
 
 // A refresh by UPDATE towards a side without UPDATE is answered by us.
@@ -201,6 +208,24 @@ func TestUpdateForWhoHasNone(t *testing.T) {
 	update := c.left.Send("UPDATE", peer.WithSDP(c.sdpA(2))) // one that offers something is not ours to answer
 	c.right.Expect("UPDATE").Reply(405)
 	update.Expect(405)
+	c.hangUp()
+	s.quiet()
+}
+
+// A side without UPDATE that counts the time hears of such a refresh by a re-INVITE of ours.
+func TestUpdateForWhoCountsTheTime(t *testing.T) {
+	s := newStage(t, setup{})
+	c := s.invite(timed("Session-Expires: 1800")...)
+	c.answer(timed("Session-Expires: 1800;refresher=uac", "Require: timer", "Allow: INVITE, ACK, CANCEL, BYE")...)
+	for range 2 {
+		c.left.Send("UPDATE", timed("Session-Expires: 1800;refresher=uac")...).Expect(200)
+		in := c.right.Expect("INVITE")
+		if in.Get("Session-Expires") != "1800;refresher=uac" || !bytes.Equal(in.Body, c.in.Body) {
+			t.Errorf("refreshed by\n%s", in.Raw)
+		}
+		in.Reply(200, timed("Session-Expires: 1800;refresher=uac", "Require: timer", "Allow: INVITE, ACK, CANCEL, BYE")...)
+		c.right.Expect("ACK")
+	}
 	c.hangUp()
 	s.quiet()
 }
