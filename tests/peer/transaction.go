@@ -211,6 +211,9 @@ func (p *Peer) incoming(m *Message) *Incoming {
 // Network is the one it came over, udp or tcp.
 func (in *Incoming) Network() string { return in.back.net }
 
+// Elsewhere has the answers go by another connection, opened to that address where there is none, as the first one is gone.
+func (in *Incoming) Elsewhere(to netip.AddrPort) { in.back = dest{net: in.back.net, at: to} }
+
 // Expect is the next request of that method, in any dialog.
 func (p *Peer) Expect(method string) *Incoming {
 	p.t.Helper()
