@@ -36,11 +36,16 @@ func pace(rate float64) int {
 	return 200
 }
 
-// collecting keeps the pace until its end is called, which waits for that.
+// collecting keeps the pace, and the heap below the memory that there is, until its end
+// is called, which waits for that.
 // Whoever sets GOGC or GOMEMLIMIT has said better.
 func collecting() (end func()) {
 	if os.Getenv("GOGC") != "" || os.Getenv("GOMEMLIMIT") != "" {
 		return func() {}
+	}
+	unlimited := debug.SetMemoryLimit(-1)
+	if limit := memoryLimit(os.DirFS("/")); limit > 0 {
+		debug.SetMemoryLimit(limit)
 	}
 	stop, done := make(chan struct{}), make(chan struct{})
 	go func() {
@@ -50,6 +55,7 @@ func collecting() (end func()) {
 	return func() {
 		close(stop)
 		<-done
+		debug.SetMemoryLimit(unlimited)
 	}
 }
 
