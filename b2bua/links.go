@@ -21,15 +21,16 @@ type links struct {
 	calls    map[string][]*Call  // by Call-ID of leg A
 	sessions map[string][]*Call  // by half of a Session-ID
 	groups   map[*Call]metadata.Related
-	referred []referral
+	referred []*referral            // the oldest first
+	targets  map[string][]*referral // the same, by their target
 }
 
 // referral is a REFER that was accepted: a call by the referee to the target,
-// soon, follows from it.
+// soon, follows from it. Of URIs the users count: hosts change on the way.
 type referral struct {
 	group              metadata.Related
-	target             string // URI of Refer-To
-	referrer, referred string // URIs of who asked and of who was asked
+	target             string // of Refer-To
+	referrer, referred string // who asked and who was asked
 	until              time.Time
 }
 
@@ -39,8 +40,13 @@ const (
 	referralLife = time.Minute
 )
 
+// maxKin is how many live calls may have one Call-ID, or half of a Session-ID,
+// which says nothing any more when all calls of a PBX have the same.
+const maxKin = 32
+
 func newLinks() *links {
-	return &links{dialogs: map[dialogKey]*Call{}, calls: map[string][]*Call{}, sessions: map[string][]*Call{}, groups: map[*Call]metadata.Related{}}
+	return &links{dialogs: map[dialogKey]*Call{}, calls: map[string][]*Call{}, sessions: map[string][]*Call{},
+		groups: map[*Call]metadata.Related{}, targets: map[string][]*referral{}}
 }
 
 // linkKey names a dialog whichever side writes its tags.
@@ -69,25 +75,33 @@ func (l *links) enter(c *Call) {
 	if g := l.due(c); g.Name != "" && l.groups[c].Name == "" {
 		l.groups[c] = g
 	}
-	id := c.legs[sideA].callID
-	l.calls[id] = append(l.calls[id], c)
+	note(l.calls, c.legs[sideA].callID, c)
 	if half != "" {
-		l.sessions[half] = append(l.sessions[half], c)
+		note(l.sessions, half, c)
 	}
 	l.mu.Unlock()
 	tell(news)
 }
 
+func note(m map[string][]*Call, key string, c *Call) {
+	if all := m[key]; len(all) <= maxKin {
+		m[key] = append(all, c)
+	}
+}
+
 // kin are the live calls that the INVITE of c names. The caller holds mu.
 func (l *links) kin(c *Call, half string) []*Call {
-	kin := slices.Clone(l.calls[c.legs[sideA].callID])
+	var kin []*Call
+	if same := l.calls[c.legs[sideA].callID]; len(same) <= maxKin {
+		kin = append(kin, same...)
+	}
 	for _, name := range []string{"Replaces", "Join"} {
 		if v := c.invite.Get(name); v != "" {
 			kin = append(kin, l.named(v))
 		}
 	}
-	if half != "" {
-		kin = append(kin, l.sessions[half]...)
+	if same := l.sessions[half]; half != "" && len(same) <= maxKin {
+		kin = append(kin, same...)
 	}
 	return slices.DeleteFunc(kin, func(o *Call) bool { return o == nil })
 }
@@ -98,25 +112,68 @@ func (l *links) named(value string) *Call {
 	return l.dialogs[linkKey(callID, tags["to-tag"], tags["from-tag"])]
 }
 
-// due is the group of a referral that c follows from, if there is one.
+// due is the group of a referral that c follows from, if there is one. The caller
+// holds mu.
 func (l *links) due(c *Call) metadata.Related {
 	now := c.lane.Now()
-	l.referred = slices.DeleteFunc(l.referred, func(r referral) bool { return now.After(r.until) })
-	by := sip.NameAddr{}
+	for len(l.referred) > 0 && now.After(l.referred[0].until) {
+		l.forgetReferral()
+	}
+	if len(l.referred) == 0 {
+		return metadata.Related{}
+	}
+	by := ""
 	if v := c.invite.Get("Referred-By"); v != "" {
-		by, _ = sip.ParseNameAddr(v)
-	}
-	for i := len(l.referred) - 1; i >= 0; i-- {
-		r := l.referred[i]
-		if !sameUser(r.target, c.invite.RequestURI) && !sameUser(r.target, c.in.To.URI) {
-			continue
-		}
-		if by.URI != "" && sameUser(by.URI, r.referrer) || sameUser(c.in.From.URI, r.referred) ||
-			sameUser(c.who.party[sideA].AOR, r.referred) {
-			return r.group
+		if n, err := sip.ParseNameAddr(v); err == nil {
+			by = userOf(n.URI)
 		}
 	}
-	return metadata.Related{}
+	from, caller := userOf(c.in.From.URI), userOf(c.who.party[sideA].AOR)
+	to, asked := userOf(c.invite.RequestURI), userOf(c.in.To.URI)
+	latest := l.of(to, by, from, caller)
+	if r := l.of(asked, by, from, caller); r != nil && asked != to && (latest == nil || r.until.After(latest.until)) {
+		latest = r
+	}
+	if latest == nil {
+		return metadata.Related{}
+	}
+	return latest.group
+}
+
+// of is the latest referral to a target that one of these makes good.
+func (l *links) of(target, by, from, caller string) *referral {
+	if target == "" {
+		return nil
+	}
+	for _, r := range slices.Backward(l.targets[target]) {
+		if by != "" && by == r.referrer || r.referred != "" && (from == r.referred || caller == r.referred) {
+			return r
+		}
+	}
+	return nil
+}
+
+// note remembers a referral for a while, the latest ones of many.
+func (l *links) note(r *referral) {
+	if len(l.referred) >= maxReferrals {
+		l.forgetReferral()
+	}
+	l.referred = append(l.referred, r)
+	l.targets[r.target] = append(l.targets[r.target], r)
+}
+
+// forgetReferral forgets the oldest one.
+func (l *links) forgetReferral() {
+	r := l.referred[0]
+	l.referred[0] = nil
+	if l.referred = l.referred[1:]; len(l.referred) == 0 {
+		l.referred = nil
+	}
+	if all := l.targets[r.target]; len(all) > 1 {
+		l.targets[r.target] = slices.Delete(all, 0, 1)
+	} else {
+		delete(l.targets, r.target)
+	}
 }
 
 // refer notes a REFER of side s that was accepted: the call that it may lead to
@@ -145,11 +202,8 @@ func (l *links) refer(c *Call, s side, req *sip.Message) {
 		l.groups[c] = founded(c)
 		news = append(news, c)
 	}
-	if len(l.referred) >= maxReferrals {
-		l.referred = l.referred[1:]
-	}
-	l.referred = append(l.referred, referral{
-		group: l.groups[c], target: target, referrer: referrer, referred: c.who.party[other(s)].AOR,
+	l.note(&referral{
+		group: l.groups[c], target: userOf(target), referrer: userOf(referrer), referred: userOf(c.who.party[other(s)].AOR),
 		until: c.lane.Now().Add(referralLife),
 	})
 	l.mu.Unlock()
@@ -244,13 +298,11 @@ func (l *links) held() int {
 	return len(l.dialogs) + len(l.calls) + len(l.sessions) + len(l.groups)
 }
 
-// sameUser compares the users of two URIs: hosts change on the way.
-func sameUser(a, b string) bool {
-	x, errX := sip.ParseURI(a)
-	y, errY := sip.ParseURI(b)
-	if errX != nil || errY != nil {
-		return false
+// userOf is the user of a URI, or what else it names somebody by.
+func userOf(uri string) string {
+	u, err := sip.ParseURI(uri)
+	if err != nil {
+		return ""
 	}
-	userX, userY := x.User+x.Opaque, y.User+y.Opaque
-	return userX != "" && userX == userY
+	return u.User + u.Opaque
 }
