@@ -118,16 +118,7 @@ func (b *Builder) Complete(s Snapshot, streams []LabeledStream, at time.Time, op
 		opt(&o)
 	}
 	at = instant(at)
-	b.start(s, at)
-	b.regroup(s)
-	if b.cfg.First == Callee {
-		b.seat(Callee, s.Callee, at)
-		b.seat(Caller, s.Caller, at)
-	} else {
-		b.seat(Caller, s.Caller, at)
-		b.seat(Callee, s.Callee, at)
-	}
-	b.assign(s, streams)
+	b.Note(s, streams, at)
 	b.stop(s, at, o)
 
 	r := &Recording{DataMode: Complete}
@@ -138,6 +129,22 @@ func (b *Builder) Complete(s Snapshot, streams []LabeledStream, at time.Time, op
 		r.Sessions[0].Extensions = append(r.Sessions[0].Extensions, b.gaps(o.gaps))
 	}
 	return r
+}
+
+// Note takes in what Complete would tell, for a time in which no document can be
+// sent: who comes and leaves between two of them has been there all the same.
+func (b *Builder) Note(s Snapshot, streams []LabeledStream, at time.Time) {
+	at = instant(at)
+	b.start(s, at)
+	b.regroup(s)
+	if b.cfg.First == Callee {
+		b.seat(Callee, s.Callee, at)
+		b.seat(Caller, s.Caller, at)
+	} else {
+		b.seat(Caller, s.Caller, at)
+		b.seat(Callee, s.Callee, at)
+	}
+	b.assign(s, streams)
 }
 
 // addSession adds group, session and its tie to the recording session.

@@ -40,3 +40,27 @@ func TestMoved(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// TestNote: who comes and leaves while no document can be sent is in the next one, with the times of his stay.
+func TestNote(t *testing.T) {
+	b := metadata.NewBuilder(metadata.BuilderConfig{})
+	first := b.Complete(call(), both(), after(time.Second))
+	cs := call()
+	cs.Callee = metadata.Party{AOR: "sip:carol@example.com"}
+	b.Note(cs, both(), after(5*time.Second))
+	cs.Callee = metadata.Party{AOR: "sip:dave@example.com"}
+	now := b.Complete(cs, both(), after(12*time.Second))
+	if len(now.Participants) != 4 || len(now.ParticipantSessionAssocs) != 4 {
+		t.Fatalf("%+v", now.Participants)
+	}
+	stay := now.ParticipantSessionAssocs[2]
+	if now.Participants[2].NameIDs[0].AOR != "sip:carol@example.com" || !stay.Associated.Equal(t0.Add(5*time.Second)) || !stay.Disassociated.Equal(t0.Add(12*time.Second)) {
+		t.Errorf("%+v stayed %+v", now.Participants[2], stay)
+	}
+	if now.Streams[0].ID != first.Streams[0].ID || now.Streams[1].ID == first.Streams[1].ID {
+		t.Error("the stream of who stays must stay, that of the newcomer must be new")
+	}
+	for _, p := range now.Verify([]string{"1", "2"}) {
+		t.Error(p)
+	}
+}

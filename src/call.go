@@ -126,6 +126,11 @@ func (k *call) applyRules() {
 	if k.over || len(k.pending) == 0 {
 		return
 	}
+	if k.client.shut() { // sessions that begin now would be ended by nobody
+		k.giveUp(k.pending)
+		k.pending = nil
+		return
+	}
 	var later []wish
 	due := k.pending
 	k.pending = nil
@@ -137,6 +142,14 @@ func (k *call) applyRules() {
 		k.records(w)
 	}
 	k.pending = later
+}
+
+// giveUp is for wishes of rules whose time comes when the client closes.
+func (k *call) giveUp(wishes []wish) {
+	for _, w := range wishes {
+		k.client.missed(k, w.recorderName, w.of.Rule, w.required)
+		w.tell(metadata.StateEnded, reasonShutdown)
+	}
 }
 
 // record makes a session and starts it.

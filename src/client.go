@@ -111,7 +111,9 @@ func (c *Client) Begin(cs metadata.Snapshot, in *policy.Invite, relay *forker.Re
 	c.mu.Unlock()
 	required = k.decision.Required()
 	if refuse {
-		c.missed(k)
+		for _, w := range k.decision.Wanted {
+			c.missed(k, w.Recorder, w.Rule, w.Required)
+		}
 		k.lane.Post(func() { notify(metadata.StateEnded, reasonShutdown) })
 		return required
 	}

@@ -157,9 +157,7 @@ func (k *call) onDecision(q *inquiry, a Answer, err error) {
 		return
 	}
 	if k.client.shut() {
-		for _, w := range q.wishes {
-			w.tell(metadata.StateEnded, reasonShutdown)
-		}
+		k.giveUp(q.wishes)
 		return
 	}
 	log := k.client.log.With("call", k.cs.ID, "rule", q.wishes[0].of.Rule)

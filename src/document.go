@@ -82,11 +82,17 @@ func parsed[T any](s *Session, key string, t *policy.Template, parse func(string
 
 // document is the complete snapshot of the call as it is known now.
 func (s *Session) document(opts ...metadata.Option) *metadata.Recording {
+	cs := s.snapshot()
+	return s.recorder.Dialect.colour(s.builder.Complete(cs, s.streams.labeled(), s.now(), append(opts, metadata.WithGaps(s.losses()))...), cs.SIPCallID)
+}
+
+// snapshot is the call as the documents tell it.
+func (s *Session) snapshot() metadata.Snapshot {
 	cs := *s.cs
 	if s.recorder.Dialect.Streams == StreamsTwo && cs.Group.Name == "" { // the two sessions of a call belong together
 		cs.Group = metadata.Related{Name: cs.ID, Since: cs.Started}
 	}
-	return s.recorder.Dialect.colour(s.builder.Complete(cs, s.streams.labeled(), s.now(), append(opts, metadata.WithGaps(s.losses()))...), cs.SIPCallID)
+	return cs
 }
 
 func (s *Session) now() time.Time { return s.client.cfg.Now() }

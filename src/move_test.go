@@ -232,11 +232,13 @@ func TestEndsWhileMoving(t *testing.T) {
 	})
 }
 
-// A pause holds over a move: what is said in it reaches neither SRS.
+// A pause holds over a move: what is said in it reaches neither SRS, and nobody is told that it is recorded. One that begins
+// or ends while nobody has the session is told of, too.
 func TestPauseHoldsOverAMove(t *testing.T) {
 	t.Parallel()
 	m := midCall(t, "udp", 2)
-	if _, err := m.r.client.Pause(context.Background(), m.c.view().ID); err != nil {
+	ctx, id := context.Background(), m.c.view().ID
+	if _, err := m.r.client.Pause(ctx, id); err != nil {
 		t.Fatal(err)
 	}
 	m.s.Update()
@@ -249,12 +251,34 @@ func TestPauseHoldsOverAMove(t *testing.T) {
 	if n := m.c.copies(to, "1"); n != 0 {
 		t.Errorf("%d packets of a pause", n)
 	}
-	if _, err := m.r.client.Resume(context.Background(), m.c.view().ID); err != nil {
+	m.r.hasTold("start paused moved")
+	m.c.hasBeenTold("recording paused")
+	if _, err := m.r.client.Resume(ctx, id); err != nil {
 		t.Fatal(err)
 	}
 	to.Update()
 	hears(t, m.c, to)
-	finish(t, m.c, to)
+	m.r.hasTold("start paused moved resumed")
+	m.c.hasBeenTold("recording paused recording")
+
+	to.Dialog.Bye()
+	in := m.recs[0].Expect("INVITE")
+	m.c.hasBeenTold("recording paused recording moving")
+	if _, err := m.r.client.Pause(ctx, id); err != nil {
+		t.Fatal(err)
+	}
+	m.c.hasBeenTold("recording paused recording moving paused")
+	if _, err := m.r.client.Resume(ctx, id); err != nil {
+		t.Fatal(err)
+	}
+	m.c.hasBeenTold("recording paused recording moving paused moving")
+	back := m.recs[0].AcceptInvite(in)
+	hears(t, m.c, back)
+	finish(t, m.c, back)
+	m.r.hasTold("start paused moved resumed moved stop")
+	if n := m.r.metric(t, "sidetrack_recording_pauses_total"); n != 1 {
+		t.Errorf("%v pauses counted", n)
+	}
 }
 
 // An operator moves a live recording, to the next SRS or to a named one, and nothing is lost.

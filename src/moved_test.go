@@ -99,3 +99,25 @@ func together(t *testing.T, c *call, a, b *peer.Session) {
 		}
 	}
 }
+
+// Who speaks in the call while no SRS has it, and has left before one does, is named all the same.
+func TestTransfersDuringAMove(t *testing.T) {
+	t.Parallel()
+	m := midCall(t, "udp", 2)
+	m.s.Dialog.Bye()
+	in := m.recs[1].Expect("INVITE")
+	for _, who := range []string{"carol", "dave"} {
+		m.c.change(func(cs *metadata.Snapshot) { cs.Callee = metadata.Party{AOR: "sip:" + who + "@pbx.test"} })
+	}
+	in.Reply(503)
+	in.ExpectOther("ACK")
+	to := m.recs[0].Accept()
+	var names []string
+	for _, p := range to.Doc().Participants {
+		names = append(names, p.Names[0].AOR)
+	}
+	if got := strings.Join(names, " "); got != "sip:alice@pbx.test sip:bob@pbx.test sip:carol@pbx.test sip:dave@pbx.test" {
+		t.Errorf("participants: %s", got)
+	}
+	finish(t, m.c, to)
+}

@@ -22,27 +22,55 @@ const reasonLimit = "limit"
 
 // showPause brings the state into line with the streams: a session is paused
 // while we hold back every stream that it has. Hold and operator pause on
-// their own; both must have ended before a stream is copied again.
+// their own; both must have ended before a stream is copied again. A pause that
+// lasts over a move is told of once.
 func (s *Session) showPause() {
-	silent, why := s.silent(), causeHold
-	if s.paused {
-		why = causeOperator
+	if s.state != metadata.StateRecording && s.state != metadata.StatePaused {
+		return
 	}
-	switch {
-	case silent && s.state == metadata.StateRecording:
+	silent := s.silent()
+	if silent == s.hushed {
+		return
+	}
+	s.hushed = silent
+	if silent {
+		why := s.pauseCause()
 		s.client.metrics.pauses.WithLabelValues(s.recorder.Name, string(why)).Inc()
-		s.become(metadata.StatePaused, string(why))
+		s.enter(metadata.StatePaused, string(why))
 		s.tell(EventPaused, string(why))
 		s.log.Info("recording paused", "cause", why)
-	case !silent && s.state == metadata.StatePaused:
-		s.become(metadata.StateRecording, "")
-		why := ""
-		if s.limited {
-			why = reasonLimit
-		}
-		s.tell(EventResumed, why)
-		s.log.Info("recording resumed")
+		return
 	}
+	s.enter(metadata.StateRecording, "")
+	why := ""
+	if s.limited {
+		why = reasonLimit
+	}
+	s.tell(EventResumed, why)
+	s.log.Info("recording resumed")
+}
+
+// enter is become for a state that it may be in.
+func (s *Session) enter(state metadata.RecordingState, reason string) {
+	if s.state != state {
+		s.become(state, reason)
+	}
+}
+
+func (s *Session) pauseCause() cause {
+	if s.paused {
+		return causeOperator
+	}
+	return causeHold
+}
+
+// audible is the state as the parties are to know it: of what is said while a
+// recording moves in a pause nothing is kept.
+func (s *Session) audible() metadata.RecordingState {
+	if s.state == metadata.StateMoving && s.silent() {
+		return metadata.StatePaused
+	}
+	return s.state
 }
 
 func (s *Session) silent() bool {

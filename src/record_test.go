@@ -1,6 +1,7 @@
 package src_test
 
 import (
+	"context"
 	"slices"
 	"strings"
 	"testing"
@@ -220,4 +221,26 @@ func TestOneTrack(t *testing.T) {
 	c.end()
 	s.End()
 	c.ended(src.Complete)
+}
+
+// A recording whose time comes when the client has closed does not begin: nobody would end it. The call's owner and the
+// verdict say so.
+func TestNothingBeginsAfterClose(t *testing.T) {
+	t.Parallel()
+	rec := newSRS(t, "srs")
+	r := newRig(t, []string{rec.URI("")}, required)
+	c := r.newCall()
+	c.cs.State = metadata.CallEarly
+	c.begin()
+	if err := r.client.Close(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	c.change(func(cs *metadata.Snapshot) { cs.State = metadata.CallAnswered })
+	c.hasBeenTold("ended")
+	if in := rec.Maybe("INVITE", 0); in != nil {
+		t.Error("the SRS was asked")
+	}
+	if len(r.verdicts) != 1 || r.verdicts[0].View.Result != src.Failed || !r.verdicts[0].Required || r.verdicts[0].View.Recorder != "main" {
+		t.Errorf("%+v", r.verdicts)
+	}
 }

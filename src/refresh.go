@@ -21,7 +21,7 @@ type refresh struct {
 // it.
 func (s *Session) refresh() {
 	switch {
-	case !s.recorder.Session.ByUpdate || !s.leg.updates:
+	case s.leg == nil || !s.recorder.Session.ByUpdate || !s.leg.updates: // nil: not acknowledged yet by the SRS that asked for it
 		s.demand()
 	case s.timer.refresh == nil:
 		s.timer.refresh = &refresh{s: s, leg: s.leg}

@@ -29,25 +29,6 @@ const (
 	reasonNoAudio   = "the call has no audio that can be recorded"
 )
 
-// wish is what a recording is to be.
-type wish struct {
-	recorder           *Recorder // nil: there is none of that name
-	recorderName, name string
-	of                 *policy.Wanted // what a rule wants; nil: somebody else wants it
-	by                 Initiator
-	tracks             policy.Tracks
-	media              []string // kinds of m-lines; nil: audio
-	onHold             policy.OnHold
-	start              policy.Start
-	tone               *policy.Tone         // nil: none
-	announcement       *policy.Announcement // nil: none
-	required           bool
-	guard              guard
-	byHand             bool // a party has begun it in mid-call
-	particulars        Particulars
-	notify             func(metadata.RecordingState, string) // nil: nobody
-}
-
 // Session is one recording session (RS): the wish to record one call, the
 // attempts to have an SRS take it, and the dialog with the one that did.
 //
@@ -97,6 +78,7 @@ type Session struct {
 	version   uint64      // of our newest description
 	described fingerprint // our description that is in force
 	paused    bool        // by the operator
+	hushed    bool        // EventPaused has been told, EventResumed has not
 	limited   bool        // it is just ending by its limit
 	taken     bool        // an SRS has taken it, now or before
 	masks     masks       // whose voice is hidden
@@ -249,6 +231,9 @@ func (s *Session) onSnapshot(cs *metadata.Snapshot) {
 	if s.streams.untapped() {
 		_ = s.fork() // it is kept from now on, whenever the SRS can be told of it; what cannot be copied is logged then
 	}
+	if !s.tells() {
+		s.builder.Note(s.snapshot(), s.streams.labeled(), s.now())
+	}
 	s.steer()
 	s.changed()
 }
@@ -269,6 +254,10 @@ func (s *Session) sends(st *stream) bool {
 func (s *Session) steer() {
 	s.steerTaps()
 	if s.leg == nil {
+		if s.state == metadata.StateMoving {
+			s.call.sound()
+			s.notify(s.audible(), s.moving.why)
+		}
 		return
 	}
 	s.showPause()
@@ -295,7 +284,11 @@ func (s *Session) onUp(a *attempt, answers []answered) {
 	s.heard()
 	s.client.health.carries(s.recorder.Name, s.srs, 1)
 	s.moving.upAt = s.now()
-	s.become(metadata.StateRecording, "")
+	if s.taken && s.silent() {
+		s.become(metadata.StatePaused, string(s.pauseCause()))
+	} else {
+		s.become(metadata.StateRecording, "")
+	}
 	if s.taken {
 		s.onMoved()
 	} else {
@@ -345,6 +338,6 @@ func (s *Session) become(state metadata.RecordingState, reason string) {
 	s.state, s.since = state, now
 	s.publish()
 	s.call.sound()
-	s.notify(state, reason)
+	s.notify(s.audible(), reason)
 	s.watchOver()
 }

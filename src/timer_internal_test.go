@@ -313,3 +313,18 @@ func TestTooShortAnInterval(t *testing.T) {
 		x.next(30*time.Second, "ACK")
 	})
 }
+
+// A refresh that is due before the SRS that asked for the recording has acknowledged waits for that.
+func TestRefreshBeforeTheAck(t *testing.T) {
+	inFakeTime(t, SessionTimer{ByUpdate: true}, "100;refresher=uac", func(x *timed) {
+		x.do(func() {
+			leg := x.s.leg
+			x.s.leg = nil
+			x.s.refresh()
+			x.s.leg = leg
+		})
+		x.do(x.s.flush)
+		x.reply(x.next(0, "INVITE"), 200, "Session-Expires", "100;refresher=uac")
+		x.next(0, "ACK")
+	})
+}

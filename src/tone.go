@@ -12,7 +12,8 @@ import (
 // sounds tells whether the parties are to hear the session's tone: while it is
 // recorded, or what is said is kept for the next SRS.
 func (s *Session) sounds() bool {
-	return s.tone != nil && (s.state == metadata.StateRecording || s.state == metadata.StateMoving)
+	state := s.audible()
+	return s.tone != nil && (state == metadata.StateRecording || state == metadata.StateMoving)
 }
 
 // sound has the parties hear the tone of the first recording that has one for

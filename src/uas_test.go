@@ -1,6 +1,7 @@
 package src_test
 
 import (
+	"context"
 	"slices"
 	"strings"
 	"testing"
@@ -282,5 +283,28 @@ func TestNoAck(t *testing.T) {
 	silence(t, c, s)
 	s.Update()
 	inactive(t, s, true)
+	finish(t, c, s)
+}
+
+// An SRS that never acknowledges its re-INVITE keeps an update of ours waiting for 32 s. What is said after a resume does not
+// wait for that: it was told to stop by us, and its port is open.
+func TestResumeWithoutAnAck(t *testing.T) {
+	t.Parallel()
+	r, c, rec, s := recording(t, timeout(time.Second))
+	id := c.view().ID
+	if _, err := r.client.Pause(context.Background(), id); err != nil {
+		t.Fatal(err)
+	}
+	s.Update()
+	resp := s.Dialog.Send("INVITE").Expect(200)
+	said := c.caller.Sent()
+	if _, err := r.client.Resume(context.Background(), id); err != nil {
+		t.Fatal(err)
+	}
+	s.Streams["1"].AwaitFrom("caller", said, 5)
+	if in := rec.Maybe("INVITE", 0); in != nil {
+		t.Errorf("an INVITE of ours before the ACK of theirs: %s", in.Start)
+	}
+	s.Dialog.Ack(resp, peer.WithSDP(peer.BuildSDP(5, line(s, "1"), line(s, "2"))))
 	finish(t, c, s)
 }

@@ -54,12 +54,22 @@ func (s *Session) demand() {
 	s.changed()
 }
 
-// flush sends an update if one is due and may be sent: there is no INVITE under
+// tells tells whether the SRS may be told of something now: there is no INVITE under
 // way in either direction, ours or the SRS's (RFC 3261 §14.1, RFC 3264 §4).
+func (s *Session) tells() bool {
+	return s.leg != nil && s.updates.pending == nil && s.updates.glare == nil && s.incoming.tx == nil
+}
+
+// flush sends an update if one is due and may be sent.
 func (s *Session) flush() {
 	u := &s.updates
-	if s.leg == nil || s.state == metadata.StateEnded || !u.due ||
-		u.pending != nil || u.glare != nil || s.incoming.tx != nil {
+	if s.state == metadata.StateEnded || !u.due {
+		return
+	}
+	if !s.tells() {
+		if s.incoming.tx != nil && u.retry == nil && s.deaf() { // an SRS that forgets its ACK
+			u.retry = s.lane.After(s.recorder.Timeout, s.force)
+		}
 		return
 	}
 	if err := s.fork(); err != nil {

@@ -196,21 +196,19 @@ func (s *Session) testify() {
 	}
 }
 
-// missed is the verdict on a call that nobody asked an SRS for, because the
+// missed is the verdict on a recording that nobody asked an SRS for, because the
 // client is closing.
-func (c *Client) missed(k *call) {
+func (c *Client) missed(k *call, recorder, rule string, required bool) {
 	if c.cfg.OnVerdict == nil {
 		return
 	}
 	now := c.cfg.Now()
-	for _, w := range k.decision.Wanted {
-		c.cfg.OnVerdict(Verdict{
-			Required: w.Required, Answered: k.cs.Answered,
-			View: View{
-				ID: metadata.NewV4().URLSafe(), CallID: k.cs.ID, Recorder: w.Recorder, Name: w.Recorder,
-				Call: CallView{SIPCallID: k.cs.SIPCallID, From: k.cs.Caller.AOR, To: k.cs.Callee.AOR}, Rule: w.Rule, Initiator: InitiatorRule,
-				State: metadata.StateEnded, Since: now, Started: now, Ended: now, Result: Failed, Reason: reasonShutdown,
-			},
-		})
-	}
+	c.cfg.OnVerdict(Verdict{
+		Required: required, Answered: k.cs.Answered,
+		View: View{
+			ID: metadata.NewV4().URLSafe(), CallID: k.cs.ID, Recorder: recorder, Name: recorder,
+			Call: CallView{SIPCallID: k.cs.SIPCallID, From: k.cs.Caller.AOR, To: k.cs.Callee.AOR}, Rule: rule, Initiator: InitiatorRule,
+			State: metadata.StateEnded, Since: now, Started: now, Ended: now, Result: Failed, Reason: reasonShutdown,
+		},
+	})
 }
