@@ -99,6 +99,9 @@ func (c *Call) knownAs(l *login, tx *txn.ClientTx) {
 	c.logins[tx] = l
 }
 
+// tries count how often a request was sent again as its target wanted it.
+type tries struct{ challenges, timers int }
+
 // answers sends the request of an exchange again when its target wants to know
 // who we are, or wants another session timer than we do; the caller hears nothing
 // of it.
@@ -112,16 +115,18 @@ func (x *exchange) answers(tx *txn.ClientTx, resp *sip.Message) bool {
 		last, who = x.branch.dialogs[sideB].LocalCSeq, x.branch.login
 	}
 	tried := x.tried[tx]
-	out := c.challenged(who, tx, resp, tried, last)
+	out := c.challenged(who, tx, resp, tried.challenges, last)
 	if out != nil {
-		tried++
-	} else if out = x.demanded(tx, resp, last); out == nil {
+		tried.challenges++
+	} else if out = x.demanded(tx, resp, last); out != nil {
+		tried.timers++
+	} else {
 		return false
 	}
 	again := c.lane.Request(out, tx.Target(), x)
 	c.track(again)
 	if x.tried == nil {
-		x.tried = map[*txn.ClientTx]int{}
+		x.tried = map[*txn.ClientTx]tries{}
 	}
 	x.tried[again] = tried
 	if x.hunt != nil {

@@ -34,8 +34,7 @@ type exchange struct {
 	ack       *txn.Sent    // our ACK of accepted
 	acked     bool         // ack is on its way, perhaps behind a lookup
 	cancelled bool
-	tried     map[*txn.ClientTx]int // challenges answered so far, by the request that bears the answer
-	timed     int                   // how often a target had its way about the session timer
+	tried     map[*txn.ClientTx]tries // what a target had its way in so far, by the request that bears the answer
 	done      bool
 
 	// What it changed of the negotiation: undone when it fails.

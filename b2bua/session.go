@@ -87,7 +87,7 @@ func demand(out *sip.Message, seconds int) {
 // that is the caller's affair.
 func (x *exchange) demanded(tx *txn.ClientTx, resp *sip.Message, cseq uint32) *sip.Message {
 	c := x.call
-	own := x == c.initial && x.timed < 2 && !c.invite.Has("Session-Expires")
+	own := x == c.initial && x.tried[tx].timers < 2 && !c.invite.Has("Session-Expires")
 	seconds := max(c.set.SessionExpires, minSession)
 	switch {
 	case own && resp.Status == 421 && resp.HasToken("Require", "timer") && !c.session.sides[sideA].timer:
@@ -96,14 +96,13 @@ func (x *exchange) demanded(tx *txn.ClientTx, resp *sip.Message, cseq uint32) *s
 		}
 	case own && resp.Status == 422 && tx.Request().Has("Session-Expires"):
 		least, _ := expiry(resp, "Min-SE")
-		if least <= c.session.seconds || least > maxSession {
+		if told, _ := expiry(tx.Request(), "Session-Expires"); least <= told || least > maxSession {
 			return nil
 		}
 		seconds = least
 	default:
 		return nil
 	}
-	x.timed++
 	c.session.seconds = seconds
 	out := tx.Request().Clone()
 	out.Del("Via")

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"sidetrack/policy"
 	"sidetrack/tests/peer"
 )
 
@@ -120,6 +121,30 @@ func TestTrunkInsistsOnATimer(t *testing.T) {
 			}
 			s.quiet()
 		})
+	}
+}
+
+// Each target has its way about the timer, however often others had theirs: in turn, and rung together.
+func TestTargetsInsistOnTimers(t *testing.T) {
+	for _, parallel := range []bool{false, true} {
+		s := oneRoute(t, func(_ *stage, r *policy.Route) { r.Parallel = parallel })
+		c := s.send()
+		for _, p := range []*peer.Peer{s.pbx, s.second} {
+			c.in = p.Expect("INVITE")
+			c.in.Reply(421, peer.With("Require", "timer"))
+			p.Expect("ACK")
+			p.Expect("INVITE").Reply(422, peer.With("Min-SE", "2000"))
+			p.Expect("ACK")
+			if c.in = p.Expect("INVITE"); c.in.Get("Session-Expires") != "2000" {
+				t.Errorf("third INVITE:\n%s", c.in.Raw)
+			}
+			if p == s.pbx {
+				c.in.Reply(503)
+				p.Expect("ACK")
+			}
+		}
+		c.answer(peer.With("Session-Expires", "2000;refresher=uac"), peer.With("Require", "timer")).hangUp()
+		s.quiet()
 	}
 }
 
