@@ -55,12 +55,12 @@ var errBusy = errors.New("too many decisions are under way")
 type inquiry struct {
 	ask    *policy.Ask
 	wishes []wish
-	before *inquiry     // another one of the call that is under way
-	prefer []preference // what parties have said meanwhile, in order
+	before *inquiry // another one of the call that is under way
+	said   []said   // by parties meanwhile, in order
 }
 
-// preference is what a party would have of a recording (policy.Wish.Preferred).
-type preference struct {
+// said is what a party wants of a recording.
+type said struct {
 	of    *policy.Wanted
 	wish  policy.Wish
 	party metadata.PartyRole
@@ -107,11 +107,23 @@ func (k *call) answeredTo(q *inquiry) {
 	*at = q.before
 }
 
-// heard keeps what a party prefers until it is decided whether there is anything
-// to steer: of each the newest.
-func (q *inquiry) heard(p preference) {
-	q.prefer = slices.DeleteFunc(q.prefer, func(o preference) bool { return o.of == p.of && o.party == p.party })
-	q.prefer = append(q.prefer, p)
+// heard keeps what a party wants until it is decided whether there is anything to
+// steer, of each action the newest, and reports whether it does. What somebody has
+// paused before it began is not to begin in the clear; a start cannot wait, for the
+// answer alone begins.
+func (q *inquiry) heard(p said) bool {
+	switch p.wish.Action {
+	case policy.ActionPause, policy.ActionResume, policy.ActionMask, policy.ActionUnmask, policy.ActionStop:
+	default:
+		if !p.wish.Preferred {
+			return false
+		}
+	}
+	same := func(o said) bool {
+		return o.of == p.of && o.party == p.party && o.wish.Action == p.wish.Action && o.wish.Preferred == p.wish.Preferred
+	}
+	q.said = append(slices.DeleteFunc(q.said, same), p)
+	return true
 }
 
 // beginAsking takes a place among those who ask; done gives it back.
@@ -185,7 +197,7 @@ func (k *call) onDecision(q *inquiry, a Answer, err error) {
 	}
 	k.pending = append(k.pending, q.wishes...)
 	k.applyRules()
-	for _, p := range q.prefer {
+	for _, p := range q.said {
 		if len(k.steered(p.of)) > 0 { // the answer alone begins what is not there
 			k.steer(p.of, p.wish, p.party)
 		}

@@ -128,8 +128,7 @@ func (k *call) steer(w *policy.Wanted, wish policy.Wish, party metadata.PartyRol
 	if k.over || k.client.shut() {
 		return
 	}
-	if q := k.asks(w.Recorder); q != nil && wish.Preferred {
-		q.heard(preference{w, wish, party})
+	if q := k.asks(w.Recorder); q != nil && q.heard(said{w, wish, party}) {
 		return
 	}
 	all, action := k.steered(w), wish.Action

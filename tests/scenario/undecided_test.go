@@ -46,31 +46,44 @@ func TestNothingBeginsWhileItIsDecided(t *testing.T) {
 	}
 }
 
-// What a party prefers while it is decided whether it is recorded counts once that is so.
-func TestPreferredWhileItIsDecided(t *testing.T) {
-	url, questions, answers := decider(t)
-	st := newStage(t, setup{rule: "decide: {url: " + url + ", timeout: 10s}\n    controls: {signalling: true}", srsNets: []string{"udp"}})
-	c := st.establish(dialing{})
-	<-questions
-	c.apply(change{method: "UPDATE", offer: peer.Line{Extra: []string{"recordpref:pause"}}})
-	answers <- `{}`
-	rs := st.srs().Accept()
-	if got := rs.Directions(); !slices.Equal(got, []string{"inactive", "inactive"}) {
-		directions(t, rs, "inactive", "inactive")
+// What a party wants while it is decided whether it is recorded counts once that is so: what was paused does not begin in
+// the clear, by whatever door it was.
+func TestPausedWhileItIsDecided(t *testing.T) {
+	for door, say := range map[string]func(t *testing.T, c *call, action, key, pref string){
+		"recordpref": func(_ *testing.T, c *call, _, _, pref string) {
+			c.apply(change{method: "UPDATE", offer: peer.Line{Extra: []string{"recordpref:" + pref}}})
+		},
+		"header": func(_ *testing.T, c *call, action, _, _ string) {
+			c.left.Send("INFO", peer.With("X-Sidetrack-Action", action)).Expect(200)
+		},
+		"keys": func(t *testing.T, c *call, _, keys, _ string) { key(t, c.left, c.right, keys, false) },
+	} {
+		t.Run(door, func(t *testing.T) {
+			url, questions, answers := decider(t)
+			st := newStage(t, setup{rule: "decide: {url: " + url + ", timeout: 10s}\n    " + fmt.Sprintf(steering, "both", true), srsNets: []string{"udp"}})
+			c := st.establish(dialing{})
+			<-questions
+			say(t, c, "pause", "*2", "pause")
+			answers <- `{}`
+			rs := st.srs().Accept()
+			if got := rs.Directions(); !slices.Equal(got, []string{"inactive", "inactive"}) {
+				directions(t, rs, "inactive", "inactive")
+			}
+			if state := st.sys.recordings()[0].str("state"); state != "paused" {
+				t.Errorf("the recording is %s", state)
+			}
+			for label, m := range rs.Streams {
+				if n := len(m.Packets()); n > 0 {
+					t.Errorf("label %s has %d packets", label, n)
+				}
+			}
+			say(t, c, "resume", "*3", "on")
+			directions(t, rs, "sendonly", "sendonly")
+			c.recorded(rs, 10)
+			c.hangUp()
+			rs.End()
+		})
 	}
-	if state := st.sys.recordings()[0].str("state"); state != "paused" {
-		t.Errorf("the recording is %s", state)
-	}
-	for label, m := range rs.Streams {
-		if n := len(m.Packets()); n > 0 {
-			t.Errorf("label %s has %d packets", label, n)
-		}
-	}
-	c.apply(change{method: "UPDATE", offer: peer.Line{Extra: []string{"recordpref:on"}}})
-	directions(t, rs, "sendonly", "sendonly")
-	c.recorded(rs, 10)
-	c.hangUp()
-	rs.End()
 }
 
 // Nor is one begun beside a rule's that waits for the call's answer.
