@@ -193,27 +193,6 @@ func TestEarlyDialogRequests(t *testing.T) {
 	}
 }
 
-// Hold in all its forms reaches the other side as it was said.
-func TestHoldForms(t *testing.T) {
-	s := newStage(t, setup{})
-	c := s.establish()
-	for i, hold := range []peer.Line{
-		{Media: c.a, Direction: "sendonly"}, {Media: c.a, Direction: "inactive"}, {Media: c.a, Zero: true}, {Media: c.a},
-	} {
-		out := c.left.Send("INVITE", peer.WithSDP(peer.BuildSDP(i+2, hold)))
-		in := c.right.Expect("INVITE")
-		got := peer.ParseSDP(in.SDP()).Media[0]
-		if want := hold.Direction; want != "" && got.Direction != want || hold.Zero != (got.Conn == "0.0.0.0") {
-			t.Errorf("hold %d came as %s", i, in.SDP())
-		}
-		in.Reply(200, peer.WithSDP(c.sdpB(i+2)))
-		c.left.Ack(out.Expect(200))
-		c.right.Expect("ACK")
-	}
-	c.hangUp()
-	s.quiet()
-}
-
 // Calls that end in every way leave nothing.
 func TestManyEndings(t *testing.T) {
 	s := newStage(t, setup{})
