@@ -36,6 +36,7 @@ type exchange struct {
 	cancelled bool
 	tried     map[*txn.ClientTx]tries // what a target had its way in so far, by the request that bears the answer
 	done      bool
+	again     uint8 // how often the 2xx came since the ACK left for an address
 
 	// What it changed of the negotiation: undone when it fails.
 	committed   bool
@@ -142,7 +143,7 @@ func (x *exchange) onSuccess(tx *txn.ClientTx, resp *sip.Message, flow transport
 		case resp.ToTag() != x.chosen:
 			c.ackAndBye(tx, resp, flow) // another fork answered too
 		case x.ack != nil:
-			x.ack.Resend()
+			x.acknowledgeAgain()
 		}
 		return
 	}
@@ -252,7 +253,7 @@ func (x *exchange) OnFail(tx *txn.ClientTx, err error) {
 		return
 	}
 	if far := other(x.from); x.hunt == nil && !x.cancelled &&
-		(lostPath(x.branch.dialogs[far], err) || c.elsewhere(far, tx.Target(), err)) {
+		(lostPath(x.branch.dialogs[far], err) || c.elsewhere(far, tx.Target(), err)) && x.worthIt(err) {
 		x.send()
 		return
 	}

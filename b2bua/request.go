@@ -1,6 +1,7 @@
 package b2bua
 
 import (
+	"errors"
 	"strconv"
 
 	"sidetrack/internal/sdp"
@@ -239,6 +240,30 @@ func (x *exchange) acknowledge(ack *sip.Message) {
 		}
 		x.ack = c.lane.SendAck(out, t)
 	})
+}
+
+// fewAcks is how often a 2xx comes again before its ACK is sent to another address.
+const fewAcks = 3
+
+// acknowledgeAgain answers a 2xx that came again. An ACK has no transaction that
+// could tell of an address where nobody is, but who goes on repeating his 2xx has
+// not had it: then the next address of his name is the place of all that follows.
+func (x *exchange) acknowledgeAgain() {
+	c, to := x.call, other(x.from)
+	q, at := &c.legs[to].sender, x.ack.Target()
+	if x.again++; x.again < fewAcks || q.uri != x.branch.dialogs[to].NextHop() || !q.advance(at) {
+		x.ack.Resend()
+		return
+	}
+	x.again = 0
+	c.srv.penalties.punish(at, c.lane.Now())
+	x.ack.ResendTo(q.targets[q.at])
+}
+
+// worthIt tells whether a request that nobody answered is sent to another address:
+// not one whose sender has given up meanwhile, unless the call hangs on it.
+func (x *exchange) worthIt(err error) bool {
+	return errors.Is(err, txn.ErrTransport) || x.method == "INVITE" || x.method == "UPDATE"
 }
 
 // onNoAck: our 2xx was never acknowledged (RFC 3261 §13.3.1.4).

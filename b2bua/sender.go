@@ -74,10 +74,10 @@ func (c *Call) resolveNext(leg *leg) {
 }
 
 // elsewhere tells whether a request that could not be delivered is worth another
-// try at the next address of the same name (RFC 3263 §4.3). All that follows goes
-// there too.
+// try at the next address of the same name (RFC 3263 §4.3), be it refused or not
+// answered. All that follows goes there too.
 func (c *Call) elsewhere(s side, failed txn.Target, err error) bool {
-	if !errors.Is(err, txn.ErrTransport) || !c.legs[s].sender.advance(failed) {
+	if !errors.Is(err, txn.ErrTransport) && !errors.Is(err, txn.ErrTimeout) || !c.legs[s].sender.advance(failed) {
 		return false
 	}
 	c.srv.penalties.punish(failed, c.lane.Now())

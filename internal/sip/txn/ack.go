@@ -49,6 +49,25 @@ func (s *Sent) Resend() {
 	s.start()
 }
 
+// Target returns where it is sent.
+func (s *Sent) Target() Target { return s.hop.to }
+
+// ResendTo is Resend to another place, where the repetitions go too.
+func (s *Sent) ResendTo(to Target) {
+	if s.going || s.bytes == nil && s.hop.req == nil {
+		return
+	}
+	if s.bytes != nil {
+		req, err := sip.Parse(s.bytes)
+		if err != nil {
+			return // not of what was sent
+		}
+		s.hop.req, s.bytes = req, nil
+	}
+	s.hop.to = to
+	s.start()
+}
+
 func (s *Sent) start() {
 	s.going = true
 	s.hop.start()
