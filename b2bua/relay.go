@@ -142,6 +142,8 @@ func (p *passage) request(leaving *transport.Listener) *sip.Message {
 	p.srv.popRoutes(out)
 	if p.callee != nil {
 		out.RequestURI = p.callee.requestURI(out)
+	} else if to, err := sip.ParseURI(p.uri.uri); err == nil && p.route != nil && !p.route.RequestURI {
+		out.RequestURI = p.srv.hostOf(to, out.RequestURI)
 	}
 	if p.registration != nil && leaving != nil {
 		p.registration.outgoing(out, leaving)

@@ -136,3 +136,18 @@ func TestRefusals(t *testing.T) {
 	}
 	s.quiet()
 }
+
+// A phone that knows us by our address only names it in its requests; the PBX is told its own, as in calls.
+func TestRequestsThatNameUs(t *testing.T) {
+	s := newStage(t, setup{})
+	for method, user := range map[string]string{"REGISTER": "", "SUBSCRIBE": "bob@", "MESSAGE": "bob@", "OPTIONS": "bob@"} {
+		out := s.caller.Start(method, s.proxy, peer.Call{URI: "sip:" + user + s.proxy.String() + ";user=phone", Opts: []peer.Opt{peer.With("Expires", "60")}})
+		in := s.pbx.Expect(method)
+		if want := "sip:" + user + s.pbx.Addr().String() + ";user=phone"; in.URI() != want {
+			t.Errorf("%s came for %s, not %s", method, in.URI(), want)
+		}
+		in.Reply(403)
+		out.Expect(403)
+	}
+	s.quiet()
+}

@@ -280,10 +280,16 @@ func (c *Call) requestURI(target candidate) string {
 	if t.User != "" {
 		return target.uri
 	}
-	u, err := sip.ParseURI(c.invite.RequestURI)
-	if err != nil || (u.Scheme != "sip" && u.Scheme != "sips") || !c.srv.ourHost(u) {
-		return c.invite.RequestURI
+	return c.srv.hostOf(t, c.invite.RequestURI)
+}
+
+// hostOf is a Request-URI with the host of a target in the place of ours: who
+// gets it must not think that it is for another.
+func (s *Server) hostOf(target sip.URI, uri string) string {
+	u, err := sip.ParseURI(uri)
+	if err != nil || (u.Scheme != "sip" && u.Scheme != "sips") || !s.ourHost(u) {
+		return uri
 	}
-	u.Host, u.Port = t.Host, t.Port
+	u.Host, u.Port = target.Host, target.Port
 	return u.String()
 }
