@@ -58,16 +58,21 @@ func (s *session) idle() bool {
 // armTimer starts the session timer anew (RFC 4028 §10): until our refresh, or
 // until the client should have refreshed.
 func (s *session) armTimer() {
+	s.refusals = 0
+	if s.timer.refreshed {
+		s.arm(s.timer.expiresAfter(), s.expired)
+		return
+	}
+	s.arm(s.timer.refreshAfter(), s.refresh)
+}
+
+func (s *session) arm(after time.Duration, do func()) {
 	if s.expiry != nil {
 		s.expiry.Stop()
 		s.expiry = nil
 	}
 	if s.timer.interval == 0 || s.ended {
 		return
-	}
-	after, do := s.timer.expiresAfter(), s.expired
-	if !s.timer.refreshed {
-		after, do = s.timer.refreshAfter(), s.refresh
 	}
 	s.expiry = s.lane.After(after, func() {
 		s.mu.Lock()
@@ -139,7 +144,8 @@ func (s *session) refreshAnswered(tx *txn.ClientTx, resp *sip.Message) {
 	case resp.Status == 408 || resp.Status == 481:
 		s.end("session refresh answered "+strconv.Itoa(resp.Status), false)
 	case resp.Status >= 300:
-		s.armTimer() // tried again in time, the session lives on
+		s.arm(s.timer.againAfter(s.refusals), s.refresh) // in time, the session lives on
+		s.refusals++
 	default:
 		s.dialog.Refresh(resp)
 		s.request = s.now()

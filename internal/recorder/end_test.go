@@ -130,3 +130,15 @@ func TestTwentyAtOnce(t *testing.T) {
 		t.Errorf("%d folders", len(folders))
 	}
 }
+
+// A fault while a session is concluded costs what it would have told, and does not keep the recorder from ending.
+func TestCloseAfterAFault(t *testing.T) {
+	s, _ := serve(t, func(c *recorder.Config) { c.OnSession = func(recorder.Summary) { panic("a fault of the test") } })
+	c := dial(t, s, "udp", 2)
+	c.call(two)
+	c.bye()
+	eventually(t, "the session is over", func() bool { return s.Live() == 0 })
+	if err := s.Close(context.Background()); err != nil {
+		t.Error(err)
+	}
+}

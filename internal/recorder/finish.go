@@ -60,6 +60,8 @@ func (s *stream) finish(length, shift float64) {
 // conclude writes the report and tells whoever wants to know. It runs on the clerk,
 // behind the session's documents.
 func (s *session) conclude() {
+	var told *Summary
+	defer func() { s.server.dismiss(s, told) }() // whatever happens: Close waits for it
 	b, err := s.report().encode()
 	if err == nil {
 		err = writeFile(s.folder, "recording.json", b, true)
@@ -68,6 +70,7 @@ func (s *session) conclude() {
 		s.trouble(fmt.Sprintf("writing the report: %v", err))
 	}
 	sum := s.snapshot()
+	told = &sum
 	first := ""
 	if len(sum.Problems) > 0 {
 		first = sum.Problems[0]
@@ -77,5 +80,4 @@ func (s *session) conclude() {
 	if s.server.cfg.OnSession != nil {
 		s.server.cfg.OnSession(sum)
 	}
-	s.server.dismiss(s, &sum)
 }

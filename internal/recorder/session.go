@@ -49,6 +49,7 @@ type session struct {
 	invite   *txn.ServerTx // its 200 has no ACK yet
 	offered  bool          // and that 200 holds our offer
 	inviting bool          // a re-INVITE of ours is under way
+	refusals int           // of our refresh, in a row
 
 	ended  bool
 	clean  bool // by the client's BYE

@@ -72,6 +72,17 @@ func (t sessionTimer) refreshAfter() time.Duration {
 	return time.Duration(t.interval) * time.Second / 2
 }
 
+// glare is how long it takes at most until an exchange that crosses ours is over
+// (RFC 3261 §14.1).
+const glare = 4 * time.Second
+
+// againAfter is when a refresh that has been refused so often before goes out again:
+// soon enough for the client, which gives up before the interval ends.
+func (t sessionTimer) againAfter(refusals int) time.Duration {
+	interval := time.Duration(t.interval) * time.Second
+	return min(min(glare, interval/8)<<min(refusals, 8), interval/2)
+}
+
 // expiresAfter is when a session without refresh is dead, a little before
 // the interval ends (RFC 4028 §10).
 func (t sessionTimer) expiresAfter() time.Duration {
