@@ -42,7 +42,7 @@ type bindings struct {
 
 	mu      sync.RWMutex
 	byToken map[string]binding
-	byFlow  map[transport.Flow]string // the last one registered by that flow
+	byPlace map[transport.Place]string // the last one registered from there
 	swept   time.Time
 }
 
@@ -51,7 +51,7 @@ func newBindings(secret []byte) *bindings {
 		secret = make([]byte, 32)
 		rand.Read(secret) // never fails (crypto/rand)
 	}
-	return &bindings{secret: secret, byToken: map[string]binding{}, byFlow: map[transport.Flow]string{}}
+	return &bindings{secret: secret, byToken: map[string]binding{}, byPlace: map[transport.Place]string{}}
 }
 
 // token is the user part that stands for a contact of an address of record. It
@@ -84,7 +84,7 @@ func (t *bindings) find(token string, now time.Time) (binding, bool) {
 func (t *bindings) of(flow transport.Flow) string {
 	t.mu.RLock()
 	defer t.mu.RUnlock()
-	return t.byFlow[flow]
+	return t.byPlace[flow.Place()]
 }
 
 // room tells whether a binding of that token may be put.
@@ -100,7 +100,7 @@ func (t *bindings) put(b binding) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.remove(b.token)
-	t.byToken[b.token], t.byFlow[b.flow] = b, b.token
+	t.byToken[b.token], t.byPlace[b.flow.Place()] = b, b.token
 }
 
 func (t *bindings) drop(token string) {
@@ -115,8 +115,8 @@ func (t *bindings) remove(token string) {
 		return
 	}
 	delete(t.byToken, token)
-	if t.byFlow[b.flow] == token {
-		delete(t.byFlow, b.flow)
+	if t.byPlace[b.flow.Place()] == token {
+		delete(t.byPlace, b.flow.Place())
 	}
 }
 

@@ -49,7 +49,7 @@ func (s *Server) ownRoute(value string) (sip.URI, bool) {
 func (s *Server) onRegistered(tx *txn.ServerTx, token string, routed bool) {
 	b, ok := s.bindings.find(token, tx.Lane.Now())
 	switch {
-	case routed && ok && tx.Flow == b.flow, s.keeps(tx.Request):
+	case routed && ok && tx.Flow.Place() == b.flow.Place(), s.keeps(tx.Request):
 		s.relayOnward(tx)
 	case !ok:
 		// After a restart the phone must register once before it is reached.

@@ -2,6 +2,7 @@ package transport
 
 import (
 	"crypto/tls"
+	"net/netip"
 	"slices"
 )
 
@@ -64,6 +65,25 @@ func (t *Layer) Replace(listeners []*Listener) {
 
 // Shares tells whether both are the same socket; none is that of nil.
 func (l *Listener) Shares(other *Listener) bool { return other != nil && l.socket == other.socket }
+
+// Place is where messages of a flow come by: our socket, whatever it is advertised
+// as, their sender and his connection.
+type Place struct {
+	socket *socket
+	proto  string
+	remote netip.AddrPort
+	conn   uint64
+}
+
+// Place tells flows apart that differ in more than what our socket is advertised as,
+// which a reload may change.
+func (f Flow) Place() Place {
+	p := Place{proto: f.Proto, remote: f.Remote, conn: f.Conn}
+	if f.Listener != nil {
+		p.socket = f.Listener.socket
+	}
+	return p
+}
 
 // Retiring returns the sockets that Replace has taken out of use.
 func (t *Layer) Retiring() []*Listener {
