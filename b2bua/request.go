@@ -33,7 +33,7 @@ func (c *Call) onRequest(s side, tx *txn.ServerTx) {
 	}
 	c.heardFrom(s, b.dialogs[s], tx.Flow)
 	switch {
-	case req.Method == "BYE" && (c.current != nil || len(c.branches) == 1 && s == sideA):
+	case req.Method == "BYE" && (c.current != nil || s == sideA && (len(c.branches) == 1 || c.single != nil)):
 		c.onBye(s, tx)
 	case req.Method == "BYE" && s == sideB: // not before it has answered (RFC 3261 §15)
 		c.srv.reply(tx, 481, "")

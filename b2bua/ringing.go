@@ -43,11 +43,23 @@ func (c *Call) stillRings() {
 		x.server.Respond(r.shown)
 	}
 	heard := c.heardB()
-	if x.client != nil && (heard > r.heard || c.route.NoAnswer > 0) {
-		x.client.KeepRinging()
+	if heard > r.heard || c.route.NoAnswer > 0 {
+		x.keepRinging()
 	}
 	r.heard = heard
 	r.clock = c.lane.After(c.srv.ringsEvery(), c.stillRings)
+}
+
+// keepRinging lets go on ringing all who are asked.
+func (x *exchange) keepRinging() {
+	if x.client != nil {
+		x.client.KeepRinging()
+	}
+	if x.hunt != nil && x.hunt.fan != nil {
+		for tx := range x.hunt.fan.open {
+			tx.KeepRinging()
+		}
+	}
 }
 
 // heardB is how many RTP packets leg B has sent.

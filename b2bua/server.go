@@ -130,9 +130,6 @@ func (s *Server) dispatch(tx *txn.ServerTx, u sip.URI, err error) {
 // onHopLimit: OPTIONS that ran out of hops is answered as if sent to us
 // (RFC 3261 §16.3), anything else is 483.
 func (s *Server) onHopLimit(tx *txn.ServerTx) {
-	if !s.admits(tx) {
-		return
-	}
 	if tx.Request.Method == "OPTIONS" {
 		s.onPing(tx)
 		return
