@@ -110,7 +110,7 @@ type Event struct {
 	Time   time.Time
 	Call   View
 	Reason string
-	Status int // of EventFailed: what the caller got, 0 when he gave up
+	Status int // of EventFailed: what the caller got
 }
 
 // The types of events. A call that was answered ends with EventStop, every other

@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"sidetrack/b2bua"
 	"sidetrack/tests/peer"
 )
 
@@ -130,4 +131,41 @@ func TestSIPSIsNotSentInClear(t *testing.T) {
 	out := s.caller.Invite(s.proxy, peer.Call{URI: "sips:bob@example.test", SDP: peer.BuildSDP(1)})
 	out.Expect(480)
 	s.quiet()
+}
+
+// What a call that nobody takes tells of itself: that it rang, once, and how it failed, with what the caller was told.
+func TestEventsOfACallThatFails(t *testing.T) {
+	for status, reply := range map[int]func(*call){
+		486: func(c *call) {
+			c.in.Reply(486)
+			c.in.ExpectOther("ACK")
+			c.out.Expect(486)
+		},
+		487: func(c *call) {
+			c.out.Cancel().Expect(200)
+			c.out.Expect(487)
+			c.in.ExpectOther("CANCEL").Reply(200)
+			c.in.Reply(487)
+			c.in.ExpectOther("ACK")
+		},
+	} {
+		events := make(chan b2bua.Event, 16)
+		s := newStage(t, setup{events: func(e b2bua.Event) { events <- e }})
+		c := s.invite()
+		for range 2 {
+			c.in.Reply(180)
+			c.out.Expect(180)
+		}
+		reply(c)
+		for _, want := range []string{b2bua.EventInitiated, b2bua.EventRinging, b2bua.EventFailed} {
+			e := <-events
+			if e.Type != want || e.Call.ID == "" {
+				t.Errorf("%+v, not %s", e, want)
+			}
+			if want == b2bua.EventFailed && (e.Status != status || e.Reason == "") {
+				t.Errorf("failed with %d %q, not %d", e.Status, e.Reason, status)
+			}
+		}
+		s.quiet()
+	}
 }

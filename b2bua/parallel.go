@@ -131,9 +131,9 @@ func (h *hunt) refused(x *exchange, tx *txn.ClientTx, resp *sip.Message) {
 	case x.call.logins[tx].ours(resp.Status):
 		h.concluded(x, 403)
 	case h.redirected(x, x.call.logins[tx], resp):
-	case resp.Status == 503 && len(p.left) > 0:
+	case movesOn(x.call.route, resp.Status) && len(p.left) > 0: // as where targets are asked in turn
 		h.best = better(h.best, resp)
-		h.askProng(x, p, 503)
+		h.askProng(x, p, resp.Status)
 	default:
 		h.best = better(h.best, resp)
 		h.concluded(x, resp.Status)

@@ -1,7 +1,9 @@
 package b2bua_test
 
 import (
+	"fmt"
 	"net"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -224,4 +226,79 @@ func TestParallelSilentAddress(t *testing.T) {
 	if len(asked) != 1 {
 		t.Errorf("the silent address was asked for %d calls", len(asked))
 	}
+}
+
+// The route's codes have the next address of a target asked, as where targets are asked in turn.
+func TestParallelFailoverCodes(t *testing.T) {
+	s := newStage(t, setup{hunting: true, hosts: "127.0.0.3 two.test\n127.0.0.1 two.test\n", policy: func(s *stage) policy.Config {
+		return policy.Config{Routes: []policy.Route{{Name: "both", Parallel: true, FailoverCodes: regexp.MustCompile("^486"),
+			Targets: policy.Targets("sip:two.test:"+portOf(s.pbx), s.second.URI(""))}}}
+	}})
+	busy, err := net.ListenUDP("udp", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 3), Port: int(s.pbx.Addr().Port())})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer busy.Close()
+	c := s.send()
+	buf := make([]byte, 65536)
+	n, from, err := busy.ReadFromUDP(buf)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, err := peer.Parse(buf[:n])
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, _ = fmt.Fprintf(connected{busy, from}, "SIP/2.0 486 Busy Here\r\nVia: %s\r\nFrom: %s\r\nTo: %s;tag=busy\r\nCall-ID: %s\r\nCSeq: %s\r\nContent-Length: 0\r\n\r\n",
+		m.Get("Via"), m.Get("From"), m.Get("To"), m.CallID(), m.Get("CSeq"))
+	c.in = s.pbx.Expect("INVITE")
+	other := s.second.Expect("INVITE")
+	other.Reply(486)
+	other.ExpectOther("ACK")
+	c.answer().hangUp()
+	s.quiet()
+}
+
+// connected writes to one address.
+type connected struct {
+	*net.UDPConn
+	to *net.UDPAddr
+}
+
+func (c connected) Write(b []byte) (int, error) { return c.WriteToUDP(b, c.to) }
+
+// Ten are rung together; whom one of them redirects to would be the eleventh and is not.
+func TestParallelTen(t *testing.T) {
+	s := newStage(t, setup{policy: func(s *stage) policy.Config {
+		var targets []string
+		for i := range 10 {
+			targets = append(targets, fmt.Sprintf("sip:u%d@%s", i, s.pbx.Addr()))
+		}
+		return policy.Config{Routes: []policy.Route{{Name: "ten", Parallel: true, FollowRedirects: true, Targets: policy.Targets(targets...)}}}
+	}})
+	c := s.send()
+	rung := map[string]*peer.Incoming{}
+	for range 10 {
+		in := s.pbx.Expect("INVITE")
+		rung[in.URI()] = in
+		in.Reply(180)
+		c.out.Expect(180)
+	}
+	if len(rung) != 10 {
+		t.Errorf("%d targets were rung", len(rung))
+	}
+	first := true
+	for _, in := range rung {
+		if first {
+			in.Reply(302, peer.With("Contact", "<sip:carol@"+s.pbx.Addr().String()+">"))
+		} else {
+			in.Reply(486)
+		}
+		first = false
+		in.ExpectOther("ACK")
+	}
+	if got := c.out.ExpectFinal(); got.Status() != 486 {
+		t.Errorf("the caller got %s", got.Start)
+	}
+	s.quiet()
 }

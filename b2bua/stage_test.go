@@ -68,7 +68,8 @@ type setup struct {
 	timerC   time.Duration // 181 s
 	session  int           // SessionExpires; its seconds last 10 ms here
 	hosts    string        // what the hosts file says
-	fault    string        // a line of the log that the server does not survive
+	events   func(b2bua.Event)
+	fault    string // a line of the log that the server does not survive
 }
 
 func newStage(t *testing.T, with setup) *stage {
@@ -107,7 +108,7 @@ func newStage(t *testing.T, with setup) *stage {
 		Transport: s.transport, Txn: layer, Media: engine, Policy: rules.Load, Log: log,
 		Door: b2bua.Door{Auth: with.auth, Networks: with.trusted}, Identity: with.identity, Recorder: with.recorder, Asserted: with.asserted, MaxCalls: with.maxCalls, TargetTimeout: with.silence,
 		RingsEvery: with.rings, SessionExpires: with.session, SessionSecond: 10 * time.Millisecond,
-		Register: with.register, Secret: []byte("the same after a restart"),
+		OnEvent: with.events, Register: with.register, Secret: []byte("the same after a restart"),
 	})
 	s.layer = layer
 	layer.Start(s.server)
