@@ -11,8 +11,8 @@ import (
 	"sidetrack/tests/peer"
 )
 
-// hex is an IPv4 address as /proc/net/tcp has it.
-func hex(a netip.Addr) string {
+// inTable is an IPv4 address as /proc/net/tcp has it.
+func inTable(a netip.Addr) string {
 	four := a.As4()
 	return fmt.Sprintf("%08X", binary.NativeEndian.Uint32(four[:]))
 }
@@ -20,7 +20,7 @@ func hex(a netip.Addr) string {
 // awaitClosed waits until the system has closed its end of the connections between an address of its and a peer's.
 func (st *stage) awaitClosed(ours netip.AddrPort, peers netip.Addr) {
 	st.t.Helper()
-	local, remote := fmt.Sprintf("%s:%04X", hex(ours.Addr()), ours.Port()), hex(peers)+":"
+	local, remote := fmt.Sprintf("%s:%04X", inTable(ours.Addr()), ours.Port()), inTable(peers)+":"
 	if !peer.Eventually(func() bool {
 		table, err := os.ReadFile("/proc/net/tcp")
 		if err != nil {
