@@ -97,6 +97,7 @@ func TestHEPShowsACallAsOne(t *testing.T) {
 	lossy[12] = 64 // a quarter is lost
 	ours := firstMedia(t, rs.Invite.Message)
 	copies.SendRTCP(ours.rtcp, lossy)
+	heard := h.kind(t, 5, fmt.Sprintf(`"source_ssrc":%d,"fraction_lost":64,`, ssrc), 1)[0]
 	c.hangUp()
 	rs.End()
 
@@ -122,7 +123,6 @@ func TestHEPShowsACallAsOne(t *testing.T) {
 	if sent[17] != callID || !strings.Contains(sent[15], `"packets":`) {
 		t.Errorf("our sender report: %v", sent)
 	}
-	heard := h.kind(t, 5, fmt.Sprintf(`"source_ssrc":%d,"fraction_lost":64,`, ssrc), 1)[0]
 	if heard[17] != callID || !strings.Contains(heard[15], `"ssrc":99,"type":201,`) || heard[3] != sent[4] || heard[4] != sent[3] || heard[7] != sent[8] || heard[8] != sent[7] {
 		t.Errorf("the SRS's report: %v, after ours: %v", heard, sent)
 	}
