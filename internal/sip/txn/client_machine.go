@@ -124,7 +124,9 @@ func (c *clientTx) expired(t *Timer) {
 		case c.bytes == nil: // it has not left yet
 			c.hop.start()
 		case c.reliable && c.linked: // it has, as a probe
-			c.hop.missed(ErrTimeout)
+			if !c.cancel.wanted { // else a 1xx may come yet, and what rings is to be cancelled
+				c.hop.missed(ErrTimeout)
+			}
 		case c.reliable:
 			c.reconnect()
 		default:

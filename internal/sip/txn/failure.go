@@ -63,6 +63,7 @@ func (c *clientTx) pause() {
 // goes out again, in the same transaction, so that the peer sees a
 // retransmission at worst.
 func (c *clientTx) reconnect() {
+	c.resend.Stop() // of a probe
 	f := c.flow
 	f.Conn = 0
 	c.again = true
