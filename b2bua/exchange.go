@@ -252,8 +252,8 @@ func (x *exchange) OnFail(tx *txn.ClientTx, err error) {
 	if !x.asks(tx) || x.done {
 		return
 	}
-	if far := other(x.from); x.hunt == nil && !x.cancelled &&
-		(lostPath(x.branch.dialogs[far], err) || c.elsewhere(far, tx.Target(), err)) && x.worthIt(err) {
+	if far := other(x.from); x.hunt == nil && !x.cancelled && x.worthIt(err) &&
+		(lostPath(x.branch.dialogs[far], err) || c.elsewhere(far, tx.Target(), err)) {
 		x.send()
 		return
 	}

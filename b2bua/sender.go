@@ -80,7 +80,9 @@ func (c *Call) elsewhere(s side, failed txn.Target, err error) bool {
 	if !errors.Is(err, txn.ErrTransport) && !errors.Is(err, txn.ErrTimeout) || !c.legs[s].sender.advance(failed) {
 		return false
 	}
-	c.srv.penalties.punish(failed, c.lane.Now())
+	if errors.Is(err, txn.ErrTransport) { // a proxy that lives is silent where who is behind it is (RFC 4320)
+		c.srv.penalties.punish(failed, c.lane.Now())
+	}
 	return true
 }
 
@@ -187,8 +189,8 @@ func (c *Call) symmetric(d *dialog.Dialog) (txn.Target, bool) {
 }
 
 // contactElsewhere tells whether the dialog's peer can be asked at another address
-// than the one it was heard from over TCP. One whose Contact does not reach as far
-// as that is behind NAT; over TLS an address proves nothing, so that its connection stays.
+// than the one it was heard from over TCP. One whose Contact is of another network
+// is behind NAT; over TLS an address proves nothing, so that its connection stays.
 func contactElsewhere(d *dialog.Dialog, flow transport.Flow) bool {
 	u, err := sip.ParseURI(d.RemoteTarget)
 	if err != nil || flow.Proto != "tcp" {
@@ -196,7 +198,22 @@ func contactElsewhere(d *dialog.Dialog, flow transport.Flow) bool {
 	}
 	host, ok := u.Addr()
 	from := flow.Remote.Addr().Unmap()
-	return ok && host.Unmap() != from && reach(host) >= reach(from)
+	return ok && host.Unmap() != from && near(host.Unmap(), from)
+}
+
+// near tells whether who is reached at b can be thought to be reached at a: both
+// from anywhere, or in one network. A private address seen from another network is
+// rather that of a container or behind a port that is forwarded.
+func near(a, b netip.Addr) bool {
+	if a.Is4() != b.Is4() || reach(a) != reach(b) {
+		return false
+	}
+	bits := 64
+	if a.Is4() {
+		bits = 16
+	}
+	net, err := b.Prefix(bits)
+	return reach(a) == 3 || err == nil && net.Contains(a)
 }
 
 // lostPath tells whether a request failed because the connection to its peer was

@@ -48,6 +48,8 @@ func TestContactElsewhere(t *testing.T) {
 	}{
 		{"a proxy that stays out of dialogs", "sip:a@192.0.2.5;transport=tcp", "192.0.2.9:5060", "tcp", true},
 		{"the same within our network", "sip:a@10.0.0.5;transport=tcp", "10.0.0.9:5060", "tcp", true},
+		{"a container of that host", "sip:a@172.17.0.2;transport=tcp", "10.0.0.9:5060", "tcp", false},
+		{"an address of the other family", "sip:a@[2001:db8::5];transport=tcp", "192.0.2.9:5060", "tcp", false},
 		{"behind NAT", "sip:a@10.0.0.5;transport=tcp", "192.0.2.9:5060", "tcp", false},
 		{"another port of the same host", "sip:a@192.0.2.9:40000;transport=tcp", "192.0.2.9:5060", "tcp", false},
 		{"a name", "sip:a@pbx.example;transport=tcp", "192.0.2.9:5060", "tcp", false},
