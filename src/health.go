@@ -61,7 +61,7 @@ func (h *health) worked(recorder, srs string) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	c := h.of(recorder, srs)
-	c.failures, c.last, c.down = 0, time.Time{}, false
+	c.failures, c.last, c.skipped, c.down = 0, time.Time{}, time.Time{}, false
 }
 
 func (h *health) failed(recorder, srs string) {

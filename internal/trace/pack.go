@@ -95,7 +95,8 @@ func (t *Tracer) learn(plain []byte) {
 
 // loose is the dialogs that were silent since then and have messages that are
 // not packed, or that have many of them. In each list they are behind those that
-// are packed, for they have spoken later.
+// are packed, for they have spoken later; but one that says much may be packed
+// as soon as it has.
 func (s *shard) loose(since time.Time) []*dialog {
 	var all []*dialog
 	s.mu.Lock()
@@ -104,7 +105,10 @@ func (s *shard) loose(since time.Time) []*dialog {
 		for e := l.Back(); e != nil; e = e.Prev() {
 			d := e.Value.(*dialog)
 			if len(d.said) == 0 {
-				break
+				if d.last.Before(since.Add(-2 * packEach)) {
+					break
+				}
+				continue
 			}
 			if d.last.Before(since) || len(d.said) >= packMany {
 				all = append(all, d)
