@@ -48,11 +48,7 @@ func TestByeInTheOneEarlyDialog(t *testing.T) {
 	}
 	c.out.Dialog(early).Send("BYE").Expect(200)
 	c.out.Expect(487)
-	for _, i := range in {
-		i.ExpectOther("CANCEL").Reply(200)
-		i.Reply(487)
-		i.ExpectOther("ACK")
-	}
+	cancelled(in[:])
 	s.quiet()
 }
 

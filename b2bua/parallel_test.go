@@ -96,6 +96,15 @@ func TestParallelFailures(t *testing.T) {
 	s.quiet()
 }
 
+// cancelled has all who ring hear that nobody wants them any more.
+func cancelled(in []*peer.Incoming) {
+	for _, i := range in {
+		i.ExpectOther("CANCEL").Reply(200)
+		i.Reply(487)
+		i.ExpectOther("ACK")
+	}
+}
+
 // The caller gives up: all are cancelled.
 func TestParallelCancel(t *testing.T) {
 	s, c, in := ringing(t, b2bua.IdentityPreserve, nil)
@@ -105,11 +114,7 @@ func TestParallelCancel(t *testing.T) {
 	}
 	c.out.Cancel().Expect(200)
 	c.out.Expect(487)
-	for _, i := range in {
-		i.ExpectOther("CANCEL").Reply(200)
-		i.Reply(487)
-		i.ExpectOther("ACK")
-	}
+	cancelled(in[:])
 	s.quiet()
 }
 

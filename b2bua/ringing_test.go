@@ -69,11 +69,7 @@ func TestNoAnswerOfAll(t *testing.T) {
 		i.Reply(180)
 		c.out.Expect(180)
 	}
-	for _, i := range in {
-		i.ExpectOther("CANCEL").Reply(200)
-		i.Reply(487)
-		i.ExpectOther("ACK")
-	}
+	cancelled(in[:])
 	c.out.Expect(408)
 	s.quiet()
 }
