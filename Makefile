@@ -72,8 +72,8 @@ lint: ## gofmt, go vet, staticcheck
 fuzz-short: ## each fuzz target for FUZZTIME (10s)
 	@GO='$(GO)' FUZZTIME='$(FUZZTIME)' tests/tools/fuzz
 
-fuzz: ## each fuzz target EXECS (270000) times, ten million in all, PARALLEL processes at low priority: a night
-	@GO='$(GO)' FUZZTIME='$(EXECS)x' PARALLEL='$(PARALLEL)' nice -n 19 tests/tools/fuzz
+fuzz: ## each fuzz target EXECS (270000) times, ten million in all, PARALLEL processes at low priority: a night; BLIND=1: less than an hour, without guidance
+	@GO='$(GO)' FUZZTIME='$(EXECS)x' PARALLEL='$(PARALLEL)' BLIND='$(BLIND)' nice -n 19 tests/tools/fuzz
 
 bench: ## every benchmark once, with allocations
 	$(GO) test -run '^$$' -bench . -benchmem ./...
