@@ -59,8 +59,7 @@ func (p *payloads) follow(formats []metadata.Format) (changed bool) {
 			continue
 		}
 		codec := sdp.Format{PT: f.PT, Name: f.Name, Clock: f.Clock, Channels: max(f.Channels, 1), Fmtp: f.Fmtp}
-		copyable := forker.Copyable(forker.Codec{Name: f.Name, Clock: f.Clock, Channels: f.Channels})
-		if !copyable || !p.transcode.offers(codec) {
+		if !copyable(f) || !p.transcode.offers(codec) {
 			p.carried.put(payload{codec: codec})
 			continue
 		}
@@ -70,6 +69,11 @@ func (p *payloads) follow(formats []metadata.Format) (changed bool) {
 		p.formats = slices.Insert(p.formats, p.audio(), p.carry(codec))
 	}
 	return !sameFormats(before, p.formats)
+}
+
+// copyable is forker.Copyable.
+func copyable(f metadata.Format) bool {
+	return forker.Copyable(forker.Codec{Name: f.Name, Clock: f.Clock, Channels: f.Channels})
 }
 
 // carry numbers a codec of the call, and gives what is offered for it.

@@ -125,8 +125,9 @@ func (l *streams) unrendered(m metadata.MediaStream) bool {
 	return m.Kind == "audio" && describable(m.Caller.Formats) && !l.transcode.renders(m.Caller.Formats)
 }
 
+// describable tells whether any of the formats can be offered.
 func describable(formats []metadata.Format) bool {
-	return slices.ContainsFunc(formats, func(f metadata.Format) bool { return f.Name != "" && f.Clock > 0 })
+	return slices.ContainsFunc(formats, func(f metadata.Format) bool { return f.Name != "" && f.Clock > 0 && copyable(f) })
 }
 
 func (l *streams) ordinal(index int) int {

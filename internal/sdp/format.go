@@ -1,6 +1,7 @@
 package sdp
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -108,7 +109,8 @@ func (f *Format) addFmtp(v string) {
 // sections, whether or not it sends now: the formats both have, each with the
 // payload type of the *other* side's description, for that is what the other
 // side wants to receive (RFC 3264 §5.1, §6.1). The lists are in the order of
-// the descriptions they come from; telephone-event and comfort noise are kept.
+// the descriptions they come from; telephone-event and comfort noise are kept,
+// and behind RED stands the codec in it, also where only its fmtp names that.
 // Both are nil when a section is nil, disabled, or not RTP.
 func Negotiated(offer, answer *Media) (offererSends, answererSends []Format) {
 	if offer == nil || answer == nil || offer.Port == 0 || answer.Port == 0 {
@@ -128,7 +130,46 @@ func Negotiated(offer, answer *Media) (offererSends, answererSends []Format) {
 			offererSends = append(offererSends, a[j])
 		}
 	}
-	return offererSends, answererSends
+	return withPrimaries(offererSends, answer, offer), withPrimaries(answererSends, offer, answer)
+}
+
+// withPrimaries adds to what is sent to a section the codecs in its RED (RFC 2198 §5)
+// that are not there by themselves.
+func withPrimaries(sent []Format, to, from *Media) []Format {
+	for i := 0; i < len(sent); i++ {
+		if !strings.EqualFold(sent[i].Name, "red") {
+			continue
+		}
+		first, _, _ := strings.Cut(sent[i].Fmtp, "/")
+		pt, ok := payloadType(strings.TrimSpace(first))
+		if !ok || slices.ContainsFunc(sent, func(f Format) bool { return f.PT == pt }) {
+			continue
+		}
+		if f, ok := to.primary(pt, sent[i].Clock, from); ok {
+			sent = slices.Insert(sent, i+1, f)
+		}
+	}
+	return sent
+}
+
+// primary is the codec that a section's RED calls by that number, which neither m= line
+// need list: an rtpmap of the one or the other or RFC 3551 tells. In text there is none
+// but T.140 (RFC 4103 §5).
+func (m *Media) primary(pt uint8, clock int, other *Media) (Format, bool) {
+	f := m.format(pt)
+	if f.Name == "" {
+		f = other.format(pt)
+	}
+	if f.Name == "" && m.Kind == "text" {
+		f.Name, f.Clock = "t140", clock
+	}
+	return f, f.Name != "" && f.Clock == clock
+}
+
+// format is what a section tells of a payload type, be it listed or not.
+func (m *Media) format(pt uint8) Format {
+	one := Media{Proto: m.Proto, Formats: []string{strconv.Itoa(int(pt))}, lines: m.lines}
+	return one.RTP()[0]
 }
 
 // pair finds for each format of a the one of b that is the same codec, -1 if

@@ -9,7 +9,12 @@ import (
 
 func audio(t testing.TB, formats string, attributes ...string) *sdp.Media {
 	t.Helper()
-	lines := append([]string{"v=0", "c=IN IP4 192.0.2.1", "m=audio 4000 RTP/AVP " + formats}, attributes...)
+	return kind(t, "audio", formats, attributes...)
+}
+
+func kind(t testing.TB, kind, formats string, attributes ...string) *sdp.Media {
+	t.Helper()
+	lines := append([]string{"v=0", "c=IN IP4 192.0.2.1", "m=" + kind + " 4000 RTP/AVP " + formats}, attributes...)
 	return parse(t, text(lines...)).Media()[0]
 }
 
@@ -66,13 +71,20 @@ func TestNegotiated(t *testing.T) {
 		"comfort noise": {audio(t, "0 13"), audio(t, "0 13"), []uint8{0, 13}, []uint8{0, 13}},
 		"redundancy and repair": {audio(t, "0 96 97", "a=rtpmap:96 red/8000", "a=rtpmap:97 ulpfec/8000"), audio(t, "0 121 122", "a=rtpmap:121 red/8000", "a=rtpmap:122 ulpfec/8000"),
 			[]uint8{0, 121, 122}, []uint8{0, 96, 97}},
-		"not offered":       {audio(t, "0"), audio(t, "0 101", "a=rtpmap:101 telephone-event/8000"), []uint8{0}, []uint8{0}},
-		"G722 at 16000":     {audio(t, "9"), audio(t, "9", "a=rtpmap:9 G722/16000"), []uint8{9}, []uint8{9}},
-		"answer without it": {audio(t, "96", "a=rtpmap:96 AMR/8000"), audio(t, "96"), []uint8{96}, []uint8{96}},
-		"nothing common":    {audio(t, "0"), audio(t, "8"), nil, nil},
-		"refused":           {audio(t, "0"), parse(t, text("v=0", "m=audio 0 RTP/AVP 0")).Media()[0], nil, nil},
-		"held":              {audio(t, "0", "a=sendonly"), audio(t, "0", "a=inactive"), []uint8{0}, []uint8{0}},
-		"no answer":         {audio(t, "0"), nil, nil, nil},
+		"codec in RED": {audio(t, "121 101", "a=rtpmap:121 red/8000", "a=fmtp:121 0/0", "a=rtpmap:101 telephone-event/8000"), audio(t, "96 101", "a=rtpmap:96 red/8000", "a=fmtp:96 8/8", "a=rtpmap:101 telephone-event/8000"),
+			[]uint8{96, 8, 101}, []uint8{121, 0, 101}},
+		"codec in RED, mapped and not listed": {audio(t, "121", "a=rtpmap:121 red/48000/2", "a=fmtp:121 111/111", "a=rtpmap:111 opus/48000/2"), audio(t, "99", "a=rtpmap:99 red/48000/2", "a=fmtp:99 111"), []uint8{99, 111}, []uint8{121, 111}},
+		"codec in RED, its number taken":      {audio(t, "121 0", "a=rtpmap:121 red/8000", "a=fmtp:121 0/0"), audio(t, "121 0", "a=rtpmap:121 red/8000", "a=fmtp:121 0/0"), []uint8{121, 0}, []uint8{121, 0}},
+		"codec in RED, not known":             {audio(t, "121", "a=rtpmap:121 red/8000", "a=fmtp:121 99/99"), audio(t, "121", "a=rtpmap:121 red/8000", "a=fmtp:121 x"), []uint8{121}, []uint8{121}},
+		"codec in RED of another clock":       {audio(t, "121", "a=rtpmap:121 red/16000", "a=fmtp:121 0/0"), audio(t, "121", "a=rtpmap:121 red/16000"), []uint8{121}, []uint8{121}},
+		"text in RED":                         {kind(t, "text", "99", "a=rtpmap:99 red/1000", "a=fmtp:99 98/98/98"), kind(t, "text", "100", "a=rtpmap:100 red/1000", "a=fmtp:100 100/100"), []uint8{100}, []uint8{99, 98}},
+		"not offered":                         {audio(t, "0"), audio(t, "0 101", "a=rtpmap:101 telephone-event/8000"), []uint8{0}, []uint8{0}},
+		"G722 at 16000":                       {audio(t, "9"), audio(t, "9", "a=rtpmap:9 G722/16000"), []uint8{9}, []uint8{9}},
+		"answer without it":                   {audio(t, "96", "a=rtpmap:96 AMR/8000"), audio(t, "96"), []uint8{96}, []uint8{96}},
+		"nothing common":                      {audio(t, "0"), audio(t, "8"), nil, nil},
+		"refused":                             {audio(t, "0"), parse(t, text("v=0", "m=audio 0 RTP/AVP 0")).Media()[0], nil, nil},
+		"held":                                {audio(t, "0", "a=sendonly"), audio(t, "0", "a=inactive"), []uint8{0}, []uint8{0}},
+		"no answer":                           {audio(t, "0"), nil, nil, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
 			o, a := sdp.Negotiated(tc.offer, tc.answer)
