@@ -23,12 +23,22 @@ const (
 // ErrWAVShift tells that a file has less leading silence than is to be removed.
 var ErrWAVShift = errors.New("wav: not so much leading silence")
 
+// WAVFile is what a [WAVWriter] fills, an [os.File] in most cases. One whose
+// WriteAt lets a write go and tells no error gets silence in that place: all that
+// follows lies where it belongs.
+type WAVFile interface {
+	io.ReaderAt
+	io.WriterAt
+	Truncate(size int64) error
+	Close() error
+}
+
 // WAVWriter appends 16-bit PCM to a RIFF/WAVE file. The sizes in the header are
 // renewed as the file grows, so that what was written before a crash can be
 // played. It is not safe for use by several goroutines. After the first
 // error every method returns that error; Close still releases the file.
 type WAVWriter struct {
-	f        *os.File
+	f        WAVFile
 	rate     int
 	channels int
 	head     int64 // content bytes of the JUNK chunk now
@@ -43,23 +53,38 @@ type WAVWriter struct {
 // CreateWAV creates (or truncates) the file at path for PCM of the given rate
 // in frames per second.
 func CreateWAV(path string, rate, channels int) (*WAVWriter, error) {
-	if rate <= 0 || channels <= 0 || channels > 8 {
-		return nil, fmt.Errorf("creating %s: %d Hz with %d channels is no PCM format", path, rate, channels)
+	if err := checkPCM(rate, channels); err != nil {
+		return nil, fmt.Errorf("creating %s: %w", path, err)
 	}
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_TRUNC, 0o640)
 	if err != nil {
 		return nil, err
 	}
-	w := &WAVWriter{f: f, rate: rate, channels: channels, head: wavHeadroom, leading: true, buf: make([]byte, 0, wavBuffer)}
-	w.mark()
-	if w.err == nil {
-		_, w.err = f.Seek(wavFixed+w.head, io.SeekStart)
+	w, err := NewWAV(f, rate, channels)
+	if err != nil {
+		return nil, errors.Join(err, f.Close())
 	}
-	if w.err != nil {
-		f.Close()
+	return w, nil
+}
+
+// NewWAV begins a file on f, which must be empty. The writer owns it from then on,
+// unless there is an error.
+func NewWAV(f WAVFile, rate, channels int) (*WAVWriter, error) {
+	if err := checkPCM(rate, channels); err != nil {
+		return nil, err
+	}
+	w := &WAVWriter{f: f, rate: rate, channels: channels, head: wavHeadroom, leading: true, buf: make([]byte, 0, wavBuffer)}
+	if w.mark(); w.err != nil {
 		return nil, w.err
 	}
 	return w, nil
+}
+
+func checkPCM(rate, channels int) error {
+	if rate <= 0 || channels <= 0 || channels > 8 {
+		return fmt.Errorf("%d Hz with %d channels is no PCM format", rate, channels)
+	}
+	return nil
 }
 
 // Rate is the number of frames per second.
@@ -108,25 +133,18 @@ func (w *WAVWriter) Silence(frames int64) error {
 	}
 	w.size += n
 	if n > wavSparse {
-		return w.skip(n)
+		w.flushTo(w.size - n)
+		return w.err
 	}
 	for n > 0 && w.err == nil {
 		if len(w.buf) == cap(w.buf) {
-			w.flush()
+			w.flushTo(w.size - n)
 		}
 		k := min(int64(cap(w.buf)-len(w.buf)), n)
 		start := len(w.buf)
 		w.buf = w.buf[:start+int(k)]
 		clear(w.buf[start:])
 		n -= k
-	}
-	return w.err
-}
-
-func (w *WAVWriter) skip(n int64) error {
-	w.flush()
-	if w.err == nil {
-		_, w.err = w.f.Seek(n, io.SeekCurrent)
 	}
 	return w.err
 }
@@ -138,11 +156,15 @@ func (w *WAVWriter) Flush() error {
 	return w.err
 }
 
-func (w *WAVWriter) flush() {
+func (w *WAVWriter) flush() { w.flushTo(w.size) }
+
+// flushTo writes what is buffered to where it ends at a place of the data chunk;
+// what follows it up to size is a hole.
+func (w *WAVWriter) flushTo(end int64) {
 	if w.err != nil || len(w.buf) == 0 {
 		return
 	}
-	_, w.err = w.f.Write(w.buf)
+	_, w.err = w.f.WriteAt(w.buf, wavFixed+w.head+end-int64(len(w.buf)))
 	w.buf = w.buf[:0]
 	if w.size-w.marked >= wavRefresh {
 		w.mark()
@@ -190,9 +212,6 @@ func (w *WAVWriter) insert(n int64) {
 		_, w.err = w.f.WriteAt(b, end+n)
 	}
 	w.zero(start, n)
-	if w.err == nil {
-		_, w.err = w.f.Seek(start+w.size+n, io.SeekStart)
-	}
 }
 
 // zero overwrites n bytes with zeros.
@@ -223,8 +242,7 @@ func (w *WAVWriter) Close() error {
 	return err
 }
 
-// mark writes both headers for the present size, without moving the file's
-// write position.
+// mark writes both headers for the present size.
 func (w *WAVWriter) mark() {
 	if w.err != nil {
 		return

@@ -185,10 +185,9 @@ func (s *session) open(i int, m *sdp.Media) (*stream, error) {
 	st := newStream(i, m.Kind, label, rtp, rtcp, s.epoch)
 	st.ssrc = rand.Uint32()
 	st.trouble = s.trouble
-	name, f := s.names.take(label), s.folder
 	st.track.cfg = trackConfig{
 		start: s.epoch, local: netip.AddrPortFrom(s.sdp.addr, st.local().Port()),
-		path: func(extension string) (string, error) { return f.file(name + extension) },
+		file: s.fileOf(st, s.names.take(label)),
 	}
 	s.streams[i] = st
 	if s.sdp.sent != nil { // added to a running session

@@ -27,17 +27,18 @@ type Config struct {
 	// written. It is called on one goroutine, one session after another.
 	OnSession func(Summary)
 
-	MaxSessions  int           // at once; above it 503; default 5000
-	History      int           // ended sessions that Sessions still tells; default 4096
-	IdleTimeout  time.Duration // no RTP, RTCP or request for so long ends a session; default 2 min
-	PauseTimeout time.Duration // the same while all its streams are paused; default 1 h
-	Linger       time.Duration // media is still taken for so long after the end; default 200 ms
-	RTCPInterval time.Duration // mean time between receiver reports (RFC 3550 §6.2); default 5 s
-	MinSE        time.Duration // shortest session interval taken (RFC 4028 §5); default 90 s, as the RFC demands
-	T1           time.Duration // SIP's round trip estimate (RFC 3261 §17.1.1.1); default 500 ms
-	Lanes        int           // see txn.Config; default GOMAXPROCS
-	UserAgent    string        // Server header; default "sidetrack recorder"
-	Log          *slog.Logger  // nil: no log
+	MaxSessions   int           // at once; above it 503; default 5000
+	History       int           // ended sessions that Sessions still tells; default 4096
+	IdleTimeout   time.Duration // no RTP, RTCP or request for so long ends a session; default 2 min
+	PauseTimeout  time.Duration // the same while all its streams are paused; default 1 h
+	Linger        time.Duration // media is still taken for so long after the end; default 200 ms
+	ProbeInterval time.Duration // while the disk refuses, it is tried again so often; default 2 s
+	RTCPInterval  time.Duration // mean time between receiver reports (RFC 3550 §6.2); default 5 s
+	MinSE         time.Duration // shortest session interval taken (RFC 4028 §5); default 90 s, as the RFC demands
+	T1            time.Duration // SIP's round trip estimate (RFC 3261 §17.1.1.1); default 500 ms
+	Lanes         int           // see txn.Config; default GOMAXPROCS
+	UserAgent     string        // Server header; default "sidetrack recorder"
+	Log           *slog.Logger  // nil: no log
 }
 
 func (c Config) withDefaults() (Config, error) {
@@ -58,6 +59,7 @@ func (c Config) withDefaults() (Config, error) {
 	orDefault(&c.IdleTimeout, 2*time.Minute)
 	orDefault(&c.PauseTimeout, time.Hour)
 	orDefault(&c.Linger, 200*time.Millisecond)
+	orDefault(&c.ProbeInterval, 2*time.Second)
 	orDefault(&c.RTCPInterval, 5*time.Second)
 	orDefault(&c.MinSE, 90*time.Second)
 	if c.UserAgent == "" {

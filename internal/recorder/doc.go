@@ -15,9 +15,11 @@
 // timeline (where on the session's clock) → track (decode and append to
 // <label>.wav, or keep as it is in <label>.pcap). Everything that SIP says is plain data on the lane
 // (see txn) of the dialog; the media side of a stream is guarded by its mutex.
-// Documents and reports go to disk through the clerk, one goroutine, so that a
-// slow disk never delays an answer. While the disk is slow, RTP waits in the
-// socket's receive buffer: about five seconds of G.711 with Linux's defaults.
+// All files are written by the clerk, one goroutine, so that a slow disk delays
+// neither an answer nor a packet; up to 64 MB wait for it. A write that fails ends
+// its session with BYE, and no other is taken until the disk takes
+// writes again: the client may have another SRS. What was refused is missing in the
+// file, which goes on behind it.
 //
 // # One clock
 //

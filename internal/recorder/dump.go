@@ -1,42 +1,57 @@
 package recorder
 
 import (
-	"bufio"
+	"bytes"
 	"net/netip"
-	"os"
+	"slices"
 	"time"
 
 	"sidetrack/internal/pcap"
+)
+
+const (
+	dumpBuffer = 16 << 10    // bytes that are kept before they are written,
+	dumpFlush  = time.Second // and for how long, told by later packets
 )
 
 // dump writes the datagrams of one stream as a packet capture (pcap), each
 // under the IP and UDP headers that it had, or would have had. The older rtpdump format of
 // rtptools says no more, and Wireshark reads it only since version 4.2.
 type dump struct {
-	f     *os.File
-	w     *bufio.Writer
+	file  *file
+	buf   bytes.Buffer // whole packets
 	out   *pcap.Writer
 	start time.Time
+	last  time.Duration // when buf was emptied
 }
 
-func createDump(path string, start time.Time) (*dump, error) {
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o640)
-	if err != nil {
-		return nil, err
-	}
-	w := bufio.NewWriterSize(f, 16<<10)
-	return &dump{f: f, w: w, out: pcap.NewWriter(w), start: start}, nil
+func newDump(f *file, start time.Time) *dump {
+	d := &dump{file: f, start: start}
+	d.out = pcap.NewWriter(&d.buf)
+	f.head = slices.Clone(d.buf.Bytes())
+	d.buf.Reset()
+	return d
 }
 
 // write appends one datagram that arrived at the given time after the start.
 func (d *dump) write(b []byte, from, to netip.AddrPort, at time.Duration) error {
-	return d.out.Write(d.start.Add(at), from, to, b)
-}
-
-func (d *dump) close() error {
-	err := d.w.Flush()
-	if e := d.f.Close(); err == nil {
-		err = e
+	err := d.out.Write(d.start.Add(at), from, to, b)
+	if d.buf.Len() >= dumpBuffer || at-d.last >= dumpFlush {
+		d.last = at
+		d.flush()
 	}
 	return err
+}
+
+func (d *dump) flush() {
+	if d.buf.Len() > 0 {
+		d.file.append(d.buf.Bytes())
+		d.buf.Reset()
+	}
+}
+
+func (d *dump) close() {
+	d.flush()
+	d.file.seal()
+	d.file.Close() // tells no error
 }

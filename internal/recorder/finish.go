@@ -16,6 +16,9 @@ func (s *session) finish() {
 	for _, st := range streams {
 		st.drain()
 	}
+	written := make(chan struct{})
+	s.server.clerk.post(0, func() { close(written) })
+	<-written
 	s.closeFiles(streams)
 	s.server.clerk.post(0, s.conclude)
 }
@@ -51,6 +54,7 @@ func (s *stream) length() float64 {
 func (s *stream) finish(length, shift float64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.track.take()
 	if c := s.track.offered; c.Name != "" && s.wanted && s.track.dump == nil {
 		s.track.open(c) // a silent stream has a file too
 	}
@@ -68,6 +72,7 @@ func (s *session) conclude() {
 	}
 	if err != nil {
 		s.trouble(fmt.Sprintf("writing the report: %v", err))
+		s.server.disk.failed(err)
 	}
 	sum := s.snapshot()
 	told = &sum

@@ -18,7 +18,6 @@ type folder struct {
 
 	mu   sync.Mutex
 	path string // "" until it is made
-	err  error  // why it could not be
 }
 
 // newFolder names a folder by time and id: sorted by time, and safe whatever the
@@ -27,14 +26,16 @@ func newFolder(parent string, start time.Time, id string) *folder {
 	return &folder{parent: parent, name: start.UTC().Format("20060102T150405.000Z") + "_" + safeName(id, 64)}
 }
 
-// file returns the path of a file in the folder.
+// file returns the path of a file in the folder, which is made where it can be.
 func (f *folder) file(name string) (string, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if f.path == "" && f.err == nil {
-		f.create()
+	if f.path == "" {
+		if err := f.create(); err != nil {
+			return "", err
+		}
 	}
-	return filepath.Join(f.path, name), f.err
+	return filepath.Join(f.path, name), nil
 }
 
 // location is the folder's path, "" while nothing was written.
@@ -44,21 +45,21 @@ func (f *folder) location() string {
 	return f.path
 }
 
-func (f *folder) create() {
-	if f.err = os.MkdirAll(f.parent, 0o750); f.err != nil {
-		return
+func (f *folder) create() error {
+	if err := os.MkdirAll(f.parent, 0o750); err != nil {
+		return err
 	}
-	path := filepath.Join(f.parent, f.name)
+	path, err := filepath.Join(f.parent, f.name), error(nil)
 	for n := 2; n < 10000; n++ {
-		f.err = os.Mkdir(path, 0o750)
-		if f.err == nil {
-			f.path = path
-		}
-		if !errors.Is(f.err, fs.ErrExist) {
-			return
+		if err = os.Mkdir(path, 0o750); !errors.Is(err, fs.ErrExist) {
+			break
 		}
 		path = filepath.Join(f.parent, fmt.Sprintf("%s-%d", f.name, n))
 	}
+	if err == nil {
+		f.path = path
+	}
+	return err
 }
 
 // safeName makes a file name of a text from the network: letters, digits, dot,

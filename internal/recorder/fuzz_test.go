@@ -12,6 +12,16 @@ import (
 	"sidetrack/internal/sdp"
 )
 
+// filesIn are the files of a track in a folder, written by c or, where it is nil, at once.
+func filesIn(dir string, t *track, c *clerk) func(string) *file {
+	return func(extension string) *file {
+		return &file{
+			clerk: c, path: func() (string, error) { return filepath.Join(dir, "1"+extension), nil },
+			failed: func(err error) { t.fault.set(err) },
+		}
+	}
+}
+
 // FuzzMedia feeds a stream with datagrams cut from the input: a byte of flags, a
 // byte of length, a byte of time. Whatever they are: no panic, files that can be
 // read, and no more audio than the clock allows.
@@ -31,7 +41,7 @@ func FuzzMedia(f *testing.F) {
 		s.rx.deliver, s.rx.changed = s.deliver, s.track.sourceChanged
 		s.track.cfg = trackConfig{
 			start: s.epoch, local: netip.MustParseAddrPort("127.0.0.1:4000"),
-			path: func(extension string) (string, error) { return filepath.Join(dir, "1"+extension), nil },
+			file: filesIn(dir, &s.track, nil),
 		}
 		s.learn([]sdp.Format{{PT: 0, Name: "PCMU", Clock: 8000, Channels: 1}, {PT: 9, Name: "G722", Clock: 8000, Channels: 1},
 			{PT: 97, Name: "L16", Clock: 44100, Channels: 2}, {PT: 101, Name: "telephone-event", Clock: 8000, Channels: 1},
@@ -65,8 +75,8 @@ func check(t *testing.T, s *stream, at time.Duration) {
 		t.Fatalf("%.1f s of audio after %.1f s", length, at.Seconds())
 	}
 	s.finish(length+1, 0)
-	if s.track.err != nil {
-		t.Fatal(s.track.err)
+	if err := s.track.fault.get(); err != nil {
+		t.Fatal(err)
 	}
 	sum, _ := s.summarize()
 	if _, ok := s.report("x"); !ok {
@@ -88,7 +98,7 @@ func BenchmarkStream(b *testing.B) {
 	dir := b.TempDir()
 	s := &stream{label: "1", epoch: time.Now(), wanted: true}
 	s.rx.deliver, s.rx.changed = s.deliver, s.track.sourceChanged
-	s.track.cfg.path = func(extension string) (string, error) { return filepath.Join(dir, "1"+extension), nil }
+	s.track.cfg.file = filesIn(dir, &s.track, nil)
 	s.learn([]sdp.Format{{PT: 0, Name: "PCMU", Clock: 8000, Channels: 1}})
 	from := netip.MustParseAddrPort("127.0.0.1:4000")
 	s.latch.expect(from.Addr())

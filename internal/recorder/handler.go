@@ -26,7 +26,11 @@ func (h handler) OnRequest(tx *txn.ServerTx) {
 		tx.Reply(481, "")
 	case tx.Request.Method == "INVITE":
 		h.s.onInvite(tx)
-	case tx.Request.Method == "OPTIONS":
+	case tx.Request.Method == "OPTIONS": // answered as an INVITE would be (RFC 3261 §11.2)
+		if r := h.s.disk.refusal(); r != nil {
+			r.send(tx)
+			return
+		}
 		tx.Reply(200, "", capabilities()...)
 	default:
 		tx.Reply(405, "", sip.Header{Name: "Allow", Value: allow})

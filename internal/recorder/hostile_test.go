@@ -5,6 +5,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"sidetrack/internal/recorder"
 )
@@ -77,24 +78,61 @@ func TestProblemsAreTold(t *testing.T) {
 	}
 }
 
-// An output folder that cannot be written to costs the files, not the process, and is told.
+// A folder that cannot be written to ends the recordings, whose clients may go elsewhere, and keeps others away, until it can.
 func TestDiskTrouble(t *testing.T) {
 	var out string
-	s, ended := serve(t, func(c *recorder.Config) { out = c.Out })
+	s, ended := serve(t, func(c *recorder.Config) { out, c.ProbeInterval = c.Out, 20*time.Millisecond })
 	if err := os.RemoveAll(out); err != nil {
 		t.Fatal(err)
 	}
 	if err := os.WriteFile(out, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	c := dial(t, s, "udp", 2)
+	c := dial(t, s, "tcp", 2)
 	c.call(two)
-	newSender(c, 0, "PCMU", 0, 0).talk(20)
-	newSender(c, 1, "PCMU", 0, 1).talk(20)
-	packets(t, s, 1, 20)
-	c.bye()
+	if m := c.request(); !strings.HasPrefix(m.start, "BYE ") || !strings.Contains(m.headers["reason"], "cannot write") || strings.Contains(m.headers["reason"], out) {
+		t.Errorf("request %q, reason %q", m.start, m.headers["reason"])
+	}
 	sum := result(t, ended)
 	if sum.Complete || !strings.Contains(strings.Join(sum.Problems, "\n"), "writing") {
 		t.Errorf("complete %v, problems %q", sum.Complete, sum.Problems)
+	}
+	contentType, body := two.body(c)
+	next := dial(t, s, "tcp", 2)
+	m := next.ask("INVITE", siprec, contentType, body)
+	if next.want(m, 503); m.headers["retry-after"] == "" || !strings.Contains(m.headers["warning"], "cannot write") || strings.Contains(m.headers["warning"], out) {
+		t.Errorf("%v", m.headers)
+	}
+	next.want(dial(t, s, "tcp", 0).ask("OPTIONS", "", "", ""), 503)
+
+	if err := os.Remove(out); err != nil {
+		t.Fatal(err)
+	}
+	next = dial(t, s, "tcp", 2)
+	next.call(two) // as soon as the folder has been tried again
+	next.bye()
+	if sum := result(t, ended); sum.Reason != "BYE from the client" || sum.Folder == "" {
+		t.Errorf("%+v", sum)
+	}
+	if left, _ := filepath.Glob(filepath.Join(out, ".*")); len(left) > 0 {
+		t.Errorf("left behind: %v", left)
+	}
+}
+
+// A folder that cannot be written to at the start is told then, and not with the first recording.
+func TestFolderThatIsNone(t *testing.T) {
+	out := filepath.Join(t.TempDir(), "out")
+	if err := os.WriteFile(out, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, dir := range []string{out, filepath.Join(out, "below"), "/proc/sys"} {
+		s, err := recorder.New(recorder.Config{Listen: []string{"udp://127.0.0.1:0"}, Out: dir})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := s.Start(); err == nil || !strings.Contains(err.Error(), "cannot be written") {
+			t.Errorf("%s: %v", dir, err)
+			stop(t, s)
+		}
 	}
 }

@@ -20,6 +20,9 @@ func (s *Server) onInvite(tx *txn.ServerTx) {
 	tx.Reply(100, "")
 	c, r := s.examine(tx.Request)
 	if r == nil {
+		r = s.disk.refusal()
+	}
+	if r == nil {
 		r = s.take(tx, c)
 	}
 	if r != nil {

@@ -4,14 +4,10 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math"
-	"net"
 	"net/netip"
-	"path/filepath"
 	"slices"
 	"testing"
 	"time"
-
-	"sidetrack/internal/sdp"
 )
 
 const ms = time.Millisecond
@@ -326,41 +322,5 @@ func TestCountersNeverLie(t *testing.T) {
 	out, n := trace(in...)
 	if uint64(len(out)) != n.packets || n.packets+n.duplicate+n.late+n.foreign+n.malformed > uint64(len(in)) {
 		t.Errorf("%d delivered, %+v", len(out), n)
-	}
-}
-
-// While the disk stands still, packets wait in the socket; none is lost.
-func TestSlowDisk(t *testing.T) {
-	rtp, rtcp, err := newPortRange(28000, 28999).open(netip.MustParseAddr("127.0.0.1"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	dir, asked, slow := t.TempDir(), make(chan struct{}), make(chan struct{})
-	s := newStream(0, "audio", "1", rtp, rtcp, time.Now())
-	s.track.cfg.path = func(extension string) (string, error) {
-		close(asked)
-		<-slow
-		return filepath.Join(dir, "1"+extension), nil
-	}
-	s.learn([]sdp.Format{{PT: 0, Name: "PCMU", Clock: 8000, Channels: 1}})
-	s.start()
-	conn, err := net.DialUDP("udp", nil, net.UDPAddrFromAddrPort(s.local()))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer conn.Close()
-	const n = 200 // four seconds of speech
-	for i := range n {
-		if _, err := conn.Write(append(datagram(uint16(i), uint32(160*i), 7), make([]byte, 156)...)); err != nil {
-			t.Fatal(err)
-		}
-	}
-	<-asked
-	close(slow)
-	s.hush(time.Now().Add(200 * ms))
-	s.drain()
-	s.finish(0, 0)
-	if s.rx.n.packets != n || s.rx.n.lost != 0 {
-		t.Errorf("%+v", s.rx.n)
 	}
 }

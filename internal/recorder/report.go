@@ -88,12 +88,12 @@ func (s *stream) summarize() (StreamSummary, []string) {
 	defer s.mu.Unlock()
 	t, n := &s.track, &s.rx.n
 	out := StreamSummary{
-		Label: s.label, Kind: s.kind, Codec: t.name(), File: t.file(),
+		Label: s.label, Kind: s.kind, Codec: t.name(), File: t.location(),
 		Packets: n.packets, Octets: n.octets, Lost: n.lost, Late: n.late, Duplicate: n.duplicate, Reordered: n.reordered,
 		Dropped: n.malformed + n.foreign + s.latch.strangers, Events: t.events, Sources: n.sources,
 		First: t.first, Seconds: t.seconds(), Aligned: t.shifted,
 		Gaps: append([]Gap{}, t.gaps...), GapCount: t.gapCount, Pauses: append([]Pause{}, t.pauses...),
-		damaged: t.err != nil || t.excess > 0,
+		damaged: t.fault.get() != nil || t.excess > 0,
 	}
 	if c := s.rx.current; c != nil && t.time.clock > 0 {
 		out.Jitter = c.report.jitter / float64(t.time.clock)
@@ -120,8 +120,8 @@ func (s *stream) complaints(sum *StreamSummary) (list []string) {
 	tell(s.crypt.closed, "%d datagrams of SRTP that the key does not open", s.crypt.closed)
 	tell(s.badRTCP, "%d datagrams that are no RTCP", s.badRTCP)
 	tell(s.latch.strangers, "%d datagrams from strangers", s.latch.strangers)
-	if t.err != nil {
-		tell(1, "%v", t.err)
+	if err := t.fault.get(); err != nil {
+		tell(1, "%v", err)
 	}
 	return list
 }

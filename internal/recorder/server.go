@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"sync"
 
 	"sidetrack/internal/sip/transport"
@@ -20,6 +19,7 @@ type Server struct {
 	transport *transport.Layer
 	layer     *txn.Layer
 	clerk     *clerk
+	disk      *disk
 	finishing sync.WaitGroup // sessions whose files are being closed
 
 	mu      sync.Mutex
@@ -44,14 +44,15 @@ func New(cfg Config) (*Server, error) {
 // Start makes the folder and opens the listeners. When one of them cannot be opened
 // all are closed again and the error tells in one line which. It is called once.
 func (s *Server) Start() error {
-	if err := os.MkdirAll(s.cfg.Out, 0o750); err != nil {
-		return fmt.Errorf("recorder: making the output folder: %w", err)
+	if err := probe(s.cfg.Out); err != nil {
+		return fmt.Errorf("recorder: the output folder cannot be written to: %w", err)
 	}
 	s.transport = transport.New(transport.Config{Log: s.cfg.Log, OnMessage: func(in transport.Inbound) { s.layer.Receive(in) }})
 	s.layer = txn.New(txn.Config{
 		Log: s.cfg.Log, Lanes: s.cfg.Lanes, T1: s.cfg.T1, Transport: s.transport, UserAgent: s.cfg.UserAgent,
 	})
 	s.clerk = newClerk(s.cfg.Log)
+	s.disk = &disk{out: s.cfg.Out, every: s.cfg.ProbeInterval, clerk: s.clerk, log: s.cfg.Log}
 	s.layer.Start(handler{s})
 	s.mu.Lock()
 	s.started = true
@@ -151,6 +152,7 @@ func (s *Server) Close(ctx context.Context) error {
 	err := await(ctx, goodbyes, len(live))
 	s.finishing.Wait()
 	s.layer.Close()
+	s.disk.close()
 	s.clerk.close()
 	return errors.Join(err, s.transport.Close())
 }

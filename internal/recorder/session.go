@@ -185,6 +185,7 @@ func (s *session) store(list []received) {
 		ok := s.server.clerk.post(len(d.bytes), func() {
 			if err := store(f, d.document, d.bytes); err != nil {
 				s.trouble("writing metadata: " + err.Error())
+				s.giveUp(err)
 			}
 		})
 		if !ok {

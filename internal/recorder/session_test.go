@@ -221,7 +221,8 @@ func TestCodecChangeKeepsTheClock(t *testing.T) {
 	sum := result(t, ended)
 	w := wav(t, sum, 0)
 	first := sum.Streams[0].First
-	if w.Rate != 8000 || math.Abs(w.Seconds()-first-4) > 0.1 {
+	// The file is as long as the session: on a busy machine, silence follows.
+	if w.Rate != 8000 || w.Seconds() < first+3.99 || audio.RMS(w.Span(first+4.1, w.Seconds())) > 0.001 {
 		t.Errorf("%d Hz, %.3f s of audio", w.Rate, w.Seconds()-first)
 	}
 	only(t, "PCMU", w.Span(first, first+1.9), w.Rate, 0)

@@ -18,9 +18,9 @@ const (
 
 // trackConfig is where a track writes.
 type trackConfig struct {
-	path  func(extension string) (string, error) // makes the folder; called when a file is opened
-	start time.Time                              // time zero
-	local netip.AddrPort                         // where the client sends to
+	file  func(extension string) *file // one for each extension
+	start time.Time                    // time zero
+	local netip.AddrPort               // where the client sends to
 }
 
 // track turns the ordered packets of one stream into files: what can be decoded
@@ -38,9 +38,11 @@ type track struct {
 	pcm     []int16
 	spare   []int16
 
-	wavPath, dumpPath string
-	last              string      // encoding name of what was kept last, else of what was offered first
-	offered           audio.Codec // the first one that can be decoded, for the file of a silent stream
+	files   []*file // of wav and dump
+	wavFile *file
+	taken   bool        // the clerk has no part in them any more
+	last    string      // encoding name of what was kept last, else of what was offered first
+	offered audio.Codec // the first one that can be decoded, for the file of a silent stream
 
 	first     float64 // position of the first audio
 	heard     bool    // there was audio
@@ -53,7 +55,7 @@ type track struct {
 	eventTS   uint32
 	unknown   uint64 // packets of a payload type that the SDP does not have
 	excess    uint64 // packets too far ahead of time
-	err       error  // of the disk, the first one
+	fault     fault  // of the disk
 	shifted   float64
 }
 
@@ -102,7 +104,7 @@ func (t *track) decode(p *packet, c audio.Codec) {
 		return
 	}
 	t.pcm = t.decoder.Decode(t.pcm[:0], p.payload())
-	if !t.open(c) || len(t.pcm) == 0 {
+	if t.open(c); t.wav == nil || len(t.pcm) == 0 {
 		return
 	}
 	pcm := t.fit(t.pcm)
@@ -124,17 +126,29 @@ func (t *track) use(c audio.Codec) {
 }
 
 // open makes sure that there is a WAV file; its format is the first codec's.
-func (t *track) open(c audio.Codec) bool {
-	if t.wav != nil || t.err != nil {
-		return t.err == nil
+func (t *track) open(c audio.Codec) {
+	if t.wavFile != nil {
+		return
 	}
-	path, err := t.cfg.path(".wav")
-	if err == nil {
-		t.wav, err = audio.CreateWAV(path, c.Rate, c.Channels)
-		t.wavPath = path
-	}
+	t.wavFile = t.file(".wav")
+	var err error
+	t.wav, err = audio.NewWAV(t.wavFile, c.Rate, c.Channels)
 	t.failed(err)
-	return err == nil
+}
+
+func (t *track) file(extension string) *file {
+	f := t.cfg.file(extension)
+	f.direct = t.taken
+	t.files = append(t.files, f)
+	return f
+}
+
+// take takes the files from the clerk, which must be through with them.
+func (t *track) take() {
+	t.taken = true
+	for _, f := range t.files {
+		f.direct = true
+	}
 }
 
 // fit converts decoded samples to the rate and channels of the file.
@@ -232,17 +246,7 @@ func (t *track) resume(at time.Duration) {
 // keep appends the packet as it is to the capture.
 func (t *track) keep(p *packet) {
 	if t.dump == nil {
-		if t.err != nil {
-			return
-		}
-		path, err := t.cfg.path(".pcap")
-		if err == nil {
-			t.dump, err = createDump(path, t.cfg.start)
-			t.dumpPath = path
-		}
-		if t.failed(err); err != nil {
-			return
-		}
+		t.dump = newDump(t.file(".pcap"), t.cfg.start)
 	}
 	t.missing = 0
 	t.last = t.formats[p.pt].name
@@ -250,8 +254,8 @@ func (t *track) keep(p *packet) {
 }
 
 func (t *track) failed(err error) {
-	if err != nil && t.err == nil {
-		t.err = fmt.Errorf("writing: %w", err)
+	if err != nil {
+		t.fault.set(fmt.Errorf("writing: %w", err))
 	}
 }
 
@@ -278,7 +282,7 @@ func (t *track) finish(length, shift float64) {
 		t.failed(t.wav.Close())
 	}
 	if t.dump != nil {
-		t.failed(t.dump.close())
+		t.dump.close()
 	}
 }
 
@@ -286,7 +290,7 @@ func (t *track) finish(length, shift float64) {
 // is a matter of milliseconds.
 func (t *track) shift(by float64) {
 	frames := int64(math.Round(by * float64(t.wav.Rate())))
-	if frames == 0 || t.err != nil {
+	if frames == 0 {
 		return
 	}
 	err := t.wav.Shift(frames)
@@ -309,10 +313,10 @@ func (t *track) name() string {
 	return t.last
 }
 
-// file is the path of the audio, else of what was kept as it is.
-func (t *track) file() string {
-	if t.wavPath != "" {
-		return t.wavPath
+// location is the path of the audio, else of what was kept as it is.
+func (t *track) location() string {
+	if path := t.wavFile.location(); path != "" || t.dump == nil {
+		return path
 	}
-	return t.dumpPath
+	return t.dump.file.location()
 }
