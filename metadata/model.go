@@ -160,7 +160,10 @@ func (r *Recording) Senders(label string) []*Participant {
 	var out []*Participant
 	for _, a := range r.ParticipantStreamAssocs {
 		for _, id := range a.Send {
-			if p := r.Participant(a.ParticipantID); id == s.ID && p != nil {
+			if id != s.ID {
+				continue
+			}
+			if p := r.Participant(a.ParticipantID); p != nil {
 				out = append(out, p)
 			}
 		}

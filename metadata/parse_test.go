@@ -219,6 +219,10 @@ func TestParseCost(t *testing.T) {
 		"prefixes":   {"<p0:a/>", 8000, nested},
 		"faults":     {"<x/>", 15000, same},
 		"streams":    {"<stream stream_id=''/>", 4000, same},
+		"senders": {"<participant/>", 3000, func(all string) string {
+			return all + strings.Repeat("<stream stream_id='s'><label>1</label></stream>", 40) + "<participantstreamassoc participant_id='q'>" +
+				strings.ReplaceAll(all, "<participant/>", "<send>t</send>") + "</participantstreamassoc>"
+		}},
 	} {
 		cost := func(times int) time.Duration {
 			doc := []byte(root + c.in(strings.Repeat(c.unit, times)) + "</recording>")
@@ -231,6 +235,9 @@ func TestParseCost(t *testing.T) {
 					t.Fatalf("%s: %d problems", name, len(problems))
 				}
 				metadata.Merge(r, r)
+				for _, s := range r.Streams[:min(len(r.Streams), 40)] {
+					r.Senders(s.Label)
+				}
 			})
 		}
 		if short, long := cost(c.times/8), cost(c.times); long > 4*8*short {

@@ -129,6 +129,9 @@ func (s *session) OnAck(_ *txn.Lane, ack *sip.Message, _ transport.Flow) {
 		s.offered = false
 		s.takeAnswer(ack)
 	}
+	if s.doomed != "" {
+		s.bye(s.doomed, func() {})
+	}
 }
 
 // OnCancel implements txn.DialogHandler.

@@ -119,5 +119,12 @@ func (s *session) fileOf(st *stream, name string) func(extension string) *file {
 // it elsewhere. Any goroutine, whatever it holds.
 func (s *session) giveUp(err error) {
 	s.server.disk.failed(err)
-	s.lane.Post(func() { s.hangUp("cannot write: "+cause(err), func() {}) })
+	s.lane.Post(func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.doomed = "cannot write: " + cause(err)
+		if s.invite == nil { // else with its ACK, not before (RFC 3261 §15)
+			s.bye(s.doomed, func() {})
+		}
+	})
 }

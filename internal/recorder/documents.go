@@ -42,7 +42,9 @@ func (l *library) read(b []byte, via string, at time.Duration, c *content) *docu
 	} else {
 		d.Mode = rec.Mode()
 		d.Problems = append(d.Problems, l.check(rec, c)...)
-		l.learn(rec)
+		if !l.learn(rec) {
+			d.Problems = append(d.Problems, "partial document left out: the metadata has too many elements")
+		}
 	}
 	if len(l.list) < maxDocuments {
 		l.list = append(l.list, d)
@@ -70,12 +72,12 @@ func (l *library) check(rec *metadata.Recording, c *content) (problems []string)
 	return problems
 }
 
-func (l *library) learn(rec *metadata.Recording) {
-	if l.model == nil || rec.Mode() == metadata.Complete {
-		l.model = rec
-	} else {
-		merge(l.model, rec)
+// learn takes a document in; false when it would make the model too large.
+func (l *library) learn(rec *metadata.Recording) bool {
+	if rec.Mode() == metadata.Partial && elements(l.model)+elements(rec) > maxElements {
+		return false
 	}
+	l.model = metadata.Merge(l.model, rec)
 	for _, s := range l.model.Streams {
 		for _, p := range l.model.Senders(s.Label) {
 			if len(p.NameIDs) > 0 {
@@ -83,31 +85,19 @@ func (l *library) learn(rec *metadata.Recording) {
 			}
 		}
 	}
-}
-
-// merge applies a partial document: an element of known id replaces the older one with
-// all its children (as in the flows of RFC 8068).
-func merge(into, part *metadata.Recording) {
-	into.Sessions = replace(into.Sessions, part.Sessions, func(s metadata.Session) metadata.ID { return s.ID })
-	into.Participants = replace(into.Participants, part.Participants, func(p metadata.Participant) metadata.ID { return p.ID })
-	into.Streams = replace(into.Streams, part.Streams, func(s metadata.Stream) metadata.ID { return s.ID })
-	into.ParticipantStreamAssocs = replace(into.ParticipantStreamAssocs, part.ParticipantStreamAssocs,
-		func(a metadata.ParticipantStreamAssoc) metadata.ID { return a.ParticipantID })
-}
-
-func replace[T any](old, fresh []T, id func(T) metadata.ID) []T {
-	for _, f := range fresh {
-		if i := slices.IndexFunc(old, func(o T) bool { return id(o) == id(f) }); i >= 0 {
-			old[i] = f
-		} else if len(old) < maxElements {
-			old = append(old, f)
-		}
-	}
-	return old
+	return true
 }
 
 // maxElements bounds what many small documents can make of one model.
-const maxElements = 1000
+const maxElements = 5000
+
+func elements(r *metadata.Recording) int {
+	if r == nil {
+		return 0
+	}
+	return len(r.Groups) + len(r.Sessions) + len(r.Participants) + len(r.Streams) + len(r.SessionRecordingAssocs) +
+		len(r.ParticipantSessionAssocs) + len(r.ParticipantStreamAssocs) + len(r.Extensions)
+}
 
 // parties lists the participants.
 func (l *library) parties() []Party {

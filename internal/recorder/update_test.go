@@ -54,6 +54,25 @@ func TestWithinTheSession(t *testing.T) {
 	}
 }
 
+// A transfer told by a partial document (RFC 8068 §3.2.3): the label goes over to a new stream, and to who sends that.
+func TestTransferByPartialDocument(t *testing.T) {
+	s, ended := serve(t, nil)
+	c := dial(t, s, "tcp", 2)
+	c.call(two)
+	const carol, voice = "Q2Fyb2wAAEAAgAAAAAAAAQ==", "U3RyZWFtAEAAgAAAAAAABQ=="
+	c.call(offer{version: 1, sections: two.sections, xml: `<?xml version="1.0" encoding="UTF-8"?>` +
+		`<recording xmlns="urn:ietf:params:xml:ns:recording:1"><datamode>partial</datamode>` +
+		`<participant participant_id="` + carol + `"><nameID aor="sip:carol@example.com"/></participant>` +
+		`<stream stream_id="` + voice + `" session_id="` + sessionID + `"><label>2</label></stream>` +
+		`<participantsessionassoc participant_id="` + bobID + `" session_id="` + sessionID + `"><disassociate-time>2025-01-02T03:05:00Z</disassociate-time></participantsessionassoc>` +
+		`<participantsessionassoc participant_id="` + carol + `" session_id="` + sessionID + `"><associate-time>2025-01-02T03:05:00Z</associate-time></participantsessionassoc>` +
+		`<participantstreamassoc participant_id="` + carol + `"><send>` + voice + `</send><associate-time>2025-01-02T03:05:00Z</associate-time></participantstreamassoc></recording>`})
+	c.bye()
+	if sum := result(t, ended); sum.Streams[0].Party != "sip:alice@example.com" || sum.Streams[1].Party != "sip:carol@example.com" || len(sum.Parties) != 3 {
+		t.Errorf("%+v of %+v, %q", sum.Streams, sum.Parties, sum.Problems)
+	}
+}
+
 func ports2(list string) (port int) {
 	var first int
 	fmt.Sscanf(list, "[%d %d]", &first, &port)
