@@ -13,6 +13,7 @@ const (
 	negativeTTL = 30 * time.Second // a name that does not exist, when the server names no time
 	maxNegative = 5 * time.Minute
 	troubleTTL  = 2 * time.Second  // no server answered
+	doubtFor    = 30 * time.Second // how long after that nobody waits as long for an answer again (RFC 9520 §3.2)
 	staleFor    = time.Hour        // how long an old answer may stand in while no server answers
 	staleTTL    = 30 * time.Second // how long it does so before it is asked for again (RFC 8767 §5)
 	refreshTime = 5 * time.Second  // after which it is asked for once more, if nothing was heard of it
@@ -77,13 +78,27 @@ func (c *cache) standing(q question, now time.Time) (a answer, ok, due bool) {
 	return a, true, due
 }
 
-// mayStand reports whether there is an answer that can stand in for one that does
-// not come.
+// mayStand reports whether there is something to go by if no answer comes soon: an
+// old one, or that there was trouble a moment ago.
 func (c *cache) mayStand(q question, now time.Time) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	a, ok := c.answers[q]
-	return ok && a.err == nil && now.Before(a.until)
+	if a.err != nil {
+		return now.Before(a.expires.Add(doubtFor))
+	}
+	return ok && now.Before(a.until)
+}
+
+// late returns what stands in for an answer that does not come soon.
+func (c *cache) late(q question, now time.Time) answer {
+	c.mu.Lock()
+	a, ok := c.answers[q]
+	c.mu.Unlock()
+	if ok && a.err != nil {
+		return a
+	}
+	return c.put(q, answer{err: errSlow}, now)
 }
 
 // put stores a and returns what is to be used: when a only tells of trouble,
@@ -97,6 +112,8 @@ func (c *cache) put(q question, a answer, now time.Time) answer {
 	}
 	old, known := c.answers[q]
 	switch {
+	case a.err != nil && known && old.err == nil && now.Before(old.expires):
+		return old // it has just come
 	case a.err != nil && known && old.err == nil && now.Before(old.until):
 		old.expires, old.stands = now.Add(staleTTL), true
 		c.answers[q] = old

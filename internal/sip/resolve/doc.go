@@ -9,5 +9,7 @@
 //
 // When no name server answers, what was said within the last hour stands
 // (RFC 8767): a Lookup gives it after a second, [Resolver.Known] at once from then
-// on, and [Resolver.Refresh] asks again now and then while nobody waits.
+// on, and [Resolver.Refresh] asks again now and then while nobody waits. A question
+// goes on when nobody waits for it any more, so that an answer that comes late, or
+// the trouble with it, is known to the next one who asks.
 package resolve

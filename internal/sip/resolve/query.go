@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"net/netip"
 	"slices"
 	"strings"
@@ -14,13 +13,11 @@ import (
 	"github.com/miekg/dns"
 )
 
-// flight is a question under way; others that ask the same wait for it. It has a
-// time of its own, and ends when nobody waits any more.
+// flight is a question under way; others that ask the same wait for it. It goes on
+// when nobody waits any more: its answer, or the trouble with it, is for who asks next.
 type flight struct {
-	done    chan struct{}
-	answer  answer // once done is closed
-	cancel  context.CancelFunc
-	waiting int // guarded by Resolver.mu
+	done   chan struct{}
+	answer answer // once done is closed
 }
 
 var errSlow = errors.New("name server is slow")
@@ -28,7 +25,6 @@ var errSlow = errors.New("name server is slow")
 // fetch asks the name servers, once for all who ask the same at the same time.
 func (r *Resolver) fetch(ctx context.Context, q question, patient bool) answer {
 	f := r.join(q)
-	defer r.leave(q, f)
 	var late <-chan time.Time
 	if !patient && r.cache.mayStand(q, r.cfg.Now()) {
 		t := time.NewTimer(r.cfg.Stale)
@@ -39,7 +35,7 @@ func (r *Resolver) fetch(ctx context.Context, q question, patient bool) answer {
 	case <-f.done:
 		return f.answer
 	case <-late:
-		return r.cache.put(q, answer{err: errSlow}, r.cfg.Now())
+		return r.cache.late(q, r.cfg.Now())
 	case <-ctx.Done():
 		return answer{err: ctx.Err()}
 	}
@@ -49,51 +45,38 @@ func (r *Resolver) join(q question) *flight {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	f := r.flights[q]
-	if f == nil {
-		ctx, cancel := context.WithTimeout(context.Background(), r.cfg.Timeout)
-		f = &flight{done: make(chan struct{}), cancel: cancel}
-		r.flights[q] = f
-		go r.fly(ctx, q, f)
+	if f != nil {
+		return f
 	}
-	f.waiting++
+	f = &flight{done: make(chan struct{})}
+	if err := r.ctx.Err(); err != nil {
+		f.answer.err = err
+		close(f.done)
+		return f
+	}
+	r.flights[q] = f
+	r.flying.Go(func() { r.fly(q, f) })
 	return f
 }
 
-// leave ends a flight for which nobody waits any more, and waits for its end.
-func (r *Resolver) leave(q question, f *flight) {
-	r.mu.Lock()
-	f.waiting--
-	last := f.waiting == 0
-	if last && r.flights[q] == f {
-		delete(r.flights, q)
-	}
-	r.mu.Unlock()
-	if last {
-		f.cancel()
-		<-f.done
-	}
-}
-
-func (r *Resolver) fly(ctx context.Context, q question, f *flight) {
+func (r *Resolver) fly(q question, f *flight) {
 	defer close(f.done)
+	ctx, cancel := context.WithTimeout(r.ctx, r.cfg.Timeout)
+	defer cancel()
 	a := r.exchange(ctx, q)
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	wanted := r.flights[q] == f
-	if wanted {
-		delete(r.flights, q)
-	}
-	if f.answer = a; wanted || a.err == nil {
-		f.answer = r.cache.put(q, a, r.cfg.Now())
-	}
+	delete(r.flights, q)
+	f.answer = r.cache.put(q, a, r.cfg.Now())
 }
+
+var errNoServer = errors.New("no name server configured")
 
 // exchange tries the names that the search list allows, in order.
 func (r *Resolver) exchange(ctx context.Context, q question) answer {
-	conf := r.servers()
-	last := answer{err: errors.New("no name server configured")}
-	for _, name := range conf.NameList(q.name) {
-		last = r.exchangeName(ctx, conf, name, q.kind)
+	last := answer{err: errNoServer}
+	for _, name := range r.servers.names(q.name) {
+		last = r.exchangeName(ctx, name, q.kind)
 		if last.err != nil || !last.empty() {
 			break
 		}
@@ -105,45 +88,62 @@ func (r *Resolver) exchange(ctx context.Context, q question) answer {
 }
 
 // exchangeName asks each server twice at most.
-func (r *Resolver) exchangeName(ctx context.Context, conf *dns.ClientConfig, name string, kind uint16) answer {
-	err := errors.New("no name server configured")
+func (r *Resolver) exchangeName(ctx context.Context, name string, kind uint16) answer {
+	err := errNoServer
 	for range 2 {
-		for _, server := range conf.Servers {
+		for _, server := range r.servers.inOrder(r.cfg.Now()) {
 			var reply *dns.Msg
-			if reply, err = exchangeOnce(ctx, server, name, kind); err == nil {
-				return read(reply, kind, r.cfg.Now())
-			}
-			if ctx.Err() != nil {
+			if reply, err = r.exchangeOnce(ctx, server, name, kind); err != nil && ctx.Err() != nil {
 				return answer{err: err}
+			}
+			r.servers.heard(server, reply != nil, r.cfg.Now())
+			if err == nil {
+				return read(reply, kind, r.cfg.Now())
 			}
 		}
 	}
 	return answer{err: err}
 }
 
-func exchangeOnce(ctx context.Context, server, name string, kind uint16) (*dns.Msg, error) {
+// exchangeOnce asks one server. The reply that comes with an error says that there is one.
+func (r *Resolver) exchangeOnce(ctx context.Context, server, name string, kind uint16) (*dns.Msg, error) {
 	m := new(dns.Msg)
 	m.SetQuestion(dns.Fqdn(name), kind)
 	m.SetEdns0(1232, false)
-	reply, err := ask(ctx, "udp", server, m)
+	reply, err := r.ask(ctx, "udp", server, m)
 	if err == nil && reply.Rcode == dns.RcodeFormatError { // a server from before EDNS
 		m.Extra = nil
-		reply, err = ask(ctx, "udp", server, m)
+		reply, err = r.ask(ctx, "udp", server, m)
 	}
 	if err == nil && reply.Truncated {
-		reply, err = ask(ctx, "tcp", server, m)
+		reply, err = r.ask(ctx, "tcp", server, m)
 	}
 	switch {
 	case err != nil:
 		return nil, err
 	case reply.Rcode != dns.RcodeSuccess && reply.Rcode != dns.RcodeNameError:
-		return nil, fmt.Errorf("name server %s: %s", server, dns.RcodeToString[reply.Rcode])
+		return reply, fmt.Errorf("name server %s: %s", server, dns.RcodeToString[reply.Rcode])
+	case refers(reply):
+		return reply, fmt.Errorf("name server %s: refers to others", server)
 	}
 	return reply, nil
 }
 
-func ask(ctx context.Context, network, server string, m *dns.Msg) (*dns.Msg, error) {
-	c := dns.Client{Net: network, Timeout: tryTimeout}
+// refers tells a referral from the absence of records (RFC 2308 §2.2): the server
+// neither knows the name nor asks others for us.
+func refers(reply *dns.Msg) bool {
+	some := false
+	for _, rr := range reply.Ns {
+		some = some || rr.Header().Rrtype == dns.TypeNS
+		if rr.Header().Rrtype == dns.TypeSOA {
+			return false
+		}
+	}
+	return some && len(reply.Answer) == 0 && reply.Rcode == dns.RcodeSuccess && !reply.Authoritative
+}
+
+func (r *Resolver) ask(ctx context.Context, network, server string, m *dns.Msg) (*dns.Msg, error) {
+	c := dns.Client{Net: network, Timeout: r.cfg.Try}
 	conn, err := c.DialContext(ctx, server)
 	if err != nil {
 		return nil, err
@@ -215,23 +215,3 @@ func negative(reply *dns.Msg) time.Duration {
 func seconds(n uint32) time.Duration { return time.Duration(n) * time.Second }
 
 func plainName(name string) string { return strings.ToLower(strings.TrimSuffix(name, ".")) }
-
-// servers returns the name servers as host:port and the search list.
-func (r *Resolver) servers() *dns.ClientConfig {
-	r.dnsOnce.Do(func() {
-		if len(r.cfg.Servers) > 0 {
-			r.dns = &dns.ClientConfig{Servers: r.cfg.Servers, Ndots: 1}
-			return
-		}
-		conf, err := dns.ClientConfigFromFile("/etc/resolv.conf")
-		if err != nil {
-			r.log.Warn("no name servers", "error", err)
-			conf = &dns.ClientConfig{Ndots: 1}
-		}
-		for i, s := range conf.Servers {
-			conf.Servers[i] = net.JoinHostPort(s, conf.Port)
-		}
-		r.dns = conf
-	})
-	return r.dns
-}

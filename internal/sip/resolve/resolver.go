@@ -17,18 +17,20 @@ import (
 
 const (
 	defaultTimeout = 5 * time.Second
-	tryTimeout     = 1500 * time.Millisecond // one server, one question
-	maxRounds      = 4                       // NAPTR, SRV, addresses, and one to spare
-	maxAtOnce      = 8                       // questions of one lookup
-	defaultStale   = time.Second             // RFC 8767 §5 has 1.8 s; a call waits here
+	defaultTry     = 1500 * time.Millisecond
+	maxRounds      = 4           // NAPTR, SRV, addresses, and one to spare
+	maxAtOnce      = 8           // questions of one lookup
+	defaultStale   = time.Second // RFC 8767 §5 has 1.8 s; a call waits here
 )
 
 // Config is what a Resolver needs to know; the zero value uses the system's settings.
 type Config struct {
 	Log     *slog.Logger  // nil: no logs
 	Timeout time.Duration // one Lookup in all; default 5 s
+	Try     time.Duration // one question to one name server; default 1.5 s
 	Stale   time.Duration // how long a Lookup waits for a better answer than an old one; default 1 s
-	Servers []string      // name servers as host:port; empty: those of /etc/resolv.conf
+	Servers []string      // name servers as host:port; empty: those of Conf
+	Conf    string        // file of name servers and search list; default /etc/resolv.conf
 	Hosts   string        // hosts file; default /etc/hosts
 	// Pretend gives every name an address that is nobody's (RFC 5737, RFC 3849)
 	// and asks no name server.
@@ -59,8 +61,11 @@ type Resolver struct {
 	hosts hostsFile
 	cache cache
 
-	dnsOnce sync.Once
-	dns     *dns.ClientConfig
+	servers *servers
+
+	ctx    context.Context // ends with Close
+	cancel context.CancelFunc
+	flying sync.WaitGroup // every flight
 
 	mu      sync.Mutex
 	flights map[question]*flight
@@ -74,27 +79,45 @@ func New(cfg Config) *Resolver {
 	if cfg.Timeout <= 0 {
 		cfg.Timeout = defaultTimeout
 	}
+	if cfg.Try <= 0 {
+		cfg.Try = defaultTry
+	}
 	if cfg.Stale <= 0 {
 		cfg.Stale = defaultStale
 	}
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
+	if cfg.Conf == "" {
+		cfg.Conf = "/etc/resolv.conf"
+	}
 	if cfg.Hosts == "" {
 		cfg.Hosts = "/etc/hosts"
 	}
-	return &Resolver{
+	r := &Resolver{
 		cfg:     cfg,
 		log:     cfg.Log,
 		hosts:   hostsFile{path: cfg.Hosts},
+		servers: newServers(cfg),
 		flights: make(map[question]*flight),
 	}
+	r.ctx, r.cancel = context.WithCancel(context.Background())
+	return r
+}
+
+// Close ends the questions that are under way, and waits for them. What is asked
+// afterwards fails.
+func (r *Resolver) Close() {
+	r.mu.Lock()
+	r.cancel()
+	r.mu.Unlock()
+	r.flying.Wait()
 }
 
 // Lookup returns the endpoints of u in the order in which to try them, SRV
 // records of equal priority being drawn anew each time (RFC 2782). It waits
-// for name servers, at most Config.Timeout, and Config.Stale for one to which an old
-// answer is known.
+// for name servers, at most Config.Timeout, and Config.Stale for a question to which an
+// old answer is known, or with which there was trouble a moment ago.
 func (r *Resolver) Lookup(ctx context.Context, u sip.URI) ([]Endpoint, error) {
 	return r.lookup(ctx, u, r.remembered, false)
 }

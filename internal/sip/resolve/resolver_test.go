@@ -112,7 +112,9 @@ func serveWith(t *testing.T, z *zone, cfg resolve.Config) *resolve.Resolver {
 	}
 	cfg.Servers, cfg.Hosts = []string{pc.LocalAddr().String()}, hosts
 	cfg.Now = func() time.Time { return time.Now().Add(time.Duration(z.skew.Load())) }
-	return resolve.New(cfg)
+	r := resolve.New(cfg)
+	t.Cleanup(r.Close)
+	return r
 }
 
 // bothPorts opens a UDP and a TCP socket on the same port.
@@ -257,6 +259,7 @@ func TestSilentServerEndsInTime(t *testing.T) {
 	}
 	defer pc.Close()
 	r := resolve.New(resolve.Config{Servers: []string{pc.LocalAddr().String()}, Timeout: 100 * time.Millisecond})
+	defer r.Close()
 	watch := peer.StartStopwatch(t)
 	if _, err := lookup(t, r, "sip:silent.test"); err == nil {
 		t.Error("no error from a silent name server")

@@ -24,7 +24,7 @@ type Config struct {
 	TimerC     time.Duration // an INVITE without final answer, counted from the last 101–199; default 181 s
 
 	Transport Transport
-	Resolver  *resolve.Resolver // nil: one with the system's settings
+	Resolver  *resolve.Resolver // the layer's own, closed with it; nil: one with the system's settings
 	// MailboxLimit is how many received messages may wait on one lane. Above
 	// it requests that begin something get 503 with Retry-After, as they do when
 	// such requests have waited too long for a second; above four times of it all are dropped.

@@ -91,6 +91,7 @@ func (l *Layer) Close() {
 			<-lane.ended
 		}
 	}
+	l.cfg.Resolver.Close()
 	l.workers.Wait()
 }
 
