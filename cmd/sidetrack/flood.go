@@ -3,11 +3,13 @@ package main
 import (
 	"cmp"
 	"context"
+	"errors"
 	"log/slog"
 	"maps"
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -45,14 +47,14 @@ func newFloodGate(h slog.Handler, style *logStyle) *floodGate {
 // Handle implements slog.Handler.
 func (g *floodGate) Handle(ctx context.Context, r slog.Record) error {
 	if r.Level < slog.LevelInfo {
-		return g.Handler.Handle(ctx, r)
+		return g.flood.write(ctx, g.Handler, r)
 	}
 	now := time.Now()
 	ours := r.Level < slog.LevelWarn && !g.call
 	if !g.flood.pass(r.Level, r.Message, ours || g.tally.pass(r.Message, now), now) {
 		return nil
 	}
-	return g.Handler.Handle(ctx, r)
+	return g.flood.write(ctx, g.Handler, r)
 }
 
 // WithAttrs implements slog.Handler. A logger that is bound to a call has a
@@ -101,6 +103,7 @@ func (t *tally) pass(message string, now time.Time) bool {
 type flood struct {
 	style *logStyle
 	out   slog.Handler // for what is told of floods
+	lost  atomic.Int64 // lines that nobody took, not yet told
 
 	mu     sync.Mutex
 	since  time.Time
@@ -196,8 +199,27 @@ func (f *flood) tell() {
 		t := told[message]
 		r := slog.NewRecord(now, t.level, "more like this", 0)
 		r.AddAttrs(slog.String("message", message), slog.Int("lines", t.leftOut))
-		_ = f.out.Handle(context.Background(), r) // there is nobody else to tell
+		_ = f.write(context.Background(), f.out, r) // there is nobody else to tell
 	}
+}
+
+// write has a line written. One that nobody takes is counted, and told of with the next one
+// that somebody does.
+func (f *flood) write(ctx context.Context, h slog.Handler, r slog.Record) error {
+	err := h.Handle(ctx, r)
+	switch {
+	case errors.Is(err, errBehind):
+		f.lost.Add(1)
+		f.style.dropped.WithLabelValues(levelName(r.Level)).Inc()
+	case f.lost.Load() > 0:
+		told := slog.NewRecord(r.Time, slog.LevelWarn, "lines are lost: nobody took the log", 0)
+		n := f.lost.Swap(0)
+		told.AddAttrs(slog.Int64("lines", n))
+		if f.out.Handle(ctx, told) != nil {
+			f.lost.Add(n)
+		}
+	}
+	return err
 }
 
 // worst are the texts of which most was left out; the others become one.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"io"
 	"log/slog"
+	"strings"
 	"sync"
 	"sync/atomic"
 
@@ -39,9 +40,30 @@ func (s *logStyle) set(l config.Log) {
 
 // logHandler writes log lines to w as text or JSON, floods held back.
 func logHandler(w io.Writer, style *logStyle) slog.Handler {
-	opts := &slog.HandlerOptions{Level: &style.level}
+	opts := &slog.HandlerOptions{Level: &style.level, ReplaceAttr: brief}
 	w = &lineWriter{w: w}
 	return newFloodGate(&either{slog.NewTextHandler(w, opts), slog.NewJSONHandler(w, opts), style}, style)
+}
+
+// maxValue is how long a value may be, in bytes: what strangers send, such as a URI, may be as
+// long as a message.
+const maxValue = 1 << 10
+
+// brief cuts values that are too long, but for our own stacks.
+func brief(_ []string, a slog.Attr) slog.Attr {
+	var s string
+	switch a.Value.Kind() {
+	case slog.KindString:
+		s = a.Value.String()
+	case slog.KindAny:
+		if err, ok := a.Value.Any().(error); ok && err != nil {
+			s = err.Error()
+		}
+	}
+	if len(s) <= maxValue || a.Key == "stack" {
+		return a
+	}
+	return slog.String(a.Key, strings.ToValidUTF8(s[:maxValue], "")+"…")
 }
 
 // lineWriter keeps the lines of two handlers apart.

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"io"
 	"log/slog"
 	"os"
 	"os/signal"
@@ -40,7 +41,9 @@ func runRecorder(args []string, std stdio) error {
 	if err != nil {
 		return err
 	}
-	log, err := logger(*level, *format, std)
+	lines := newBacklog(std.err)
+	defer lines.close()
+	log, err := logger(*level, *format, lines)
 	if err != nil {
 		return err
 	}
@@ -96,7 +99,7 @@ func portRange(s string) (low, high int, err error) {
 	return low, high, nil
 }
 
-func logger(level, format string, std stdio) (*slog.Logger, error) {
+func logger(level, format string, out io.Writer) (*slog.Logger, error) {
 	var l slog.Level
 	if err := l.UnmarshalText([]byte(level)); err != nil {
 		return nil, fmt.Errorf("--log %s: write debug, info, warn or error", level)
@@ -104,5 +107,5 @@ func logger(level, format string, std stdio) (*slog.Logger, error) {
 	if format != "text" && format != "json" {
 		return nil, fmt.Errorf("--log-format %s: write text or json", format)
 	}
-	return slog.New(logHandler(std.err, newLogStyle(config.Log{Level: l, Format: format, Rate: config.DefaultLogRate}))), nil
+	return slog.New(logHandler(out, newLogStyle(config.Log{Level: l, Format: format, Rate: config.DefaultLogRate}))), nil
 }

@@ -78,7 +78,9 @@ func serve(args []string, std stdio) error {
 		return err
 	}
 	style := newLogStyle(cfg.Log)
-	log := slog.New(logHandler(std.err, style))
+	out := newBacklog(std.err)
+	defer out.close()
+	log := slog.New(logHandler(out, style))
 	v, commit := build()
 	asked := make(chan chan<- error) // by the API
 	hasten()
