@@ -46,6 +46,7 @@ func (d *decoder) announce(c cursor) *policy.Announcement {
 
 // kinds reads which m-lines are copied.
 func (c cursor) kinds() (list []string) {
+	c.some("audio, video or text")
 	for _, item := range c.words("audio, video or text") {
 		kind, ok := item.oneOf("audio", "video", "text")
 		switch {

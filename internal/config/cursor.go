@@ -224,6 +224,16 @@ func (c cursor) words(want string) []cursor {
 	return out
 }
 
+// some notes a list or a mapping in which nothing stands. As a condition it would hold for
+// everything, as a choice it would choose nothing; neither is what somebody means who writes it.
+func (c cursor) some(want string) bool {
+	if c.n.kind == list && len(c.n.items) == 0 || c.n.kind == mapping && len(c.n.entries) == 0 {
+		c.failf("is empty; write %s, or remove the key", want)
+		return false
+	}
+	return true
+}
+
 // items reads a list whose items are of any kind.
 func (c cursor) items(want string) []cursor {
 	if c.n.kind != list {

@@ -11,7 +11,11 @@ import (
 func (d *decoder) match(c cursor, recording bool) policy.Match {
 	var m policy.Match
 	known := fields{
-		{"source", func(c cursor) { m.Source = c.cidrs() }},
+		{"source", func(c cursor) {
+			if c.some("networks such as [192.0.2.0/24]") {
+				m.Source = c.cidrs()
+			}
+		}},
 		{"listener", func(c cursor) { d.listenerRef(c, &m.Listener) }},
 		{"from", func(c cursor) { m.From = c.regex("") }},
 		{"to", func(c cursor) { m.To = c.regex("") }},
@@ -56,6 +60,7 @@ func (d *decoder) matches(c cursor, recording bool) []policy.Match {
 // codecs reads names of codecs (RFC 4855: a token).
 func (c cursor) codecs() []string {
 	var out []string
+	c.some("a codec such as PCMA")
 	for _, item := range c.words("a codec such as PCMA") {
 		if !token(item.n.text) {
 			item.failf("%s is no codec; write a name as in a=rtpmap, such as PCMA or opus", item.show())
@@ -120,6 +125,7 @@ func (c cursor) propose(name string, known []string, otherwise string) string {
 // methods reads one method or several (RFC 3261 §7.1: a token, case-sensitive).
 func (c cursor) methods() []string {
 	var out []string
+	c.some("a method such as INVITE")
 	for _, item := range c.words("a method such as INVITE") {
 		s := item.n.text
 		if !token(s) {
@@ -136,6 +142,10 @@ func (c cursor) methods() []string {
 
 func (c cursor) headerPatterns() map[string]*regexp.Regexp {
 	out := map[string]*regexp.Regexp{}
+	if c.n.null() {
+		c.failf("has no value; write NAME: regular expression below it, indented, or remove the key")
+	}
+	c.some("NAME: regular expression below it")
 	c.free("NAME: regular expression", func(name string, v cursor) {
 		if !token(name) {
 			v.failf("%q is no header name; write one such as X-Queue", name)

@@ -49,6 +49,7 @@ func (d *decoder) numbers(c cursor) (list *policy.Numbers, of []policy.Party) {
 	c.read(fields{
 		{"file", func(c cursor) { name, at = d.fileName(c), c }},
 		{"of", func(c cursor) {
+			c.some("whose number, such as from")
 			for _, item := range c.words("whose number, such as from") {
 				var p policy.Party
 				choose(item, &p, policy.PartyCaller, policy.PartyCallee, policy.PartyRequested, policy.PartyAsserted, policy.PartyDiverting)

@@ -9,6 +9,9 @@ import (
 // recorderRefs reads the name of a recorder or several, or none.
 func (d *decoder) recorderRefs(c cursor, r *policy.Rule) {
 	var names []string
+	if c.n.kind == list && len(c.n.items) == 0 {
+		c.failf("is empty; write the name of a recorder, or %s", policy.NoRecorder)
+	}
 	for _, item := range c.words("the name of a recorder or several, or " + policy.NoRecorder) {
 		var name string
 		d.recorderRef(item, &name)

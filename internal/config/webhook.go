@@ -88,6 +88,7 @@ func (d *decoder) hook(c cursor) {
 			}
 		}},
 		{"events", func(c cursor) {
+			c.some("types of events")
 			for _, item := range c.words("types of events") {
 				item.eventType()
 				h.Events = append(h.Events, item.n.text)

@@ -55,6 +55,7 @@ func (c cursor) window() (w policy.Window, ok bool) {
 // days reads days of the week: mon-fri, or sat,sun; a range may go over Sunday.
 func (c cursor) days() policy.Days {
 	var out policy.Days
+	c.some("days such as mon-fri")
 	for _, item := range c.words("days such as mon-fri") {
 		first, last, isRange := strings.Cut(strings.ToLower(item.n.text), "-")
 		from, ok := weekday(first)
