@@ -52,7 +52,7 @@ func (l *Load) reported(b []byte) {
 }
 
 // Clocks is what the sender reports of a call's two directions show. A report is late by as much as the packet before it
-// was, so the steadiest ones are compared.
+// was on its way, and early by as much as the next one left too late, so the middle ones are compared.
 type Clocks struct {
 	Reports int           // of the direction that has fewer
 	Apart   time.Duration // what the directions are apart by them
@@ -76,10 +76,12 @@ func (l *Load) Clocks(call int) (c Clocks) {
 	if c.Reports = min(len(a.off), len(b.off)); c.Reports < 2 {
 		return c
 	}
-	c.Apart = (slices.Min(a.off) - slices.Min(b.off)).Abs()
+	c.Apart = (median(a.off) - median(b.off)).Abs()
 	grown := func(off []time.Duration) time.Duration {
-		return slices.Min(off[len(off)/2:]) - slices.Min(off[:len(off)/2])
+		return median(off[len(off)/2:]) - median(off[:len(off)/2])
 	}
 	c.Drift = (grown(a.off) - grown(b.off)).Abs()
 	return c
 }
+
+func median(of []time.Duration) time.Duration { return slices.Sorted(slices.Values(of))[len(of)/2] }
