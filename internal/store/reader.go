@@ -10,12 +10,17 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 )
 
 // Reader reads a journal, whoever writes it. Its methods may be called from any
 // goroutine.
-type Reader struct{ read *sql.DB }
+type Reader struct {
+	file string
+	mu   sync.RWMutex // held to write while the file is opened anew
+	read *sql.DB
+}
 
 // OpenReader opens a journal for reading. The error is one line that names the
 // file.
@@ -50,16 +55,41 @@ func unopenedRead(file string, err error) error {
 }
 
 func reader(file string) (*Reader, error) {
+	db, err := readable(file)
+	if err != nil {
+		return nil, err
+	}
+	return &Reader{file: file, read: db}, nil
+}
+
+func readable(file string) (*sql.DB, error) {
 	db, err := database(file, "ro", fmt.Sprintf("busy_timeout(%d)", busyTime.Milliseconds()), "query_only(1)")
 	if err != nil {
 		return nil, err
 	}
 	db.SetMaxOpenConns(4)
-	return &Reader{db}, nil
+	return db, nil
+}
+
+// reopen reads the file that has the name now, from the next query on.
+func (r *Reader) reopen() error {
+	db, err := readable(r.file)
+	if err != nil {
+		return err
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	before := r.read
+	r.read = db
+	return before.Close()
 }
 
 // Close ends all reading.
-func (r *Reader) Close() error { return r.read.Close() }
+func (r *Reader) Close() error {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	return r.read.Close()
+}
 
 // Query says which recordings are wanted. What is zero does not matter.
 type Query struct {
@@ -87,6 +117,8 @@ func (r *Reader) List(ctx context.Context, q Query) (page []Verdict, next string
 	if limit <= 0 {
 		limit = 100
 	}
+	r.mu.RLock()
+	defer r.mu.RUnlock()
 	tx, err := r.read.BeginTx(ctx, &sql.TxOptions{ReadOnly: true}) // one snapshot for all three tables
 	if err != nil {
 		return nil, "", err

@@ -28,6 +28,8 @@ func (r *Reader) Reasons(ctx context.Context, q Query) ([]Reason, error) {
 	if err != nil {
 		return nil, err
 	}
+	r.mu.RLock()
+	defer r.mu.RUnlock()
 	rows, err := r.read.QueryContext(ctx, `SELECT recorder, result, reason, count(*) AS n, min(started), max(started) FROM recordings`+where+
 		` GROUP BY recorder, result, reason ORDER BY n DESC, max(started) DESC LIMIT ?`, append(args, maxReasons)...)
 	if err != nil {

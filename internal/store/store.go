@@ -61,9 +61,10 @@ type Store struct {
 	mu     sync.RWMutex // guards closed against Add
 	closed bool
 
-	// Owned by run.
-	db      *sql.DB
-	ready   bool // the schema is there
+	// Owned by run once there is one.
+	db      *sql.DB     // nil: the file was moved, and a new one cannot be had yet
+	file    fs.FileInfo // of what db has open
+	ready   bool        // the schema is there
 	pending []Verdict
 	tidied  time.Time // when nothing too old was left
 	more    bool      // tidy has not come to its end
@@ -119,29 +120,14 @@ func (c *Config) normalize() {
 
 // open takes the file. What is taken is given back on error.
 func (s *Store) open() (err error) {
-	if s.lock, err = lock(s.cfg.File); err != nil {
-		return unopened(s.cfg.File, err)
+	if err := s.take(); err != nil {
+		return err
 	}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, s.release())
 		}
 	}()
-	// Made here and not by SQLite: who was recorded is not for everybody to read.
-	f, err := os.OpenFile(s.cfg.File, os.O_CREATE|os.O_RDWR, 0o640)
-	if err != nil {
-		return unopened(s.cfg.File, err)
-	}
-	if err := f.Close(); err != nil {
-		return unopened(s.cfg.File, err)
-	}
-	// auto_vacuum only counts before the first page is written, so it is first.
-	s.db, err = database(s.cfg.File, "rwc", fmt.Sprintf("busy_timeout(%d)", busyTime.Milliseconds()), "auto_vacuum(2)",
-		"journal_mode(WAL)", "synchronous(NORMAL)", "foreign_keys(1)", "journal_size_limit(16777216)")
-	if err != nil {
-		return err
-	}
-	s.db.SetMaxOpenConns(1)
 	if s.Reader, err = reader(s.cfg.File); err != nil {
 		return err
 	}
@@ -156,6 +142,37 @@ func (s *Store) open() (err error) {
 		return fmt.Errorf("%s: %w", s.cfg.File, err)
 	}
 	return nil
+}
+
+// take locks the file, makes it where it is missing, and has SQLite write it. On
+// error nothing is taken.
+func (s *Store) take() (err error) {
+	if s.lock, err = lock(s.cfg.File); err != nil {
+		return unopened(s.cfg.File, err)
+	}
+	if s.file, err = create(s.cfg.File); err != nil {
+		return errors.Join(unopened(s.cfg.File, err), s.lock.Close())
+	}
+	// auto_vacuum only counts before the first page is written, so it is first.
+	s.db, err = database(s.cfg.File, "rwc", fmt.Sprintf("busy_timeout(%d)", busyTime.Milliseconds()), "auto_vacuum(2)",
+		"journal_mode(WAL)", "synchronous(NORMAL)", "foreign_keys(1)", "journal_size_limit(16777216)")
+	if err != nil {
+		return errors.Join(err, s.lock.Close())
+	}
+	s.db.SetMaxOpenConns(1)
+	s.ready = false
+	return nil
+}
+
+// create makes the file, where it is missing, and not SQLite: who was recorded is
+// not for everybody to read.
+func create(file string) (fs.FileInfo, error) {
+	f, err := os.OpenFile(file, os.O_CREATE|os.O_RDWR, 0o640)
+	if err != nil {
+		return nil, err
+	}
+	info, err := f.Stat()
+	return info, errors.Join(err, f.Close())
 }
 
 // unopened is one line that names the file and the system's own reason.
@@ -239,8 +256,9 @@ func (s *Store) release() error {
 	if s.Reader != nil {
 		err = s.Reader.Close()
 	}
-	if s.db != nil { // the last one, so that it leaves no -wal behind
-		err = errors.Join(err, s.db.Close())
+	if s.db == nil {
+		return err
 	}
-	return errors.Join(err, s.lock.Close())
+	// The last one, so that it leaves no -wal behind.
+	return errors.Join(err, s.db.Close(), s.lock.Close())
 }

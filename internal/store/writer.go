@@ -43,6 +43,10 @@ func (s *Store) run() {
 
 // flush writes what is pending, and tidies up. False: it is to be tried again.
 func (s *Store) flush() bool {
+	if err := s.follow(s.ctx); err != nil {
+		s.trouble.tell(0, dropDisk, err)
+		return false
+	}
 	if err := s.prepare(s.ctx); err != nil {
 		return s.refused(err)
 	}
