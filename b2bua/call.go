@@ -88,7 +88,7 @@ type branch struct {
 	offer   *sdp.Session    // of a reliable 1xx, until the PRACK with its answer has its 2xx
 	offerer side            // whose it is
 	said    [2]*sdp.Session // what was agreed in it, by side
-	firm    bool            // and by a message that is not repeated with another SDP
+	firm    bool            // and, since the last INVITE, by a message that is not repeated with another SDP
 	party   metadata.Party  // who leg B says that it is in this branch
 	session string          // its half of the Session-ID
 }

@@ -257,7 +257,7 @@ func (x *exchange) OnFail(tx *txn.ClientTx, err error) {
 		x.send()
 		return
 	}
-	status := statusOf(err)
+	status := c.callee.statusOf(err)
 	if x.hunt != nil && !x.cancelled && c.callee == nil && (errors.Is(err, txn.ErrTransport) || errors.Is(err, txn.ErrTimeout)) {
 		c.srv.penalties.punish(tx.Target(), c.lane.Now())
 	}

@@ -45,6 +45,9 @@ func (n *negotiation) request(c *Call, x *exchange, m *sip.Message) error {
 	if err := readable(m); err != nil {
 		return err
 	}
+	if x.method == "INVITE" && x.branch != nil {
+		x.branch.firm = false // what its responses will say
+	}
 	s := sdpOf(m)
 	if s == nil {
 		return nil
@@ -90,8 +93,8 @@ func (n *negotiation) response(c *Call, x *exchange, b *branch, m *sip.Message, 
 	if s == nil {
 		return nil
 	}
-	if x == c.initial && b != nil && b.firm {
-		return nil // said reliably before; UPDATE may have changed it since
+	if x.method == "INVITE" && b != nil && b.firm {
+		return nil // said reliably before; PRACK or UPDATE may have changed it since (RFC 3261 §13.2.1)
 	}
 	if x.offer != nil {
 		if err := c.takesAnswer(other(x.from), s); err != nil {

@@ -1,6 +1,7 @@
 package b2bua
 
 import (
+	"errors"
 	"strings"
 
 	"sidetrack/internal/sip"
@@ -70,6 +71,15 @@ func lostFlow(routed bool) int {
 		return 430
 	}
 	return 480
+}
+
+// statusOf is what who asked for a callee is told of a failed transaction: that a
+// phone is not where it was says nothing of us. c may be nil.
+func (c *callee) statusOf(err error) int {
+	if c != nil && c.token != "" && errors.Is(err, txn.ErrTransport) {
+		return lostFlow(c.routed)
+	}
+	return statusOf(err)
 }
 
 // reachable tells whether a flow can still be sent to: a connection that the

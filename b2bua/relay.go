@@ -1,7 +1,6 @@
 package b2bua
 
 import (
-	"errors"
 	"strconv"
 
 	"sidetrack/internal/sip"
@@ -142,7 +141,9 @@ func (p *passage) request(leaving *transport.Listener) *sip.Message {
 	p.srv.popRoutes(out)
 	if p.callee != nil {
 		out.RequestURI = p.callee.requestURI(out)
-	} else if to, err := sip.ParseURI(p.uri.uri); err == nil && p.route != nil && !p.route.RequestURI {
+	} else if p.route == nil { // it goes by its own (relayOnward)
+		routeStrictly(out)
+	} else if to, err := sip.ParseURI(p.uri.uri); err == nil && !p.route.RequestURI {
 		out.RequestURI = p.srv.hostOf(to, out.RequestURI)
 	}
 	if p.registration != nil && leaving != nil {
@@ -171,10 +172,7 @@ func (s *Server) popRoutes(m *sip.Message) {
 	if n == 0 {
 		return
 	}
-	m.Del("Route")
-	for _, r := range routes[n:] {
-		m.Add("Route", r)
-	}
+	setRoutes(m, routes[n:])
 }
 
 // OnResponse implements txn.ClientHandler. A target that was given up may still
@@ -240,12 +238,8 @@ func (p *passage) OnFail(tx *txn.ClientTx, err error) {
 	if tx != p.client {
 		return
 	}
-	status := 408
-	if errors.Is(err, txn.ErrTransport) {
-		status = 503
-	}
 	if p.callee == nil {
 		p.srv.penalties.punish(tx.Target(), p.server.Lane.Now())
 	}
-	p.next(status)
+	p.next(p.callee.statusOf(err))
 }

@@ -3,6 +3,7 @@ package b2bua
 import (
 	"net/netip"
 	"testing"
+	"time"
 
 	"sidetrack/internal/sip/txn"
 )
@@ -29,6 +30,24 @@ func TestAddressesAreGoneThroughOnce(t *testing.T) {
 		}
 		if q.at > 0 && q.advance(at("udp", "203.0.113.1:5060")) {
 			t.Errorf("%s: an address that is not its own moves it on", name)
+		}
+	}
+}
+
+// A proxy in the route of a call says nothing when who is behind it does not (RFC 4320): the call tries the next address of its
+// name, but no other call is sent past it. One that cannot be reached is asked last by all.
+func TestSilenceWithinACallCountsAgainstNobody(t *testing.T) {
+	first, second := netip.MustParseAddrPort("192.0.2.1:5060"), netip.MustParseAddrPort("192.0.2.2:5060")
+	for err, next := range map[error]netip.AddrPort{txn.ErrTimeout: first, txn.ErrTransport: second} {
+		found := []txn.Target{{Proto: "udp", Addr: first}, {Proto: "udp", Addr: second}}
+		now := time.Now()
+		c := &Call{srv: &Server{}, lane: txn.New(txn.Config{Transport: nowhere{}, Now: func() time.Time { return now }}).Lanes()[0]}
+		c.legs[sideB].sender.targets = found
+		if !c.elsewhere(sideB, found[0], err) {
+			t.Fatalf("%v: the next address is not tried", err)
+		}
+		if ordered, _ := c.srv.penalties.order(found, now); ordered[0].Addr != next {
+			t.Errorf("%v: the next call goes to %s", err, ordered[0].Addr)
 		}
 	}
 }

@@ -77,6 +77,8 @@ func (s *Server) OnRequest(tx *txn.ServerTx) {
 		c.onRequest(sd, tx)
 		return
 	}
+	req = s.loosened(req)
+	tx.Request = req
 	if l := tx.Flow.Listener; l != nil && l.Retiring() && req.ToTag() == "" {
 		s.cfg.OnReject("retiring")
 		tx.Refuse(503, "", sip.Header{Name: "Retry-After", Value: "5"}, sip.Header{Name: "Server", Value: s.cfg.UserAgent})

@@ -284,6 +284,7 @@ func TestNamedContact(t *testing.T) {
 	bye := c.left.Send("BYE")
 	bye.Expect(200)
 	c.right.Expect("ACK")
+	c.right.Expect("INFO").Reply(200)
 	c.right.AnswerBye()
 }
 

@@ -15,7 +15,7 @@ func (d *Dialog) Request(method string) *sip.Message {
 // RequestCSeq builds a request with a number given, and leaves LocalCSeq alone: the ACK of a 2xx, or a request that
 // repeats the peer's numbering.
 func (d *Dialog) RequestCSeq(method string, cseq uint32) *sip.Message {
-	uri, routes := d.routing()
+	uri, routes := d.Routing()
 	req := sip.NewRequest(method, uri)
 	for _, route := range routes {
 		req.Add("Route", route)
@@ -37,9 +37,9 @@ func (d *Dialog) remoteURI() string {
 	return withoutForbidden(parsed, d.RemoteTarget)
 }
 
-// routing gives Request-URI and Route values (RFC 3261 §12.2.1.1). Behind a strict router, one whose URI lacks lr,
+// Routing gives Request-URI and Route values (RFC 3261 §12.2.1.1). Behind a strict router, one whose URI lacks lr,
 // that router's URI becomes the Request-URI and the remote target ends the route.
-func (d *Dialog) routing() (uri string, routes []string) {
+func (d *Dialog) Routing() (uri string, routes []string) {
 	if len(d.Routes) == 0 {
 		return d.remoteURI(), nil
 	}
