@@ -64,7 +64,7 @@ type setup struct {
 	register b2bua.RegisterMode
 	rates    txn.Rates
 	rings    time.Duration // RingsEvery
-	timerB   time.Duration // 64*t1
+	timerB   time.Duration // 64*t1 where that is set; else longer than anybody waits, as silence is nobody's fault on a busy machine
 	timerC   time.Duration // 181 s
 	session  int           // SessionExpires; its seconds last 10 ms here
 	hosts    string        // what the hosts file says
@@ -75,7 +75,7 @@ type setup struct {
 func newStage(t *testing.T, with setup) *stage {
 	t.Helper()
 	if with.t1 == 0 {
-		with.t1 = 50 * time.Millisecond
+		with.t1, with.timerB = 50*time.Millisecond, cmp.Or(with.timerB, 2*peer.Patience)
 	}
 	if with.ports == 0 {
 		with.ports = 1000

@@ -104,7 +104,7 @@ func (o *Outgoing) Next(wait time.Duration) *Message {
 }
 
 // repeated tells of a provisional response that it came before, to the byte: a callee repeats it for an INVITE that was
-// sent twice, as happens on a machine that is busy.
+// sent twice, as happens on a machine that is busy. Two replies of our peers are never the same (Incoming.Response).
 func (o *Outgoing) repeated(m *Message) bool {
 	if m.Status() >= 200 {
 		return false
@@ -117,8 +117,8 @@ func (o *Outgoing) repeated(m *Message) bool {
 	return before
 }
 
-// Expect is the next response, which must have that status. 100 is passed over unless asked for, and so is a repeated
-// provisional one. A failure of an INVITE is acknowledged.
+// Expect is the next response, which must have that status. 100 is passed over unless asked for, and so is always a
+// repeated provisional one, be it of that status: Next gives these. A failure of an INVITE is acknowledged.
 func (o *Outgoing) Expect(status int) *Message {
 	o.Peer.t.Helper()
 	if status == 100 {
@@ -128,7 +128,7 @@ func (o *Outgoing) Expect(status int) *Message {
 		o.Peer.t.Fatalf("%s: no 100 for %s", o.Peer.Name, o.Sent.Start)
 	}
 	m := o.Next(Patience)
-	for m != nil && o.repeated(m) && m.Status() != status {
+	for m != nil && o.repeated(m) {
 		m = o.Next(Patience)
 	}
 	if m == nil {
@@ -262,6 +262,9 @@ func (in *Incoming) Response(status int, opts ...Opt) *Message {
 	m.Headers = append(m.Headers, Header{"To", to}, Header{"Call-ID", in.CallID()}, Header{"CSeq", in.Get("CSeq")})
 	if status > 100 && in.Method() != "BYE" && in.Method() != "CANCEL" {
 		m.Headers = append(m.Headers, Header{"Contact", in.Peer.Contact(in.back.net)})
+	}
+	if status > 100 && status < 200 { // for Outgoing.Expect
+		m.Headers = append(m.Headers, Header{"X-Reply", randomHex(4)})
 	}
 	for _, opt := range opts {
 		opt(m)
