@@ -7,6 +7,10 @@ import (
 	"sidetrack/internal/sip/transport"
 )
 
+// doubtPatience times T1 is how long a CANCEL waits for an answer by a connection that
+// is out of use for other requests.
+const doubtPatience = 4
+
 // cancelState is what became of the wish to cancel an INVITE.
 type cancelState struct {
 	wanted  bool
@@ -43,7 +47,9 @@ func (c *clientTx) timerC() {
 }
 
 // sendCancel sends the CANCEL by the INVITE's own path, in a transaction of its
-// own whose outcome does not matter.
+// own whose outcome does not matter. While its connection is open that is the one,
+// for the next may lead to another server of the same address; where it closes, or
+// says nothing and is out of use for others already, another is all there is.
 func (c *clientTx) sendCancel() {
 	c.cancel.sent = true
 	c.life.set(c.lane, 64*c.lane.layer.cfg.T1)
@@ -51,28 +57,22 @@ func (c *clientTx) sendCancel() {
 	m.Headers = append(m.Headers, c.cancel.headers...)
 
 	l := c.lane
-	k := &clientTx{lane: l, state: calling, reliable: c.reliable, fresh: true, bytes: m.Bytes()}
+	k := &clientTx{lane: l, state: calling, reliable: c.reliable, bytes: m.Bytes()}
 	k.slot = l.layer.metrics.requestSlot("CANCEL")
 	k.register(l.layer.clientKey(c.hop.branch, "CANCEL", c.hop.req.CallID()))
 	k.life.set(l, l.layer.cfg.TimerB)
-	if !c.reliable {
-		k.departAs(c.flow)
-		return
-	}
-	l.connected(c.flow, 0, func(f transport.Flow, _ bool, err error) {
-		switch {
-		case k.state != calling:
-		case err != nil:
-			k.terminate()
-		default:
-			k.departAs(f)
-		}
-	})
+	k.departAs(c.flow)
 }
 
+// departAs sends a CANCEL by f.
 func (c *clientTx) departAs(f transport.Flow) {
 	c.flow = f
 	c.transmit()
+	if c.reliable && c.linked {
+		if _, fit := c.lane.layer.cfg.Transport.Find(f); !fit {
+			c.resend.set(c.lane, doubtPatience*c.lane.layer.cfg.T1)
+		}
+	}
 }
 
 // KeepRinging begins Timer C anew, for who knows better than it that somebody is

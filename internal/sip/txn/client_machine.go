@@ -123,6 +123,8 @@ func (c *clientTx) expired(t *Timer) {
 		switch {
 		case c.bytes == nil: // it has not left yet
 			c.hop.start()
+		case c.reliable && c.linked && c.hop == nil: // a CANCEL, by a doubtful connection
+			c.reconnect()
 		case c.reliable && c.linked: // it has, as a probe
 			if !c.cancel.wanted { // else a 1xx may come yet, and what rings is to be cancelled
 				c.hop.missed(ErrTimeout)

@@ -32,11 +32,9 @@ func (c *clientTx) lost(err error) {
 	case c.state != calling && c.state != proceeding:
 	case !c.reliable && c.patient():
 		c.doubted = true // A or E goes on
-	case c.hop == nil:
-		c.terminate() // a CANCEL; its INVITE has its own clock
 	case !c.reliable:
 		c.fail(fmt.Errorf("%w: %w", ErrTransport, err))
-	case c.state == calling && c.hop.probe && c.fresh:
+	case c.state == calling && c.probing() && c.fresh:
 		c.hop.missed(err)
 	case c.state == calling && (c.fresh || c.again) && !c.patient():
 		c.fail(fmt.Errorf("%w: %w", ErrTransport, err))
@@ -48,8 +46,10 @@ func (c *clientTx) lost(err error) {
 }
 
 // patient tells whether a broken path is waited out (Target.Patient). So it is for
-// a CANCEL over UDP, without which somebody would be rung for nobody.
+// a CANCEL, without which somebody would be rung for nobody.
 func (c *clientTx) patient() bool { return c.hop == nil || c.hop.to.Patient }
+
+func (c *clientTx) probing() bool { return c.hop != nil && c.hop.probe }
 
 // pause waits a while before the next connection, longer each time: a peer that
 // takes connections only to close them is not asked for one per round trip.
@@ -70,10 +70,12 @@ func (c *clientTx) reconnect() {
 	c.lane.dial(f, 0, dialWaiter{func(f transport.Flow, err error) {
 		switch {
 		case c.state != calling && c.state != proceeding:
-		case err != nil && c.hop.probe && c.state == calling:
+		case err != nil && c.probing() && c.state == calling:
 			c.hop.missed(err)
 		case err != nil:
 			c.strand(err)
+		case c.state == calling && c.hop == nil:
+			c.departAs(f)
 		case c.state == calling:
 			c.depart(f, true)
 		default:
