@@ -91,9 +91,6 @@ func (e *Engine) collectCopies(n int) {
 // now is the engine's clock: nanoseconds since New, never stepping; above 0.
 func (e *Engine) now() int64 { return int64(time.Since(e.base)) + 1 }
 
-// at is what now was at that time, which has been read from this process's clock.
-func (e *Engine) at(t time.Time) int64 { return int64(t.Sub(e.base)) + 1 }
-
 // wall turns a reading of the engine's clock into a time of day; zero for 0.
 func (e *Engine) wall(at int64) time.Time {
 	if at == 0 {
@@ -102,10 +99,21 @@ func (e *Engine) wall(at int64) time.Time {
 	return time.Now().Add(time.Duration(at - e.now())).Round(0)
 }
 
+// stepped tells by how much the time of day has been set since New, from both clocks at one moment.
+func (e *Engine) stepped(day time.Time, at int64) time.Duration {
+	return day.Round(0).Sub(e.base.Round(0)) - time.Duration(at-1)
+}
+
+// wall is a reading of the engine's clock as a time of day that is never set while the call lasts: a step
+// would have one direction's sender report tell another time than the other's.
+func (r *Relay) wall(at int64) time.Time {
+	return r.engine.base.Add(r.stepped + time.Duration(at-1))
+}
+
 // Open makes the Relay of a new call; it has no stream and holds no port yet.
 // After Close the Relay is born closed.
 func (e *Engine) Open() *Relay {
-	r := &Relay{engine: e}
+	r := &Relay{engine: e, stepped: e.stepped(time.Now(), e.now())}
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if e.closed {

@@ -3,6 +3,7 @@ package forker
 import (
 	"bytes"
 	"log/slog"
+	"net/netip"
 	"strings"
 	"testing"
 	"time"
@@ -43,12 +44,52 @@ func TestRateOfAPortIsBounded(t *testing.T) {
 			g.relay.engine.maxRate.Store(0)
 			before := g.out.sent
 			g.now += int64(time.Second)
-			pace(limit+3*unbounded, 1_000_000)
-			if n := g.out.sent - before; n < 3*unbounded {
-				t.Errorf("without a limit %d of %d were sent on", n, limit+3*unbounded)
+			pace(limit+unbounded+1000, 1_000_000)
+			if n := g.out.sent - before; n < unbounded+1000 {
+				t.Errorf("without a limit %d of %d were sent on", n, limit+unbounded+1000)
 			}
 		})
 	}
+}
+
+// A limit that a reload brings counts at once, on the lane too, and however many packets had been permitted before.
+func TestRateIsBoundedByAReload(t *testing.T) {
+	lo := netip.MustParseAddr("127.0.0.1")
+	media := Settings{Listen: lo, PortMin: 19300, PortMax: 19331}
+	e, err := New(Config{Listen: lo, PortMin: media.PortMin, PortMax: media.PortMax})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer e.Close()
+	r := e.Open()
+	if err := r.SetStreams(1); err != nil {
+		t.Fatal(err)
+	}
+	caller, callee := hear(t, "127.0.0.2:0"), hear(t, "127.0.0.3:0")
+	r.SetRemote(SideA, 0, Remote{RTP: addrOf(caller), Sends: true, RTPKind: true})
+	r.SetRemote(SideB, 0, Remote{RTP: addrOf(callee), Sends: true, RTPKind: true})
+	at, _ := r.Local(SideA, 0)
+	number := 0
+	send := func() {
+		number++
+		high, low := byte(number>>8), byte(number)
+		if _, err := caller.WriteToUDPAddrPort([]byte{0x80, 0, high, low, 0, 0, high, low, 0, 0, 0, 1}, at); err != nil {
+			t.Fatal(err)
+		}
+	}
+	open := func() bool {
+		r.mu.Mutex.Lock() // the lane stays open
+		defer r.mu.Mutex.Unlock()
+		return r.mu.lanes != nil
+	}
+	await(t, "a lane is open", func() bool { send(); return open() })
+	media.MaxRate = 1
+	on, err := e.Prepare(media)
+	if err != nil {
+		t.Fatal(err)
+	}
+	on()
+	await(t, "the limit counts", func() bool { send(); send(); return e.totals.excess[SideA].Load() > 0 })
 }
 
 // Each port has a count of its own: who floods one takes nothing from RTCP, from the other side, or from other calls.

@@ -237,7 +237,7 @@ func TestReportSchedule(t *testing.T) {
 // due, both of its times are those of its making.
 func (g *rig) mediaTime(sr *rtcp.SenderReport, at, clock int64) uint32 {
 	fraction := (sr.NTPTime & 0xffffffff) * uint64(time.Second) >> 32
-	made := g.relay.engine.at(time.Unix(int64(sr.NTPTime>>32)-2208988800, int64(fraction)))
+	made := int64(time.Unix(int64(sr.NTPTime>>32)-2208988800, int64(fraction)).Sub(g.relay.engine.base)) + 1
 	return sr.RTPTime + ticks(at-made, clock)
 }
 
@@ -254,6 +254,33 @@ func TestNTP(t *testing.T) {
 	at := time.Date(2036, 2, 7, 6, 28, 15, 500_000_000, time.UTC) // half a second before the era's end
 	if got := ntp(at); got != 0xffffffff_80000000 {
 		t.Errorf("%x", got)
+	}
+}
+
+// The time of day is set in mid-call: reports go on by the clock that the call began with, and so does the
+// round trip; the next call goes by the new one.
+func TestReportsDoNotStep(t *testing.T) {
+	e := &Engine{base: time.Now()}
+	const step = 90 * time.Minute
+	later := e.base.Round(0).Add(5*time.Second + step)
+	if got := e.stepped(later, 1+int64(5*time.Second)); got != step {
+		t.Errorf("set by %v, reckoned %v", step, got)
+	}
+	g := newRig()
+	g.relay.stepped = -step // it was set on by so much after the call had begun
+	g.step()
+	g.tap.sendReports(g.tap.reports.due)
+	sr := firstReport(t, g.rtcp.last).(*rtcp.SenderReport)
+	at := time.Unix(int64(sr.NTPTime>>32)-2208988800, 0)
+	if off := time.Until(at) + step; off.Abs() > time.Minute {
+		t.Errorf("the report's time is off by %v", off)
+	}
+	host := g.tap.rtcp.Addr()
+	g.tap.rtcpAddress.Store(&host)
+	b := marshal(t, &rtcp.ReceiverReport{SSRC: 1, Reports: []rtcp.ReceptionReport{{SSRC: g.tap.ssrc, LastSenderReport: uint32(sr.NTPTime >> 16)}}})
+	g.tap.report(b, g.tap.rtcp, g.relay.engine.now())
+	if r := g.tap.reception; r.reports != 1 || g.tap.totals.trips.Load() != 1 {
+		t.Errorf("%+v, %d round trips known", r, g.tap.totals.trips.Load())
 	}
 }
 

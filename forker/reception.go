@@ -116,7 +116,7 @@ func (t *Tap) report(b []byte, from netip.AddrPort, now int64) {
 	if !ok {
 		return
 	}
-	t.received(block, ntp(time.Now()), now)
+	t.received(block, ntp(t.relay.wall(now)), now)
 }
 
 // received takes a report block over; clock is the NTP time of its arrival.

@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"runtime/debug"
 	"slices"
+	"time"
 
 	"sidetrack/internal/dtls"
 	"sidetrack/internal/srtp"
@@ -72,6 +73,7 @@ type Relay struct {
 	hosts     [2]netip.Addr // from which each side's RTP was admitted last; its other ports' media is believed
 	since     int64         // from when silence counts
 	tellAt    int64         // strangers are not told of before
+	stepped   time.Duration // how far the time of day had been set when the call began (Engine.stepped)
 	panicked  bool          // told once
 }
 

@@ -32,8 +32,12 @@ func (e *Engine) Prepare(to Settings) (swap func(), err error) {
 		return nil, fmt.Errorf("checking the media configuration: %w", err)
 	}
 	return func() {
+		bound := e.maxRate.Load()
 		e.put(&cfg)
 		e.collectCopies(cfg.Batch)
+		if e.maxRate.Load() != bound {
+			e.settle() // lanes go by the one before
+		}
 	}, nil
 }
 

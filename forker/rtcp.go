@@ -66,17 +66,17 @@ func (t *Tap) sendBye() {
 
 // compound is a sender report, or an empty receiver report when nothing was
 // sent since the last one (RFC 3550 §6.4), with the CNAME (§6.1). Its two times are one
-// reading of the clock, of now: what is due may have waited for other relays.
+// reading of one clock, of now: what is due may have waited for other relays.
 func (t *Tap) compound() []rtcp.Packet {
 	ssrc := t.source()
 	var first rtcp.Packet = &rtcp.ReceiverReport{SSRC: ssrc}
 	if t.counts.copied > t.reports.reported {
 		t.reports.reported = t.counts.copied
-		clock := time.Now()
-		at := ntp(clock)
+		now := t.relay.engine.now()
+		at := ntp(t.relay.wall(now))
 		t.reception.ask(at)
 		first = &rtcp.SenderReport{
-			SSRC: ssrc, NTPTime: at, RTPTime: t.nums.timestamp(t.relay.engine.at(clock)),
+			SSRC: ssrc, NTPTime: at, RTPTime: t.nums.timestamp(now),
 			PacketCount: uint32(t.counts.copied - t.reports.since), OctetCount: uint32(t.counts.payload - t.reports.payload),
 		}
 	}

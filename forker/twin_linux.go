@@ -18,9 +18,12 @@ import (
 // anything at the twin, so that the order stays.
 
 // follow gives the twin that is connected to the peer, made or connected anew if
-// need be; nil when there cannot be one. It runs on the worker, under the lock
-// of the relay that uses the socket.
+// need be; nil when there cannot be one, or when the socket is a copy's, which nobody
+// reads. It runs on the worker, under the lock of the relay that uses the socket.
 func (s *epollSocket) follow(peer netip.AddrPort) *epollSocket {
+	if s.slot < 0 {
+		return nil
+	}
 	if s.twin == nil && !s.single {
 		s.single = true // one attempt
 		if fd, err := s.rebind(); err == nil {

@@ -51,18 +51,6 @@ func (w *twinned) towardsCallee() *epollSocket {
 	return w.relay.streams[0].legs[SideB].pair.rtp.(*epollSocket)
 }
 
-func hear(t *testing.T, at string) *net.UDPConn {
-	t.Helper()
-	c, err := net.ListenUDP("udp4", net.UDPAddrFromAddrPort(netip.MustParseAddrPort(at)))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { c.Close() })
-	return c
-}
-
-func addrOf(c *net.UDPConn) netip.AddrPort { return c.LocalAddr().(*net.UDPAddr).AddrPort() }
-
 // pass sends a packet and awaits it at the other end, from the port it is to come from.
 func (w *twinned) pass(from *net.UDPConn, to netip.AddrPort, at *net.UDPConn) {
 	w.t.Helper()
@@ -81,16 +69,6 @@ func (w *twinned) pass(from *net.UDPConn, to netip.AddrPort, at *net.UDPConn) {
 	}
 	if err != nil || b[n-1] != w.number || via != want {
 		w.t.Fatalf("packet %d: %v from %v, %v", w.number, b[:n], via, err)
-	}
-}
-
-// await waits for a condition.
-func await(t *testing.T, what string, holds func() bool) {
-	t.Helper()
-	for end := time.Now().Add(5 * time.Second); !holds(); time.Sleep(time.Millisecond) {
-		if time.Now().After(end) {
-			t.Fatalf("never: %s", what)
-		}
 	}
 }
 
@@ -167,6 +145,47 @@ func TestTwinSharesWithNobody(t *testing.T) {
 	if err := unix.Bind(fd, at); err != nil {
 		t.Errorf("the port is held by a twin: %v", err)
 	}
+}
+
+// A copy whose socket the kernel would not connect has no twin: nobody handles what comes to it.
+func TestCopyHasNoTwin(t *testing.T) {
+	w := newTwinned(t, 19340)
+	srs := hear(t, "127.0.0.7:0")
+	tap, err := w.relay.Fork(0, AB, TapConfig{Label: "1"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	tap.SendTo(addrOf(srs), netip.AddrPort{}, map[uint8]uint8{0: 0})
+	w.relay.mu.Lock()
+	tap.direct = tap.rtp // as after an error of connect
+	err = tap.pair.rtp.connect(netip.AddrPort{})
+	w.relay.mu.Unlock()
+	if err != nil {
+		t.Fatal(err)
+	}
+	copied := func() {
+		t.Helper()
+		w.pass(w.caller, w.toA, w.callee)
+		if err := srs.SetReadDeadline(time.Now().Add(time.Minute)); err != nil {
+			t.Fatal(err)
+		}
+		if n, err := srs.Read(make([]byte, 100)); n != 13 || err != nil {
+			t.Fatalf("%d octets, %v", n, err)
+		}
+	}
+	copied() // opens the lane
+	copied()
+	w.relay.mu.Mutex.Lock()
+	lane, twin := w.relay.mu.lanes, tap.pair.rtp.(*epollSocket).twin
+	w.relay.mu.Mutex.Unlock()
+	if lane == nil || twin != nil {
+		t.Fatalf("lane %v, twin %v", lane, twin)
+	}
+	own, _ := tap.Local()
+	if _, err := srs.WriteToUDPAddrPort([]byte("keep alive"), own); err != nil {
+		t.Fatal(err)
+	}
+	copied()
 }
 
 // What the party has sent before its twin was connected goes on before what it sends afterwards.
