@@ -76,6 +76,7 @@ type Target struct {
 	URI     string        // SIP URI; may bear headers, ?X-Name=value
 	Auth    *Credentials  // of this target alone; nil: the route's
 	Headers []RouteHeader // set in what goes to this target, after the route's
+	Secret  bool          // the headers of URI are never to be shown
 }
 
 // Targets are targets without anything of their own.
@@ -92,8 +93,9 @@ type Credentials struct{ User, Password string }
 
 // RouteHeader is a header field that a route sets.
 type RouteHeader struct {
-	Name  string
-	Value *Template
+	Name   string
+	Value  *Template
+	Secret bool // never to be shown
 }
 
 // NoRecorder is the recorder's name in a rule whose calls are not recorded.

@@ -179,13 +179,13 @@ func (k *call) onDecision(q *inquiry, a Answer, err error) {
 	k.client.metrics.decided(a, err)
 	switch {
 	case err != nil && q.ask.OnError == policy.OnErrorSkip:
-		k.client.trouble.warn(log, q.ask.URL, "no decision, not recorded", "url", q.ask.URL, "error", err)
+		k.client.trouble.warn(log, q.ask.URL, "no decision, not recorded", "url", q.ask.Shown(), "error", err)
 		for _, w := range q.wishes {
 			w.tell(metadata.StateEnded, "no decision: "+err.Error())
 		}
 		return
 	case err != nil:
-		k.client.trouble.warn(log, q.ask.URL, "no decision, recorded as the rule says", "url", q.ask.URL, "error", err)
+		k.client.trouble.warn(log, q.ask.URL, "no decision, recorded as the rule says", "url", q.ask.Shown(), "error", err)
 	case !a.Record:
 		log.Debug("decided: not recorded")
 		for _, w := range q.wishes {

@@ -91,7 +91,7 @@ func (r *rehearsal) result() *Rehearsal {
 		case r.final(*p) && p.msg.Status >= 300 && out.Refused == "":
 			out.Refused = fmt.Sprintf("%d %s", p.msg.Status, p.msg.Reason)
 		case p.msg.Method == "INVITE" && out.Outgoing == nil:
-			out.Outgoing = p.show()
+			out.Outgoing = p.show(r.secretHeaders()...)
 		}
 	}
 	if out.Outgoing == nil {
@@ -100,6 +100,24 @@ func (r *rehearsal) result() *Rehearsal {
 	out.Refused = ""
 	out.Recordings = append(out.Recordings, r.recordings(engine.Decide(in))...)
 	return out
+}
+
+// secretHeaders are those that the route sets and that nobody should see.
+func (r *rehearsal) secretHeaders() (names []string) {
+	route, ok := r.app.policy.Load().Route(r.invite)
+	if !ok {
+		return nil
+	}
+	all := slices.Clone(route.Headers)
+	for _, t := range route.Targets {
+		all = append(all, t.Headers...)
+	}
+	for _, h := range all {
+		if h.Secret {
+			names = append(names, h.Name)
+		}
+	}
+	return names
 }
 
 func trials(all []policy.Trial, words []config.ShownRule, kind string) []RehearsedRule {
@@ -125,7 +143,7 @@ func (r *rehearsal) recordings(d policy.Decision) (out []RehearsedRecording) {
 	asks := map[string]string{}
 	for _, w := range d.Wanted {
 		if w.Decide != nil {
-			asks[w.Rule] = w.Decide.URL
+			asks[w.Rule] = w.Decide.Shown()
 		}
 	}
 	made := map[string]bool{}

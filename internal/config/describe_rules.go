@@ -56,7 +56,7 @@ func outcome(r policy.Rule) string {
 		if a.OnError == policy.OnErrorSkip {
 			otherwise = "not recorded"
 		}
-		parts = append(parts, fmt.Sprintf("if %s says so within %s, without its answer %s", a.URL, short(a.Timeout), otherwise))
+		parts = append(parts, fmt.Sprintf("if %s says so within %s, without its answer %s", a.Shown(), short(a.Timeout), otherwise))
 	}
 	if r.Media != nil {
 		parts = append(parts, strings.Join(r.Media, " and "))

@@ -47,9 +47,9 @@ func (d *decoder) routeLegs(c cursor, i int, own *policy.SRTP) {
 			return
 		}
 		for _, t := range r.Targets {
-			uri := t.URI
-			if t, err := parseTarget(strings.SplitN(uri, "?", 2)[0]); err == nil && t.transport != "tls" && (t.transport != "" || t.addr.IsValid()) {
-				c.warnf("keys of SRTP go to %s without TLS: whoever can read the signalling can hear the call", uri)
+			to, err := parseTarget(strings.SplitN(t.URI, "?", 2)[0])
+			if err == nil && to.transport != "tls" && (to.transport != "" || to.addr.IsValid()) {
+				c.warnf("keys of SRTP go to %s without TLS: whoever can read the signalling can hear the call", shownTarget(t))
 				return
 			}
 		}

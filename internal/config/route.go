@@ -128,7 +128,7 @@ func (c cursor) oneLine(want string) (string, bool) {
 func (c cursor) routeHeaders() []policy.RouteHeader {
 	var out []policy.RouteHeader
 	for _, h := range c.headerTemplates(false) {
-		out = append(out, policy.RouteHeader{Name: h.Name, Value: h.Value})
+		out = append(out, policy.RouteHeader{Name: h.Name, Value: h.Value, Secret: h.Secret})
 	}
 	return out
 }

@@ -36,7 +36,7 @@ func (d *decoder) routeTo(c cursor) (targets []policy.Target, follow bool) {
 			}
 		case item.n.text != requestURI:
 			if d.targetURI(item) {
-				targets = append(targets, policy.Target{URI: item.n.text})
+				targets = append(targets, policy.Target{URI: item.n.text, Secret: item.n.secret})
 			}
 		case len(all) > 1:
 			item.failf("%s stands alone; make another route of it", requestURI)
@@ -64,7 +64,7 @@ func (d *decoder) target(c cursor) (t policy.Target, ok bool) {
 	if !c.read(fields{
 		{"uri", func(c cursor) {
 			if s, ok := c.word("a SIP URI such as sip:192.0.2.20:5060"); ok {
-				t.URI, uri = s, c
+				t.URI, t.Secret, uri = s, c.n.secret, c
 			}
 		}},
 		{"transport", func(c cursor) { transport, _ = c.oneOf("udp", "tcp", "tls") }},
@@ -98,11 +98,27 @@ func (d *decoder) target(c cursor) (t policy.Target, ok bool) {
 	return t, d.targetURI(cursor{d, uri.path, &whole})
 }
 
+// shownTarget is the URI of a target for people: without its password, and without the
+// values of headers that nobody should see.
+func shownTarget(t policy.Target) string {
+	address, headers, some := strings.Cut(t.URI, "?")
+	if address = hidePassword(address); !some {
+		return address
+	}
+	pairs := strings.Split(headers, "&")
+	for i, pair := range pairs {
+		if name, _, _ := strings.Cut(pair, "="); t.Secret || secretName(name) {
+			pairs[i] = name + "=***"
+		}
+	}
+	return address + "?" + strings.Join(pairs, "&")
+}
+
 // targetList names targets, with what is their own.
 func targetList(targets []policy.Target) string {
 	out := make([]string, len(targets))
 	for i, t := range targets {
-		out[i] = hidePassword(t.URI)
+		out[i] = shownTarget(t)
 		var own []string
 		if t.Auth != nil {
 			own = append(own, "as user "+t.Auth.User)

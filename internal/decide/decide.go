@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 	"time"
 
 	"sidetrack/policy"
@@ -91,6 +92,10 @@ func (c *Client) Decide(ctx context.Context, ask *policy.Ask, q src.Question) (s
 	if err != nil {
 		if errors.Is(err, context.DeadlineExceeded) {
 			return src.Answer{}, fmt.Errorf("no answer within %v", ask.Timeout)
+		}
+		var ue *url.Error
+		if errors.As(err, &ue) {
+			err = ue.Err // without the URL, which may hold a key
 		}
 		return src.Answer{}, err
 	}

@@ -74,6 +74,20 @@ func TestQuestion(t *testing.T) {
 	}
 }
 
+// A key in the URL is not told in the error, which goes to the log and the journal.
+func TestKeysAreNotTold(t *testing.T) {
+	c := decide.New("sidetrack/test")
+	defer c.Close()
+	ask := &policy.Ask{URL: "http://127.0.0.1:1/decide?key=hush", Timeout: time.Minute}
+	_, err := c.Decide(t.Context(), ask, asked())
+	if err == nil || strings.Contains(err.Error(), "hush") {
+		t.Errorf("%v", err)
+	}
+	if ask.Shown() != "http://127.0.0.1:1/decide?***" {
+		t.Error(ask.Shown())
+	}
+}
+
 func TestAnswers(t *testing.T) {
 	no, yes := false, true
 	for body, want := range map[string]src.Answer{

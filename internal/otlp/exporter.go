@@ -9,6 +9,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"net/url"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -223,6 +224,10 @@ func (e *Exporter) post(batch []*trace.Span) (after time.Duration, err error) {
 	req.Header.Set("User-Agent", strings.TrimSuffix("sidetrack/"+e.cfg.Version, "/"))
 	resp, err := to.client.Do(req)
 	if err != nil {
+		var ue *url.Error
+		if errors.As(err, &ue) {
+			err = ue.Err // without the URL, which may hold a key
+		}
 		return 0, fmt.Errorf("%w: %w", errAgain, err)
 	}
 	defer resp.Body.Close()

@@ -1,6 +1,7 @@
 package otlp_test
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"io"
@@ -150,6 +151,42 @@ func TestAnswers(t *testing.T) {
 				t.Errorf("%d requests", len(requests))
 			}
 		})
+	}
+}
+
+// Bytes of a stranger that are no UTF-8 do not cost the spans of others.
+func TestSpansOfStrangers(t *testing.T) {
+	url, requests := receiver(t, func(http.ResponseWriter, int) {})
+	reg := prometheus.NewRegistry()
+	e := open(url, reg)
+	e.Send(otlp.Span{Name: "call"})
+	e.Send(otlp.Span{Name: "\xff", Failed: "\xff", Attrs: []otlp.Attr{{Key: "sip.from", Value: "sip:a\xffb@x"}}, Events: []otlp.Event{{Name: "\xff"}}})
+	closeNow(e)
+	if sent, lost := counted(t, reg, "sidetrack_spans_total"), counted(t, reg, "sidetrack_spans_dropped_total"); sent != 2 || lost != 0 {
+		t.Fatalf("%v sent, %v dropped", sent, lost)
+	}
+	var all []string
+	for range len(requests) {
+		for _, s := range (<-requests).ResourceSpans[0].ScopeSpans[0].Spans {
+			for _, a := range s.Attributes {
+				all = append(all, a.Value.GetStringValue())
+			}
+		}
+	}
+	if fmt.Sprint(all) != "[sip:a\uFFFDb@x]" {
+		t.Errorf("%q", all)
+	}
+}
+
+// Nor does the log tell the key that is in the collector's URL.
+func TestKeysAreNotLogged(t *testing.T) {
+	var log bytes.Buffer
+	e := otlp.Open(otlp.Config{Every: time.Millisecond, Retry: time.Millisecond, Log: slog.New(slog.NewTextHandler(&log, nil))},
+		&otlp.Collector{URL: "http://127.0.0.1:1/v1/traces?key=hush"})
+	e.Send(otlp.Span{Name: "x"})
+	closeNow(e)
+	if !bytes.Contains(log.Bytes(), []byte("spans are lost")) || bytes.Contains(log.Bytes(), []byte("hush")) {
+		t.Error(log.String())
 	}
 }
 

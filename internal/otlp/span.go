@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"slices"
+	"strings"
 	"time"
 
 	common "go.opentelemetry.io/proto/slim/otlp/common/v1"
@@ -57,7 +58,7 @@ func Sampled(id [16]byte, percent int) bool {
 // message is the span as it is sent.
 func (s *Span) message() *trace.Span {
 	m := &trace.Span{
-		TraceId: slices.Clone(s.Trace[:]), SpanId: slices.Clone(s.ID[:]), Name: s.Name, Kind: trace.Span_SPAN_KIND_SERVER,
+		TraceId: slices.Clone(s.Trace[:]), SpanId: slices.Clone(s.ID[:]), Name: text(s.Name), Kind: trace.Span_SPAN_KIND_SERVER,
 		StartTimeUnixNano: nanos(s.Start), EndTimeUnixNano: nanos(s.End), Attributes: attributes(s.Attrs),
 	}
 	if s.Parent != [8]byte{} {
@@ -67,13 +68,17 @@ func (s *Span) message() *trace.Span {
 		m.Kind = trace.Span_SPAN_KIND_CLIENT
 	}
 	for _, e := range s.Events {
-		m.Events = append(m.Events, &trace.Span_Event{TimeUnixNano: nanos(e.At), Name: e.Name})
+		m.Events = append(m.Events, &trace.Span_Event{TimeUnixNano: nanos(e.At), Name: text(e.Name)})
 	}
 	if s.Failed != "" {
-		m.Status = &trace.Status{Code: trace.Status_STATUS_CODE_ERROR, Message: s.Failed}
+		m.Status = &trace.Status{Code: trace.Status_STATUS_CODE_ERROR, Message: text(s.Failed)}
 	}
 	return m
 }
+
+// text makes a string fit for protobuf, which takes no other than UTF-8: one byte of a
+// stranger's URI would cost all spans of a request.
+func text(s string) string { return strings.ToValidUTF8(s, "\uFFFD") }
 
 func nanos(t time.Time) uint64 { return uint64(max(t.UnixNano(), 0)) }
 
@@ -83,7 +88,7 @@ func attributes(in []Attr) []*common.KeyValue {
 		v := &common.AnyValue{}
 		switch value := a.Value.(type) {
 		case string:
-			v.Value = &common.AnyValue_StringValue{StringValue: value}
+			v.Value = &common.AnyValue_StringValue{StringValue: text(value)}
 		case int:
 			v.Value = &common.AnyValue_IntValue{IntValue: int64(value)}
 		case bool:
