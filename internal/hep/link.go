@@ -27,6 +27,7 @@ type link struct {
 	tell func(k Kind, sent bool) // once for each packet that send was given
 
 	conn net.Conn
+	stop func() bool   // ends the watch over conn
 	out  *bufio.Writer // of a stream
 	held []Kind        // packets that out may hold
 	read sync.WaitGroup
@@ -115,7 +116,7 @@ func (l *link) dial() bool {
 		return false
 	}
 	l.conn, l.out = conn, nil
-	context.AfterFunc(l.ctx, func() { conn.Close() }) // a write that hangs ends
+	l.stop = context.AfterFunc(l.ctx, func() { conn.Close() }) // a write that hangs ends
 	if network == "tcp" {
 		l.out = bufio.NewWriterSize(conn, 1<<16)
 		l.read.Go(func() { discard(conn) })
@@ -169,6 +170,7 @@ func (l *link) close() {
 	if len(l.held) > 0 {
 		l.settle(l.out.Flush() == nil)
 	}
+	l.stop() // else the watches of all connections there ever were would stay
 	l.conn.Close()
 	l.read.Wait()
 	l.conn = nil

@@ -35,32 +35,52 @@ type reportBlock struct {
 }
 
 // reportOf is the report of a compound packet (RFC 3550 §6.4) as JSON; nil when
-// it has none, or is no RTCP that can be read.
+// it has none, or is no RTCP that can be read. What stands beside the report is
+// skipped, whatever it is.
 func reportOf(b []byte) []byte {
-	packets, err := rtcp.Unmarshal(b)
-	if err != nil {
-		return nil
-	}
-	for _, p := range packets {
-		var r report
-		switch p := p.(type) {
-		case *rtcp.SenderReport:
-			r = report{SSRC: p.SSRC, Type: rtcp.TypeSenderReport, Blocks: blocks(p.Reports), Sender: &senderInformation{
-				uint32(p.NTPTime >> 32), uint32(p.NTPTime), p.RTPTime, p.PacketCount, p.OctetCount,
-			}}
-		case *rtcp.ReceiverReport:
-			r = report{SSRC: p.SSRC, Type: rtcp.TypeReceiverReport, Blocks: blocks(p.Reports)}
-		default:
-			continue
-		}
-		r.ReportCount, r.SDESSSRC = len(r.Blocks), r.SSRC
-		out, err := json.Marshal(r)
-		if err != nil {
+	for len(b) > 0 {
+		var h rtcp.Header
+		if h.Unmarshal(b) != nil {
 			return nil
 		}
-		return out
+		size := 4 * (int(h.Length) + 1)
+		if size > len(b) {
+			return nil
+		}
+		if r, ok := read(h.Type, b[:size]); ok {
+			out, err := json.Marshal(r)
+			if err != nil {
+				return nil
+			}
+			return out
+		}
+		b = b[size:]
 	}
 	return nil
+}
+
+// read reads one packet of a compound one; false when it is no report.
+func read(kind rtcp.PacketType, b []byte) (r report, ok bool) {
+	switch kind {
+	case rtcp.TypeSenderReport:
+		var p rtcp.SenderReport
+		if p.Unmarshal(b) != nil {
+			return r, false
+		}
+		r = report{SSRC: p.SSRC, Blocks: blocks(p.Reports), Sender: &senderInformation{
+			uint32(p.NTPTime >> 32), uint32(p.NTPTime), p.RTPTime, p.PacketCount, p.OctetCount,
+		}}
+	case rtcp.TypeReceiverReport:
+		var p rtcp.ReceiverReport
+		if p.Unmarshal(b) != nil {
+			return r, false
+		}
+		r = report{SSRC: p.SSRC, Blocks: blocks(p.Reports)}
+	default:
+		return r, false
+	}
+	r.Type, r.ReportCount, r.SDESSSRC = kind, len(r.Blocks), r.SSRC
+	return r, true
 }
 
 func blocks(in []rtcp.ReceptionReport) []reportBlock {
