@@ -33,16 +33,23 @@ func newLimiter(perSecond int) *limiter {
 	return &limiter{limit: rate.Limit(perSecond), burst: 2 * perSecond, clock: time.Now, now: map[netip.Prefix]*rate.Limiter{}}
 }
 
+// site is who counts as one: an IPv4 address, or the /64 of an IPv6 one, of which one host
+// has as many addresses as it likes.
+func site(a netip.Addr) netip.Prefix {
+	bits := a.BitLen()
+	if a.Is6() {
+		bits = 64
+	}
+	p, _ := a.Prefix(bits)
+	return p
+}
+
 // allow tells whether a source may ask once more.
 func (l *limiter) allow(from netip.Addr) bool {
 	if l.limit == 0 {
 		return true
 	}
-	bits := from.BitLen()
-	if from.Is6() {
-		bits = 64
-	}
-	key, _ := from.Prefix(bits)
+	key := site(from)
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	t := l.clock()
@@ -65,7 +72,7 @@ type bounded struct {
 	net.Listener
 	mu      sync.Mutex
 	total   int
-	sources map[netip.Addr]int
+	sources map[netip.Prefix]int
 }
 
 // Accept returns the next connection within the bounds.
@@ -75,10 +82,7 @@ func (l *bounded) Accept() (net.Conn, error) {
 		if err != nil {
 			return nil, err
 		}
-		from := netip.Addr{} // the unix socket's peers count as one
-		if a, ok := c.RemoteAddr().(*net.TCPAddr); ok {
-			from = a.AddrPort().Addr().Unmap()
-		}
+		from := site(peerOf(c)) // the unix socket's peers count as one
 		if l.enter(from) {
 			return &boundedConn{Conn: c, leave: sync.OnceFunc(func() { l.leave(from) })}, nil
 		}
@@ -86,7 +90,16 @@ func (l *bounded) Accept() (net.Conn, error) {
 	}
 }
 
-func (l *bounded) enter(from netip.Addr) bool {
+// peerOf is the address of a connection's other end; invalid on a unix socket.
+func peerOf(c net.Conn) netip.Addr {
+	a, ok := c.RemoteAddr().(*net.TCPAddr)
+	if !ok {
+		return netip.Addr{}
+	}
+	return a.AddrPort().Addr().Unmap().WithZone("")
+}
+
+func (l *bounded) enter(from netip.Prefix) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.total >= maxConns || l.sources[from] >= maxConnsSource {
@@ -97,7 +110,7 @@ func (l *bounded) enter(from netip.Addr) bool {
 	return true
 }
 
-func (l *bounded) leave(from netip.Addr) {
+func (l *bounded) leave(from netip.Prefix) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.total--

@@ -56,6 +56,9 @@ func listenTCP(addr string) (*place, error) {
 }
 
 func listenUnix(file string) (*place, error) {
+	if was, err := os.Lstat(file); err == nil && was.Mode()&fs.ModeSocket == 0 {
+		return nil, fmt.Errorf("listening on %s: there is something else than a socket", file)
+	}
 	if c, err := net.Dial("unix", file); err == nil {
 		c.Close()
 		return nil, fmt.Errorf("listening on %s: address already in use", file)
@@ -93,11 +96,14 @@ func (p *place) remove() error {
 	if p == nil || p.file == "" {
 		return nil
 	}
-	return os.Remove(p.file)
+	if err := os.Remove(p.file); !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return nil // somebody has been quicker
 }
 
 func (s *Server) serve(p *place) {
-	var ln net.Listener = &bounded{Listener: p.listener, sources: map[netip.Addr]int{}}
+	var ln net.Listener = &bounded{Listener: p.listener, sources: map[netip.Prefix]int{}}
 	if p.file == "" {
 		ln = &maybeTLS{ln, s}
 	}
@@ -114,13 +120,24 @@ type maybeTLS struct {
 	server *Server
 }
 
-// Accept returns the next connection.
+// Accept returns the next connection. A handshake costs more than a request: who begins too
+// many is closed before.
 func (l *maybeTLS) Accept() (net.Conn, error) {
-	c, err := l.Listener.Accept()
-	if cfg := l.server.terms.Load().tls; err == nil && cfg != nil {
-		c = tls.Server(c, cfg)
+	for {
+		c, err := l.Listener.Accept()
+		if err != nil {
+			return nil, err
+		}
+		t := l.server.terms.Load()
+		if t.tls == nil {
+			return c, nil
+		}
+		if t.shakes.allow(peerOf(c)) {
+			return tls.Server(c, t.tls), nil
+		}
+		l.server.metrics.refused.WithLabelValues(refusedHandshake).Inc()
+		c.Close()
 	}
-	return c, err
 }
 
 // reason is the system's own word for why a socket or file cannot be opened, the

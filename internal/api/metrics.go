@@ -8,6 +8,8 @@ const (
 	refusedRole   = "role"
 	refusedRate   = "rate"
 	refusedOrigin = "origin"
+
+	refusedHandshake = "handshakes"
 )
 
 type metrics struct {
@@ -24,14 +26,14 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 		}, []string{"operation", "code"}),
 		refused: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "sidetrack_api_refused_total",
-			Help: "Requests that the HTTP API has refused: credentials, role, rate or origin.",
+			Help: "Requests that the HTTP API has refused: credentials, role, rate, origin, or TLS handshakes beyond the rate.",
 		}, []string{"reason"}),
 		unaudited: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "sidetrack_api_unaudited_total",
 			Help: "Control actions that could not be written to the audit file.",
 		}),
 	}
-	for _, reason := range []string{refusedLogin, refusedRole, refusedRate, refusedOrigin} {
+	for _, reason := range []string{refusedLogin, refusedRole, refusedRate, refusedOrigin, refusedHandshake} {
 		m.refused.WithLabelValues(reason)
 	}
 	if reg != nil {

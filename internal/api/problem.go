@@ -55,7 +55,7 @@ func fail(w http.ResponseWriter, err error) {
 		status = http.StatusConflict
 	case errors.Is(err, ErrInvalid):
 		status = http.StatusBadRequest
-	case errors.Is(err, context.DeadlineExceeded):
+	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled): // the asker has gone
 		status = http.StatusServiceUnavailable
 	}
 	if status == http.StatusInternalServerError {

@@ -23,7 +23,7 @@ type operation struct {
 func (op operation) changes() bool { return op.method != http.MethodGet }
 
 // lasting tells whether an answer goes on for as long as the asker may have it.
-func (op operation) lasting() bool { return op.id == "followEvents" }
+func (op operation) lasting() bool { return op.id == "followEvents" || op.id == "captureMedia" }
 
 // operations is the whole interface.
 func (s *Server) operations() []operation {
@@ -84,9 +84,13 @@ func (s *Server) routes(t *terms) *http.ServeMux {
 	return mux
 }
 
-// open are the paths that anybody may ask for.
-func (t *terms) open(path string) bool {
-	return path == "/healthz" || path == "/readyz" || path == "/metrics" && t.access.PublicMetrics
+// health are the paths that anybody may ask for, as often as he likes: they cost nothing.
+func health(path string) bool { return path == "/healthz" || path == "/readyz" }
+
+// within tells whether a request is within the rate of its address; the unix socket has none.
+func (t *terms) within(r *http.Request) bool {
+	_, socket := r.Context().Value(socketKey{}).(Caller)
+	return socket || t.sources.allow(source(r))
 }
 
 // guard lets pass who may ask at all, and tells the operations who it is. A web
@@ -102,17 +106,20 @@ func (s *Server) guard(t *terms) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("X-Content-Type-Options", "nosniff")
 		w.Header().Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
-		if t.open(r.URL.Path) {
+		switch {
+		case health(r.URL.Path):
 			inner.ServeHTTP(w, r)
 			return
-		}
-		c, wrong := t.identify(r)
-		if c.Source != "socket" && !t.sources.allow(source(r)) {
+		case !t.within(r):
 			s.metrics.refused.WithLabelValues(refusedRate).Inc()
 			w.Header().Set("Retry-After", "1")
 			problem(w, http.StatusTooManyRequests, "too many requests from this address")
 			return
+		case t.access.PublicMetrics && r.URL.Path == "/metrics":
+			inner.ServeHTTP(w, r)
+			return
 		}
+		c, wrong := t.identify(r)
 		if wrong != "" {
 			s.metrics.refused.WithLabelValues(refusedLogin).Inc()
 			s.log.Warn("HTTP request without valid credentials", "remote", c.Source, "method", r.Method, "path", r.URL.Path)

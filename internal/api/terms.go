@@ -22,7 +22,8 @@ type terms struct {
 	tokens   hashed
 	trail    *Audit
 	tls      *tls.Config
-	sources  *limiter
+	sources  *limiter // of requests
+	shakes   *limiter // of TLS handshakes
 	handler  http.Handler
 	replaced chan struct{} // closed when others are in force
 }
@@ -33,9 +34,9 @@ func (s *Server) agree(to Settings) {
 	was := s.terms.Load()
 	now := &terms{access: to.Access, tokens: hash(to.Access.Tokens), trail: to.Audit, tls: to.TLS, replaced: make(chan struct{})}
 	if was != nil && was.access.Rate == to.Access.Rate {
-		now.sources = was.sources
+		now.sources, now.shakes = was.sources, was.shakes
 	} else {
-		now.sources = newLimiter(to.Access.Rate)
+		now.sources, now.shakes = newLimiter(to.Access.Rate), newLimiter(to.Access.Rate)
 	}
 	now.handler = s.guard(now)
 	s.terms.Store(now)
