@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"fmt"
+	"net/url"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -62,7 +63,7 @@ const maxDigits = 18
 // error names the first line that is none of these.
 func ParseNumbers(text []byte) (*NumberSet, error) {
 	s := &NumberSet{others: map[string]struct{}{}}
-	lines := bufio.NewScanner(bytes.NewReader(text))
+	lines := bufio.NewScanner(bytes.NewReader(bytes.TrimPrefix(text, []byte("\uFEFF")))) // as spreadsheets begin a file
 	for n := 1; lines.Scan(); n++ {
 		entry, _, _ := strings.Cut(lines.Text(), "#")
 		if entry = strings.TrimSpace(entry); entry == "" {
@@ -93,10 +94,11 @@ func (s *NumberSet) add(entry string) error {
 		s.lengths = append(s.lengths, length)
 	case isNumber:
 		s.digits = append(s.digits, key)
-	case isPrefix || strings.ContainsAny(entry, " \t;<>\"?") || strings.HasPrefix(entry, "@"):
+	case isPrefix || strings.ContainsAny(entry, " \t;<>\"?") || strings.HasPrefix(entry, "@") ||
+		strings.ContainsFunc(entry, unfit) || strings.Contains(entry, ",") && strings.Trim(entry[:1], "+0123456789") == "":
 		return fmt.Errorf("%q is no number, user or user@host; write +49301234, +4930*, alice or alice@example.com", entry)
 	default:
-		s.others[entry] = struct{}{}
+		s.others[unescaped(entry)] = struct{}{}
 	}
 	return nil
 }
@@ -112,6 +114,7 @@ func (s *NumberSet) has(a Address) bool {
 	if user == "" {
 		return false
 	}
+	user = unescaped(user)
 	if key, length, ok := digitKey(user, "-.()"); ok { // RFC 3966 §3: visual separators
 		if _, found := slices.BinarySearch(s.digits, key); found {
 			return true
@@ -133,6 +136,15 @@ func (s *NumberSet) has(a Address) bool {
 	}
 	_, found := s.others[user+"@"+a.Host]
 	return found
+}
+
+// unescaped is a user as it is meant (RFC 3261 §19.1.4): %34 is 4, and nobody gets off a list
+// by writing so.
+func unescaped(user string) string {
+	if plain, err := url.PathUnescape(user); err == nil {
+		return plain
+	}
+	return user
 }
 
 // telNumber is the number of a tel URI (RFC 3966), "" of any other.

@@ -66,11 +66,27 @@ func TestNumbersRefuse(t *testing.T) {
 	for text, want := range map[string]string{
 		"1\n2\n<sip:a@b>\n": `line 3: "<sip:a@b>" is no number, user or user@host; write +49301234, +4930*, alice or alice@example.com`,
 		"*":                 `line 1: "*" is no number, user or user@host; write +49301234, +4930*, alice or alice@example.com`,
+		"1\x002":            `line 1: "1\x002" is no number, user or user@host; write +49301234, +4930*, alice or alice@example.com`,
+		"\xff\xfe1\x00":     `line 1: "\xff\xfe1\x00" is no number, user or user@host; write +49301234, +4930*, alice or alice@example.com`,
+		"+49301234,Alice":   `line 1: "+49301234,Alice" is no number, user or user@host; write +49301234, +4930*, alice or alice@example.com`,
 		"al*":               `line 1: "al*" is no number, user or user@host; write +49301234, +4930*, alice or alice@example.com`,
 	} {
 		if _, err := policy.ParseNumbers([]byte(text)); err == nil || err.Error() != want {
 			t.Errorf("%q: error %v, want %s", text, err, want)
 		}
+	}
+}
+
+// A file of a spreadsheet begins with a mark, and whoever writes his number in another way is on the list all the same.
+func TestNumbersInOtherForms(t *testing.T) {
+	list := numbers(t, "\uFEFF+49301234\r\nalice\r\n+4989*\r\n")
+	for _, user := range []string{"+49301234", "4930123%34", "%2b49301234", "%61lice", "4989%31"} {
+		if !list.Has(policy.Address{User: user}) {
+			t.Errorf("%s is not on the list", user)
+		}
+	}
+	if list.Len() != 3 || list.Has(policy.Address{User: "4930123%35"}) || list.Has(policy.Address{User: "4930123%3"}) {
+		t.Errorf("%d entries", list.Len())
 	}
 }
 
@@ -119,7 +135,7 @@ func FuzzParseNumbers(f *testing.F) {
 			return
 		}
 		list := policy.NewNumbers("", set)
-		entries := strings.Split(text, "\n")
+		entries := strings.Split(strings.TrimPrefix(text, "\uFEFF"), "\n")
 		if slices.ContainsFunc(entries, func(e string) bool { return strings.Contains(e, "*") }) {
 			return
 		}

@@ -55,14 +55,15 @@ func newWatch(log *slog.Logger, reg prometheus.Registerer) *watch {
 	return w
 }
 
-// Follow has these lists watched and no others any more. They have just been read.
+// Follow has these lists watched and no others any more. One that has changed since it was
+// read is read again.
 func (w *watch) Follow(lists []config.NumberList) {
 	files := make([]watched, len(lists))
 	w.entries.Reset()
 	w.good.Reset()
 	for i, l := range lists {
-		now := stampOf(l.File)
-		files[i] = watched{NumberList: l, read: now, pending: now}
+		read := stamp{l.At, l.Size}
+		files[i] = watched{NumberList: l, read: read, pending: read}
 		w.entries.WithLabelValues(l.File).Set(float64(l.List.Len()))
 		w.good.WithLabelValues(l.File).Set(1)
 	}

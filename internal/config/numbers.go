@@ -5,6 +5,7 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"time"
 
 	"sidetrack/policy"
 )
@@ -17,16 +18,20 @@ const maxNumbersFile = 256 << 20
 type NumberList struct {
 	File string
 	List *policy.Numbers
+	At   time.Time // when the file was written, and
+	Size int64     // how long it was, just before it was read
 }
 
 // Read reads the file anew; the list is not changed.
-func (l NumberList) Read() (*policy.NumberSet, error) { return readNumbers(l.File) }
-
-func readNumbers(name string) (*policy.NumberSet, error) {
-	info, err := os.Stat(name)
+func (l NumberList) Read() (*policy.NumberSet, error) {
+	info, err := os.Stat(l.File)
 	if err != nil {
-		return nil, fileError(name, err)
+		return nil, fileError(l.File, err)
 	}
+	return readNumbers(l.File, info)
+}
+
+func readNumbers(name string, info os.FileInfo) (*policy.NumberSet, error) {
 	if info.Size() > maxNumbersFile {
 		return nil, fmt.Errorf("file %s has more than %s", name, sizeText(maxNumbersFile))
 	}
@@ -66,7 +71,12 @@ func (d *decoder) numbers(c cursor) (list *policy.Numbers, of []policy.Party) {
 			return l.List, of
 		}
 	}
-	set, err := readNumbers(name)
+	info, err := os.Stat(name)
+	if err != nil {
+		at.failf("%v", fileError(name, err))
+		return nil, of
+	}
+	set, err := readNumbers(name, info)
 	if err != nil {
 		at.failf("%v", err)
 		return nil, of
@@ -75,7 +85,7 @@ func (d *decoder) numbers(c cursor) (list *policy.Numbers, of []policy.Party) {
 		at.warnf("file %s has no entry: nobody is on the list", name)
 	}
 	list = policy.NewNumbers(name, set)
-	d.cfg.Numbers = append(d.cfg.Numbers, NumberList{File: name, List: list})
+	d.cfg.Numbers = append(d.cfg.Numbers, NumberList{File: name, List: list, At: info.ModTime(), Size: info.Size()})
 	return list, of
 }
 
