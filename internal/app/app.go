@@ -73,6 +73,7 @@ type App struct {
 	events    *api.Broker
 	journal   journal
 	hooks     *webhook.Sender // nil before the start
+	queue     string          // folder of hooks: the first that a configuration names; guarded by reloading
 	http      *api.Server
 	acts      *outbox.Box[api.Action] // of parties and SRSs, on their way to the audit log; nil before the start
 	reloads   *reloads

@@ -24,7 +24,7 @@ func (a *App) openHooks() error {
 	if err != nil {
 		return fmt.Errorf("webhooks.queue: %w", err)
 	}
-	a.hooks = s
+	a.hooks, a.queue = s, w.Queue
 	a.events.Forward(s.Publish)
 	return nil
 }

@@ -125,6 +125,26 @@ func rehearse(t *testing.T, yaml, invite string, opt app.RehearseOptions) *app.R
 	return got
 }
 
+// What comes out of the environment is not shown of the call either.
+func TestRehearsalHidesSecrets(t *testing.T) {
+	found, err := app.ReadInvites([]byte(anInvite))
+	if err != nil {
+		t.Fatal(err)
+	}
+	yaml := text("127.0.0.0/8", "192.0.2.0/24", `{name: pbx, to: "sip:PBX"}`, `{name: pbx, to: "sip:PBX", headers: {X-Pass: "${SECRET}", X-Tenant: acme}}`)
+	cfg, problems := config.Parse("test.yaml", []byte(yaml), config.Options{Env: func(string) (string, bool) { return "hush", true }})
+	if cfg == nil {
+		t.Fatal(problems)
+	}
+	got, err := app.Rehearse(context.Background(), cfg, found[0], app.RehearseOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if head := got.Outgoing.Head; !strings.Contains(head, "X-Pass: (hidden)") || !strings.Contains(head, "X-Tenant: acme") || strings.Contains(head, "hush") {
+		t.Errorf("the call goes out as\n%s", head)
+	}
+}
+
 // What would become of calls that differ in one thing each.
 func TestRehearsals(t *testing.T) {
 	const all = "  - {name: all, recorder: main}\n"

@@ -1,6 +1,7 @@
 package app
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -185,22 +186,21 @@ func (a *App) changeHooks(cfg *config.Config) (change, error) {
 	if err != nil {
 		return change{}, err
 	}
-	dir := a.cfg.Webhooks.Queue
-	if dir == "" {
-		dir = cfg.Webhooks.Queue
-	}
+	dir := cmp.Or(a.queue, cfg.Webhooks.Queue)
 	swap, undo, err := a.hooks.Prepare(all, dir, cfg.Webhooks.MaxSize)
 	if err != nil {
 		return change{}, fmt.Errorf("webhooks.queue: %w", err)
 	}
-	return change{swap, undo}, nil
+	return change{func() {
+		a.queue = dir
+		swap()
+	}, undo}, nil
 }
 
-// needRestart lists the keys that differ from those that the process was started
-// with, and that cannot change under it.
+// needRestart lists the keys that differ from what is in use and cannot change under it.
 func (a *App) needRestart(cfg *config.Config) []string {
 	keys := []string{}
-	if was := a.cfg.Webhooks.Queue; was != "" && cfg.Webhooks.Queue != "" && was != cfg.Webhooks.Queue {
+	if next := cfg.Webhooks.Queue; next != "" && next != a.queue {
 		keys = append(keys, "webhooks.queue")
 	}
 	return keys

@@ -4,6 +4,7 @@ import (
 	"context"
 	"net"
 	"net/netip"
+	"os"
 	"strings"
 	"testing"
 
@@ -74,6 +75,24 @@ func TestReloadNamesWhatWaits(t *testing.T) {
 	}
 	if _, body := s.get("/api/v1/config"); !strings.Contains(body, `"restart":[]`) {
 		t.Errorf("the API says %s", body)
+	}
+}
+
+// Hooks that came by a reload have a folder that only a restart changes, as those of the start.
+func TestReloadKeepsTheFirstQueue(t *testing.T) {
+	dir := t.TempDir()
+	s := open(t)
+	for _, step := range [][2]string{{"a", `"restart":[]`}, {"b", `"restart":["webhooks.queue"]`}, {"a", `"restart":[]`}} {
+		hook := `webhooks: {queue: ` + dir + "/" + step[0] + `, hooks: [{name: crm, url: "http://` + home(6) + `:9", secret: 0123456789abcdef}]}` + "\nhttp: {"
+		if err := s.app.Reload(parse(t, text(append([]string{"http: {", hook}, s.names...)...))); err != nil {
+			t.Fatal(err)
+		}
+		if _, body := s.get("/api/v1/config"); !strings.Contains(body, step[1]) {
+			t.Errorf("with the folder %s the API says %s", step[0], body)
+		}
+	}
+	if _, err := os.Stat(dir + "/b"); err == nil {
+		t.Error("events are in two folders")
 	}
 }
 
