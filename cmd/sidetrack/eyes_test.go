@@ -234,7 +234,7 @@ func TestCompletionAsksTheProxy(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(bin, "sidetrack"), []byte(program), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	for _, args := range []string{"calls --json", "recordings --json", "srs --json", "mask --help", "unmask --help", "start --help", "enable --help", "pause --help"} {
+	for _, args := range []string{"calls --json", "recordings --json", "srs --json", "mask --help", "unmask --help", "start --help", "enable --help", "pause --help", "ladder --help", "check --help"} {
 		status, out, err := try(strings.Fields(args)...)
 		if status != 0 {
 			t.Fatalf("sidetrack %s: %s", args, err)
@@ -249,7 +249,8 @@ func TestCompletionAsksTheProxy(t *testing.T) {
 	for shell, rows := range map[string][][3]string{ // how it is asked, words, answer
 		"bash": {{bash, "pause ''", "r-1 r_2"}, {bash, "unmask r_", "r_2"}, {bash, "recordings ''", "r-1 r_2"}, {bash, "ladder ''", "c1"},
 			{bash, "drain ''", "main/0 other/11"}, {bash, "enable o", "other/11"}, {bash, "mask --t", "--token-file --tracks"}, {bash, "start --r", "--recorder"}},
-		"fish": {{fish, "unmask r", "r-1\nr_2"}, {fish, "ladder c", "c1"}, {fish, "enable o", "other/11"}, {fish, "mask --tr", "--tracks"}},
+		"fish": {{fish, "unmask r", "r-1\nr_2"}, {fish, "ladder c", "c1"}, {fish, "enable o", "other/11"}, {fish, "mask --tr", "--tracks"},
+			{fish, "pause r", "r-1\nr_2"}, {fish, "help lad", "ladder"}, {fish, "check r", "r.script"}, {fish, "ladder --pcap r", "r.script"}},
 		"zsh": {{"compadd() { print -rl -- ${(P)2} }; " + zsh, `mask ""`, "r-1\nr_2"}, {zsh, `capture ""`, "c1"}, {zsh, `enable ""`, "main/0\nother/11"},
 			{zsh, "pause --", "--api\n--ca\n--json\n--limit\n--token-file"}},
 	} {
@@ -290,7 +291,7 @@ func completesIn(t *testing.T, shell, do, want string) {
 	}
 	_, script, _ := try("completion", shell)
 	dir := t.TempDir()
-	file := filepath.Join(dir, "script")
+	file := filepath.Join(dir, "r.script")
 	if err := os.WriteFile(file, []byte(script), 0o600); err != nil {
 		t.Fatal(err)
 	}
