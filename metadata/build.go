@@ -24,6 +24,9 @@ type BuilderConfig struct {
 	First PartyRole
 	// Caller and Callee replace what the snapshot's party would give.
 	Caller, Callee []NameID
+	// Style is how identifiers and times are written where a document's own style does
+	// not reach: within the element of WithGaps.
+	Style Style
 	// State continues the Builder that it was taken from; nil starts anew.
 	State *State
 }
@@ -144,7 +147,7 @@ func (b *Builder) Note(s Snapshot, streams []LabeledStream, at time.Time) {
 		b.seat(Caller, s.Caller, at)
 		b.seat(Callee, s.Callee, at)
 	}
-	b.assign(s, streams)
+	b.assign(s, streams, at)
 }
 
 // addSession adds group, session and its tie to the recording session.

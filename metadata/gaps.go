@@ -7,19 +7,20 @@ import (
 )
 
 // gaps makes an element of our own namespace, gaps, with one element gap for
-// each: the stream, when it was not recorded and why.
+// each: the stream, when it was not recorded and why. After a transfer that is the
+// stream of who has left, as far as the gap began before.
 func (b *Builder) gaps(all []Gap) Extension {
 	el := etree.NewElement("gaps")
 	el.CreateAttr("xmlns", ExtensionNamespace)
 	for _, g := range all {
 		one := el.CreateElement("gap")
-		if t := b.track(g.Label); t != nil {
-			one.CreateAttr("stream_id", string(t.ID))
+		if id := b.streamAt(g.Label, g.From); id != "" {
+			one.CreateAttr("stream_id", b.cfg.Style.id(id))
 		}
 		one.CreateAttr("cause", clean(g.Cause))
-		one.CreateAttr("from", formatTime(g.From))
+		one.CreateAttr("from", b.cfg.Style.time(g.From))
 		if !g.To.IsZero() {
-			one.CreateAttr("to", formatTime(g.To))
+			one.CreateAttr("to", b.cfg.Style.time(g.To))
 		}
 		if g.Packets > 0 {
 			one.CreateAttr("packets", strconv.FormatUint(g.Packets, 10))

@@ -64,3 +64,42 @@ func TestNote(t *testing.T) {
 		t.Error(p)
 	}
 }
+
+// TestGapsAreTheirs: what was lost before a transfer is told of the stream of who spoke then, in the document's own way
+// to write identifiers and times.
+func TestGapsAreTheirs(t *testing.T) {
+	style := metadata.Style{IDs: metadata.IDsUUID, Times: metadata.TimesSeconds}
+	b := metadata.NewBuilder(metadata.BuilderConfig{Style: style})
+	before := b.Complete(call(), both(), after(time.Second))
+	cs := call()
+	cs.Callee = metadata.Party{AOR: "sip:carol@example.com"}
+	b.Note(cs, both(), after(5*time.Second))
+	b = metadata.NewBuilder(metadata.BuilderConfig{Style: style, State: ptr(b.State())})
+	now := b.Complete(cs, both(), after(12*time.Second), metadata.WithGaps([]metadata.Gap{
+		{Label: "2", From: after(3 * time.Second), To: after(4 * time.Second), Cause: "lost"},
+		{Label: "2", From: after(7 * time.Second), To: after(8 * time.Second), Cause: "lost"},
+	}))
+	doc, err := now.Styled(style)
+	if err != nil {
+		t.Fatal(err)
+	}
+	plain := func(id metadata.ID) string {
+		u, err := metadata.ParseUUID(string(id))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return u.String()
+	}
+	bob, carol := plain(before.Streams[1].ID), plain(now.Streams[1].ID)
+	for _, want := range []string{
+		`<stream stream_id="` + carol + `"`,
+		`<gap stream_id="` + bob + `" cause="lost" from="2026-03-02T09:15:03Z" to="2026-03-02T09:15:04Z"/>`,
+		`<gap stream_id="` + carol + `" cause="lost" from="2026-03-02T09:15:07Z"`,
+	} {
+		if !strings.Contains(string(doc), want) {
+			t.Errorf("no %s in\n%s", want, doc)
+		}
+	}
+}
+
+func ptr[T any](v T) *T { return &v }

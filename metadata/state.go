@@ -15,6 +15,7 @@ type State struct {
 	Associated, Disassociated time.Time // of session and recording session
 	Members                   []Member  // in the order of joining
 	Tracks                    []Track
+	Former                    []Track // whose label has passed to another voice, in that order
 }
 
 // Member is one stay of a participant. Who comes back has a second one with the
@@ -34,6 +35,7 @@ type Track struct {
 	Role  PartyRole
 	Owner ID // the participant whose voice it is
 	Sends bool
+	Until time.Time // of a former one: when its label passed on
 
 	// Of a mix (Role Both) each side by itself; Sends is either.
 	CallerSends, CalleeSends bool
@@ -53,6 +55,7 @@ func (b *Builder) State() State { return b.state.clone() }
 func (s State) clone() State {
 	s.Members = slices.Clone(s.Members)
 	s.Tracks = slices.Clone(s.Tracks)
+	s.Former = slices.Clone(s.Former)
 	return s
 }
 
@@ -175,7 +178,7 @@ func (b *Builder) regroup(s Snapshot) {
 // assign gives each label its stream: a new one when the voice under the label
 // is another's. Who sends is remembered from before the end, so that the last
 // document still tells whose voice is under which label.
-func (b *Builder) assign(s Snapshot, streams []LabeledStream) {
+func (b *Builder) assign(s Snapshot, streams []LabeledStream, at time.Time) {
 	for _, l := range streams {
 		owner := b.current(l.Party)
 		if owner == nil { // neither caller nor callee
@@ -187,6 +190,11 @@ func (b *Builder) assign(s Snapshot, streams []LabeledStream) {
 			t = &b.state.Tracks[len(b.state.Tracks)-1]
 		}
 		if t.ID == "" || t.Owner != owner.ID {
+			if t.ID != "" {
+				former := *t
+				former.Until = at
+				b.state.Former = append(b.state.Former, former)
+			}
 			*t = Track{Label: l.Label, ID: b.cfg.IDs().ID(), Role: l.Party, Owner: owner.ID}
 			t.send(l, s)
 			continue
@@ -217,6 +225,20 @@ func (b *Builder) track(label string) *Track {
 		}
 	}
 	return nil
+}
+
+// streamAt is the stream that was recorded under a label at that time, "" if there
+// never was one.
+func (b *Builder) streamAt(label string, at time.Time) ID {
+	for _, f := range b.state.Former {
+		if f.Label == label && at.Before(f.Until) {
+			return f.ID
+		}
+	}
+	if t := b.track(label); t != nil {
+		return t.ID
+	}
+	return ""
 }
 
 // sends reports whether the direction is sent now.

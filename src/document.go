@@ -26,7 +26,7 @@ func (s *Session) newBuilder() *metadata.Builder {
 	cfg.SessionExtensions = s.sessionExtensions()
 	cfg.CallerExtensions = extensions(s, "caller_extension", r.CallerExtension)
 	cfg.CalleeExtensions = extensions(s, "callee_extension", r.CalleeExtension)
-	cfg.First = r.Dialect.First
+	cfg.First, cfg.Style = r.Dialect.First, r.Dialect.Style
 	if s.added.Group != "" {
 		cfg.Group = s.added.Group
 	}

@@ -24,7 +24,8 @@ type Config struct {
 	// called on a lane and must not block.
 	Answer func(invite *sip.Message) (status int, reason string)
 	// OnSession hears of each session that has ended, when all its files are
-	// written. It is called on one goroutine, one session after another.
+	// written. It is called on one goroutine, one session after another, that which writes
+	// the files: it must not block.
 	OnSession func(Summary)
 
 	MaxSessions   int           // at once; above it 503; default 5000
