@@ -208,9 +208,9 @@ func (t *Tap) sendAgain(err error, b []byte, payload int, now int64) {
 
 func (t *Tap) put(b []byte, size int) error {
 	if size < len(b) {
-		return t.pair.rtp.sendSegments(b, size, t.direct)
+		return t.pair.rtp.sendSegments(b, size, t.told())
 	}
-	return t.pair.rtp.send(b, t.direct)
+	return t.pair.rtp.send(b, t.told())
 }
 
 // sent counts copies that have left.

@@ -260,7 +260,7 @@ func (c *laneCopy) aim(t *Tap, h *header) bool {
 		return false
 	}
 	*c = laneCopy{
-		tap: t, to: newWay(t.pair.rtp, t.direct), number: uint16(off), shift: t.nums.cur.shift, ssrc: t.source(), pt: t.pt[h.pt],
+		tap: t, to: newWay(t.pair.rtp, t.told()), number: uint16(off), shift: t.nums.cur.shift, ssrc: t.source(), pt: t.pt[h.pt],
 		keeps: t.replay.limit > 0, sealed: t.seal.out != nil, collects: t.batch.n > 0,
 	}
 	return true

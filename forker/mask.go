@@ -32,23 +32,26 @@ const (
 func (t *Tap) Mask(mode PauseMode) {
 	t.relay.mu.Lock()
 	defer t.relay.mu.Unlock()
-	t.masking.hidden, t.masking.mode, t.masking.beeper = true, mode, nil
+	m := t.hiding()
+	m.hidden, m.mode, m.beeper = true, mode, nil
 }
 
 // Unmask undoes Mask.
 func (t *Tap) Unmask() {
 	t.relay.mu.Lock()
 	defer t.relay.mu.Unlock()
-	t.masking.hidden = false
+	if t.masking != nil {
+		t.masking.hidden = false
+	}
 }
 
 // covered tells whether what is said is not to be heard now, and what in its
 // place.
 func (t *Tap) covered() (mode PauseMode, on bool) {
-	switch m := &t.masking; {
+	switch m := t.masking; {
 	case t.paused && (t.cfg.Pause == PauseStop || !t.rtp.IsValid() || t.withheld && t.waiting()):
 		return PauseStop, true
-	case m.hidden:
+	case m != nil && m.hidden:
 		return m.mode, true
 	}
 	return t.cfg.Pause, t.paused
@@ -56,7 +59,7 @@ func (t *Tap) covered() (mode PauseMode, on bool) {
 
 // cover makes what is heard in the place of a packet, with its header; false: nothing.
 func (t *Tap) cover(b []byte, h *header, mode PauseMode, clock, now int64) ([]byte, header, bool) {
-	m := &t.masking
+	m := t.hiding()
 	c := t.codecs.of(h.pt)
 	payload, ok := payloadOf(b, h)
 	own := *h
@@ -132,7 +135,7 @@ func (t *Tap) mask(b []byte, h *header, at int64) (out []byte, ok bool) {
 	if t.cfg.DTMF == DTMFDrop {
 		return b, !c.event()
 	}
-	if t.masking.event == nil {
+	if t.hiding().event == nil {
 		t.masking.event = &eventMask{}
 	}
 	m := t.masking.event
@@ -230,6 +233,14 @@ func (t *Tap) maskEvent(b []byte, h *header, at int64) ([]byte, bool) {
 		out[1] &= 0x7f // the talkspurt goes on
 	}
 	return out, ok
+}
+
+// hiding gives the tap's masking, made if need be.
+func (t *Tap) hiding() *masking {
+	if t.masking == nil {
+		t.masking = &masking{}
+	}
+	return t.masking
 }
 
 // room is memory to make a packet in. What was made there before is gone.

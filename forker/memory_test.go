@@ -11,7 +11,7 @@ import (
 // What a recorded call of one stream holds of the heap here, after its media have
 // flowed both ways.
 func TestMemoryOfARecordedRelay(t *testing.T) {
-	const relays, bound = 60, 9 << 10
+	const relays, bound = 60, 6 << 10
 	lo, hi := portRange(4*relays + 16) // some may be in use beside us
 	e := newEngine(t, forker.Config{Listen: usHost, PortMin: lo, PortMax: hi})
 	srs, caller, callee := newPeer(t, srsHost), newPeer(t, callerHost), newPeer(t, calleeHost)

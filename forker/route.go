@@ -48,10 +48,22 @@ type flowCounters struct {
 	packets, octets, rtcp                  uint64
 	strangers, early, unroutable, failures uint64
 	forged, replayed, unkeyed              uint64
-	excess                                 uint64         // beyond Config.MaxRate
-	intruder                               netip.AddrPort // the newest stranger
-	told                                   uint64         // strangers logged so far
-	toldExcess                             uint64         // excess logged so far
+	excess                                 uint64    // beyond Config.MaxRate
+	refusals                               *refusals // nil: there have been neither strangers nor excess to tell of
+}
+
+// refusals are what is logged of a flow now and then.
+type refusals struct {
+	intruder          netip.AddrPort // the newest stranger
+	strangers, excess uint64         // logged so far
+}
+
+// refused gives the flow's refusals, made if need be.
+func (c *flowCounters) refused() *refusals {
+	if c.refusals == nil {
+		c.refusals = &refusals{}
+	}
+	return c.refusals
 }
 
 // handle takes one datagram its way. b is the caller's again afterwards, with
@@ -195,7 +207,7 @@ func (r *route) admit(from netip.AddrPort, h *header, muxed bool, now int64) boo
 		return false
 	case stranger:
 		r.flow.counts.strangers++
-		r.flow.counts.intruder = from
+		r.flow.counts.refused().intruder = from
 		r.relay.engine.totals.strangers[r.from.side].Add(1)
 		return false
 	}

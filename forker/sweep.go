@@ -143,12 +143,16 @@ func (r *Relay) news(now int64) (news []dropNews) {
 	for i, s := range r.streams {
 		for side := range s.flows {
 			c := &s.flows[side].counts
-			if c.strangers == c.told && c.excess == c.toldExcess {
+			if c.strangers == 0 && c.excess == 0 {
+				continue
+			}
+			told := c.refused()
+			if c.strangers == told.strangers && c.excess == told.excess {
 				continue
 			}
 			party := s.legs[side].media.target()
-			news = append(news, dropNews{i, Side(side), c.intruder, party, c.strangers - c.told, c.excess - c.toldExcess})
-			c.told, c.toldExcess = c.strangers, c.excess
+			news = append(news, dropNews{i, Side(side), told.intruder, party, c.strangers - told.strangers, c.excess - told.excess})
+			told.strangers, told.excess = c.strangers, c.excess
 		}
 	}
 	if news != nil {

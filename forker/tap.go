@@ -67,8 +67,8 @@ type Tap struct {
 	closed      bool
 	paused      bool
 	withheld    bool           // paused, and what is kept does not leave either
+	loose       bool           // the socket could not be connected to rtp
 	rtp         netip.AddrPort // where copies go; zero: nowhere
-	direct      netip.AddrPort // what send is told: zero while the socket is connected to rtp
 	rtcp        netip.AddrPort
 	pt          [128]uint8
 	codecs      codingTable
@@ -83,7 +83,7 @@ type Tap struct {
 	counts      tapCounters
 	reports     reports
 	reception   reception
-	masking     masking
+	masking     *masking    // nil: nothing has been hidden
 	extensions  *extensions // nil: copies have none
 	duet        *duet       // what it copies is a mix; nil: a flow
 	seal        seal
@@ -190,11 +190,19 @@ func (t *Tap) moveTo(rtp netip.AddrPort) {
 	t.flush(t.relay.engine.now())
 	t.batch.barred = false
 	t.reception.worst = 0
-	t.rtp, t.direct = rtp, netip.AddrPort{}
+	t.rtp, t.loose = rtp, false
 	if err := t.pair.rtp.connect(rtp); err != nil {
-		t.direct = rtp // each packet will meet, and count, the kernel's reason
+		t.loose = true // each packet will meet, and count, the kernel's reason
 		t.relay.engine.cfg.Log.Warn("connecting a copy", "label", t.cfg.Label, "to", rtp, "error", err)
 	}
+}
+
+// told is what send is told of where to: nothing while the socket is connected.
+func (t *Tap) told() netip.AddrPort {
+	if t.loose {
+		return t.rtp
+	}
+	return netip.AddrPort{}
 }
 
 func sendable(a netip.AddrPort) netip.AddrPort {

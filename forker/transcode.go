@@ -155,5 +155,5 @@ func (t *Tap) transcode(b []byte, h *header, clock int64) (out []byte, ok bool) 
 		return nil, false
 	}
 	h.pt = x.pt
-	return t.wrap(b, h, x.enc.Encode(t.masking.blank(), pcm))
+	return t.wrap(b, h, x.enc.Encode(t.hiding().blank(), pcm))
 }

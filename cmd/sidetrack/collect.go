@@ -11,6 +11,8 @@ const (
 	paceEach = 250 * time.Millisecond // how often the pace of garbage collection is looked at
 	paceCalm = 8                      // so often less must do before it gets less: a change stops the world for a moment
 	paceRest = 45 * time.Second       // how long transactions and recordings outlive their calls, with some to spare
+
+	paceQuiet = 10 // percent, at which and below which few calls come, if any
 )
 
 // pace is how much the heap may grow between two collections, in percent of
@@ -18,18 +20,20 @@ const (
 //
 // What a collection costs grows with the heap, how often it comes with rate
 // over heap and percent: together rate/percent, whatever the heap. Calls that
-// only talk allocate nothing, and hundreds of them need not keep as much garbage
+// only talk allocate next to nothing, and hundreds of them need not keep as much garbage
 // as they hold; a flood of new ones gets room, so that the collector has
-// about a fiftieth of a processor in both cases.
+// about a fiftieth of a processor in both cases. Between them it has up to twice
+// that: what lies between calls as they come stays as holes between them when it is
+// collected, so that some dozens of calls a second would cost half as much memory again.
 func pace(rate float64) int {
 	const mb = 1 << 20
 	switch {
+	case rate < mb/2:
+		return 5
 	case rate < mb:
-		return 10
-	case rate < 4*mb:
-		return 25
+		return paceQuiet
 	case rate < 8*mb:
-		return 50
+		return 25
 	case rate < 16*mb:
 		return 100
 	}
@@ -86,13 +90,14 @@ func collect(stop <-chan struct{}) {
 		}
 		if percent > now || calm == paceCalm {
 			debug.SetGCPercent(percent)
+			quiet := now > paceQuiet && percent <= paceQuiet
 			now, calm = percent, 0
-			if now == pace(0) { // what came fast has left room that nobody needs now
+			if quiet { // what came fast has left room that nobody needs now
 				debug.FreeOSMemory()
 				calmed = moment
 			}
 		}
-		if now > pace(0) {
+		if now > paceQuiet {
 			calmed = time.Time{}
 		}
 		if !calmed.IsZero() && moment.Sub(calmed) > paceRest { // nothing else would collect: little is allocated now
