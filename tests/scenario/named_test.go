@@ -186,8 +186,12 @@ func eventData(st *stage) func(kind string) []item {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		for scan := bufio.NewScanner(resp.Body); scan.Scan(); {
-			data, ok := strings.CutPrefix(scan.Text(), "data: ")
+		for lines := bufio.NewReader(resp.Body); ; {
+			line, err := lines.ReadString('\n')
+			if err != nil {
+				return // the end may come within a line
+			}
+			data, ok := strings.CutPrefix(line, "data: ")
 			if !ok {
 				continue
 			}
