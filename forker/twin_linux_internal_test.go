@@ -157,7 +157,7 @@ func TestCopyHasNoTwin(t *testing.T) {
 	}
 	tap.SendTo(addrOf(srs), netip.AddrPort{}, map[uint8]uint8{0: 0})
 	w.relay.mu.Lock()
-	tap.direct = tap.rtp // as after an error of connect
+	tap.loose = true // as after an error of connect
 	err = tap.pair.rtp.connect(netip.AddrPort{})
 	w.relay.mu.Unlock()
 	if err != nil {
