@@ -2,8 +2,11 @@ package pcap
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/binary"
+	"maps"
 	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -13,6 +16,8 @@ const (
 	maxFragments = 256
 	maxStreams   = 4096
 	maxStream    = 1 << 20 // bytes of one direction of a connection that wait for a whole message
+	maxPending   = 32      // segments that wait for one before them: then the capture has lost that
+	maxLine      = 8 << 10 // of a first line
 )
 
 // flows puts fragments and TCP segments together and finds the SIP messages.
@@ -155,28 +160,58 @@ func (f *flows) segment(key streamKey, seq uint32, syn bool, b []byte) {
 	if !s.begun { // the capture began within the connection
 		s.next, s.begun = seq, true
 	}
-	if len(b) == 0 || len(s.pending) > maxFragments {
+	if len(b) == 0 {
 		return
 	}
+	s.add(seq, b)
+	f.take(key, s)
+	if len(s.pending) > maxPending {
+		s.skip()
+		f.take(key, s)
+	}
+}
+
+// add puts a piece into its place, and what is in order by it to data.
+func (s *stream) add(seq uint32, b []byte) {
 	if late := s.next - seq; late > 0 && late < 1<<31 { // repeated, in part or whole
 		if uint64(late) >= uint64(len(b)) {
 			return
 		}
 		b, seq = b[late:], s.next
 	}
-	s.pending[seq] = b
+	if len(s.pending[seq]) < len(b) {
+		s.pending[seq] = b
+	}
 	for piece, ok := s.pending[s.next]; ok; piece, ok = s.pending[s.next] {
 		delete(s.pending, s.next)
 		s.data = append(s.data, piece...)
 		s.next += uint32(len(piece))
 	}
-	f.take(key, s)
+}
+
+// skip goes on behind what the capture has lost. The message that lies there is gone.
+func (s *stream) skip() {
+	first, found := uint32(0), false
+	for seq := range s.pending {
+		if ahead := seq - s.next; ahead < 1<<31 && (!found || ahead < first) {
+			first, found = ahead, true
+		}
+	}
+	waiting := s.pending
+	s.pending, s.data = map[uint32][]byte{}, nil
+	if !found {
+		return
+	}
+	s.next += first
+	for seq, b := range waiting {
+		s.add(seq, b)
+	}
 }
 
 // take takes the whole messages off the front of a stream.
 func (f *flows) take(key streamKey, s *stream) {
 	for {
-		s.data = bytes.TrimLeft(s.data, "\r\n")
+		s.data = message(s.data)
 		head := bytes.Index(s.data, []byte("\r\n\r\n"))
 		if head < 0 {
 			break
@@ -193,9 +228,36 @@ func (f *flows) take(key streamKey, s *stream) {
 	}
 }
 
-// finish passes on what was cut off at the end of the capture, as it is.
+// message is b from the first line of a SIP message on, or from what may become
+// one: a capture may begin within a message, or lack a part of one.
+func message(b []byte) []byte {
+	for {
+		line, rest, whole := bytes.Cut(b, []byte("\n"))
+		line = bytes.TrimRight(line, "\r")
+		switch {
+		case bytes.HasPrefix(line, []byte("SIP/2.0 ")), whole && bytes.HasSuffix(line, []byte(" SIP/2.0")):
+			return b
+		case !whole && len(line) > maxLine:
+			return nil
+		case !whole:
+			return b
+		}
+		b = rest
+	}
+}
+
+// finish passes on what lies behind the last losses, and what was cut off at the end
+// of the capture, as it is.
 func (f *flows) finish() {
-	for key, s := range f.streams {
+	keys := slices.SortedFunc(maps.Keys(f.streams), func(a, b streamKey) int {
+		return cmp.Or(a.src.Compare(b.src), a.dst.Compare(b.dst))
+	})
+	for _, key := range keys {
+		s := f.streams[key]
+		for len(s.pending) > 0 {
+			s.skip()
+			f.take(key, s)
+		}
 		if bytes.Contains(s.data, []byte("\r\n\r\n")) {
 			f.message(s.data, "tcp", key)
 		}
