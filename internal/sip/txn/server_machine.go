@@ -1,6 +1,7 @@
 package txn
 
 import (
+	"bytes"
 	"errors"
 	"strings"
 
@@ -149,7 +150,8 @@ func (c *serverTx) tryingNow() {
 }
 
 // send writes to the client; a stream that is gone is replaced by a new
-// connection to where its Via says it listens (§18.2.2).
+// connection to where its Via says it listens (§18.2.2). A 1xx that had to wait for
+// it does not come after the final response, which may have found a way before.
 func (c *serverTx) send(b []byte, s slot) {
 	err := c.lane.layer.send(c.flow, b, s)
 	if err == nil || !c.reliable || errors.Is(err, transport.ErrQueueFull) {
@@ -159,6 +161,8 @@ func (c *serverTx) send(b []byte, s slot) {
 	f.Remote, f.Conn, f.Server = c.back, 0, c.backHost
 	c.lane.dialBack(f, dialWaiter{ready: func(f transport.Flow, err error) {
 		switch {
+		case c.status != 0 && provisional(b):
+			return
 		case c.flow.Conn != was: // by one of the client's own
 		case err != nil:
 			c.lane.layer.log.Debug("response not delivered", "remote", c.back, "error", err)
@@ -169,5 +173,7 @@ func (c *serverTx) send(b []byte, s slot) {
 		_ = c.lane.layer.send(c.flow, b, s)
 	}})
 }
+
+func provisional(resp []byte) bool { return bytes.HasPrefix(resp, []byte("SIP/2.0 1")) }
 
 func clone(s string) string { return strings.Clone(s) }
