@@ -72,6 +72,10 @@ func serve(args []string, std stdio) error {
 	if err := options(fs, args, std); err != nil {
 		return err
 	}
+	// From here on a signal is not lost, and ends nothing by itself: it waits until the start is over.
+	signals := make(chan os.Signal, 4)
+	signal.Notify(signals, syscall.SIGHUP, syscall.SIGTERM, syscall.SIGINT, syscall.SIGUSR1)
+	defer signal.Stop(signals)
 	path := configFile(*file)
 	cfg, err := load(path, std)
 	if err != nil {
@@ -88,13 +92,10 @@ func serve(args []string, std stdio) error {
 	if err != nil {
 		return err
 	}
-	// From here on a signal is not lost, but waits until the start is over.
-	signals := make(chan os.Signal, 4)
-	signal.Notify(signals, syscall.SIGHUP, syscall.SIGTERM, syscall.SIGINT, syscall.SIGUSR1)
-	defer signal.Stop(signals)
 	if err := a.Start(); err != nil {
 		return err
 	}
+	notify("READY=1")
 	warn(cfg, log)
 	defer collecting()()
 	return supervise(a, path, style, log, signals, asked)
@@ -154,6 +155,7 @@ func supervise(a service, path string, style *logStyle, log *slog.Logger, signal
 				log.Warn(errStopping.Error())
 			case stopped == nil:
 				log.Info("stopping: no new calls, running ones may finish", "signal", s.String())
+				notify("STOPPING=1")
 				stopped = make(chan error, 1)
 				go func() { stopped <- a.Stop(ctx) }()
 			default:

@@ -78,3 +78,59 @@ func TestConfigIsFoundInItsPlaces(t *testing.T) {
 		t.Errorf("%d %s %s", status, out, log)
 	}
 }
+
+// A signal that comes while the configuration is being read waits, and the service manager hears when calls are taken, and
+// when no more are.
+func TestTheStart(t *testing.T) {
+	dir := t.TempDir()
+	at := filepath.Join(dir, "notify")
+	manager, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: at, Net: "unixgram"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer manager.Close()
+	t.Setenv("NOTIFY_SOCKET", at)
+	hears := func(want string) {
+		t.Helper()
+		b := make([]byte, 100)
+		manager.SetReadDeadline(time.Now().Add(time.Minute))
+		if n, err := manager.Read(b); err != nil || string(b[:n]) != want {
+			t.Errorf("%q, %v; wanted %s", b[:n], err, want)
+		}
+	}
+	path := filepath.Join(dir, "slow.yaml")
+	if err := syscall.Mkfifo(path, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	signal := func(s syscall.Signal) {
+		t.Helper()
+		if err := syscall.Kill(os.Getpid(), s); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var out, log output
+	status := make(chan int, 1)
+	go func() { status <- run([]string{"serve", "--config", path}, stdio{&out, &log}) }()
+	for n := range 2 {
+		f, err := os.OpenFile(path, os.O_WRONLY, 0) // when somebody reads it
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n == 0 {
+			signal(syscall.SIGHUP)
+		}
+		if _, err := f.WriteString(goodYAML); err != nil {
+			t.Fatal(err)
+		}
+		f.Close()
+		if n == 0 {
+			hears("READY=1")
+		}
+	}
+	until(t, &log, "configuration reloaded")
+	signal(syscall.SIGTERM)
+	hears("STOPPING=1")
+	if s := <-status; s != 0 {
+		t.Errorf("%d\n%s", s, &log)
+	}
+}
