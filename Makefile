@@ -26,7 +26,7 @@ LDFLAGS  := -s -w -X main.release=$(VERSION) -X main.commit=$(COMMIT)
 GOFILES   = $(shell git ls-files --cached --others --exclude-standard '*.go')
 
 .DEFAULT_GOAL := help
-.PHONY: help build test race scenario interop interop-phones interop-others interop-wire conformance lint fuzz-short fuzz bench bench-media bench-engines demo image load bench-cps overload flood load-sipp restart soak soak-media tshark reload fire webhook page-crowd screenshots clean
+.PHONY: help build test race scenario interop interop-phones interop-others interop-wire interop-portable conformance lint fuzz-short fuzz bench bench-media bench-engines demo image load bench-cps overload flood load-sipp restart soak soak-media tshark reload fire webhook page-crowd screenshots clean
 
 help: ## show this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -47,7 +47,7 @@ scenario: ## the whole system against scripted callers, PBXs and SRSs, verbosely
 # They wait for the timers of others most of the time, so two run side by side; each has addresses and namespaces of its own.
 interop: build ## against SIPp, baresip, tshark, xmllint, libsrtp (Debian packages; root for namespace and captures)
 	$(GO) test -c -tags interop -o dist/ ./tests/interop ./tests/scenario
-	@$(MAKE) --no-print-directory --output-sync=target --keep-going -j2 interop-phones interop-others interop-wire
+	@$(MAKE) --no-print-directory --output-sync=target --keep-going -j2 interop-phones interop-others interop-wire interop-portable
 
 PHONES = ^Test(Ladders|PBX|Phones|Baresip|SIPpCalls)
 
@@ -60,14 +60,24 @@ interop-others:
 interop-wire:
 	cd tests/scenario && $(CURDIR)/dist/scenario.test -test.v -test.timeout 10m -test.run 'Libsrtp|OnTheWire'
 
+# Media by the driver of macOS and the BSDs (goroutines on Go's netpoller) instead of epoll workers; PORTABLE=1 does so in any scenario.
+PORTABLE = ^Test(CallIsRelayed|RTCP|WhereRTCP|EarlyMedia$$|FirstWordsReach|HoldPauses|CodecChange|MediaMoves|LossAnd|SSRCChange|SenderReports|Symmetric|StrangersAreNot|MixedRecording|MoveLoses|KilledSRS|CallBetween|PauseAsSilence|RecordingTone|Announcement|DTLSInSDP|EndedSRTPIsRekeyed|EndedSRTCP|SRTPEnds|MarksAnd|NoPortsLeft|ReloadUnder)
+
+interop-portable:
+	cd tests/scenario && PORTABLE=1 $(CURDIR)/dist/scenario.test -test.v -test.timeout 10m -test.run '$(PORTABLE)'
+
 conformance: ## each rule of the RFCs and each habit of a recorder, with the tests that hold it and their result
 	$(GO) run ./tests/tools/conformance
 
-lint: ## gofmt, go vet, staticcheck
+# What else it must compile for, tests included.
+PLATFORMS = linux/arm64 darwin/arm64 freebsd/amd64
+
+lint: ## gofmt, go vet, staticcheck; whether it compiles for PLATFORMS
 	@unformatted="$$(gofmt -l $(GOFILES))"; \
 	if [ -n "$$unformatted" ]; then echo "gofmt -w these:"; echo "$$unformatted"; exit 1; fi
 	$(GO) vet -tags interop ./...
 	$(GO) tool staticcheck -tags interop ./...
+	$(GO) run ./tests/tools/platforms $(PLATFORMS)
 
 fuzz-short: ## each fuzz target for FUZZTIME (10s)
 	@GO='$(GO)' FUZZTIME='$(FUZZTIME)' tests/tools/fuzz

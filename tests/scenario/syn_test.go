@@ -41,10 +41,11 @@ func TestSwallowedSynCostsOnce(t *testing.T) {
 // swallowSYNs listens on the address with a full queue that nobody accepts from: the kernel drops further SYNs.
 func swallowSYNs(t *testing.T, at netip.AddrPort) {
 	t.Helper()
-	fd, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_STREAM|syscall.SOCK_CLOEXEC, 0)
+	fd, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_STREAM, 0)
 	if err != nil {
 		t.Fatal(os.NewSyscallError("socket", err))
 	}
+	syscall.CloseOnExec(fd)
 	t.Cleanup(func() { syscall.Close(fd) })
 	if err := syscall.Bind(fd, &syscall.SockaddrInet4{Port: int(at.Port()), Addr: at.Addr().As4()}); err != nil {
 		t.Fatal(os.NewSyscallError("bind", err))

@@ -61,6 +61,7 @@ func startWith(t *testing.T, ladder *peer.Ladder, yaml string, opt app.Options) 
 			t.Logf("the system's log:\n%s", logged.tail(120))
 		}
 	})
+	opt.Portable = opt.Portable || os.Getenv("PORTABLE") != "" // make interop-portable
 	opt.Log, opt.Version, opt.T1 = slog.New(slog.NewTextHandler(logged, &slog.HandlerOptions{Level: slog.LevelDebug})), "test", or(opt.T1, shortT1)
 	system, err := app.New(cfg, opt)
 	if err != nil {
