@@ -26,7 +26,7 @@ type call struct {
 	// Owned by the lane.
 	cs        *metadata.Snapshot // the newest; not changed, for its sessions have it too
 	pending   []wish             // recordings that the rules want and whose time has not come, not split yet
-	asked     *inquiry           // the newest decision that is under way
+	ahead     *ahead             // of recordings that have not begun; nil: nothing
 	keyed     map[keyedBy]*keyLog
 	announced []*policy.Announcement // what the parties have heard
 	explains  bool                   // the relay goes by what the call's payload types mean
@@ -142,6 +142,7 @@ func (k *call) applyRules() {
 		k.records(w)
 	}
 	k.pending = later
+	k.comply()
 }
 
 // giveUp is for wishes of rules whose time comes when the client closes.
@@ -163,6 +164,7 @@ func (k *call) record(w wish) *Session {
 	s.testify()
 	s.watchOver()
 	s.announce()
+	k.prepare(s)
 	s.start()
 	return s
 }

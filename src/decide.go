@@ -56,14 +56,6 @@ type inquiry struct {
 	ask    *policy.Ask
 	wishes []wish
 	before *inquiry // another one of the call that is under way
-	said   []said   // by parties meanwhile, in order
-}
-
-// said is what a party wants of a recording.
-type said struct {
-	of    *policy.Wanted
-	wish  policy.Wish
-	party metadata.PartyRole
 }
 
 // inquire puts a rule's question. The call goes on meanwhile; it waits only
@@ -76,7 +68,10 @@ func (k *call) inquire(q *inquiry) {
 		k.onDecision(q, Answer{}, err)
 		return
 	}
-	q.before, k.asked = k.asked, q
+	if k.ahead == nil {
+		k.ahead = &ahead{}
+	}
+	q.before, k.ahead.asked = k.ahead.asked, q
 	go func() {
 		defer done()
 		a, err := c.cfg.Decide(ctx, q.ask, question)
@@ -90,7 +85,10 @@ func (k *call) inquire(q *inquiry) {
 // asks is the question under way about the recording of that name; nil: there is
 // none.
 func (k *call) asks(name string) *inquiry {
-	for q := k.asked; q != nil; q = q.before {
+	if k.ahead == nil {
+		return nil
+	}
+	for q := k.ahead.asked; q != nil; q = q.before {
 		if slices.ContainsFunc(q.wishes, func(w wish) bool { return w.name == name }) {
 			return q
 		}
@@ -100,30 +98,11 @@ func (k *call) asks(name string) *inquiry {
 
 // answeredTo takes a question off the call.
 func (k *call) answeredTo(q *inquiry) {
-	at := &k.asked
+	at := &k.ahead.asked
 	for *at != q {
 		at = &(*at).before
 	}
 	*at = q.before
-}
-
-// heard keeps what a party wants until it is decided whether there is anything to
-// steer, of each action the newest, and reports whether it does. What somebody has
-// paused before it began is not to begin in the clear; a start cannot wait, for the
-// answer alone begins.
-func (q *inquiry) heard(p said) bool {
-	switch p.wish.Action {
-	case policy.ActionPause, policy.ActionResume, policy.ActionMask, policy.ActionUnmask, policy.ActionStop:
-	default:
-		if !p.wish.Preferred {
-			return false
-		}
-	}
-	same := func(o said) bool {
-		return o.of == p.of && o.party == p.party && o.wish.Action == p.wish.Action && o.wish.Preferred == p.wish.Preferred
-	}
-	q.said = append(slices.DeleteFunc(q.said, same), p)
-	return true
 }
 
 // beginAsking takes a place among those who ask; done gives it back.
@@ -172,6 +151,7 @@ func (k *call) onDecision(q *inquiry, a Answer, err error) {
 		k.giveUp(q.wishes)
 		return
 	}
+	defer k.comply()
 	log := k.client.log.With("call", k.cs.ID, "rule", q.wishes[0].of.Rule)
 	if err == nil {
 		err = k.knows(a.Recorders)
@@ -197,11 +177,6 @@ func (k *call) onDecision(q *inquiry, a Answer, err error) {
 	}
 	k.pending = append(k.pending, q.wishes...)
 	k.applyRules()
-	for _, p := range q.said {
-		if len(k.steered(p.of)) > 0 { // the answer alone begins what is not there
-			k.steer(p.of, p.wish, p.party)
-		}
-	}
 }
 
 // knows tells of a recorder that an answer names and that is not there: such an

@@ -128,7 +128,7 @@ func (k *call) steer(w *policy.Wanted, wish policy.Wish, party metadata.PartyRol
 	if k.over || k.client.shut() {
 		return
 	}
-	if q := k.asks(w.Recorder); q != nil && q.heard(said{w, wish, party}) {
+	if k.heard(said{of: w, wish: wish, party: party}) {
 		return
 	}
 	all, action := k.steered(w), wish.Action
