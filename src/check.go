@@ -22,6 +22,7 @@ type check struct {
 	limit     time.Duration
 	suspicion bool // there is another sign of death: no answer is proof enough
 	sham      bool // of a dialog that has never been
+	refused   bool // asked for nothing but a refusal: who goes on reporting is there
 	timer     *txn.Timer
 	over      bool
 }
@@ -66,6 +67,7 @@ func (c *check) OnResponse(_ *txn.ClientTx, resp *sip.Message, flow transport.Fl
 		return
 	}
 	switch w := &c.s.watch; {
+	case c.spared(resp.Status):
 	case c.sham && resp.Status == 481:
 		w.aware = true
 		c.alive(flow)
@@ -124,7 +126,18 @@ func (c *check) silent(reason string) {
 	}
 }
 
+// spared tells whether the SRS is left the session, whatever has come of the question: one that
+// refuses an update, or a proxy before it, may be too busy for OPTIONS as well. Its reports are of
+// what it receives; when they stay away, too, it is asked again.
+func (c *check) spared(status int) bool {
+	w := &c.s.watch
+	return c.refused && !w.doubt && (status == codeTimeout || status == codeTransport) && w.reports.live(c.s.now())
+}
+
 func (c *check) absent(reason string) {
+	if c.spared(codeTimeout) {
+		return
+	}
 	if !c.sham && (c.suspicion || c.s.watch.answers) {
 		c.s.lose(loss{reason: "the SRS is gone: " + reason})
 		return

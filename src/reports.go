@@ -7,9 +7,10 @@ import "time"
 // which it is known that it reports (Recorder.RTCPTimeout) is left when it goes
 // on being silent, though its signalling lives.
 type reports struct {
-	n      int           // that have come, as seen by the watch
+	came   int64         // when the newest did, in Unix ns
 	last   time.Time     // when the newest did, or copies began to leave
 	gap    time.Duration // the longest between two
+	n      int32         // that have come, as seen by the watch
 	asked  bool          // about this silence
 	copied uint64        // packets that had left at the last look
 }
@@ -26,7 +27,7 @@ func (r *reports) look(came bool, copied uint64, now time.Time) {
 		if r.n > 0 {
 			r.gap = max(r.gap, now.Sub(r.last))
 		}
-		r.n++
+		r.n, r.came = r.n+1, now.UnixNano()
 	}
 	if came || !sending {
 		r.last, r.asked = now, false
@@ -42,6 +43,11 @@ func (r *reports) overdue(limit time.Duration, now time.Time) bool {
 	}
 	r.asked = true
 	return true
+}
+
+// live tells whether the SRS goes on reporting as it used to.
+func (r *reports) live(now time.Time) bool {
+	return r.n >= habit && time.Duration(now.UnixNano()-r.came) <= 2*r.gap+time.Second
 }
 
 // deaf tells whether the SRS's media are to be given up.

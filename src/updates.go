@@ -292,11 +292,12 @@ func (s *Session) onRefused(u *update, resp *sip.Message) {
 		"code", resp.Status, "reason", resp.Reason)
 	switch {
 	case speaks(resp.Status):
+	case u.proof && s.watch.reports.live(s.now()): // it is there, and takes what it gets
 	case u.proof:
 		s.lose(loss{reason: fmt.Sprintf("the SRS is gone: the re-INVITE that asked for it was answered with %d", resp.Status)})
 		return
 	case s.watch.check == nil: // was that the SRS, or a proxy before it?
-		s.check(min(quickCheck, s.recorder.Timeout), false)
+		(&check{s: s, leg: s.leg, limit: min(quickCheck, s.recorder.Timeout), refused: true}).send()
 	}
 	deaf := s.deaf()
 	s.force()
