@@ -39,6 +39,7 @@ const (
 	reasonGap     = "packets were lost when the SRS was"
 	reasonLate    = "packets were lost before an SRS took the session"
 	reasonStream  = "no packet reached the SRS of label "
+	reasonNoPorts = "there were no ports to copy a part of it"
 
 	reasonWithheld = "what was said before a pause was withheld to the end"
 )
@@ -52,6 +53,7 @@ func (v *Verdict) judge(result Result) (Result, string) {
 	}
 	var in, copied, lost, unreachable, atRisk, kept uint64
 	unwanted := false // by the SRS
+	untapped := false // for a time, for want of ports
 	unheard := ""     // the label of a stream that the SRS has nothing of, though it has not declined it
 	by := map[metadata.PartyRole]uint64{}
 	for _, s := range v.Streams {
@@ -70,6 +72,7 @@ func (v *Verdict) judge(result Result) (Result, string) {
 			by[s.Party] += s.PacketsIn
 		}
 		kept += s.DroppedBy[withheld]
+		untapped = untapped || slices.ContainsFunc(s.Gaps, func(g Gap) bool { return g.Cause == string(causeLost) && g.Packets == 0 })
 		unwanted = unwanted || slices.ContainsFunc(s.Gaps, func(g Gap) bool { return g.Cause == string(causeSRS) })
 	}
 	missed := in > 0 && copied == 0 && (lost > 0 || unwanted)
@@ -94,6 +97,8 @@ func (v *Verdict) judge(result Result) (Result, string) {
 		return Partial, reasonGap
 	case v.Late && result == Complete:
 		return Partial, reasonLate
+	case untapped && result == Complete:
+		return Partial, reasonNoPorts
 	case kept > 0 && result == Complete:
 		return Partial, reasonWithheld
 	case unheard != "" && result == Complete:

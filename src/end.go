@@ -25,8 +25,8 @@ func (s *Session) conclude(cs *metadata.Snapshot) {
 		s.finish(Refused, reasonNoAudio)
 	default:
 		reason := "the call ended before an SRS had taken the session"
-		if len(s.attempts) > 0 {
-			reason += ": " + s.story()
+		if story := s.story(); story != "" {
+			reason += ": " + story
 		}
 		s.finish(Failed, reason)
 	}

@@ -33,7 +33,7 @@ type loss struct {
 //	lost ──► next SRS … last ──► wait 1, 2, 4 … 30 s ──► next SRS …
 type moving struct {
 	times  int        // how often the session has been lost
-	why    string     // the last loss
+	why    string     // the last loss, or why nothing could be copied before there was any
 	at     time.Time  // when that was
 	tries  int        // rounds that have failed, and losses soon after a success
 	target int        // index of the SRS that was lost
@@ -146,13 +146,19 @@ func (s *Session) round() {
 
 func (s *Session) proceed() {
 	s.moving.timer = nil
+	if s.postpones() {
+		s.round()
+		return
+	}
 	if len(s.plan) == 0 {
 		if s.plan = s.whom(); len(s.plan) == 0 {
 			s.round()
 			return
 		}
 	}
-	s.client.metrics.failovers.WithLabelValues(s.recorder.Name).Inc()
+	if s.attempt != nil {
+		s.client.metrics.failovers.WithLabelValues(s.recorder.Name).Inc()
+	}
 	s.next()
 }
 

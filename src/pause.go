@@ -79,7 +79,7 @@ func (s *Session) silent() bool {
 		if s.wanted(st) {
 			return false
 		}
-		any = any || !st.gone
+		any = any || !st.gone && (!st.leaving || s.paused)
 	}
 	return any
 }

@@ -18,7 +18,10 @@ type retry struct {
 	late    bool // when one took it, more had been said than is kept
 }
 
-const reasonWaiting = "no SRS has taken it yet; they are asked again"
+const (
+	reasonWaiting = "no SRS has taken it yet; they are asked again"
+	reasonShort   = "it cannot be copied yet, which is tried again: "
+)
 
 // retries tells whether it makes sense to ask again, and is wanted: SRSs that
 // were well and refused the session will refuse it again. Where a rule says that
@@ -33,13 +36,15 @@ func (s *Session) again() {
 	m := &s.moving
 	if !s.retry.waiting {
 		s.retry.waiting = true
-		s.reason = reasonWaiting
+		if s.reason = reasonWaiting; m.why != "" {
+			s.reason = reasonShort + m.why
+		}
 		m.tries = 1 // the first wait is due already
 		s.client.metrics.waiting.WithLabelValues(s.recorder.Name).Inc()
 		s.publish() // before anybody hears of it
 		s.tell(EventWaiting, s.story())
 		s.notify(metadata.StateWaiting, s.reason)
-		s.log.Warn("call not recorded yet, the SRSs are asked again", "attempts", s.story())
+		s.log.Warn("call not recorded yet, it is tried again", "attempts", s.story())
 	}
 	m.target = s.target
 	s.plan = nil
@@ -66,6 +71,11 @@ func (s *Session) whom() []int {
 // noteFirst notes what was said before an SRS took the session and could not be
 // kept. Where nothing is to be kept, the time until the first answer is no loss.
 func (s *Session) noteFirst() {
+	for _, st := range s.streams.all {
+		if s.moving.at.After(s.started) { // see Session.postpones
+			st.gaps.add(Gap{From: s.started, To: s.moving.at, Cause: string(causeLost)})
+		}
+	}
 	full := func(st *stream) bool { return st.numbers().Dropped[forker.DropBufferFull] > 0 }
 	if s.retry.waiting || slices.ContainsFunc(s.streams.all, full) {
 		s.retry.late = s.noteOverflow()

@@ -49,7 +49,7 @@ func (s *Session) readyKeys() {
 	for _, st := range s.streams.all {
 		st.crypt = crypt{}
 	}
-	s.streams.follow(s.cs)
+	s.follow()
 }
 
 // fallBack asks the same SRS once more, in clear, when it takes no SRTP and this

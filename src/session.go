@@ -161,13 +161,17 @@ func (s *Session) start() {
 		s.finish(Failed, "recorder "+s.recorder.Name+" is not configured")
 		return
 	}
-	s.streams.follow(s.cs)
+	s.follow()
+	if s.retry.waiting { // for ports; it is taken up when its time has come
+		return
+	}
 	if !s.streams.recordable() {
 		s.wait()
 		return
 	}
 	switch err := s.fork(); {
 	case errors.Is(err, forker.ErrClosed): // the call has ended meanwhile, and will say so
+	case errors.Is(err, forker.ErrNoPorts) && s.postponed(err):
 	case err != nil:
 		s.finish(Failed, err.Error())
 	default:
@@ -227,7 +231,7 @@ func (s *Session) onSnapshot(cs *metadata.Snapshot) {
 		s.start()
 		return
 	}
-	s.streams.follow(cs)
+	s.follow()
 	if s.streams.untapped() {
 		_ = s.fork() // it is kept from now on, whenever the SRS can be told of it; what cannot be copied is logged then
 	}
@@ -241,13 +245,13 @@ func (s *Session) onSnapshot(cs *metadata.Snapshot) {
 // wanted tells whether we want to send a stream now: nobody has paused it. What
 // the SRS wants is the stream's own affair.
 func (s *Session) wanted(st *stream) bool {
-	return !st.gone && !s.paused && !(st.held && s.onHold != policy.OnHoldIgnore)
+	return !st.gone && !st.leaving && !s.paused && !(st.held && s.onHold != policy.OnHoldIgnore)
 }
 
 // sends tells whether a stream is to be offered as sent: a pause as silence
 // changes nothing of what was agreed, nor does one that is not told.
 func (s *Session) sends(st *stream) bool {
-	return s.wanted(st) || !st.gone && (s.recorder.Pause != forker.PauseStop || s.recorder.Dialect.Hold == HoldNone)
+	return s.wanted(st) || st.leaving && !s.paused || !st.gone && (s.recorder.Pause != forker.PauseStop || s.recorder.Dialect.Hold == HoldNone)
 }
 
 // steer makes the taps follow, first of all, and then the state.
@@ -295,6 +299,7 @@ func (s *Session) onUp(a *attempt, answers []answered) {
 		s.onTaken()
 	}
 	s.watch.start(s)
+	s.updates.due = s.updates.due || s.streams.untapped()
 	s.showPause()
 	s.flush() // what happened since the INVITE was written
 	s.testify()

@@ -26,7 +26,9 @@ type stream struct {
 	ptime      string
 	voice      [2]map[uint8]forker.Codec // of a mix: the parties' payload types, by forker.Flow
 	gone       bool                      // the call has no such direction now, or encrypts it
+	leaving    bool                      // it has none, but what is kept of it is still to be sent: see parting.go
 	held       bool                      // the m-line was put on hold
+	secret     bool                      // the call encrypts it, or has
 
 	// What the SRS has agreed to.
 	refused  bool // it answered with port 0, or with nothing usable
@@ -161,14 +163,15 @@ func (st *stream) agree(a sdp.AnswerMedia, o carried, wanted bool) {
 		return
 	}
 	st.refused = false
+	nowhere := a.RTP.Addr().IsUnspecified() // hold as RFC 2543 knew it; at first an SRS that does not know yet where to
 	switch {
-	case a.Direction != sdp.Inactive:
+	case a.Direction != sdp.Inactive && !(nowhere && st.rtp.IsValid()):
 		st.waits = false
 	case wanted: // inactive in answer to inactive is courtesy, not a wish
 		st.waits = true
 	}
 	st.agreed = a.Send
-	if a.RTP.Addr().IsUnspecified() { // hold as RFC 2543 knew it: nowhere to send to
+	if nowhere {
 		st.agreed = false
 		return
 	}

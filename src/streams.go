@@ -60,9 +60,6 @@ func (l *streams) follow(cs *metadata.Snapshot) {
 		st.gone = st.gone || !slices.ContainsFunc(cs.Streams, func(m metadata.MediaStream) bool {
 			return m.Index == st.index && m.Kind == st.kind
 		})
-		if st.gone {
-			st.closeTap()
-		}
 	}
 }
 
@@ -88,6 +85,7 @@ func (l *streams) take(party metadata.PartyRole, ordinal int, m metadata.MediaSt
 	if !usable {
 		return
 	}
+	st.leaving, st.secret = false, st.secret || m.Secure
 	st.ptime = f.Ptime
 	st.extensions.follow(f.Extensions, st.tap)
 	if st.follow(f.Formats) {
@@ -113,7 +111,8 @@ func (l *streams) mix(ordinal int, m metadata.MediaStream, held bool) {
 		st.follow(l.transcode.mixes(m.Caller.Formats))
 		l.all = append(l.all, st)
 	}
-	st.gone, st.held = !usable, held
+	st.gone, st.held, st.leaving = !usable, held, st.leaving && !usable
+	st.secret = st.secret || m.Secure && usable
 	st.listen(m)
 }
 
@@ -177,18 +176,23 @@ func (l *streams) untapped() bool {
 	return slices.ContainsFunc(l.all, func(st *stream) bool { return !st.gone && st.tap == nil })
 }
 
+// tapped tells whether any stream has a tap.
+func (l *streams) tapped() bool {
+	return slices.ContainsFunc(l.all, func(st *stream) bool { return st.tap != nil })
+}
+
 // fork makes the taps that are missing; those of streams that hides names begin paused.
-func (l *streams) fork(relay *forker.Relay, cfg forker.TapConfig, cname func(metadata.PartyRole) string, hides func(*stream) bool) error {
+func (l *streams) fork(relay *forker.Relay, cfg forker.TapConfig, cname func(metadata.PartyRole) string, hides func(*stream) bool) (err error) {
 	for _, st := range l.all {
 		if st.gone || st.tap != nil {
 			continue
 		}
 		cfg.CNAME, cfg.Paused = cname(st.party), hides(st)
-		if err := st.fork(relay, cfg); err != nil {
-			return err
+		if e := st.fork(relay, cfg); err == nil {
+			err = e
 		}
 	}
-	return nil
+	return err
 }
 
 func (l *streams) close() {

@@ -83,8 +83,12 @@ func (s *Session) note(a *attempt, code int, reason string) {
 	s.publish()
 }
 
-// story is all attempts in one line; of many, what each SRS has said last.
+// story is all attempts in one line; of many, what each SRS has said last. Where none
+// has been made it is why.
 func (s *Session) story() string {
+	if len(s.attempts) == 0 {
+		return s.moving.why
+	}
 	told, more := s.attempts, ""
 	if len(told) > 2*len(s.recorder.SRS) {
 		more = fmt.Sprintf(" (the last of %d attempts)", len(told))

@@ -22,6 +22,7 @@ type updates struct {
 	glare   *txn.Timer // runs after a 491
 	retry   *txn.Timer // runs after a refusal that cannot be left at that
 	tries   int        // refusals of that kind in a row
+	ports   *txn.Timer // runs while there are no ports to copy a stream
 }
 
 // Retries of an update that was refused: see Session.repeats.
@@ -38,6 +39,7 @@ func (u *updates) stop() {
 	}
 	u.glare.Stop()
 	u.retry.Stop()
+	u.ports.Stop()
 	*u = updates{}
 }
 
@@ -73,7 +75,8 @@ func (s *Session) flush() {
 		return
 	}
 	if err := s.fork(); err != nil {
-		s.log.Error("stream left out", "error", err)
+		s.client.trouble.warn(s.log, s.recorder.Name, "stream left out for now", "error", err)
+		defer s.portsLater()
 	}
 	must := u.must
 	u.due, u.must = false, false

@@ -175,13 +175,15 @@ func (s *Session) noteGaps() {
 // have leaves no gap.
 func (s *Session) gapCause(st *stream) string {
 	switch {
-	case st.gone:
+	case st.gone, st.leaving:
 		return ""
 	case s.paused:
 		return string(causeOperator)
 	case st.held && s.onHold != policy.OnHoldIgnore:
 		return string(causeHold)
-	case st.masked && st.tap != nil:
+	case st.tap == nil: // for want of ports
+		return string(causeLost)
+	case st.masked:
 		return string(causeMask)
 	case s.leg != nil && !st.may(): // while there is no SRS, what is said is kept
 		return string(causeSRS)

@@ -66,6 +66,7 @@ func (w *watch) stop() {
 
 func (w *watch) tick(s *Session) {
 	w.timer.Again(watchEvery)
+	s.part()
 	rtcp, other, icmp := s.counted()
 	if rtcp > w.rtcp { // since the last look; the taps know when
 		s.aliveAt = s.now().Add(-watchEvery)
