@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -27,6 +28,8 @@ type game struct {
 	rand  *rand.Rand
 	steps []string
 	uac   *txn.ClientTx
+
+	slow, refuses atomic.Bool // what becomes of connections
 }
 
 func playGames(t *testing.T, f func(g *game)) {
@@ -50,6 +53,22 @@ func (g *game) step(does map[string]func(), names ...string) {
 	name := names[g.rand.IntN(len(names))]
 	g.steps = append(g.steps, fmt.Sprintf("%v %s", time.Since(g.began), name))
 	does[name]()
+}
+
+// fortune says what becomes of the next connections that we make.
+func (g *game) fortune() {
+	g.slow.Store(g.rand.IntN(2) == 0)
+	g.refuses.Store(g.rand.IntN(3) == 0)
+}
+
+func (g *game) dial(transport.Flow) (delay time.Duration, err error) {
+	if g.slow.Load() {
+		delay = 1100 * time.Millisecond
+	}
+	if g.refuses.Load() {
+		err = errRefused
+	}
+	return delay, err
 }
 
 // over lets all timers pass: nothing is kept then, and nothing is said any more.
@@ -112,12 +131,7 @@ func (g *game) serve(proto, method string) {
 		return []byte(strings.Replace(string(m), "SIP/2.0/UDP", "SIP/2.0/"+strings.ToUpper(proto), 1))
 	}
 	open()
-	g.wire.dial = func(transport.Flow) (time.Duration, error) {
-		if g.rand.IntN(2) == 0 {
-			return time.Second, errRefused
-		}
-		return 0, nil
-	}
+	g.wire.dial = g.dial
 	g.receive(via(incoming(method)))
 	tx := g.requests[0]
 	final, acked, ackedAt := 0, false, time.Duration(0)
@@ -131,6 +145,7 @@ func (g *game) serve(proto, method string) {
 	}
 	does := map[string]func(){
 		"nothing": func() {},
+		"fortune": g.fortune,
 		"repeat": func() {
 			if time.Since(g.began) < 30*time.Second && !(final >= 300 && acked) && !(proto == "tcp" && method != "INVITE" && final > 0) { // else it is a new request
 				g.receive(via(incoming(method)))
@@ -158,7 +173,7 @@ func (g *game) serve(proto, method string) {
 		},
 		"trying": answer(100), "ringing": answer(180), "ok": answer(200), "busy": answer(486),
 	}
-	names := []string{"nothing", "repeat", "break", "trying", "ringing", "ok", "busy"}
+	names := []string{"fortune", "nothing", "repeat", "break", "trying", "ringing", "ok", "busy"}
 	if method == "INVITE" {
 		names = append(names, "cancel", "ack", "ack")
 	}
@@ -204,13 +219,8 @@ func TestRandomClientTransactions(t *testing.T) {
 }
 
 func (g *game) query(proto, method string) {
-	g.wire.dial = func(transport.Flow) (time.Duration, error) {
-		delay := []time.Duration{0, 100 * time.Millisecond, 3 * time.Second}[g.rand.IntN(3)]
-		if g.rand.IntN(3) == 0 {
-			return delay, errRefused
-		}
-		return delay, nil
-	}
+	g.wire.dial = g.dial
+	g.fortune()
 	to := udp()
 	if proto == "tcp" {
 		to = tcp()
@@ -247,6 +257,7 @@ func (g *game) query(proto, method string) {
 	canceled, rang, canceledAt := false, false, time.Duration(0)
 	does := map[string]func(){
 		"nothing": func() {},
+		"fortune": g.fortune,
 		"ICMP":    g.unreachable,
 		"cancel": func() {
 			if !canceled {
@@ -280,7 +291,7 @@ func (g *game) query(proto, method string) {
 		},
 		"trying": answer(100, ""), "ringing": answer(180, "x"), "ok": answer(200, "x"), "other ok": answer(200, "y"), "busy": answer(486, "x"),
 	}
-	names := []string{"nothing", "nothing", "ICMP", "break", "retire", "trying", "ringing", "ok", "busy"}
+	names := []string{"fortune", "nothing", "nothing", "ICMP", "break", "retire", "trying", "ringing", "ok", "busy"}
 	if method == "INVITE" {
 		names = append(names, "cancel", "answer to the CANCEL", "other ok", "ringing")
 	}
