@@ -2,6 +2,7 @@ package b2bua_test
 
 import (
 	"testing"
+	"time"
 
 	"sidetrack/metadata"
 	"sidetrack/tests/peer"
@@ -33,8 +34,8 @@ func TestNoticeLeavesTheSessionTimerAlone(t *testing.T) {
 					return true
 				})
 			}
-			notify, refreshed := <-r.begun, false
-			for round := 0; round == 0 || tc.agreed != "" && !refreshed && round < 10; round++ {
+			notify, refreshed, began := <-r.begun, false, time.Now()
+			for round := 0; round == 0 || tc.agreed != "" && !refreshed && time.Since(began) < peer.Patience/2; round++ {
 				notify([]metadata.RecordingState{metadata.StateRecording, metadata.StatePaused}[round%2], "")
 				for range 2 {
 					in := <-told

@@ -46,7 +46,7 @@ type stage struct {
 
 // setup says what is not the usual thing about a stage.
 type setup struct {
-	t1       time.Duration // 50 ms
+	t1       time.Duration // 100 ms: 64 of them are a while for a machine that is busy
 	identity b2bua.Identity
 	hunting  bool                       // a second target
 	routes   func(*stage) []string      // targets, instead of the PBXs
@@ -75,7 +75,7 @@ type setup struct {
 func newStage(t *testing.T, with setup) *stage {
 	t.Helper()
 	if with.t1 == 0 {
-		with.t1, with.timerB = 50*time.Millisecond, cmp.Or(with.timerB, 2*peer.Patience)
+		with.t1, with.timerB = 100*time.Millisecond, cmp.Or(with.timerB, 2*peer.Patience)
 	}
 	if with.ports == 0 {
 		with.ports = 1000
