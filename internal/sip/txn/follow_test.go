@@ -57,6 +57,24 @@ func TestAnswerFollowsTheClient(t *testing.T) {
 	}
 }
 
+// A 180 that waits for a connection to be made does not come behind the answer, which has left by one of the client's own.
+func TestNothingComesBehindTheAnswer(t *testing.T) {
+	play(t, func(b *bed) {
+		b.wire.dial = func(transport.Flow) (time.Duration, error) { return time.Second, errRefused }
+		b.stream()
+		tx := b.offer("INVITE")
+		b.wire.disconnect(b.conn)
+		synctest.Wait()
+		b.respond(tx, 180)
+		b.stream()
+		b.restart()
+		b.receive(incoming("INVITE"))
+		b.respond(tx, 486)
+		b.pass(2 * time.Second)
+		b.wantSent("0s 180 INVITE, 0s 486 INVITE")
+	})
+}
+
 // The one who cancels by a new connection hears the end of his INVITE there.
 func TestCancelByANewConnection(t *testing.T) {
 	play(t, func(b *bed) {
