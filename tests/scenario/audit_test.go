@@ -84,6 +84,7 @@ func TestEveryDoorIsAudited(t *testing.T) {
 	if status, body := st.sys.doBody(http.MethodPost, target+"/pause", `{"limit": "50ms"}`); status != http.StatusOK {
 		t.Fatalf("%d %s", status, body)
 	}
+	either := len(want)
 	then("admin", "local", "127.0.0.1", "pause", target+"/pause", "", 200)
 	then("limit", "limit", "timer", "resume", target, call, 200)
 	if !peer.Eventually(func() bool { return len(told("recording.resumed")) > 0 }) || told("recording.resumed")[0].str("reason") != "limit" {
@@ -119,6 +120,10 @@ func TestEveryDoorIsAudited(t *testing.T) {
 		if i.str("time") == "" || (status != 200) != (i.str("detail") != "") {
 			t.Errorf("no time, or no reason: %v", i)
 		}
+	}
+	if len(got) > either+1 { // the limit may be over before the API has said that it paused
+		slices.Sort(got[either : either+2])
+		slices.Sort(want[either : either+2])
 	}
 	if !slices.Equal(got, want) {
 		t.Errorf("the audit file has\n%swanted\n%s", strings.Join(got, ""), strings.Join(want, ""))
