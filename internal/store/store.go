@@ -65,6 +65,7 @@ type Store struct {
 	db      *sql.DB     // nil: the file was moved, and a new one cannot be had yet
 	file    fs.FileInfo // of what db has open
 	ready   bool        // the schema is there
+	aside   time.Time   // when a damaged file was set aside
 	pending []Verdict
 	tidied  time.Time // when nothing too old was left
 	more    bool      // tidy has not come to its end
@@ -133,12 +134,19 @@ func (s *Store) open() (err error) {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), startTime)
 	defer cancel()
-	if err := s.prepare(ctx); passing(err) {
+	err = s.prepare(ctx)
+	if s.damaged(err) {
+		if err = s.setAside(err); err == nil {
+			err = s.prepare(ctx)
+		}
+	}
+	switch {
+	case passing(err):
 		s.log.Error("journal cannot be written yet", "file", s.cfg.File, "error", err)
 		return nil
-	} else if foreign(err) {
+	case foreign(err):
 		return fmt.Errorf("%s: %w (%w)", s.cfg.File, ErrVersion, err)
-	} else if err != nil {
+	case err != nil:
 		return fmt.Errorf("%s: %w", s.cfg.File, err)
 	}
 	return nil

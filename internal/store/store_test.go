@@ -473,6 +473,47 @@ func TestUnusableFiles(t *testing.T) {
 	}
 }
 
+// A journal that a disk has damaged is set aside, at the start or when it shows: a new one is begun.
+func TestDamagedFile(t *testing.T) {
+	for name, root := range map[string]string{"at the start": "recordings_result", "later": "streams"} {
+		t.Run(name, func(t *testing.T) {
+			file := filepath.Join(t.TempDir(), "journal.db")
+			fill(t, file, 20)
+			var page int64
+			if err := raw(t, file).QueryRow("SELECT rootpage FROM sqlite_schema WHERE name = ?", root).Scan(&page); err != nil {
+				t.Fatal(err)
+			}
+			f, err := os.OpenFile(file, os.O_RDWR, 0)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := f.WriteAt(bytes.Repeat([]byte{0xaa}, 4096), (page-1)*4096); err != nil {
+				t.Fatal(err)
+			}
+			must(t, f.Close())
+			j := open(t, store.Config{File: file, FlushEvery: time.Millisecond})
+			j.Add(verdict(77))
+			j.await("it is in the new file", func() bool {
+				page, _, err := j.List(context.Background(), store.Query{})
+				return err == nil && len(page) == 1 && page[0].ID == verdict(77).ID
+			})
+			if left, _ := filepath.Glob(file + ".damaged-*Z"); len(left) != 1 {
+				t.Errorf("set aside: %v", left)
+			}
+			if n := j.metric("sidetrack_journal_dropped_total"); n != 0 {
+				t.Errorf("%v dropped", n)
+			}
+		})
+	}
+}
+
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
 // Readers see whole recordings, page after page, while others are written.
 func TestConcurrentReaders(t *testing.T) {
 	j := open(t, store.Config{FlushEvery: time.Millisecond, Queue: 5000})

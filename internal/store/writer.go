@@ -58,7 +58,9 @@ func (s *Store) flush() bool {
 		s.metrics.rows.Add(float64(len(batch)))
 		s.pending = s.pending[:0]
 	}
-	if err := s.tidy(s.ctx); err != nil {
+	if err := s.tidy(s.ctx); s.damaged(err) {
+		return s.refused(err)
+	} else if err != nil {
 		s.trouble.tell(0, "tidy", err)
 	}
 	return true
@@ -67,7 +69,12 @@ func (s *Store) flush() bool {
 // refused decides what becomes of a batch that was not written. The disk may
 // come back; what the database will never take is dropped.
 func (s *Store) refused(err error) bool {
-	if passing(err) {
+	if s.damaged(err) {
+		if err = s.setAside(err); err == nil {
+			return false
+		}
+	}
+	if passing(err) || s.db == nil {
 		s.trouble.tell(0, dropDisk, err)
 		return false
 	}
