@@ -66,13 +66,24 @@ func (l *limiter) allow(from netip.Addr) bool {
 	return b.AllowN(t, 1)
 }
 
+// bound is how many connections there may be, in all and from one source: never so many that
+// one source has them all.
+func bound(most int) (all, each int) {
+	all = maxConns
+	if most > 0 {
+		all = min(most, maxConns)
+	}
+	return all, min(maxConnsSource, max(all/4, 1))
+}
+
 // bounded is a listener that closes connections beyond its bounds at once, so
 // that nobody keeps others out by holding many open.
 type bounded struct {
 	net.Listener
-	mu      sync.Mutex
-	total   int
-	sources map[netip.Prefix]int
+	most, each int // connections in all, and of one source
+	mu         sync.Mutex
+	total      int
+	sources    map[netip.Prefix]int
 }
 
 // Accept returns the next connection within the bounds.
@@ -102,7 +113,7 @@ func peerOf(c net.Conn) netip.Addr {
 func (l *bounded) enter(from netip.Prefix) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.total >= maxConns || l.sources[from] >= maxConnsSource {
+	if l.total >= l.most || l.sources[from] >= l.each {
 		return false
 	}
 	l.total++

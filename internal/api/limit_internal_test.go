@@ -2,6 +2,7 @@ package api
 
 import (
 	"fmt"
+	"log/slog"
 	"net"
 	"net/netip"
 	"testing"
@@ -37,6 +38,7 @@ func TestConnectionsOfANetworkAreBounded(t *testing.T) {
 			all.from = append(all.from, fmt.Sprintf(form, n+1))
 		}
 		l, taken := &bounded{Listener: all, sources: map[netip.Prefix]int{}}, 0
+		l.most, l.each = bound(0)
 		for {
 			c, err := l.Accept()
 			if err != nil {
@@ -48,5 +50,35 @@ func TestConnectionsOfANetworkAreBounded(t *testing.T) {
 		if taken != want {
 			t.Errorf("%s: %d of 200 connections taken, wanted %d", form, taken, want)
 		}
+	}
+}
+
+// Where files are few the API has few of them, and nobody has them all.
+func TestConnectionsWhereFilesAreFew(t *testing.T) {
+	for files, want := range map[int][2]int{0: {1024, 128}, 1 << 20: {1024, 128}, 128: {128, 32}, 16: {16, 4}, 1: {1, 1}} {
+		if all, each := bound(files); [2]int{all, each} != want {
+			t.Errorf("%d: %d and %d, wanted %v", files, all, each, want)
+		}
+	}
+	s := New(Config{Log: slog.New(slog.DiscardHandler), Conns: 8})
+	if err := s.Listen("127.0.0.1:0"); err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close(t.Context())
+	open := 0
+	for n := range 12 {
+		d := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.IPv4(127, 0, 0, byte(2+n))}}
+		c, err := d.Dial("tcp", s.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		fmt.Fprint(c, "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
+		if _, err := c.Read(make([]byte, 1)); err == nil {
+			open++
+		}
+	}
+	if open != 8 {
+		t.Errorf("%d connections are taken, wanted 8", open)
 	}
 }

@@ -103,7 +103,9 @@ func (p *place) remove() error {
 }
 
 func (s *Server) serve(p *place) {
-	var ln net.Listener = &bounded{Listener: p.listener, sources: map[netip.Prefix]int{}}
+	l := &bounded{Listener: p.listener, sources: map[netip.Prefix]int{}}
+	l.most, l.each = bound(s.conns)
+	var ln net.Listener = l
 	if p.file == "" {
 		ln = &maybeTLS{ln, s}
 	}

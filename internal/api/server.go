@@ -24,6 +24,7 @@ type Config struct {
 	Audit      *Audit      // nil: control actions are told in the log only
 	Log        *slog.Logger
 	Registerer prometheus.Registerer // nil: no metrics of its own
+	Conns      int                   // connections to one address at most; 0, or above it: 1024
 }
 
 // Server is the HTTP server.
@@ -32,6 +33,7 @@ type Server struct {
 	log     *slog.Logger
 	metrics *metrics
 	http    *http.Server
+	conns   int
 	wg      sync.WaitGroup
 	terms   atomic.Pointer[terms]
 
@@ -46,7 +48,7 @@ const (
 
 // New returns a server that listens nowhere yet.
 func New(cfg Config) *Server {
-	s := &Server{backend: cfg.Backend, log: cfg.Log, metrics: newMetrics(cfg.Registerer)}
+	s := &Server{backend: cfg.Backend, log: cfg.Log, metrics: newMetrics(cfg.Registerer), conns: cfg.Conns}
 	s.agree(Settings{Access: cfg.Access, TLS: cfg.TLS, Audit: cfg.Audit})
 	s.http = &http.Server{
 		Handler:           s,

@@ -8,6 +8,10 @@ import "sidetrack/internal/sip/transport"
 // answered are recorded.
 const spareFiles = 16
 
+// webFiles is the share of them that connections to the API may take: less than is spared, so
+// that it never is a call that goes without.
+const webFiles = 2 * spareFiles
+
 // Sockets that a call with one audio stream has: RTP and RTCP of both parties, and of
 // both their copies.
 const (

@@ -36,7 +36,7 @@ func (a *App) buildHTTP() (api.Settings, error) {
 	if err != nil {
 		return settings, err
 	}
-	a.http = api.New(api.Config{Backend: a.backend(), Access: settings.Access, Audit: settings.Audit, Log: a.log, Registerer: a.registry})
+	a.http = api.New(api.Config{Backend: a.backend(), Access: settings.Access, Audit: settings.Audit, Log: a.log, Registerer: a.registry, Conns: a.files / webFiles})
 	a.openActs()
 	return settings, nil
 }
