@@ -252,7 +252,7 @@ func TestCompletionAsksTheProxy(t *testing.T) {
 		"fish": {{fish, "unmask r", "r-1\nr_2"}, {fish, "ladder c", "c1"}, {fish, "enable o", "other/11"}, {fish, "mask --tr", "--tracks"},
 			{fish, "pause r", "r-1\nr_2"}, {fish, "help lad", "ladder"}, {fish, "check r", "r.script"}, {fish, "ladder --pcap r", "r.script"}},
 		"zsh": {{"compadd() { print -rl -- ${(P)2} }; " + zsh, `mask ""`, "r-1\nr_2"}, {zsh, `capture ""`, "c1"}, {zsh, `enable ""`, "main/0\nother/11"},
-			{zsh, "pause --", "--api\n--ca\n--json\n--limit\n--token-file"}},
+			{zsh, "pause --", "--api\n--ca\n--certificate\n--json\n--key\n--limit\n--token-file"}},
 	} {
 		var do, want []string
 		for _, row := range rows {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -20,6 +21,7 @@ import (
 // client talks to the HTTP API of a running proxy.
 type client struct {
 	base, tokenFile, ca string
+	certificate, key    string
 	json                bool
 	std                 stdio
 }
@@ -41,6 +43,8 @@ func clientFlags(name string, std stdio) (*flag.FlagSet, *client) {
 	fs.StringVar(&c.base, "api", base, "`URL` of the proxy's HTTP API, or unix:// and its socket; environment SIDETRACK_API")
 	fs.StringVar(&c.tokenFile, "token-file", "", "`FILE` that holds the token to show; else environment SIDETRACK_TOKEN; none is needed on the proxy's host")
 	fs.StringVar(&c.ca, "ca", "", "PEM `FILE` of those who sign the proxy's certificate; the system's when not given")
+	fs.StringVar(&c.certificate, "certificate", "", "PEM `FILE` of a certificate of ours, where the proxy wants one (http.tls.verify_client)")
+	fs.StringVar(&c.key, "key", "", "PEM `FILE` of its key; that of --certificate when not given")
 	fs.BoolVar(&c.json, "json", !isTerminal(std.out), "print JSON, one object per line, as is done where the output is no terminal; --json=false prints the table")
 	return fs, c
 }
@@ -97,6 +101,8 @@ func (c *client) unreached(err error) error {
 		return fmt.Errorf("the certificate of %s is not trusted (%w); --ca gives the file of those who sign it", c.shown(), cause(err))
 	case errors.As(err, &refused):
 		return fmt.Errorf("the certificate of %s is not trusted (%w)", c.shown(), cause(err))
+	case strings.Contains(err.Error(), "remote error: tls:"):
+		return fmt.Errorf("%s does not take our certificate (%w); --certificate and --key give one", c.shown(), cause(err))
 	}
 	return fmt.Errorf("%w at %s (%w); --api or SIDETRACK_API names another", errNoProxy, c.shown(), cause(err))
 }
@@ -105,15 +111,8 @@ func (c *client) unreached(err error) error {
 // nothing is left open.
 func (c *client) transport() (base string, t *http.Transport, err error) {
 	t = &http.Transport{DisableKeepAlives: true, Proxy: http.ProxyFromEnvironment}
-	if c.ca != "" {
-		pem, err := os.ReadFile(c.ca)
-		if err != nil {
-			return "", nil, fmt.Errorf("--ca: %w", err)
-		}
-		t.TLSClientConfig = &tls.Config{RootCAs: x509.NewCertPool()}
-		if !t.TLSClientConfig.RootCAs.AppendCertsFromPEM(pem) {
-			return "", nil, fmt.Errorf("--ca %s: holds no certificate", c.ca)
-		}
+	if t.TLSClientConfig, err = c.tls(); err != nil {
+		return "", nil, err
 	}
 	base = c.shown()
 	if file, unix := strings.CutPrefix(base, "unix://"); unix {
@@ -124,6 +123,34 @@ func (c *client) transport() (base string, t *http.Transport, err error) {
 		base = "http://localhost"
 	}
 	return base, t, nil
+}
+
+// tls is whom we trust and what we show; nil: as the system does, and nothing.
+func (c *client) tls() (*tls.Config, error) {
+	if c.ca == "" && c.certificate == "" && c.key == "" {
+		return nil, nil
+	}
+	out := &tls.Config{}
+	if c.ca != "" {
+		pem, err := os.ReadFile(c.ca)
+		if err != nil {
+			return nil, fmt.Errorf("--ca: %w", err)
+		}
+		if out.RootCAs = x509.NewCertPool(); !out.RootCAs.AppendCertsFromPEM(pem) {
+			return nil, fmt.Errorf("--ca %s: holds no certificate", c.ca)
+		}
+	}
+	switch {
+	case c.certificate == "" && c.key != "":
+		return nil, errors.New("--key without --certificate, whose it is")
+	case c.certificate != "":
+		pair, err := tls.LoadX509KeyPair(c.certificate, cmp.Or(c.key, c.certificate))
+		if err != nil {
+			return nil, fmt.Errorf("--certificate: %w", err)
+		}
+		out.Certificates = []tls.Certificate{pair}
+	}
+	return out, nil
 }
 
 // shown is the API's address as messages have it.

@@ -3,6 +3,7 @@ package main
 import (
 	"crypto/ed25519"
 	"crypto/rand"
+	"crypto/tls"
 	"crypto/x509"
 	"encoding/pem"
 	"io"
@@ -49,6 +50,68 @@ func TestTheAPIByTLS(t *testing.T) {
 			t.Errorf("sidetrack %s: not one line of its own:\n%s", tt.args, err)
 		}
 	}
+}
+
+// An API that wants a certificate (http.tls.verify_client) is shown one; without, one line says what helps.
+func TestTheAPIWantsACertificate(t *testing.T) {
+	const token = "s3cret-0123456789"
+	t.Setenv("SIDETRACK_TOKEN", token)
+	pair, both := own(t)
+	server := httptest.NewUnstartedServer(whole(token))
+	server.Config.ErrorLog = log.New(io.Discard, "", 0)
+	server.TLS = &tls.Config{ClientAuth: tls.RequireAndVerifyClientCert, ClientCAs: x509.NewCertPool()}
+	server.TLS.ClientCAs.AddCert(pair)
+	server.StartTLS()
+	defer server.Close()
+	dir := t.TempDir()
+	cert, key := filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem")
+	block, rest := pem.Decode(both)
+	for name, b := range map[string][]byte{cert: pem.EncodeToMemory(block), key: rest, filepath.Join(dir, "both.pem"): both} {
+		if err := os.WriteFile(name, b, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	ask := "srs --api " + server.URL + " --ca " + pemFile(t, server.Certificate().Raw)
+	for _, tt := range []struct {
+		args   string
+		status int
+		err    string
+	}{
+		{" --certificate " + cert + " --key " + key, 0, ""},
+		{" --certificate " + filepath.Join(dir, "both.pem"), 0, ""},
+		{"", 1, server.URL + " does not take our certificate (tls: certificate required); --certificate and --key give one"},
+		{" --certificate " + cert, 1, "--certificate: tls: "},
+		{" --key " + key, 1, "--key without --certificate"},
+		{" --certificate " + cert + "x", 1, "no such file"},
+	} {
+		status, out, err := try(strings.Fields(ask + tt.args)...)
+		if status != tt.status || !holds(err, tt.err) || (status == 0) != strings.Contains(out, "main") || strings.Count(err, "\n") > 1 {
+			t.Errorf("sidetrack %s: %d\nout: %s\nerr: %s", tt.args, status, out, err)
+		}
+	}
+}
+
+// own is a certificate that has signed itself, and it with its key as PEM.
+func own(t *testing.T) (*x509.Certificate, []byte) {
+	t.Helper()
+	public, private, err := ed25519.GenerateKey(rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{SerialNumber: big.NewInt(2), IsCA: true, BasicConstraintsValid: true, NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour)}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, public, private)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cert, err := x509.ParseCertificate(der)
+	if err != nil {
+		t.Fatal(err)
+	}
+	secret, err := x509.MarshalPKCS8PrivateKey(private)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return cert, append(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: secret})...)
 }
 
 // stranger is the certificate of an authority that has signed nothing.
