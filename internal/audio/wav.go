@@ -15,7 +15,6 @@ import (
 const (
 	wavFixed    = 12 + 24 + 8 + 8 // RIFF+WAVE, fmt, JUNK header, data header
 	wavBuffer   = 16 << 10        // bytes of PCM held before a write
-	wavRefresh  = 64 << 10        // sizes in the header are renewed after so many bytes
 	wavSparse   = 64 << 10        // silence longer than this becomes a hole in the file
 	wavHeadroom = 8 << 10         // bytes of the JUNK chunk's content
 )
@@ -43,7 +42,6 @@ type WAVWriter struct {
 	channels int
 	head     int64 // content bytes of the JUNK chunk now
 	size     int64 // content bytes of the data chunk, buffered ones included
-	marked   int64 // size that the header tells
 	lead     int64 // bytes of silence that open the data chunk
 	leading  bool  // only silence was written so far
 	buf      []byte
@@ -158,17 +156,15 @@ func (w *WAVWriter) Flush() error {
 
 func (w *WAVWriter) flush() { w.flushTo(w.size) }
 
-// flushTo writes what is buffered to where it ends at a place of the data chunk;
-// what follows it up to size is a hole.
+// flushTo writes what is buffered to where it ends at a place of the data chunk, what
+// follows it up to size is a hole, and renews the header.
 func (w *WAVWriter) flushTo(end int64) {
 	if w.err != nil || len(w.buf) == 0 {
 		return
 	}
 	_, w.err = w.f.WriteAt(w.buf, wavFixed+w.head+end-int64(len(w.buf)))
 	w.buf = w.buf[:0]
-	if w.size-w.marked >= wavRefresh {
-		w.mark()
-	}
+	w.mark()
 }
 
 // Shift moves all audio later (frames > 0, silence is put before it) or earlier
@@ -251,7 +247,6 @@ func (w *WAVWriter) mark() {
 	if _, w.err = w.f.WriteAt(head, 0); w.err == nil {
 		_, w.err = w.f.WriteAt(data, wavFixed-8+w.head)
 	}
-	w.marked = w.size
 }
 
 func (w *WAVWriter) headers() (head, data []byte) {

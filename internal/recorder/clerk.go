@@ -7,8 +7,12 @@ import (
 	"sync"
 )
 
-// clerkLimit is how many bytes of documents may wait for a slow disk.
-const clerkLimit = 64 << 20
+// What may wait for a slow disk: some documents and, for each file of a stream, about
+// eight seconds of telephone audio.
+const (
+	clerkLimit = 64 << 20
+	fileRoom   = 128 << 10
+)
 
 // clerk does the writing that must not hold up an answer: one goroutine, first
 // come first served, so that the files of a session appear in order.
@@ -18,6 +22,7 @@ type clerk struct {
 	work    sync.Cond
 	queue   []job
 	waiting int // bytes in queue
+	files   int // of streams, that are open
 	closed  bool
 	ended   chan struct{}
 }
@@ -39,13 +44,20 @@ func newClerk(log *slog.Logger) *clerk {
 func (c *clerk) post(size int, do func()) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if size > 0 && c.waiting+size > clerkLimit {
+	if size > 0 && c.waiting+size > clerkLimit+c.files*fileRoom {
 		return false
 	}
 	c.waiting += size
 	c.queue = append(c.queue, job{size, do})
 	c.work.Signal()
 	return true
+}
+
+// expect makes room for so many files more, or fewer.
+func (c *clerk) expect(files int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.files += files
 }
 
 func (c *clerk) run() {

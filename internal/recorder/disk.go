@@ -103,6 +103,7 @@ func cause(err error) string {
 func (s *session) fileOf(st *stream, name string) func(extension string) *file {
 	folder := s.folder
 	return func(extension string) *file {
+		s.server.clerk.expect(1)
 		return &file{
 			clerk: s.server.clerk,
 			path:  func() (string, error) { return folder.file(name + extension) },

@@ -109,3 +109,27 @@ func TestDiskRefusesForAWhile(t *testing.T) {
 		t.Errorf("a capture of %d bytes, %v", len(capture), err)
 	}
 }
+
+// What may wait for the disk grows with the number of files, and shrinks with it.
+func TestRoomForEachFile(t *testing.T) {
+	c, stands, slow := newClerk(slog.New(slog.DiscardHandler)), make(chan struct{}), make(chan struct{})
+	c.post(0, func() { close(stands); <-slow })
+	<-stands
+	s := &session{server: &Server{clerk: c}, folder: newFolder(t.TempDir(), time.Now(), "x")}
+	var files []*file
+	for _, extension := range []string{".wav", ".pcap"} {
+		files = append(files, s.fileOf(&stream{}, "1")(extension))
+	}
+	if !c.post(clerkLimit+2*fileRoom, func() {}) || c.post(1, func() {}) {
+		t.Error("there is other room than that for two files")
+	}
+	close(slow)
+	for _, f := range files {
+		f.Close()
+		f.Close()
+	}
+	c.close()
+	if c.files != 0 || c.waiting != 0 {
+		t.Errorf("%d files, %d bytes", c.files, c.waiting)
+	}
+}

@@ -16,7 +16,7 @@
 // <label>.wav, or keep as it is in <label>.pcap). Everything that SIP says is plain data on the lane
 // (see txn) of the dialog; the media side of a stream is guarded by its mutex.
 // All files are written by the clerk, one goroutine, so that a slow disk delays
-// neither an answer nor a packet; up to 64 MB wait for it. A write that fails ends
+// neither an answer nor a packet; some seconds wait for it. A write that fails ends
 // its session with BYE, and no other is taken until the disk takes
 // writes again: the client may have another SRS. What was refused is missing in the
 // file, which goes on behind it.

@@ -132,6 +132,9 @@ func (f *file) seal() {
 // Close closes the file; the error is always nil.
 func (f *file) Close() error {
 	f.do(0, func(out *os.File) error { return out.Close() })
+	if f.clerk != nil && !f.closed {
+		f.clerk.expect(-1)
+	}
 	f.closed = true
 	return nil
 }

@@ -190,7 +190,8 @@ func (s *session) store(list []received) {
 			}
 		})
 		if !ok {
-			s.problem("metadata dropped: the disk is too slow")
+			s.problem("metadata dropped: " + errSlow.Error())
+			s.giveUp(errSlow)
 		}
 	}
 }
