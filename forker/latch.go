@@ -7,7 +7,7 @@ import (
 
 // Bounds of latching onto an address that SDP does not name.
 const (
-	latchWindow  = 64                     // datagrams from elsewhere after which nobody else is believed
+	latchWindow  = 64                     // datagrams of foreign hosts after which none of them is believed
 	latchRun     = 3                      // consecutive RTP packets that a foreign host must show
 	latchHoldOff = 200 * time.Millisecond // during which the signalled address may still speak up
 )
@@ -29,12 +29,12 @@ const (
 //
 // The signalled address is always right: even when locked on another one its
 // first datagram takes over, so a stranger that got in is out again. Believable
-// without it, and only until locked, within latchWindow datagrams:
+// without it, and only until locked:
 //   - another port of the signalled host, of the host that signalling came
 //     from, of the host latched before only the port changed, or of the host
 //     that the party's other media comes from: at once;
-//   - any other host (a NAT that SDP does not know): RTP only, from a party
-//     that is to send, when it is the only one that tries, shows latchRun
+//   - any other host (a NAT that SDP does not know), within latchWindow datagrams of such: RTP
+//     only, from a party that is to send, when it is the only one that tries, shows latchRun
 //     consecutive packets of one SSRC and latchHoldOff has passed. Not where SDP
 //     names the host that signalling comes from, for then there is no such NAT
 //     (Config.LatchAnywhere has it believed all the same).
@@ -143,14 +143,10 @@ func (l *latch) admit(from netip.AddrPort, h *header, rtpOnly bool, sibling neti
 		return stranger
 	}
 	d := l.doubts()
-	if d.tries >= latchWindow || from == d.shunned {
+	if from == d.shunned || rtpOnly && h == nil {
 		return stranger
 	}
-	d.tries++
-	if rtpOnly && h == nil {
-		return stranger
-	}
-	if from != d.former && l.kin(from.Addr(), sibling) || l.proven(from, h, now) {
+	if from != d.former && l.kin(from.Addr(), sibling) || l.proven(from, h, now) { // who sprays our ports keeps no party out
 		l.lock(from)
 		return admitted
 	}
@@ -169,6 +165,10 @@ func (l *latch) kin(host, sibling netip.Addr) bool {
 // proven follows a foreign host until it has shown enough.
 func (l *latch) proven(from netip.AddrPort, h *header, now int64) bool {
 	d := l.doubt
+	if d.tries >= latchWindow {
+		return false
+	}
+	d.tries++
 	direct := l.source.IsValid() && l.source == l.signalled.Addr()
 	if h == nil || !l.sends || direct && !l.anywhere || from.Addr() == d.shunned.Addr() || d.replaced(from) {
 		return false
