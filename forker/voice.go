@@ -100,7 +100,7 @@ func (v *voice) take(b []byte, h *header, now int64) {
 		t.drop(DropUnmapped)
 		return
 	case v.inbox == nil:
-		v.inbox, v.work = &inbox{}, &inbox{}
+		v.inbox = &inbox{} // not work, which is the mix's
 	}
 	if v.inbox.n == voiceInbox {
 		t.drop(DropBufferFull)
