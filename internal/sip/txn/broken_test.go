@@ -12,8 +12,10 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"sidetrack/internal/sip"
+	"sidetrack/internal/sip/transport"
 	"sidetrack/internal/sip/txn"
 )
 
@@ -111,5 +113,46 @@ func TestConnectionThatBreaksInMidResponse(t *testing.T) {
 				})
 			}
 		}
+	}
+}
+
+// A client that is slow to read gets its final responses all the same: it does not repeat what it has sent by a stream.
+func TestFinalResponseWaitsForASlowReader(t *testing.T) {
+	for _, tc := range []struct {
+		method string
+		status int
+		want   string
+	}{
+		{"INVITE", 486, "500ms 486 INVITE"}, // the 1xx is not worth it
+		{"INVITE", 200, "500ms 200 INVITE"},
+		{"BYE", 200, "500ms 200 BYE"},
+	} {
+		play(t, func(b *bed) {
+			b.stream()
+			full := true
+			b.wire.sendErr = func(transport.Flow) error {
+				if full {
+					return transport.ErrQueueFull
+				}
+				return nil
+			}
+			tx := b.offer(tc.method)
+			b.respond(tx, 180)
+			b.respond(tx, tc.status)
+			b.do(func() { full = false })
+			b.pass(time.Second)
+			b.wantSent(tc.want)
+			b.wantDialed()
+		})
+		play(t, func(b *bed) { // until the end
+			b.stream()
+			offered := 0
+			b.wire.sendErr = func(transport.Flow) error { offered++; return transport.ErrQueueFull }
+			b.respond(b.offer(tc.method), tc.status)
+			b.pass(5 * time.Minute)
+			if n := b.layer.Transactions(); offered < 5 || offered > 15 || n != 0 {
+				t.Errorf("offered %d times, %d transactions are left", offered, n)
+			}
+		})
 	}
 }

@@ -152,9 +152,24 @@ func (c *serverTx) tryingNow() {
 // send writes to the client; a stream that is gone is replaced by a new
 // connection to where its Via says it listens (§18.2.2). A 1xx that had to wait for
 // it does not come after the final response, which may have found a way before.
-func (c *serverTx) send(b []byte, s slot) {
+func (c *serverTx) send(b []byte, s slot) { c.deliver(b, s, 0) }
+
+// deliver is send, for the first time or once more: to a client that is slow to read,
+// who does not repeat what he has sent by a stream, a final response is offered again
+// until he reads or his connection is closed for it.
+func (c *serverTx) deliver(b []byte, s slot, tries int) {
 	err := c.lane.layer.send(c.flow, b, s)
-	if err == nil || !c.reliable || errors.Is(err, transport.ErrQueueFull) {
+	switch {
+	case err == nil || !c.reliable:
+		return
+	case errors.Is(err, transport.ErrQueueFull):
+		if tries < maxOffers && !provisional(b) {
+			c.lane.After(c.lane.layer.cfg.T1<<tries, func() {
+				if !c.invite || c.status >= 300 { // a 2xx to an INVITE is repeated anyway
+					c.deliver(b, s, tries+1)
+				}
+			})
+		}
 		return
 	}
 	f, was := c.flow, c.flow.Conn
@@ -173,6 +188,8 @@ func (c *serverTx) send(b []byte, s slot) {
 		_ = c.lane.layer.send(c.flow, b, s)
 	}})
 }
+
+const maxOffers = 6 // 31 s with T1 of 500 ms
 
 func provisional(resp []byte) bool { return bytes.HasPrefix(resp, []byte("SIP/2.0 1")) }
 
