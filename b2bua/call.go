@@ -58,7 +58,7 @@ type Call struct {
 	open     []*exchange
 	answers  []*exchange // the INVITEs of leg B or A that got a 2xx, while one may come again
 	media    negotiation
-	security security
+	security *security
 	who      who
 	aware    awareness
 	rec      recording
@@ -66,13 +66,14 @@ type Call struct {
 	session  session                  // its timer
 	ringing  ringing
 	after    afterlife
-	left     bool // its Call-IDs are no longer expected
 
-	verdict   verdict
-	announced bool                 // call.start was told
-	pending   map[any]struct{}     // transactions and lookups that must end before the call is forgotten
-	late      map[string]*txn.Sent // ACKs of 2xx that came too late, by To-tag
-	reliable  []reliable           // reliable 1xx that leg A has seen, in rewrite mode
+	left      bool // its Call-IDs are no longer expected
+	announced bool // call.start was told
+
+	reasons  []metadata.Reason    // of its end
+	pending  map[any]struct{}     // transactions and lookups that must end before the call is forgotten
+	late     map[string]*txn.Sent // ACKs of 2xx that came too late, by To-tag
+	reliable []reliable           // reliable 1xx that leg A has seen, in rewrite mode
 }
 
 // maxForks bounds the early dialogs of a call, and the answers that come too

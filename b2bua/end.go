@@ -223,7 +223,7 @@ func (c *Call) over(v verdict) {
 		return
 	}
 	wasAnswered := c.state == StateAnswered
-	c.state, c.verdict, c.ended = StateEnding, v, c.lane.Now()
+	c.state, c.reasons, c.ended = StateEnding, v.reasons, c.lane.Now()
 	if c.rec.begun {
 		c.withRecorder(func(r Recorder) { r.End(c.snapshot()) })
 	}

@@ -51,11 +51,14 @@ var (
 	}
 )
 
-func newSecurity(rule *policy.SRTP, identity func() *dtls.Identity) security {
+// inClear is what calls without a rule have. Nobody changes it.
+var inClear = &security{}
+
+func newSecurity(rule *policy.SRTP, identity func() *dtls.Identity) *security {
 	if rule == nil {
-		return security{}
+		return inClear
 	}
-	k := security{rule: rule, suites: defaultSuites, taken: defaultTaken, own: map[ownKey]*srtp.Key{}}
+	k := &security{rule: rule, suites: defaultSuites, taken: defaultTaken, own: map[ownKey]*srtp.Key{}}
 	if len(rule.Suites) > 0 {
 		k.suites = nil
 		for _, name := range rule.Suites {

@@ -210,8 +210,11 @@ func (s *Session) fork() error {
 		return string(p) + "-" + s.id + "@sidetrack"
 	}, s.hides)
 	for _, st := range s.streams.all {
-		if addr := st.from.Addr(); addr.IsValid() && !addr.IsUnspecified() {
-			s.origin.addr = addr
+		if st.tap == nil {
+			continue
+		}
+		if from, _ := st.tap.Local(); from.IsValid() && !from.Addr().IsUnspecified() {
+			s.origin.addr = from.Addr()
 		}
 	}
 	s.steerTaps() // what is not wanted is not kept either

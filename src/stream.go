@@ -43,9 +43,7 @@ type stream struct {
 	crypt    crypt
 
 	// The copy.
-	tap       *forker.Tap // nil while there is none
-	from      netip.AddrPort
-	fromRTCP  netip.AddrPort
+	tap       *forker.Tap      // nil while there is none
 	paused    bool             // the tap is paused: what comes is dropped
 	withheld  bool             // and what is kept does not leave either
 	masked    bool             // the tap is masked: what comes is sent as silence or beeps
@@ -68,7 +66,6 @@ func (st *stream) fork(relay *forker.Relay, cfg forker.TapConfig) error {
 		return fmt.Errorf("copying m-line %d of the %s: %w", st.index+1, st.party, err)
 	}
 	st.tap, st.paused, st.withheld, st.masked, st.open = tap, cfg.Paused, false, false, false
-	st.from, st.fromRTCP = tap.Local()
 	tap.SetCodecs(st.codecs())
 	tap.SetExtensions(st.extensions.numbers)
 	st.introduce()
@@ -147,7 +144,8 @@ func (st *stream) section(sending bool) sdp.OfferMedia {
 		return m
 	}
 	st.crypt.dress(&m)
-	m.Port, m.RTCPPort, m.Extensions = int(st.from.Port()), int(st.fromRTCP.Port()), st.extensions.offered
+	from, fromRTCP := st.tap.Local()
+	m.Port, m.RTCPPort, m.Extensions = int(from.Port()), int(fromRTCP.Port()), st.extensions.offered
 	if sending {
 		m.Direction = sdp.SendOnly
 	}

@@ -72,6 +72,7 @@ func collect(stop <-chan struct{}) {
 	sample := []metrics.Sample{{Name: "/gc/heap/allocs:bytes"}}
 	metrics.Read(sample)
 	allocated, at, calm := sample[0].Value.Uint64(), time.Now(), 0
+	rate := 0.0          // over about a second: where processors are short, calls are handled in bursts
 	var calmed time.Time // when calls stopped coming; zero once what they left has been let go
 	for {
 		select {
@@ -81,7 +82,8 @@ func collect(stop <-chan struct{}) {
 		}
 		metrics.Read(sample)
 		newest, moment := sample[0].Value.Uint64(), time.Now()
-		percent := pace(float64(newest-allocated) / moment.Sub(at).Seconds())
+		rate += (float64(newest-allocated)/moment.Sub(at).Seconds() - rate) / 4
+		percent := pace(rate)
 		allocated, at = newest, moment
 		if percent >= now {
 			calm = 0
