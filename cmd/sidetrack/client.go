@@ -96,8 +96,22 @@ func (c *client) print(out []byte) error {
 	if err := json.Indent(&b, out, "", "  "); err != nil {
 		return err
 	}
-	_, err := b.WriteTo(c.std.out)
+	_, err := c.std.out.Write(escaped(b.Bytes()))
 	return err
+}
+
+// escaped is JSON without the control characters that JSON takes for text (U+007F to U+009F), and
+// terminals do not.
+func escaped(b []byte) []byte {
+	var out bytes.Buffer
+	for _, r := range string(b) {
+		if r >= 0x7f && r < 0xa0 {
+			fmt.Fprintf(&out, `\u%04x`, r)
+		} else {
+			out.WriteRune(r)
+		}
+	}
+	return out.Bytes()
 }
 
 type callRow struct {

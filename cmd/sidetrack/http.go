@@ -184,10 +184,16 @@ func (c *client) refused(resp *http.Response) error {
 		Detail   string
 		Mistakes []string
 	}
+	if json.Unmarshal(out, &p) == nil {
+		p.Detail = clean(p.Detail)
+		for i := range p.Mistakes {
+			p.Mistakes[i] = clean(p.Mistakes[i])
+		}
+	}
 	switch {
 	case resp.StatusCode == http.StatusBadRequest && bytes.Contains(out, []byte("HTTP request to an HTTPS server")): // of net/http
 		return fmt.Errorf("%s is asked without TLS, which it wants; write https://", c.shown())
-	case json.Unmarshal(out, &p) != nil || p.Detail == "":
+	case p.Detail == "":
 		return fmt.Errorf("%s answered %s", c.shown(), resp.Status)
 	case resp.StatusCode == http.StatusUnauthorized:
 		return fmt.Errorf("%s; SIDETRACK_TOKEN or --token-file gives one", p.Detail)
