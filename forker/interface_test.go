@@ -156,3 +156,29 @@ func TestInterfaceMistakes(t *testing.T) {
 		}
 	}
 }
+
+// A copy moves to a recorder of the other family, and back, and on, by the one socket at :: that reaches both.
+func TestCopyMovesBetweenFamilies(t *testing.T) {
+	drivers(t, func(t *testing.T, cfg forker.Config) {
+		lo, hi := portRange(3)
+		cfg.Interfaces = map[string]forker.Interface{"wild": {Listen: netip.IPv6Unspecified(), Advertise: usHost, PortMin: lo, PortMax: hi}}
+		c := newCall(t, newEngine(t, cfg))
+		tap, err := c.relay.Fork(0, forker.AB, forker.TapConfig{Label: "1", Interface: "wild"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		seq := uint16(0)
+		for _, srs := range []*peer{newPeer(t, srsHost), newPeerAt(t, "[::1]:0"), newPeer(t, srsHost), newPeer(t, natHost)} {
+			tap.SendTo(srs.addr(), netip.AddrPort{}, pcmu)
+			for range 3 {
+				p := rtp(0, seq, 160*uint32(seq), 1)
+				c.caller.send(c.toA, p)
+				c.callee.want(p)
+				if got, from := srs.recv(); got[21] != p[21] || int(from.Port()) < lo || int(from.Port()) > hi {
+					t.Fatalf("%v got % x from %v", srs.addr(), got, from)
+				}
+				seq++
+			}
+		}
+	})
+}

@@ -19,6 +19,7 @@ import (
 type netSender struct {
 	raw   syscall.RawConn
 	six   bool
+	wild  bool // bound to no address of its own
 	write func(fd uintptr) bool
 	peer  netip.AddrPort
 
@@ -32,6 +33,7 @@ type netSender struct {
 func (s *netSender) init(conn *net.UDPConn, six bool) (err error) {
 	s.raw, err = conn.SyscallConn()
 	s.six = six
+	s.wild = conn.LocalAddr().(*net.UDPAddr).IP.IsUnspecified()
 	s.write = func(fd uintptr) bool {
 		s.err = unix.Sendto(int(fd), s.b, unix.MSG_DONTWAIT, s.to)
 		return true
@@ -82,10 +84,11 @@ func (s *netSender) address(to netip.AddrPort) unix.Sockaddr {
 
 // connect lets the kernel know the peer where that can be changed later
 // (Linux), so that ICMP errors come back; elsewhere the address goes with
-// each datagram.
+// each datagram. So it does from a socket at no address of its own: the kernel would keep to
+// the one, and the family, that it has chosen for its first peer.
 func (s *netSender) connect(peer netip.AddrPort) error {
 	s.peer = peer
-	if runtime.GOOS != "linux" || !peer.IsValid() {
+	if runtime.GOOS != "linux" || s.wild || !peer.IsValid() {
 		return nil
 	}
 	var err error
