@@ -176,7 +176,7 @@ func (c *serverTx) deliver(b []byte, s slot, tries int) {
 	f.Remote, f.Conn, f.Server = c.back, 0, c.backHost
 	c.lane.dialBack(f, dialWaiter{ready: func(f transport.Flow, err error) {
 		switch {
-		case c.status != 0 && provisional(b):
+		case c.flow.Conn != was && c.status != 0 && provisional(b):
 			return
 		case c.flow.Conn != was: // by one of the client's own
 		case err != nil:
