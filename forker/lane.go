@@ -58,7 +58,7 @@ type laneCopy struct {
 	octets   uint64
 	payload  uint64
 	last     int64
-	to       way
+	raw      rawWay // of the tap's socket
 	tap      *Tap
 }
 
@@ -180,7 +180,7 @@ func (c *laneCopy) send(b []byte, h *header, batched bool, now int64) {
 			return
 		}
 	}
-	if err := c.to.send(b); err != nil {
+	if err := c.put(b); err != nil {
 		c.tap.sendAgain(err, b, h.payload, now)
 		return
 	}
@@ -188,6 +188,13 @@ func (c *laneCopy) send(b []byte, h *header, batched bool, now int64) {
 	c.octets += uint64(len(b))
 	c.payload += uint64(h.payload)
 	c.last = now
+}
+
+func (c *laneCopy) put(b []byte) error {
+	if c.raw.ready() {
+		return c.raw.send(b)
+	}
+	return c.tap.put(b, len(b))
 }
 
 // enter opens the lane for what follows the packet h, which has gone the long
@@ -260,7 +267,7 @@ func (c *laneCopy) aim(t *Tap, h *header) bool {
 		return false
 	}
 	*c = laneCopy{
-		tap: t, to: newWay(t.pair.rtp, t.told()), number: uint16(off), shift: t.nums.cur.shift, ssrc: t.source(), pt: t.pt[h.pt],
+		tap: t, raw: rawWayOf(t.pair.rtp, t.told()), number: uint16(off), shift: t.nums.cur.shift, ssrc: t.source(), pt: t.pt[h.pt],
 		keeps: t.replay.limit > 0, sealed: t.seal.out != nil, collects: t.batch.n > 0,
 	}
 	return true
