@@ -31,24 +31,61 @@ func Merge(state, update *Recording) *Recording {
 }
 
 // element is a tuple that can replace another: over returns what old becomes by
-// it, or false when the two are different things.
+// it, or false when the two are different things. Two without a common key are.
 type element[T any] interface {
 	over(old T) (merged T, same bool)
+	keys() []string
 }
 
 func merge[T element[T]](state, update []T) []T {
 	out := slices.Clone(state)
+	places := make(map[string][]int, len(out)+len(update)) // of each key, in order
+	place := func(x T, i int) {
+		for _, k := range x.keys() {
+			places[k] = append(places[k], i)
+		}
+	}
+	for i, x := range out {
+		place(x, i)
+	}
 next:
 	for _, x := range update {
-		for i, old := range out[:len(out):len(out)] {
-			if merged, same := x.over(old); same {
+		var known []int
+		keys := x.keys()
+		for _, k := range keys {
+			known = append(known, places[k]...)
+		}
+		if len(keys) > 1 {
+			slices.Sort(known)
+		}
+		for _, i := range known {
+			if merged, same := x.over(out[i]); same {
+				if !slices.Equal(merged.keys(), out[i].keys()) {
+					place(merged, i)
+				}
 				out[i] = merged
 				continue next
 			}
 		}
 		out = append(out, x)
+		place(x, len(out)-1)
 	}
 	return out
+}
+
+func (g Group) keys() []string                   { return []string{string(g.ID)} }
+func (s Session) keys() []string                 { return []string{string(s.ID)} }
+func (p Participant) keys() []string             { return []string{string(p.ID)} }
+func (a SessionRecordingAssoc) keys() []string   { return []string{string(a.SessionID)} }
+func (a ParticipantSessionAssoc) keys() []string { return []string{string(a.ParticipantID)} }
+func (a ParticipantStreamAssoc) keys() []string  { return []string{string(a.ParticipantID)} }
+func (e Extension) keys() []string               { return []string{e.xml} }
+
+func (s Stream) keys() []string {
+	if s.Label == "" {
+		return []string{"id " + string(s.ID)}
+	}
+	return []string{"id " + string(s.ID), "label " + s.Label}
 }
 
 // keep fills in a time that is absent.

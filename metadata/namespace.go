@@ -3,6 +3,7 @@ package metadata
 import (
 	"fmt"
 	"regexp"
+	"slices"
 
 	"github.com/beevik/etree"
 )
@@ -16,17 +17,38 @@ const (
 // XML reader does not: prefixes and repeated attributes (Namespaces in XML §5,
 // §6.3).
 func tidy(el *etree.Element) error {
-	for i := len(el.Child) - 1; i >= 0; i-- {
-		switch c := el.Child[i].(type) {
-		case *etree.Element:
+	dropChildren(el, func(t etree.Token) bool {
+		switch t.(type) {
+		case *etree.Comment, *etree.ProcInst, *etree.Directive:
+			return true
+		}
+		return false
+	})
+	for _, t := range el.Child {
+		if c, ok := t.(*etree.Element); ok {
 			if err := tidy(c); err != nil {
 				return err
 			}
-		case *etree.Comment, *etree.ProcInst, *etree.Directive:
-			el.RemoveChildAt(i)
 		}
 	}
 	return checkNames(el)
+}
+
+// dropChildren removes the children that drop names. Each is moved at most once:
+// removed one by one, each would move all that follow it.
+func dropChildren(el *etree.Element, drop func(etree.Token) bool) {
+	if !slices.ContainsFunc(el.Child, drop) {
+		return
+	}
+	var kept []etree.Token // the last one first
+	for i := len(el.Child) - 1; i >= 0; i-- {
+		if t := el.RemoveChildAt(i); !drop(t) {
+			kept = append(kept, t)
+		}
+	}
+	for _, t := range slices.Backward(kept) {
+		el.AddChild(t)
+	}
 }
 
 var namePattern = regexp.MustCompile(`^[\pL_][\pL\pN\pM_.\x{B7}-]*$`)

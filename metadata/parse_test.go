@@ -219,6 +219,15 @@ func TestParseCost(t *testing.T) {
 		"prefixes":   {"<p0:a/>", 8000, nested},
 		"faults":     {"<x/>", 15000, same},
 		"streams":    {"<stream stream_id=''/>", 4000, same},
+		"comments":   {"<!----><group/>", 16000, same},
+		"nested":     {"<send>a</send>", 17000, func(all string) string { return "<participant>" + all + "</participant>" }},
+		"identifiers": {"#", 5000, func(all string) string {
+			var b strings.Builder
+			for i := range all {
+				fmt.Fprintf(&b, "<participant participant_id='%d'/>", i)
+			}
+			return b.String()
+		}},
 		"senders": {"<participant/>", 3000, func(all string) string {
 			return all + strings.Repeat("<stream stream_id='s'><label>1</label></stream>", 40) + "<participantstreamassoc participant_id='q'>" +
 				strings.ReplaceAll(all, "<participant/>", "<send>t</send>") + "</participantstreamassoc>"

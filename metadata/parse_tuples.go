@@ -125,8 +125,12 @@ func (p *parser) participant(el *etree.Element) {
 // takeNested takes <send> and <recv> out of a participant, where an early draft
 // had them and some clients still do.
 func (p *parser) takeNested(el *etree.Element, where string, a *ParticipantStreamAssoc) {
+	taken := func(t etree.Token) bool {
+		c, ok := t.(*etree.Element)
+		return ok && (c.Tag == "send" || c.Tag == "recv") && c.NamespaceURI() == p.ns
+	}
 	for _, c := range el.ChildElements() {
-		if c.Tag != "send" && c.Tag != "recv" || c.NamespaceURI() != p.ns {
+		if !taken(c) {
 			continue
 		}
 		p.schema("XML-30", where, "<%s> belongs into participantstreamassoc", c.Tag)
@@ -135,8 +139,8 @@ func (p *parser) takeNested(el *etree.Element, where string, a *ParticipantStrea
 		} else {
 			a.Recv = append(a.Recv, id)
 		}
-		el.RemoveChild(c)
 	}
+	dropChildren(el, taken)
 }
 
 func (p *parser) nameID(el *etree.Element, where string) NameID {
