@@ -171,7 +171,7 @@ func TestWhatAnSRSMayNotAsk(t *testing.T) {
 		{"no password", "accept: {auth: {user: srs, password: secret}}", nil, 401},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			st := newStage(t, setup{noPolicy: true, recorder: "    " + tt.accept + "\n"})
+			st := newStage(t, setup{noPolicy: true, recorder: "    " + tt.accept + "\n", t1: shortT1})
 			c := st.establish(dialing{quiet: true})
 			out := st.srs().Ask(st.sys.SIP, "sip:alice@"+st.sys.SIP.String(), tt.opts...)
 			if tt.status == 200 {
@@ -237,7 +237,7 @@ func TestAwkwardAsking(t *testing.T) {
 		}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			st := newStage(t, setup{noPolicy: true, recorder: askers("")})
+			st := newStage(t, setup{noPolicy: true, recorder: askers(""), t1: shortT1})
 			c := st.establish(dialing{quiet: true})
 			out := st.srs().Ask(st.sys.SIP, "sip:alice@"+st.sys.SIP.String())
 			tt.do(st, out, out.Expect(200))

@@ -175,7 +175,7 @@ func TestPreferenceFromTheFirst(t *testing.T) {
 	} {
 		for _, early := range []bool{false, true} {
 			t.Run(fmt.Sprintf("%v early %v", first, early), func(t *testing.T) {
-				st := newStage(t, setup{rule: strings.ReplaceAll(first.rule, ", ", "\n    ") + "controls: {signalling: true}", srsNets: []string{"udp"}})
+				st := newStage(t, setup{rule: strings.ReplaceAll(first.rule, ", ", "\n    ") + "controls: {signalling: true}", srsNets: []string{"udp"}, t1: shortT1})
 				sessions := st.srs().AcceptAll()
 				c := st.newCall(dialing{})
 				prefers := func(m *peer.Media, pref string) []byte {

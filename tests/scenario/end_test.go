@@ -90,7 +90,7 @@ func TestByeToTheRecorderIsRepeated(t *testing.T) {
 
 // The peers stay up while the callee vanishes: the caller's BYE is answered at once, whatever becomes of the other.
 func TestByeToADeadCallee(t *testing.T) {
-	st := newStage(t, setup{})
+	st := newStage(t, setup{t1: shortT1})
 	c := st.establish(dialing{})
 	rs := st.srs().Accept()
 	c.recorded(rs, 5)

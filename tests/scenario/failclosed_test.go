@@ -48,7 +48,7 @@ func TestPauseFailsClosed(t *testing.T) {
 		"refusing 488": refusing(488), "refusing 500": refusing(500), "refusing 481": refusing(481),
 	} {
 		t.Run(name, func(t *testing.T) {
-			st := newStageWith(t, setup{rule: "continue: true\n  - {recorder: silence, continue: true}\n  - {recorder: mask}"}, func(st *stage, s *setup) {
+			st := newStageWith(t, setup{rule: "continue: true\n  - {recorder: silence, continue: true}\n  - {recorder: mask}", t1: shortT1}, func(st *stage, s *setup) {
 				uri := st.srs().URI("")
 				s.recorder = fmt.Sprintf("    pause: stop\n    check: 1s\n  silence: {srs: %q, timeout: 1s, pause: silence}\n  mask: {srs: %q, timeout: 1s, mask: beep}", uri, uri)
 			})

@@ -81,6 +81,7 @@ func testFailover(t *testing.T, network, params string, f failure, skip bool) {
 	if skip {
 		s.skip = fmt.Sprintf("^(%d|799)$", f.code)
 	}
+	s.t1 = shortT1
 	st := newStageWith(t, s, func(st *stage, s *setup) {
 		if f.uri == "" {
 			return

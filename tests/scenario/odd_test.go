@@ -93,7 +93,7 @@ func TestRegistrationPasses(t *testing.T) {
 
 // The callee hangs up before the caller's ACK has come.
 func TestByeBeforeTheAck(t *testing.T) {
-	st := newStage(t, setup{})
+	st := newStage(t, setup{t1: shortT1})
 	st.srs().AcceptAll()
 	c := st.invite(dialing{})
 	c.in.Reply(200, peer.WithSDP(peer.BuildSDP(1, peer.Line{Media: c.b})))

@@ -182,11 +182,15 @@ func events(st *stage) func() []string {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		for scan := bufio.NewScanner(resp.Body); scan.Scan(); {
-			if name, ok := strings.CutPrefix(scan.Text(), "event: "); ok {
-				_, _ = names.Write([]byte(name + "\n"))
+		for lines := bufio.NewReader(resp.Body); ; {
+			line, err := lines.ReadString('\n')
+			if err != nil {
+				return // the end may come within a line
 			}
-			if data, ok := strings.CutPrefix(scan.Text(), "data: "); ok && !json.Valid([]byte(data)) {
+			if name, ok := strings.CutPrefix(line, "event: "); ok {
+				_, _ = names.Write([]byte(name))
+			}
+			if data, ok := strings.CutPrefix(line, "data: "); ok && !json.Valid([]byte(data)) {
 				st.t.Errorf("event data %s", data)
 			}
 		}

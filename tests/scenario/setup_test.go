@@ -227,7 +227,7 @@ func TestLostAckIsMadeGood(t *testing.T) {
 
 // The caller never acknowledges: after 64*T1 the call is hung up on both sides (RFC 3261 §13.3.1.4).
 func TestAckNeverComes(t *testing.T) {
-	st := newStage(t, setup{})
+	st := newStage(t, setup{t1: shortT1})
 	st.srs().AcceptAll()
 	c := st.invite(dialing{})
 	c.in.Reply(200, peer.WithSDP(peer.BuildSDP(1, peer.Line{Media: c.b})))

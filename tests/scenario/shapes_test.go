@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"sidetrack/internal/app"
 	"sidetrack/tests/peer"
 )
 
@@ -23,14 +24,14 @@ func TestShapes(t *testing.T) {
 	}
 	ladder := peer.NewLadder(t)
 	uac, uas := peer.NewRaw(t, ladder, "uac", "127.0.0.1"), peer.NewRaw(t, ladder, "uas", "127.0.0.1")
-	sys := Start(t, ladder, fmt.Sprintf(`
+	sys := startWith(t, ladder, fmt.Sprintf(`
 sip: {listen: ["udp://127.0.0.1:0"], trusted: [127.0.0.1]}
 routes: [{to: "sip:%s"}]
 media: {listen: 127.0.0.1, ports: 29000-29999}
 recorders: {main: {srs: "sip:127.0.0.1:9"}}
 recording: [{recorder: none}]
 http: {listen: "127.0.0.1:0", rate: 0}
-`, uas.Addr()))
+`, uas.Addr()), app.Options{T1: shortT1})
 	for _, file := range files {
 		t.Run(strings.TrimSuffix(filepath.Base(file), ".txt"), func(t *testing.T) {
 			text, err := os.ReadFile(file)

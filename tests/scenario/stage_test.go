@@ -61,7 +61,7 @@ type setup struct {
 	redact         string        // none when empty
 	to             string        // replaces the route's target; %s is the callee's address
 	mediaTimeout   string        // 60s when empty
-	t1             time.Duration // of SIP; short when 0
+	t1             time.Duration // of SIP; usualT1 when 0
 	mediaAdvertise string        // where the others are told to send; the address itself when empty
 	portable       bool          // media by the driver that every platform has
 	ports          string        // media ports; 22000-23999 when empty, clear of what the kernel gives to port 0
