@@ -142,7 +142,8 @@ type peer struct {
 	proxy netip.AddrPort
 	in    []byte
 	out   bytes.Buffer
-	heard chan string // ACK and BYE
+	heard chan string // ACK and BYE, once each of a call
+	told  map[string]bool
 }
 
 func newPeer(t testing.TB) *peer {
@@ -151,7 +152,7 @@ func newPeer(t testing.TB) *peer {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { conn.Close() })
-	return &peer{conn: conn, in: make([]byte, 65536), heard: make(chan string, 16)}
+	return &peer{conn: conn, in: make([]byte, 65536), heard: make(chan string, 16), told: map[string]bool{}}
 }
 
 func (p *peer) addr() string { return p.conn.LocalAddr().String() }
@@ -175,10 +176,10 @@ func (p *peer) answer(msg []byte, from netip.AddrPort) {
 		p.respond("180 Ringing", ";tag=x", msg, from, "")
 		p.respond("200 OK", ";tag=x", msg, from, answerTo(msg))
 	case bytes.HasPrefix(msg, []byte("ACK ")):
-		p.tell("ACK")
+		p.tell("ACK", msg)
 	case bytes.HasPrefix(msg, []byte("BYE ")):
 		p.respond("200 OK", "", msg, from, "")
-		p.tell("BYE")
+		p.tell("BYE", msg)
 	}
 }
 
@@ -224,8 +225,16 @@ func answerTo(msg []byte) string {
 const offer = "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\nm=audio 20100 RTP/AVP 8 0 101\r\n" +
 	"a=rtpmap:8 PCMA/8000\r\na=rtpmap:0 PCMU/8000\r\na=rtpmap:101 telephone-event/8000\r\na=fmtp:101 0-15\r\na=sendrecv\r\n"
 
-// tell does not wait for who does not listen.
-func (p *peer) tell(method string) {
+// tell does not wait for who does not listen. What a busy machine has repeated it tells once.
+func (p *peer) tell(method string, msg []byte) {
+	id := method + field(msg, "Call-ID: ")
+	if p.told[id] {
+		return
+	}
+	if len(p.told) > 1000 { // a benchmark has many calls, one after the other
+		clear(p.told)
+	}
+	p.told[id] = true
 	select {
 	case p.heard <- method:
 	default:
