@@ -190,7 +190,7 @@ func (m *Media) insertConn(text string) {
 func (m *Media) insert(at int, text string) {
 	prev := &m.lines[at-1]
 	l := line{text: text, eol: prev.eol}
-	if prev.eol == "" {
+	if prev.eol == noEnding {
 		prev.eol = m.session.eol()
 	}
 	m.lines = append(m.lines, line{})
@@ -199,14 +199,14 @@ func (m *Media) insert(at int, text string) {
 }
 
 // eol is the line ending of the description.
-func (s *Session) eol() string {
-	if len(s.lines) > 0 && s.lines[0].eol != "" {
+func (s *Session) eol() ending {
+	if len(s.lines) > 0 && s.lines[0].eol != noEnding {
 		return s.lines[0].eol
 	}
-	if len(s.media) > 0 && s.media[0].lines[0].eol != "" {
+	if len(s.media) > 0 && s.media[0].lines[0].eol != noEnding {
 		return s.media[0].lines[0].eol
 	}
-	return "\r\n"
+	return endingCRLF
 }
 
 // setPort replaces the port of the m= line, and a count of ports with it: we

@@ -79,7 +79,7 @@ func (s *Session) SetRecord(r Record) bool {
 	}
 	last := &s.lines[len(s.lines)-1]
 	l := line{text: "a=record:" + string(r), eol: last.eol}
-	if last.eol == "" {
+	if last.eol == noEnding {
 		last.eol = s.eol()
 	}
 	s.lines = append(s.lines, l)

@@ -17,7 +17,23 @@ var (
 )
 
 // line is one line without its ending, and the ending: CRLF, LF, CR or nothing.
-type line struct{ text, eol string }
+type line struct {
+	text string
+	eol  ending
+}
+
+// ending is how a line ends: a description may be kept as long as its call, and a
+// string for each of its lines would be half of it.
+type ending uint8
+
+const (
+	noEnding ending = iota
+	endingLF
+	endingCR
+	endingCRLF
+)
+
+var endings = [...]string{noEnding: "", endingLF: "\n", endingCR: "\r", endingCRLF: "\r\n"}
 
 // typ returns the line's type letter, 0 if the line has none.
 func (l line) typ() byte {
@@ -88,11 +104,14 @@ func cut(s string) (line, string) {
 	if i < 0 {
 		return line{text: s}, ""
 	}
-	end := i + 1
-	if s[i] == '\r' && end < len(s) && s[end] == '\n' {
-		end++
+	eol := endingLF
+	if s[i] == '\r' {
+		eol = endingCR
+		if i+1 < len(s) && s[i+1] == '\n' {
+			eol = endingCRLF
+		}
 	}
-	return line{text: s[:i], eol: s[i:end]}, s[end:]
+	return line{text: s[:i], eol: eol}, s[i+len(endings[eol]):]
 }
 
 // Bytes writes the description: byte for byte what was read, but for the lines
@@ -111,14 +130,14 @@ func (s *Session) Bytes() []byte {
 
 func size(lines []line) (n int) {
 	for _, l := range lines {
-		n += len(l.text) + len(l.eol)
+		n += len(l.text) + len(endings[l.eol])
 	}
 	return n
 }
 
 func write(b []byte, lines []line) []byte {
 	for _, l := range lines {
-		b = append(append(b, l.text...), l.eol...)
+		b = append(append(b, l.text...), endings[l.eol]...)
 	}
 	return b
 }
