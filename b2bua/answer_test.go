@@ -33,7 +33,7 @@ func TestRepeated200(t *testing.T) {
 
 // The caller never acknowledges: both sides are hung up, and the callee got its ACK.
 func TestNoAck(t *testing.T) {
-	s := newStage(t, setup{t1: 10 * time.Millisecond})
+	s := newStage(t, setup{t1: 20 * time.Millisecond})
 	c := s.invite()
 	c.in.Reply(200, peer.WithSDP(c.sdpB(1)))
 	ok := c.out.Expect(200)

@@ -33,7 +33,7 @@ func TestCallIsRelayedAndEnded(t *testing.T) {
 func TestCallIsKnownWhileItRuns(t *testing.T) {
 	for identity, legs := range map[b2bua.Identity]int{b2bua.IdentityPreserve: 1, b2bua.IdentityRewrite: 2} {
 		t.Run(string(identity), func(t *testing.T) {
-			s := newStage(t, setup{identity: identity, t1: 5 * time.Millisecond})
+			s := newStage(t, setup{identity: identity, t1: 15 * time.Millisecond})
 			entered := func(n int) bool {
 				sum := 0
 				for _, lane := range s.layer.Lanes() {

@@ -88,7 +88,7 @@ func TestCancelDuringDNS(t *testing.T) {
 // A callee that says nothing more after the CANCEL holds the call for 64*T1 and no longer.
 func TestSilenceAfterCancel(t *testing.T) {
 	for _, ringing := range []bool{false, true} {
-		s := newStage(t, setup{t1: 10 * time.Millisecond})
+		s := newStage(t, setup{t1: 20 * time.Millisecond})
 		c := s.invite()
 		if ringing {
 			c.in.Reply(180)

@@ -3,7 +3,6 @@ package b2bua_test
 import (
 	"strings"
 	"testing"
-	"time"
 
 	"sidetrack/b2bua"
 	"sidetrack/tests/peer"
@@ -32,7 +31,7 @@ func TestHoldForms(t *testing.T) {
 		{zero: true, sends: [2]bool{true, false}},
 	} {
 		for _, fromCallee := range []bool{false, true} {
-			s := newStage(t, setup{t1: 10 * time.Millisecond})
+			s := newStage(t, setup{})
 			s.ladder.Note("%+v, callee %v", form, fromCallee)
 			c := s.invite()
 			toA := peer.ParseSDP(c.in.SDP()).Media[0].Addr()

@@ -96,7 +96,7 @@ func TestHangUpOfARingingCall(t *testing.T) {
 
 // A leg that never answers its BYE holds the call for 64*T1.
 func TestByeIsNeverAnswered(t *testing.T) {
-	s := newStage(t, setup{t1: 10 * time.Millisecond})
+	s := newStage(t, setup{t1: 20 * time.Millisecond})
 	c := s.establish()
 	c.left.Bye()
 	c.right.Expect("BYE")
