@@ -22,7 +22,9 @@ func (s *Session) follow() {
 
 // keeps tells whether something of a stream may still leave, for the next SRS to take the
 // session, or the one that has and is catching up with an earlier end. What the call has
-// encrypted leaves for none that is asked in clear.
+// encrypted leaves for none that is asked in clear. A stream that ends while an SRS has the
+// session ends at once: what it still had to catch up with, of the seconds after a move, is
+// lost and counted, for an SRS is not told of a dead stream as a live one.
 func (s *Session) keeps(st *stream) bool {
 	return st.tap != nil && st.tap.Stats().Buffered > 0 && (!st.secret || s.streams.secure) && (s.leg == nil && s.attempt != nil || st.leaving)
 }

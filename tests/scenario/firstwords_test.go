@@ -51,18 +51,24 @@ func TestPausedFirstWordsAreNotKept(t *testing.T) {
 	in := st.srs().Expect("INVITE")
 	c.heard(20)
 	path := "/api/v1/recordings/" + st.sys.recordings()[0].str("id")
+	through := func() int { // that number and those before it have gone through the relay, but for a few that were overtaken
+		all := c.b.Packets()
+		return all[len(all)-1].Number - 3
+	}
+	before := through()
 	<-post(st, path+"/pause", 200)
 	after := c.a.Sent() + 3 // those under way
 	c.heard(30)
-	upTo := c.a.Sent() - 1
+	upTo := through()
 	<-post(st, path+"/resume", 200)
+	resumed := c.a.Sent() + 3
 	c.heard(20)
 	rs := st.srs().AcceptInvite(in)
 	c.recorded(rs, 20)
 	c.quiet()
-	gapless(t, rs.Streams["1"], 1, after-5)
+	gapless(t, rs.Streams["1"], 1, before)
 	none(t, rs.Streams["1"], after, upTo)
-	gapless(t, rs.Streams["1"], upTo+5, c.a.Sent())
+	gapless(t, rs.Streams["1"], resumed, c.a.Sent())
 	c.hangUp()
 	rs.End()
 	c.judge(rs)
