@@ -2,7 +2,6 @@ package b2bua
 
 import (
 	"errors"
-	"net/netip"
 	"slices"
 
 	"sidetrack/internal/sip"
@@ -189,8 +188,9 @@ func (c *Call) symmetric(d *dialog.Dialog) (txn.Target, bool) {
 }
 
 // contactElsewhere tells whether the dialog's peer can be asked at another address
-// than the one it was heard from over TCP. One whose Contact is of another network
-// is behind NAT; over TLS an address proves nothing, so that its connection stays.
+// than the one it was heard from over TCP. One whose Contact is of another realm is
+// rather behind NAT, in a container or behind a port that is forwarded; over TLS an
+// address proves nothing, so that its connection stays.
 func contactElsewhere(d *dialog.Dialog, flow transport.Flow) bool {
 	u, err := sip.ParseURI(d.RemoteTarget)
 	if err != nil || flow.Proto != "tcp" {
@@ -198,22 +198,7 @@ func contactElsewhere(d *dialog.Dialog, flow transport.Flow) bool {
 	}
 	host, ok := u.Addr()
 	from := flow.Remote.Addr().Unmap()
-	return ok && host.Unmap() != from && near(host.Unmap(), from)
-}
-
-// near tells whether who is reached at b can be thought to be reached at a: both
-// from anywhere, or in one network. A private address seen from another network is
-// rather that of a container or behind a port that is forwarded.
-func near(a, b netip.Addr) bool {
-	if a.Is4() != b.Is4() || reach(a) != reach(b) {
-		return false
-	}
-	bits := 64
-	if a.Is4() {
-		bits = 16
-	}
-	net, err := b.Prefix(bits)
-	return reach(a) == 3 || err == nil && net.Contains(a)
+	return ok && host.Unmap() != from && realmOf(host) == realmOf(from)
 }
 
 // lostPath tells whether a request failed because the connection to its peer was
@@ -246,29 +231,5 @@ func symmetricTarget(d *dialog.Dialog, flow transport.Flow) (txn.Target, bool) {
 	if !ok {
 		return txn.Target{}, false
 	}
-	if reach(host) < reach(flow.Remote.Addr()) {
-		return txn.FlowTarget(flow), true
-	}
-	return txn.Target{}, false
-}
-
-var (
-	shared = netip.MustParsePrefix("100.64.0.0/10") // between a carrier's NAT and its customers' (RFC 6598)
-	inHost = netip.MustParsePrefix("192.0.0.0/29")  // of a host whose network knows IPv6 alone (RFC 6877, RFC 7335)
-)
-
-// reach tells from how far an address can be used: within its host, its network, its
-// carrier's, or from anywhere. Who is seen to send from farther than his own address
-// reaches is behind NAT.
-func reach(a netip.Addr) int {
-	a = a.Unmap()
-	switch {
-	case a.IsLoopback(), a.IsUnspecified(), inHost.Contains(a):
-		return 0
-	case a.IsPrivate(), a.IsLinkLocalUnicast():
-		return 1
-	case shared.Contains(a):
-		return 2
-	}
-	return 3
+	return txn.FlowTarget(flow), realmOf(host).hides(realmOf(flow.Remote.Addr()))
 }
