@@ -160,7 +160,7 @@ func (r *refresh) accepted(tx *txn.ClientTx, resp *sip.Message, flow transport.F
 	c.current.dialogs[r.side].Refresh(resp)
 	c.session.sides[r.side].learn(resp)
 	if n, _ := expiry(resp, "Session-Expires"); n > 0 {
-		c.session.seconds = min(max(n, minSession), c.session.seconds) // less is not its to say
+		c.session.seconds = min(n, c.session.seconds)
 	}
 	r.answer(sdpOf(resp))
 	r.finish()

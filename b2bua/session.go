@@ -158,9 +158,8 @@ func (s *session) arm(c *Call) {
 }
 
 // leastPace is how often, in seconds, a session is refreshed at the most. What the
-// parties agree passes, be it less than RFC 4028 allows (90, §5), but nobody has us
-// storm the other side.
-const leastPace = 15
+// parties agree is kept, be it less than RFC 4028 allows (90, §5).
+const leastPace = 1
 
 // pace is how many seconds of a session pass before we do something.
 func pace(seconds int, ours bool) int {

@@ -10,7 +10,8 @@ func TestPaceOfRefreshes(t *testing.T) {
 	}{
 		{1800, true, 900}, {1800, false, 1080}, {90, true, 45}, {90, false, 54},
 		{60, true, 30}, {60, false, 36}, // less than the RFC allows, but it works between the parties
-		{1, true, 15}, {1, false, 15},
+		{10, true, 5}, {10, false, 6}, {2, true, 1}, {2, false, 1},
+		{1, true, 1}, {1, false, 1},
 		{1<<31 - 1, true, 12 * 3600}, {1<<31 - 1, false, 51840},
 	} {
 		if got := pace(tc.seconds, tc.ours); got != tc.want {
