@@ -143,7 +143,7 @@ func (x *exchange) onSuccess(tx *txn.ClientTx, resp *sip.Message, flow transport
 		case resp.ToTag() != x.chosen:
 			c.ackAndBye(tx, resp, flow) // another fork answered too
 		case x.ack != nil:
-			x.acknowledgeAgain()
+			x.acknowledgeAgain(flow)
 		}
 		return
 	}

@@ -148,7 +148,7 @@ func (r *refresh) accepted(tx *txn.ClientTx, resp *sip.Message, flow transport.F
 	c := r.call
 	if r.method == "INVITE" {
 		if r.ack != nil {
-			r.ack.Resend()
+			c.repeat(r.ack, r.side, c.current.dialogs[r.side])
 			return
 		}
 		defer r.acknowledge(tx.Request().CSeq().Num)

@@ -248,16 +248,32 @@ const fewAcks = 3
 // acknowledgeAgain answers a 2xx that came again. An ACK has no transaction that
 // could tell of an address where nobody is, but who goes on repeating his 2xx has
 // not had it: then the next address of his name is the place of all that follows.
-func (x *exchange) acknowledgeAgain() {
+func (x *exchange) acknowledgeAgain(flow transport.Flow) {
 	c, to := x.call, other(x.from)
-	q, at := &c.legs[to].sender, x.ack.Target()
-	if x.again++; x.again < fewAcks || q.uri != x.branch.dialogs[to].NextHop() || !q.advance(at) {
-		x.ack.Resend()
+	d, q, at := x.branch.dialogs[to], &c.legs[to].sender, x.ack.Target()
+	d.Flow = flow
+	if x.again++; x.again < fewAcks || q.uri != d.NextHop() || !q.advance(at) {
+		c.repeat(x.ack, to, d)
 		return
 	}
 	x.again = 0
 	c.srv.penalties.punish(at, c.lane.Now())
 	x.ack.ResendTo(q.targets[q.at])
+}
+
+// repeat sends an ACK again: the way it went or, when that was a connection that is
+// closed meanwhile, as its dialog goes on.
+func (c *Call) repeat(ack *txn.Sent, to side, d *dialog.Dialog) {
+	at := ack.Target()
+	if at.Conn == 0 || c.srv.reachable(transport.Flow{Proto: at.Proto, Remote: at.Addr, Conn: at.Conn}) {
+		ack.Resend()
+		return
+	}
+	c.towards(to, d, func(t txn.Target, err error) {
+		if err == nil {
+			ack.ResendTo(t)
+		}
+	})
 }
 
 // worthIt tells whether a request that nobody answered is sent to another address:

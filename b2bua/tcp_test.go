@@ -73,3 +73,26 @@ func TestContactBehindAProxyOverTCP(t *testing.T) {
 	c.hangUp()
 	s.quiet()
 }
+
+// The answer to a re-INVITE comes again by another connection than the one that its ACK has gone by, which is closed: the ACK
+// follows.
+func TestAckFollowsToAnotherConnection(t *testing.T) {
+	s, c := tcpCall(t)
+	out := c.right.Send("INVITE", peer.WithSDP(c.sdpB(2)))
+	in := c.left.Expect("INVITE")
+	in.Reply(200, peer.WithSDP(c.sdpA(2)))
+	c.right.Ack(out.Expect(200))
+	ack := c.left.Expect("ACK")
+	s.caller.DropConnections()
+	in.Elsewhere(s.proxy)
+	if !peer.Eventually(func() bool {
+		in.Reply(200, peer.WithSDP(c.sdpA(2)))
+		return s.caller.Times(ack.Message) > 1
+	}) {
+		t.Error("its ACK does not come again")
+	}
+	bye := c.right.Send("BYE")
+	c.left.AnswerBye()
+	bye.Expect(200)
+	s.quiet()
+}
