@@ -2,6 +2,7 @@ package b2bua
 
 import (
 	"net/netip"
+	"slices"
 	"sync"
 	"time"
 
@@ -125,16 +126,21 @@ func (s *Server) heard(m *sip.Message, known bool, by *transport.Listener) *sip.
 	return s.unasserted(m)
 }
 
+// assertions are the fields in which somebody is vouched for, now and before RFC 3325.
+var assertions = []string{"P-Asserted-Identity", "Remote-Party-ID"}
+
 // unasserted is a message of somebody who has a password, which is not to be
 // trusted with the identities of others: an identity that he asserts goes no
 // further, in requests or responses (RFC 3325 §5, §6), unless everybody's word is
 // taken. What he prefers to be known as (P-Preferred-Identity) is left to the PBX.
 func (s *Server) unasserted(m *sip.Message) *sip.Message {
-	if s.settings.Load().Asserted == AssertedAlways || !m.Has("P-Asserted-Identity") {
+	if s.settings.Load().Asserted == AssertedAlways || !slices.ContainsFunc(assertions, m.Has) {
 		return m
 	}
 	out := m.Clone()
-	out.Del("P-Asserted-Identity")
+	for _, name := range assertions {
+		out.Del(name)
+	}
 	return out
 }
 

@@ -101,7 +101,12 @@ func TestStrangersSignIn(t *testing.T) {
 // Who has a password may say who he is, not who somebody else has found him to be: an identity that he asserts goes no
 // further, in whatever request. The PBX, whom we know, may assert one; and where everybody is believed it passes.
 func TestAStrangerAssertsNothing(t *testing.T) {
-	const field = "P-Asserted-Identity"
+	for _, field := range []string{"P-Asserted-Identity", "Remote-Party-ID"} {
+		t.Run(field, func(t *testing.T) { assertsNothing(t, field) })
+	}
+}
+
+func assertsNothing(t *testing.T, field string) {
 	boss, preferred := peer.With(field, "<sip:boss@pbx.test>"), peer.With("P-Preferred-Identity", "<sip:desk@pbx.test>")
 	for source, want := range map[b2bua.IdentitySource]string{b2bua.AssertedTrusted: "", b2bua.AssertedNever: "", b2bua.AssertedAlways: "<sip:boss@pbx.test>"} {
 		s := gateStageFor(t, setup{asserted: source}, false, "s3cret")
@@ -144,7 +149,12 @@ func TestAStrangerAssertsNothing(t *testing.T) {
 // Nor do his responses: to a call, to requests within it, to those that are none, and in a CANCEL of his. Who is asked
 // is the same phone, reached by its registration.
 func TestAStrangersAnswersAssertNothing(t *testing.T) {
-	const field = "P-Asserted-Identity"
+	for _, field := range []string{"P-Asserted-Identity", "Remote-Party-ID"} {
+		t.Run(field, func(t *testing.T) { answersAssertNothing(t, field) })
+	}
+}
+
+func answersAssertNothing(t *testing.T, field string) {
 	boss := peer.With(field, "<sip:boss@pbx.test>")
 	for source, want := range map[b2bua.IdentitySource]string{b2bua.AssertedTrusted: "", b2bua.AssertedAlways: "<sip:boss@pbx.test>"} {
 		s := gateStageFor(t, setup{asserted: source}, false, "s3cret")
