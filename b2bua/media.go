@@ -252,13 +252,22 @@ func (c *Call) refuseOffer(tx *txn.ServerTx, err error) {
 			c.srv.reply(tx, 415, "", sip.Header{Name: "Accept-Encoding", Value: "identity"})
 			return
 		}
-		c.srv.reply(tx, 488, "", sip.Header{Name: "Warning", Value: fmt.Sprintf("399 sidetrack %q", err)})
+		c.srv.reply(tx, 488, "", sip.Header{Name: "Warning", Value: fmt.Sprintf("%d sidetrack %q", warnCode(err), err)})
 		return
 	}
 	// Not by the call's own logger, whose lines are held back call by call: when
 	// the ports run out, each new call comes here.
 	c.srv.cfg.Log.Error("offer refused", "error", err, "call", c.id)
 	c.srv.overload(tx)
+}
+
+// warnCode is the code of a Warning (RFC 3261 §20.43): a phone that has another address
+// family as well may offer that.
+func warnCode(err error) int {
+	if errors.Is(err, errFamily) {
+		return 301 // Incompatible network address formats
+	}
+	return 399
 }
 
 // unfitStatus is the status for a description that cannot be relayed.
