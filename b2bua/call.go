@@ -44,6 +44,7 @@ type Call struct {
 	set     *Settings // those of its beginning
 	network string    // that leg B is bound to by route or socket; "": the target decides
 	known   [2]bool   // sides that are trusted, not only let in (Server.knows)
+	sockets int16     // it will have so many for its media (Server.socketsFor)
 
 	state    State
 	answered time.Time
@@ -94,11 +95,11 @@ type branch struct {
 	session string          // its half of the Session-ID
 }
 
-func newCall(s *Server, tx *txn.ServerTx, in *policy.Invite, route *policy.Route, to *callee, received time.Time) *Call {
+func newCall(s *Server, tx *txn.ServerTx, in *policy.Invite, route *policy.Route, to *callee, sockets int, received time.Time) *Call {
 	req := tx.Request
 	c := &Call{
 		id: newTokenOn(tx.Lane, s.cfg.Txn), srv: s, lane: tx.Lane, in: in, route: route, callee: to, invite: req,
-		started: received, state: StateTrying, relay: s.cfg.Media.Open(), set: s.settings.Load(),
+		started: received, sockets: int16(sockets), state: StateTrying, relay: s.cfg.Media.Open(), set: s.settings.Load(),
 		pending: map[any]struct{}{}, security: newSecurity(route.SRTP, s.identity),
 	}
 	c.log = s.cfg.Log.With("call", c.id, "sip_call_id", req.CallID())

@@ -45,9 +45,10 @@ type Config struct {
 	Doors    map[string]Door
 	Asserted IdentitySource // "": AssertedTrusted
 	MaxCalls int            // 0: no limit
-	// Room tells whether the machine has room for another call besides so many that
-	// run; it must not block. Nil: it always has.
-	Room     func(calls int) bool
+	// Room tells whether the machine has room for a call that will have so many sockets
+	// for its media and their copies, besides what those that run will have in all; it
+	// must not block. Nil: it always has.
+	Room     func(running, more int) bool
 	Identity Identity     // "": IdentityPreserve
 	Register RegisterMode // "": RegisterContact
 

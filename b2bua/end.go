@@ -231,7 +231,7 @@ func (c *Call) over(v verdict) {
 	c.linger()
 	c.ringing.clock.Stop()
 	c.relay.Close()
-	c.srv.live.Add(-1)
+	c.srv.dismiss(int(c.sockets))
 	c.srv.metrics.result(v.result)
 	c.log.Info("call ended", "result", v.result, "reason", v.reason, "status", v.status,
 		"answered", wasAnswered, "duration", c.ended.Sub(c.started).Round(1e6).String())

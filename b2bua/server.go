@@ -23,6 +23,7 @@ type Server struct {
 	lanes    []laneCalls  // by lane index; each owned by its lane
 	active   atomic.Int64 // calls, until nothing of them is under way
 	live     atomic.Int64 // those that have not ended; sip.max_calls bounds these
+	sockets  atomic.Int64 // that these will have for their media
 	drained  atomic.Bool
 	settings atomic.Pointer[Settings]
 	metrics  *metrics
@@ -286,27 +287,14 @@ func (s *Server) onInvite(tx *txn.ServerTx, to *callee) {
 		return
 	}
 	in.Route = route.Name
-	if !s.admit() {
+	sockets := s.socketsFor(in)
+	if !s.admit(sockets) {
 		s.cfg.OnReject("capacity")
 		s.metrics.result(refused)
 		tx.Shed()
 		return
 	}
-	newCall(s, tx, in, route, to, received).dial()
-}
-
-// admit counts a call in, if there is room for it.
-func (s *Server) admit() bool {
-	if s.drained.Load() || s.cfg.Room != nil && !s.cfg.Room(int(s.live.Load())) {
-		return false
-	}
-	limit := s.settings.Load().MaxCalls
-	if n := s.live.Add(1); limit > 0 && int(n) > limit {
-		s.live.Add(-1)
-		return false
-	}
-	s.active.Add(1)
-	return true
+	newCall(s, tx, in, route, to, sockets, received).dial()
 }
 
 func routable(scheme string) bool { return scheme == "sip" || scheme == "sips" || scheme == "tel" }

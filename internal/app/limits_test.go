@@ -12,10 +12,10 @@ import (
 	"sidetrack/tests/peer"
 )
 
-// A recorded call has eight sockets for media. Calls that would leave too few descriptors for the copies of those that run are
-// refused; those that are taken are recorded.
+// A recorded call has ten sockets for media, on eight ports. Calls that would leave too few descriptors for the copies of those
+// that run are refused; those that are taken are recorded.
 func TestCallsLeaveRoomForTheirCopies(t *testing.T) {
-	s := openAs(t, app.Options{Files: 17}) // and one is spared
+	s := openAs(t, app.Options{Files: 22}) // and one is spared
 	first, far := s.call()
 	second, other := s.call()
 	if got := s.dial(peer.NewMedia(t, home(4), "call", "carol")).ExpectFinal(); got.Status() != 503 || got.Get("Retry-After") == "" {
@@ -31,6 +31,33 @@ func TestCallsLeaveRoomForTheirCopies(t *testing.T) {
 	for left, right := range map[*peer.Dialog]*peer.Dialog{second: other, third: last} {
 		left.Send("BYE")
 		right.AnswerBye()
+	}
+}
+
+// A call that no rule has recorded has six sockets, and leaves the others to calls.
+func TestCallsThatAreNotRecordedTakeLess(t *testing.T) {
+	s := openAs(t, app.Options{Files: 32}, "{name: all,", "{name: other, match: {to: other},")
+	answered := func() (left, right *peer.Dialog) {
+		out := s.dial(peer.NewMedia(t, home(4), "call", "alice"))
+		in := s.pbx.Expect("INVITE")
+		in.Reply(200, peer.WithSDP(peer.BuildSDP(1, peer.Line{Media: peer.NewMedia(t, home(2), "call", "bob")})))
+		ok := out.Expect(200)
+		left, right = out.Dialog(ok), in.Dialog()
+		left.Ack(ok)
+		right.Expect("ACK")
+		return left, right
+	}
+	var calls [5][2]*peer.Dialog
+	for i := range calls {
+		calls[i][0], calls[i][1] = answered()
+	}
+	if got := s.dial(peer.NewMedia(t, home(4), "call", "carol")).ExpectFinal(); got.Status() != 503 {
+		t.Errorf("one too many got %q", got.Raw)
+	}
+	for _, c := range calls {
+		bye := c[0].Send("BYE")
+		c[1].AnswerBye()
+		bye.Expect(200)
 	}
 }
 

@@ -12,26 +12,15 @@ const spareFiles = 16
 // that it never is a call that goes without.
 const webFiles = 2 * spareFiles
 
-// Sockets that a call with one audio stream has: RTP and RTCP of both parties, and of
-// both their copies.
-const (
-	callFiles     = 4
-	recordedFiles = 8
-)
-
-// room tells whether there are descriptors for another call besides so many. Each media
-// port is one, and each connection; all else is little. A call that has not been
-// answered yet has few of those that it is going to need.
-func (a *App) room(calls int) bool {
+// room tells whether there are descriptors for a call that will have so many sockets
+// more than those that run. Each media port is one, and each connection; all else is
+// little. A call that has not been answered yet has few of those that it will have.
+func (a *App) room(running, more int) bool {
 	if a.files == 0 {
 		return true // the system has no limit
 	}
-	each := callFiles
-	if len(a.inForce.Load().cfg.Recorders) > 0 {
-		each = recordedFiles
-	}
 	ports := a.media.Ports()
-	return max(ports.Used, each*calls)+ports.Draining+a.transport.Connections() < a.files-a.files/spareFiles
+	return max(ports.Used, running)+more+ports.Draining+a.transport.Connections() <= a.files-a.files/spareFiles
 }
 
 func files(opt Options) int {
