@@ -190,9 +190,8 @@ func (c *Call) branchFor(tx *txn.ClientTx, resp *sip.Message, flow transport.Flo
 	c.branches = append(c.branches, b)
 	c.refer(b)
 	c.srv.links.put(c, b)
-	calls := c.srv.lanes[c.lane.Index()].byDialog
 	for _, d := range b.dialogs {
-		calls[keyOf(d)] = c
+		c.srv.lanes[c.lane.Index()].byDialog.add(keyOf(d), c)
 	}
 	return b
 }
@@ -217,18 +216,6 @@ func (c *Call) tagTowardsA(tag string) string {
 	return tag
 }
 
-func keyOf(d *dialog.Dialog) dialogKey { return dialogKey{d.CallID, d.LocalTag, d.RemoteTag} }
-
-// sideOf tells which leg a dialog key belongs to.
-func (c *Call) sideOf(key dialogKey) side {
-	for _, b := range c.branches {
-		if keyOf(b.dialogs[sideB]) == key {
-			return sideB
-		}
-	}
-	return sideA
-}
-
 // confirm makes b the dialog pair of the call; the other branches end.
 func (c *Call) confirm(b *branch) {
 	c.drop(func(o *branch) bool { return o != b })
@@ -242,7 +229,7 @@ func (c *Call) prune(tx *txn.ClientTx) {
 
 // drop takes the branches out for which gone holds.
 func (c *Call) drop(gone func(*branch) bool) {
-	calls := c.srv.lanes[c.lane.Index()].byDialog
+	calls := &c.srv.lanes[c.lane.Index()].byDialog
 	var kept, dropped []*branch
 	for _, b := range c.branches {
 		if gone(b) {
@@ -255,9 +242,7 @@ func (c *Call) drop(gone func(*branch) bool) {
 		c.srv.references.drop(b)
 		c.srv.links.drop(c, b)
 		for _, d := range b.dialogs {
-			if calls[keyOf(d)] == c {
-				delete(calls, keyOf(d))
-			}
+			calls.remove(keyOf(d), c)
 		}
 		if c.latest == b {
 			c.latest = nil
@@ -271,9 +256,7 @@ func (c *Call) drop(gone func(*branch) bool) {
 		c.refer(b)
 		c.srv.links.put(c, b)
 		for _, d := range b.dialogs {
-			if calls[keyOf(d)] == nil {
-				calls[keyOf(d)] = c
-			}
+			calls.add(keyOf(d), c)
 		}
 	}
 }

@@ -31,13 +31,13 @@ func (s *Server) standsFor(tx *txn.ServerTx, id string, given side, key contactK
 	}
 	owner := s.cfg.Txn.LaneFor(id)
 	if owner == tx.Lane {
-		then(s.partyOf(owner, id, given, key))
+		then(s.partyOf(owner, id, given, key, maxPasses))
 		return
 	}
 	wait := &inquiry{}
 	tx.Data = wait
 	owner.Post(func() {
-		to := s.partyOf(owner, id, given, key)
+		to := s.partyOf(owner, id, given, key, maxPasses)
 		tx.Lane.Post(func() {
 			if !wait.cancelled {
 				tx.Data = nil
@@ -47,9 +47,13 @@ func (s *Server) standsFor(tx *txn.ServerTx, id string, given side, key contactK
 	})
 }
 
+// maxPasses bounds how often one call passes us.
+const maxPasses = 8
+
 // partyOf is the other party of a call of that lane, nil if there is none that can
-// be reached.
-func (s *Server) partyOf(lane *txn.Lane, id string, given side, key contactKey) *callee {
+// be reached. Where a PBX has sent the call back to us and stays out of its dialog, it
+// is that of the next pass.
+func (s *Server) partyOf(lane *txn.Lane, id string, given side, key contactKey, passes int) *callee {
 	c := s.lanes[lane.Index()].byToken[id]
 	if c == nil || c.state == StateEnding || c.legs[given].key != key {
 		return nil
@@ -62,6 +66,11 @@ func (s *Server) partyOf(lane *txn.Lane, id string, given side, key contactKey) 
 		return nil
 	}
 	d := b.dialogs[far]
+	if u, err := sip.ParseURI(d.NextHop()); err == nil && passes > 1 && s.ourHost(u) {
+		if id, given, key, ok := splitToken(u.User); ok && s.cfg.Txn.LaneFor(id) == lane {
+			return s.partyOf(lane, id, given, key, passes-1)
+		}
+	}
 	to := &callee{
 		binding: binding{token: c.legs[far].phone, contact: strings.Clone(d.RemoteTarget), flow: d.Flow},
 		known:   c.known[far], route: s.registeredRoute(), hop: strings.Clone(d.NextHop()),

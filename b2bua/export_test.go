@@ -9,8 +9,8 @@ func (s *Server) Leftovers() string {
 		done := make(chan string, 1)
 		lane.Post(func() {
 			calls := &s.lanes[i]
-			if len(calls.byToken)+len(calls.byDialog) > 0 {
-				done <- fmt.Sprintf("lane %d: %d calls, %d dialogs. ", i, len(calls.byToken), len(calls.byDialog))
+			if len(calls.byToken)+calls.byDialog.len() > 0 {
+				done <- fmt.Sprintf("lane %d: %d calls, %d dialogs. ", i, len(calls.byToken), calls.byDialog.len())
 				return
 			}
 			done <- ""

@@ -41,14 +41,10 @@ type Server struct {
 
 // laneCalls are the calls of one lane, by their token.
 type laneCalls struct {
-	byToken map[string]*Call
-	// byDialog finds a call whose peer ignored our Contact and sent the
-	// request to another URI of ours: keys are Call-ID and both tags.
-	byDialog map[dialogKey]*Call
+	byToken  map[string]*Call
+	byDialog dialogs
 	numbers  numbers
 }
-
-type dialogKey struct{ callID, localTag, remoteTag string }
 
 // NewServer returns a server that is ready to be given to txn.Layer.Start.
 func NewServer(cfg Config) *Server {
@@ -56,7 +52,7 @@ func NewServer(cfg Config) *Server {
 	s := &Server{cfg: cfg, lanes: make([]laneCalls, len(cfg.Txn.Lanes())), bindings: newBindings(cfg.Secret), references: newReferences(), links: newLinks(), health: newHealth(cfg.Registerer)}
 	s.settings.Store(cfg.settings())
 	for i := range s.lanes {
-		s.lanes[i] = laneCalls{byToken: map[string]*Call{}, byDialog: map[dialogKey]*Call{}}
+		s.lanes[i] = laneCalls{byToken: map[string]*Call{}, byDialog: newDialogs()}
 	}
 	cfg.Txn.SetKnown(s.standing)
 	s.metrics = newMetrics(cfg.Registerer, &s.active, s.bindings)
@@ -73,7 +69,7 @@ func NewServer(cfg Config) *Server {
 // OnRequest handles a request that is neither ACK nor CANCEL (txn.Handler).
 func (s *Server) OnRequest(tx *txn.ServerTx) {
 	req := tx.Request
-	if c, sd := s.find(tx.Lane, req); c != nil {
+	if c, sd := s.find(tx.Lane, req, tx.Flow); c != nil {
 		tx.Request = s.stripped(req, c, sd, tx.Flow.Listener)
 		c.onRequest(sd, tx)
 		return
@@ -162,7 +158,7 @@ func livesInCall(method string, inDialog bool) bool {
 
 // OnAck handles the ACK of a 2xx (txn.Handler).
 func (s *Server) OnAck(lane *txn.Lane, ack *sip.Message, flow transport.Flow) {
-	if c, side := s.find(lane, ack); c != nil {
+	if c, side := s.find(lane, ack, flow); c != nil {
 		c.onAck(side, s.stripped(ack, c, side, flow.Listener), flow)
 	}
 }
@@ -183,7 +179,7 @@ func (s *Server) OnCancel(tx *txn.ServerTx, cancel *sip.Message) {
 // side it came from. The token in our Contact decides; a peer that put another
 // URI of ours there is found by the dialog's identifiers, and so is one of
 // RFC 2543, which has no tag.
-func (s *Server) find(lane *txn.Lane, req *sip.Message) (*Call, side) {
+func (s *Server) find(lane *txn.Lane, req *sip.Message, flow transport.Flow) (*Call, side) {
 	calls := &s.lanes[lane.Index()]
 	if u, err := sip.ParseURI(req.RequestURI); err == nil && req.ToTag() != "" {
 		if id, sd, key, ok := splitToken(u.User); ok {
@@ -192,11 +188,7 @@ func (s *Server) find(lane *txn.Lane, req *sip.Message) (*Call, side) {
 			}
 		}
 	}
-	key := dialogKey{req.CallID(), req.ToTag(), req.FromTag()}
-	if c := calls.byDialog[key]; c != nil {
-		return c, c.sideOf(key)
-	}
-	return nil, sideA
+	return calls.byDialog.find(req, flow)
 }
 
 // ourHost tells whether a URI's host and port are one of our listeners.
