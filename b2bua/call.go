@@ -106,7 +106,33 @@ func newCall(s *Server, tx *txn.ServerTx, in *policy.Invite, route *policy.Route
 	a, b := &c.legs[sideA], &c.legs[sideB]
 	rand.Read(a.key[:]) // never fails (crypto/rand)
 	rand.Read(b.key[:])
-	a.callID, a.flow, a.heard, a.listener = req.CallID(), tx.Flow, tx.Lane.Now(), tx.Flow.Listener
+	a.callID, b.callID = req.CallID(), req.CallID()
+	if c.rewrites() {
+		b.callID = c.lane.NewCallID("")
+		a.localTag, b.localTag = sip.NewTag(), sip.NewTag()
+	}
+	c.initial = &exchange{call: c, from: sideA, method: req.Method, server: tx, cseqIn: req.CSeq().Num}
+	c.open = append(c.open, c.initial)
+	tx.Data = c.initial
+	c.expect(c.lane.Enter)
+	s.lanes[c.lane.Index()].byToken[c.id] = c
+	defer c.rescued() // from here on there is a call that can end
+	c.meet(tx)
+	s.cfg.made(c)
+	c.chooseInterfaces()
+	c.introduce()
+	s.links.enter(c)
+	c.relay.OnTimeout(func() { c.lane.Post(c.onMediaTimeout) })
+	c.log.Info("call arrived", "from", in.From.URI, "to", in.To.URI, "source", tx.Flow.Remote.String(), "route", route.Name)
+	c.announce(EventInitiated, verdict{})
+	return c
+}
+
+// meet takes what is known of the two sides by the flows that lead to them.
+func (c *Call) meet(tx *txn.ServerTx) {
+	s, to := c.srv, c.callee
+	a, b := &c.legs[sideA], &c.legs[sideB]
+	a.flow, a.heard, a.listener = tx.Flow, tx.Lane.Now(), tx.Flow.Listener
 	if a.listener == nil { // it came by a connection that we had opened
 		a.listener = s.cfg.Transport.Pick("", tx.Flow.Remote.Addr())
 	}
@@ -117,25 +143,7 @@ func newCall(s *Server, tx *txn.ServerTx, in *policy.Invite, route *policy.Route
 	if to != nil {
 		b.phone = to.token
 	}
-	b.callID = req.CallID()
-	if c.rewrites() {
-		b.callID = c.lane.NewCallID("")
-		a.localTag, b.localTag = sip.NewTag(), sip.NewTag()
-	}
-	c.expect(c.lane.Enter)
 	c.known = [2]bool{s.knows(c.set.door(tx.Flow.Listener), tx.Flow, tx.Lane.Now()), to == nil || to.known || s.knows(c.set.door(to.flow.Listener), to.flow, tx.Lane.Now())}
-	s.cfg.made(c)
-	c.chooseInterfaces()
-	c.initial = &exchange{call: c, from: sideA, method: req.Method, server: tx, cseqIn: req.CSeq().Num}
-	c.open = append(c.open, c.initial)
-	tx.Data = c.initial
-	c.introduce()
-	s.links.enter(c)
-	s.lanes[c.lane.Index()].byToken[c.id] = c
-	c.relay.OnTimeout(func() { c.lane.Post(c.onMediaTimeout) })
-	c.log.Info("call arrived", "from", in.From.URI, "to", in.To.URI, "source", tx.Flow.Remote.String(), "route", route.Name)
-	c.announce(EventInitiated, verdict{})
-	return c
 }
 
 // rewrites tells whether each leg has identifiers of its own.

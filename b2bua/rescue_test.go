@@ -50,6 +50,16 @@ func TestFaultWhileACallIsSetUp(t *testing.T) {
 		c.out.Expect(500)
 		s.quiet()
 	})
+	t.Run("before anybody is asked", func(t *testing.T) {
+		s := newStage(t, setup{fault: "call arrived", maxCalls: 1})
+		for range 2 { // the first has left its place to the second
+			s.send().out.Expect(500)
+			if !peer.Eventually(func() bool { return s.server.Active() == 0 }) {
+				t.Fatalf("%d calls", s.server.Active())
+			}
+		}
+		s.quiet()
+	})
 	t.Run("at once", func(t *testing.T) {
 		s := newStage(t, setup{routes: func(*stage) []string { return []string{"sip:nowhere.invalid:5060"} }, fault: "target does not resolve"})
 		s.send().out.Expect(500)
