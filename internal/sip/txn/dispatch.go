@@ -89,7 +89,8 @@ func (l *Lane) looped(req *sip.Message) bool {
 // comparison: one that comes back changed is a spiral, not a merge (§16.3). So is
 // who sent it: a call from a phone to its PBX comes once more, unchanged, from a
 // PBX that is a proxy, on its way to a trunk. If that leads back to the PBX, the
-// third time is a loop.
+// third time is a loop. And so is its route, where our Path tells one phone from
+// another behind whose NAT the same address is in use.
 func (l *Lane) merged(tx *serverTx) bool {
 	req := tx.outer.Request
 	if req.ToTag() != "" {
@@ -98,7 +99,7 @@ func (l *Lane) merged(tx *serverTx) bool {
 	c := req.CSeq()
 	via := req.TopVia()
 	k := l.layer.hash("merge", req.CallID(), req.FromTag(), strconv.FormatUint(uint64(c.Num), 10), c.Method, req.RequestURI,
-		strings.ToLower(via.Host), strconv.Itoa(via.Port))
+		strings.ToLower(via.Host), strconv.Itoa(via.Port), req.Get("Route"))
 	if l.merges[k] != nil {
 		return true
 	}

@@ -93,7 +93,8 @@ func TestMergedAndSpiral(t *testing.T) {
 		b.offer("INVITE", "z9hG4bKone", "z9hG4bKthree", "sip:us@", "sip:them@") // a spiral
 		b.offer("INVITE", "z9hG4bKone", "z9hG4bKfour", "CSeq: 3", "CSeq: 4")    // with credentials
 		b.offer("INVITE", "z9hG4bKone", "z9hG4bKfive", "example.com>\r\nCall", "example.com>;tag=x\r\nCall")
-		b.offer("INVITE", "192.0.2.9:5060;branch=z9hG4bKone", "192.0.2.10:5060;branch=z9hG4bKsix") // by way of the PBX, once
+		b.offer("INVITE", "192.0.2.9:5060;branch=z9hG4bKone", "192.0.2.10:5060;branch=z9hG4bKsix")         // by way of the PBX, once
+		b.offer("INVITE", "z9hG4bKone", "z9hG4bKseven", "From", "Route: <sip:token@192.0.2.1;lr>\r\nFrom") // to another phone with its Path
 		if b.counter("sidetrack_sip_rejected_total", "reason", "merged") != 1 {
 			t.Error("not counted")
 		}
