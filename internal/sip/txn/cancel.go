@@ -16,6 +16,7 @@ type cancelState struct {
 	wanted  bool
 	sent    bool
 	timerC  bool // the wish is Timer C's
+	tx      *clientTx
 	headers []sip.Header
 	hush    time.Duration // on the lane's clock: when an INVITE that nobody has answered is no longer repeated
 }
@@ -61,7 +62,20 @@ func (c *clientTx) sendCancel() {
 	k.slot = l.layer.metrics.requestSlot("CANCEL")
 	k.register(l.layer.clientKey(c.hop.branch, "CANCEL", c.hop.req.CallID()))
 	k.life.set(l, l.layer.cfg.TimerB)
+	c.cancel.tx = k
 	k.departAs(c.flow)
+}
+
+// uncancel lets go of a CANCEL when its INVITE has its final response: where it has
+// lost its connection, none is made for it any more. An INVITE that has failed may
+// ring on.
+func (c *clientTx) uncancel() {
+	if k := c.cancel.tx; k != nil {
+		if k.idle = true; k.reliable && k.state == calling && !k.linked {
+			k.terminate()
+		}
+	}
+	c.cancel = cancelState{}
 }
 
 // departAs sends a CANCEL by f.

@@ -27,6 +27,7 @@ type clientTx struct {
 	reliable bool
 	fresh    bool // sent by a connection that was made for it
 	again    bool // sent once more after its connection closed
+	idle     bool // a CANCEL whose INVITE has its final response
 	doubted  bool // the network said once that the peer cannot be reached
 	slot     slot // of the request, for the counters
 	flow     transport.Flow
@@ -150,7 +151,7 @@ func (c *clientTx) complete() {
 	c.resend.Stop()
 	c.unlink()
 	c.outer, c.handler, c.hop, c.bytes = nil, nil, nil, nil
-	c.cancel = cancelState{}
+	c.uncancel()
 }
 
 func (c *clientTx) terminate() {

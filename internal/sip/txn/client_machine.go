@@ -64,7 +64,7 @@ func (c *clientTx) accept(resp *sip.Message, flow transport.Flow) {
 	c.resend.Stop()
 	c.unlink()
 	c.hop, c.bytes = nil, nil
-	c.cancel = cancelState{}
+	c.uncancel()
 	c.life.set(c.lane, 64*c.lane.layer.cfg.T1)
 	if c.handler == nil {
 		c.outer = nil

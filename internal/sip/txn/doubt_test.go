@@ -97,6 +97,37 @@ func TestCancelLeavesByTheConnectionOfItsInvite(t *testing.T) {
 	}
 }
 
+// When its INVITE is over, no connection is made for a CANCEL any more, whether it has lost its own already or does so then.
+func TestCancelEndsWithItsInvite(t *testing.T) {
+	for _, before := range []bool{true, false} {
+		play(t, func(b *bed) {
+			tx := b.ring()
+			b.wire.dial = func(transport.Flow) (time.Duration, error) { return 2 * time.Second, nil }
+			b.do(func() { tx.Cancel() })
+			if before {
+				b.wire.disconnect(b.conn)
+				synctest.Wait()
+			}
+			b.reply(tx.Request(), 487, "x")
+			n := len(b.wire.dialed())
+			if !before {
+				b.wire.disconnect(b.conn)
+			}
+			b.pass(time.Second)
+			if kept := b.layer.Transactions(); kept != 0 {
+				t.Errorf("before %t: %d transactions are left", before, kept)
+			}
+			b.pass(time.Minute)
+			if got := len(b.wire.dialed()); got != n {
+				t.Errorf("before %t: dialled %q", before, b.wire.dialed()[n:])
+			}
+			if got := b.by("CANCEL"); got != "1" {
+				t.Errorf("before %t: left by %q", before, got)
+			}
+		})
+	}
+}
+
 // One whom a large request has reached by TCP only now, after it was given up, is cancelled when he rings.
 func TestCanceledProbeIsNotGivenUp(t *testing.T) {
 	play(t, func(b *bed) {

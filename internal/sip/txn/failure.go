@@ -32,6 +32,8 @@ func (c *clientTx) lost(err error) {
 	case c.state != calling && c.state != proceeding:
 	case !c.reliable && c.patient():
 		c.doubted = true // A or E goes on
+	case c.hop == nil && c.idle:
+		c.terminate()
 	case !c.reliable:
 		c.fail(fmt.Errorf("%w: %w", ErrTransport, err))
 	case c.state == calling && c.probing() && c.fresh:
