@@ -11,8 +11,6 @@ const (
 	paceEach = 250 * time.Millisecond // how often the pace of garbage collection is looked at
 	paceCalm = 8                      // so often less must do before it gets less: a change stops the world for a moment
 	paceRest = 45 * time.Second       // how long transactions and recordings outlive their calls, with some to spare
-
-	paceQuiet = 10 // percent, at which and below which few calls come, if any
 )
 
 // pace is how much the heap may grow between two collections, in percent of
@@ -20,20 +18,18 @@ const (
 //
 // What a collection costs grows with the heap, how often it comes with rate
 // over heap and percent: together rate/percent, whatever the heap. Calls that
-// only talk allocate next to nothing, and hundreds of them need not keep as much garbage
+// only talk allocate nothing, and hundreds of them need not keep as much garbage
 // as they hold; a flood of new ones gets room, so that the collector has
-// about a fiftieth of a processor in both cases. Between them it has up to twice
-// that: what lies between calls as they come stays as holes between them when it is
-// collected, so that some dozens of calls a second would cost half as much memory again.
+// about a fiftieth of a processor in both cases.
 func pace(rate float64) int {
 	const mb = 1 << 20
 	switch {
-	case rate < mb/2:
-		return 5
 	case rate < mb:
-		return paceQuiet
-	case rate < 8*mb:
+		return 10
+	case rate < 4*mb:
 		return 25
+	case rate < 8*mb:
+		return 50
 	case rate < 16*mb:
 		return 100
 	}
@@ -72,7 +68,6 @@ func collect(stop <-chan struct{}) {
 	sample := []metrics.Sample{{Name: "/gc/heap/allocs:bytes"}}
 	metrics.Read(sample)
 	allocated, at, calm := sample[0].Value.Uint64(), time.Now(), 0
-	rate := 0.0          // over about a second: where processors are short, calls are handled in bursts
 	var calmed time.Time // when calls stopped coming; zero once what they left has been let go
 	for {
 		select {
@@ -82,8 +77,7 @@ func collect(stop <-chan struct{}) {
 		}
 		metrics.Read(sample)
 		newest, moment := sample[0].Value.Uint64(), time.Now()
-		rate += (float64(newest-allocated)/moment.Sub(at).Seconds() - rate) / 4
-		percent := pace(rate)
+		percent := pace(float64(newest-allocated) / moment.Sub(at).Seconds())
 		allocated, at = newest, moment
 		if percent >= now {
 			calm = 0
@@ -92,14 +86,13 @@ func collect(stop <-chan struct{}) {
 		}
 		if percent > now || calm == paceCalm {
 			debug.SetGCPercent(percent)
-			quiet := now > paceQuiet && percent <= paceQuiet
 			now, calm = percent, 0
-			if quiet { // what came fast has left room that nobody needs now
+			if now == pace(0) { // what came fast has left room that nobody needs now
 				debug.FreeOSMemory()
 				calmed = moment
 			}
 		}
-		if now > paceQuiet {
+		if now > pace(0) {
 			calmed = time.Time{}
 		}
 		if !calmed.IsZero() && moment.Sub(calmed) > paceRest { // nothing else would collect: little is allocated now

@@ -9,7 +9,7 @@ func TestPace(t *testing.T) {
 	last := 0
 	for _, mb := range []float64{0, 4, 10, 20, 60, 1000} {
 		percent := pace(mb * (1 << 20))
-		if percent < last || percent < 5 || percent > 200 {
+		if percent < last || percent < 10 || percent > 200 {
 			t.Errorf("%v MB/s: %d percent after %d", mb, percent, last)
 		}
 		last = percent
