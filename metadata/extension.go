@@ -245,7 +245,7 @@ func collect(el, top *etree.Element, used map[string]string) {
 		if prefix != "" {
 			uri = prefixURI(el, prefix)
 		}
-		if uri != "" {
+		if uri != "" || prefix == "" { // xmlns="": what is in no namespace is not to be drawn into ours
 			used[prefix] = uri
 		}
 	}
