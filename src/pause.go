@@ -3,6 +3,7 @@ package src
 import (
 	"time"
 
+	"sidetrack/forker"
 	"sidetrack/metadata"
 	"sidetrack/policy"
 )
@@ -19,6 +20,41 @@ const (
 
 // reasonLimit is of an EventResumed that nobody has asked for.
 const reasonLimit = "limit"
+
+// wanted tells whether we want to send a stream now: nobody has paused it. What
+// the SRS wants is the stream's own affair.
+func (s *Session) wanted(st *stream) bool {
+	return !st.gone && !st.leaving && !s.paused && !(st.held && s.onHold != policy.OnHoldIgnore)
+}
+
+// sends tells whether a stream is to be offered as sent: a pause as silence
+// changes nothing of what was agreed, nor does one that is not told.
+func (s *Session) sends(st *stream) bool {
+	return s.wanted(st) || st.leaving && !s.paused || !st.gone && (s.recorder.Pause != forker.PauseStop || s.recorder.Dialect.Hold == HoldNone)
+}
+
+// steer makes the taps follow, first of all, and then the state.
+func (s *Session) steer() {
+	s.steerTaps()
+	if s.leg == nil {
+		if s.state == metadata.StateMoving {
+			s.call.sound()
+			s.notify(s.audible(), s.moving.why)
+		}
+		return
+	}
+	s.showPause()
+	s.publish()
+}
+
+func (s *Session) steerTaps() {
+	for _, st := range s.streams.all {
+		st.mute(s.masks)
+		st.hide(s.masks.of(st.party), s.recorder.Mask)
+		st.steer(s.wanted(st), s.paused)
+	}
+	s.noteGaps()
+}
 
 // showPause brings the state into line with the streams: a session is paused
 // while we hold back every stream that it has. Hold and operator pause on
