@@ -177,19 +177,3 @@ func TestPipeIsBounded(t *testing.T) {
 		t.Error(err)
 	}
 }
-
-// FuzzHandshake holds: whatever comes, there are no keys and no panic.
-func FuzzHandshake(f *testing.F) {
-	f.Add([]byte{22, 254, 255, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0})
-	id, err := dtls.NewIdentity()
-	if err != nil {
-		f.Fatal(err)
-	}
-	f.Fuzz(func(t *testing.T, b []byte) {
-		p := dtls.NewPipe(func([]byte) {})
-		ctx, cancel := context.WithTimeout(context.Background(), 20*time.Millisecond)
-		defer cancel()
-		p.Feed(b)
-		_ = (&dtls.Peer{Identity: id}).Run(ctx, p, func(_, _ *srtp.Key) { t.Error("keys") })
-	})
-}
