@@ -131,9 +131,7 @@ func (s Stream) encode(root node) {
 	if s.SessionID != "" {
 		n.id("session_id", s.SessionID)
 	}
-	if s.Label != "" {
-		n.text("label", s.Label)
-	}
+	n.label(s.Label)
 	n.extensions(s.Extensions)
 	n.close()
 }
@@ -212,6 +210,13 @@ func (n node) id(key string, id ID) { n.attr(key, n.w.style.id(id)) }
 func (n node) ref(tag string, id ID) { n.text(tag, n.w.style.id(id)) }
 
 func (n node) text(tag, value string) { n.child(tag).closeWith(clean(value)) }
+
+// label writes a label as it is: cleaned, two of them might become one, or none.
+func (n node) label(label string) {
+	if label != "" {
+		n.child("label").closeWith(label)
+	}
+}
 
 func (n node) time(tag string, t time.Time) {
 	if y := t.UTC().Year(); !t.IsZero() && y >= 1 && y <= 9999 { // RFC 3339 has no other years

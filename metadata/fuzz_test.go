@@ -18,6 +18,7 @@ func FuzzParse(f *testing.F) {
 	f.Add([]byte(`<r:recording xmlns:r="urn:ietf:params:xml:ns:recording:1" xmlns:x="urn:x" xmlns="urn:y"><x:a x:b="1"><c/></x:a></r:recording>`))
 	f.Add([]byte(`<recording_metadata><participant id="1"><send>x</send></participant></recording_metadata>`))
 	f.Add([]byte(`<r:recording xmlns:r="0" xmlns:x="1"><x:a><A/></x:a></r:recording>`))
+	f.Add([]byte("<recording><stream stream_id='1'><label>\x7f</label></stream></recording>"))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		metadata.ParseSnapshotRequest(b)
 		r, err := metadata.Parse(b)

@@ -254,3 +254,26 @@ func TestParseCost(t *testing.T) {
 		}
 	}
 }
+
+// Labels that are no tokens are read, written and read again as they are: each stays another than the others.
+func TestLabelsStayWhole(t *testing.T) {
+	r := &metadata.Recording{DataMode: metadata.Complete}
+	for _, label := range []string{"\x7f", "\u0080", "a\u0081", "a\u0082", strings.Repeat("x", 600) + "1", strings.Repeat("x", 600) + "2"} {
+		r.Streams = append(r.Streams, metadata.Stream{ID: metadata.NewV4().ID(), Label: label})
+	}
+	for name, style := range map[string]metadata.Style{"": {}, "nested": {Nested: true}} {
+		doc, err := r.Styled(style)
+		if err != nil {
+			t.Fatal(err)
+		}
+		back, err := metadata.Parse(doc)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i, s := range r.Streams {
+			if got := back.Streams[i].Label; got != s.Label {
+				t.Errorf("%s: label %q is read back as %q", name, s.Label, got)
+			}
+		}
+	}
+}

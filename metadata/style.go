@@ -90,9 +90,7 @@ func (r *Recording) nest(root node) {
 		if s.SessionID != "" {
 			n.id("session", s.SessionID)
 		}
-		if s.Label != "" {
-			n.text("label", s.Label)
-		}
+		n.label(s.Label)
 		if root.w.style.Mixed {
 			n.text("mode", "mixed")
 		} else {
