@@ -1,6 +1,7 @@
 package audio
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -9,14 +10,18 @@ import (
 	"os"
 )
 
-// Layout of the files: RIFF header, fmt chunk, a JUNK chunk of headroom, data
-// chunk to the end. The headroom makes it possible to move the beginning of the
-// audio after it was written, by writing headers only (see [WAVWriter.Shift]).
+// Layout of the files: RIFF header, a JUNK chunk of the size of ds64, fmt chunk, a
+// JUNK chunk of headroom, data chunk to the end. The headroom makes it possible to move
+// the beginning of the audio after it was written, by writing headers only (see
+// [WAVWriter.Shift]). A file that outgrows the 32 bits of its sizes becomes
+// an RF64 file (EBU Tech 3306): the first JUNK chunk becomes ds64, which has them in 64.
 const (
-	wavFixed    = 12 + 24 + 8 + 8 // RIFF+WAVE, fmt, JUNK header, data header
-	wavBuffer   = 16 << 10        // bytes of PCM held before a write
-	wavSparse   = 64 << 10        // silence longer than this becomes a hole in the file
-	wavHeadroom = 8 << 10         // bytes of the JUNK chunk's content
+	wavSizes    = 28                         // bytes of the ds64 chunk's content
+	wavHead     = 12 + 8 + wavSizes + 24 + 8 // RIFF+WAVE, JUNK or ds64, fmt, JUNK header
+	wavFixed    = wavHead + 8                // and the data header
+	wavBuffer   = 16 << 10                   // bytes of PCM held before a write
+	wavSparse   = 64 << 10                   // silence longer than this becomes a hole in the file
+	wavHeadroom = 8 << 10                    // bytes of the second JUNK chunk's content
 )
 
 // ErrWAVShift tells that a file has less leading silence than is to be removed.
@@ -40,7 +45,7 @@ type WAVWriter struct {
 	f        WAVFile
 	rate     int
 	channels int
-	head     int64 // content bytes of the JUNK chunk now
+	head     int64 // content bytes of the second JUNK chunk now
 	size     int64 // content bytes of the data chunk, buffered ones included
 	lead     int64 // bytes of silence that open the data chunk
 	leading  bool  // only silence was written so far
@@ -75,6 +80,30 @@ func NewWAV(f WAVFile, rate, channels int) (*WAVWriter, error) {
 	if w.mark(); w.err != nil {
 		return nil, w.err
 	}
+	return w, nil
+}
+
+// ReopenWAV goes on with a file of length bytes that a [WAVWriter] has left without
+// Close, behind the last whole frame; Close sets its headers right. The writer owns f
+// from then on, unless there is an error, which wraps [ErrNotWAV] or comes from f.
+func ReopenWAV(f WAVFile, length int64) (*WAVWriter, error) {
+	head := make([]byte, wavHead)
+	if _, err := f.ReadAt(head, 0); errors.Is(err, io.EOF) {
+		return nil, fmt.Errorf("%w: %d bytes", ErrNotWAV, length)
+	} else if err != nil {
+		return nil, err
+	}
+	le := binary.LittleEndian
+	w := &WAVWriter{f: f, rate: int(le.Uint32(head[60:])), channels: int(le.Uint16(head[58:])), head: int64(le.Uint32(head[wavHead-4:]))}
+	if checkPCM(w.rate, w.channels) != nil {
+		return nil, fmt.Errorf("%w: %d Hz, %d channels", ErrNotWAV, w.rate, w.channels)
+	}
+	w.size = max(0, length-wavFixed-w.head)
+	w.size -= w.size % w.frameBytes()
+	if ours, _ := w.headers(); !bytes.Equal(ours[48:], head[48:]) {
+		return nil, fmt.Errorf("%w of ours", ErrNotWAV)
+	}
+	w.buf = make([]byte, 0, wavBuffer)
 	return w, nil
 }
 
@@ -252,9 +281,22 @@ func (w *WAVWriter) mark() {
 func (w *WAVWriter) headers() (head, data []byte) {
 	le := binary.LittleEndian
 	frame := uint16(w.frameBytes())
-	head = append(head, "RIFF"...)
-	head = le.AppendUint32(head, clamp32(wavFixed-8+w.head+w.size))
-	head = append(head, "WAVEfmt "...)
+	name, sizes, all, size := "RIFF", "JUNK", wavFixed-8+w.head+w.size, w.size
+	content := make([]byte, 0, wavSizes)
+	if all > math.MaxUint32 {
+		name, sizes = "RF64", "ds64"
+		content = le.AppendUint64(content, uint64(all))
+		content = le.AppendUint64(content, uint64(size))
+		content = le.AppendUint64(content, uint64(w.Frames()))
+		all, size = math.MaxUint32, math.MaxUint32
+	}
+	head = append(make([]byte, 0, wavHead), name...)
+	head = le.AppendUint32(head, uint32(all))
+	head = append(head, "WAVE"...)
+	head = append(head, sizes...)
+	head = le.AppendUint32(head, wavSizes)
+	head = append(head, content[:wavSizes]...)
+	head = append(head, "fmt "...)
 	head = le.AppendUint32(head, 16)
 	head = le.AppendUint16(head, 1) // PCM
 	head = le.AppendUint16(head, uint16(w.channels))
@@ -264,10 +306,6 @@ func (w *WAVWriter) headers() (head, data []byte) {
 	head = le.AppendUint16(head, 16)
 	head = append(head, "JUNK"...)
 	head = le.AppendUint32(head, uint32(w.head))
-	data = le.AppendUint32([]byte("data"), clamp32(w.size))
+	data = le.AppendUint32([]byte("data"), uint32(size))
 	return head, data
 }
-
-// clamp32 lets a file grow past 4 GB: readers take the largest size for "to
-// the end of the file".
-func clamp32(n int64) uint32 { return uint32(min(n, math.MaxUint32)) }

@@ -6,6 +6,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"sidetrack/internal/audio"
@@ -163,9 +164,9 @@ func TestReadWAVRefuses(t *testing.T) {
 	good, err := os.ReadFile(path)
 	must(t, err)
 	float := bytes.Clone(good)
-	float[20] = 3
+	float[56] = 3
 	for name, b := range map[string][]byte{
-		"empty": nil, "text": []byte("hello, this is no audio"), "no data": good[:40], "format": float,
+		"empty": nil, "text": []byte("hello, this is no audio"), "no data": good[:80], "format": float,
 		"data first": append([]byte("RIFF\x00\x00\x00\x00WAVEdata\x04\x00\x00\x00"), 1, 2, 3, 4),
 	} {
 		if _, err := audio.ReadWAV(bytes.NewReader(b)); !errors.Is(err, audio.ErrNotWAV) {
@@ -196,6 +197,7 @@ func FuzzReadWAV(f *testing.F) {
 	must(f, err)
 	f.Add(seed)
 	f.Add(seed[:50])
+	f.Add([]byte("RF64\xff\xff\xff\xffWAVEds64\x1c\x00\x00\x00" + strings.Repeat("\xff", 28) + "fmt \x10\x00\x00\x00\x01\x00\x01\x00\x40\x1f\x00\x00\x80\x3e\x00\x00\x02\x00\x10\x00data\xff\xff\xff\xff\x01\x02\x03"))
 	f.Add([]byte("RIFF\xff\xff\xff\xffWAVEfmt \x10\x00\x00\x00\x01\x00\x01\x00\x40\x1f\x00\x00\x80\x3e\x00\x00\x02\x00\x10\x00data\xff\xff\xff\xff\x01\x02\x03"))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		w, err := audio.ReadWAV(bytes.NewReader(b))

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"os"
 )
 
@@ -67,7 +68,8 @@ func ReadWAVFile(path string) (WAV, error) {
 }
 
 // ReadWAV reads 16-bit PCM. Unknown chunks are passed over. A data chunk that
-// claims more than there is (the writer died) gives what is there. Memory use is
+// claims more than there is (the writer died) gives what is there. RF64 (EBU Tech 3306) is
+// read too. Memory use is
 // bounded by the input's length, whatever its headers claim. Errors
 // wrap [ErrNotWAV] or come from r.
 func ReadWAV(r io.Reader) (WAV, error) {
@@ -75,10 +77,11 @@ func ReadWAV(r io.Reader) (WAV, error) {
 	if _, err := io.ReadFull(r, riff[:]); err != nil {
 		return WAV{}, fmt.Errorf("%w: %v", ErrNotWAV, err)
 	}
-	if string(riff[:4]) != "RIFF" || string(riff[8:]) != "WAVE" {
+	if id := string(riff[:4]); id != "RIFF" && id != "RF64" || string(riff[8:]) != "WAVE" {
 		return WAV{}, fmt.Errorf("%w: no RIFF/WAVE header", ErrNotWAV)
 	}
 	var w WAV
+	long := int64(math.MaxUint32) // size of a data chunk that does not fit into 32 bits
 	for {
 		var h [8]byte
 		if _, err := io.ReadFull(r, h[:]); err != nil {
@@ -90,7 +93,15 @@ func ReadWAV(r io.Reader) (WAV, error) {
 			if err := w.readFormat(r, size); err != nil {
 				return WAV{}, err
 			}
+		case "ds64":
+			var err error
+			if long, err = readSizes(r, size); err != nil {
+				return WAV{}, err
+			}
 		case "data":
+			if size == math.MaxUint32 {
+				size = long
+			}
 			return w.readData(r, size)
 		default:
 			if _, err := io.CopyN(io.Discard, r, size+size&1); err != nil {
@@ -98,6 +109,21 @@ func ReadWAV(r io.Reader) (WAV, error) {
 			}
 		}
 	}
+}
+
+// readSizes reads the size of the data chunk out of a ds64 chunk.
+func readSizes(r io.Reader, size int64) (data int64, err error) {
+	var b [wavSizes]byte
+	if size < wavSizes {
+		return 0, fmt.Errorf("%w: ds64 chunk of %d bytes", ErrNotWAV, size)
+	}
+	if _, err := io.ReadFull(r, b[:]); err != nil {
+		return 0, fmt.Errorf("%w: ds64 chunk cut short", ErrNotWAV)
+	}
+	if _, err := io.CopyN(io.Discard, r, size+size&1-wavSizes); err != nil {
+		return 0, fmt.Errorf("%w: ds64 chunk cut short", ErrNotWAV)
+	}
+	return int64(min(binary.LittleEndian.Uint64(b[8:]), math.MaxInt64)), nil
 }
 
 func (w *WAV) readFormat(r io.Reader, size int64) error {
