@@ -28,6 +28,7 @@ type clientTx struct {
 	fresh    bool // sent by a connection that was made for it
 	again    bool // sent once more after its connection closed
 	idle     bool // a CANCEL whose INVITE has its final response
+	repeated bool // by Timer A or E
 	doubted  bool // the network said once that the peer cannot be reached
 	slot     slot // of the request, for the counters
 	flow     transport.Flow
@@ -114,7 +115,7 @@ func (c *clientTx) depart(f transport.Flow, fresh bool) {
 func (c *clientTx) transmit() {
 	c.link(pathOf(c.flow))
 	if err := c.lane.layer.send(c.flow, c.bytes, c.slot); err != nil {
-		if c.lost(err); c.reliable || !c.doubted {
+		if c.lost(err); c.reliable || c.state == terminated {
 			return
 		}
 	}

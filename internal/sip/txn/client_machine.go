@@ -157,8 +157,9 @@ func (c *clientTx) repeat() {
 	if c.cancel.wanted && c.resend.at > c.cancel.hush {
 		return
 	}
+	c.repeated = true
 	if err := c.lane.layer.send(c.flow, c.bytes, c.slot); err != nil {
-		if c.lost(err); !c.doubted {
+		if c.lost(err); c.state == terminated {
 			return
 		}
 	}

@@ -18,9 +18,10 @@ func (l *Lane) pathFailed(f transport.Failure) {
 
 // lost handles the loss of the path under a transaction without final response.
 //
-// A datagram peer that refuses is dead (RFC 3261 §18.4), but for a request that
-// has nowhere else to go: what the network says of a path is a hint, and may be
-// over in a second (RFC 1122 §3.2.2.1). A connection that an
+// What the network says of a datagram's path is a hint: it may be over in a second
+// (RFC 1122 §3.2.2.1), or come from somebody who only pretends. So a peer is dead
+// (RFC 3261 §18.4) when it has been said twice and the request been repeated, but for a
+// request that has nowhere else to go. A connection that an
 // earlier exchange left open may have been closed for idleness just as we sent:
 // that is worth one more connection. One made for this request and closed
 // without an answer is a refusal, unless it was our own idea to use TCP. After
@@ -32,6 +33,9 @@ func (c *clientTx) lost(err error) {
 	case c.state != calling && c.state != proceeding:
 	case !c.reliable && c.patient():
 		c.doubted = true // A or E goes on
+	case !c.reliable && !(c.doubted && c.repeated):
+		c.doubted = true
+		c.link(pathOf(c.flow))
 	case c.hop == nil && c.idle:
 		c.terminate()
 	case !c.reliable:

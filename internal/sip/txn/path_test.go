@@ -1,8 +1,6 @@
 package txn_test
 
 import (
-	"errors"
-	"net/netip"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -11,8 +9,6 @@ import (
 	"sidetrack/internal/sip/transport"
 	"sidetrack/internal/sip/txn"
 )
-
-var errRefused = errors.New("connection refused")
 
 // askLarge sends an INVITE of SIPREC's size.
 func (b *bed) askLarge(to txn.Target) *txn.ClientTx {
@@ -204,90 +200,6 @@ func TestConnectionWithoutAnAnswerIsNotUsedAgain(t *testing.T) {
 		if p := b.last(); p.flow.Proto != "udp" {
 			t.Errorf("left by %+v", p.flow)
 		}
-	})
-}
-
-func TestTransportFailures(t *testing.T) {
-	t.Run("TCP refused", func(t *testing.T) {
-		play(t, func(b *bed) {
-			b.wire.dial = func(transport.Flow) (time.Duration, error) { return 0, errRefused }
-			b.ask("INVITE", tcp())
-			b.wantHeard("0s OnFail request could not be delivered: connection refused")
-		})
-	})
-	t.Run("TCP closed before an answer", func(t *testing.T) {
-		play(t, func(b *bed) {
-			tx := b.ask("INVITE", tcp())
-			b.wire.disconnect(tx.Target().Conn)
-			synctest.Wait()
-			b.wantHeard("0s OnFail request could not be delivered: EOF")
-		})
-	})
-	t.Run("ICMP", func(t *testing.T) {
-		play(t, func(b *bed) {
-			first, other := b.ask("INVITE", udp()), b.ask("OPTIONS", txn.Target{Proto: "udp", Addr: peer2})
-			ringing := b.ask("INVITE", udp())
-			b.reply(ringing.Request(), 180, "x")
-			second := b.ask("BYE", udp())
-			b.restart()
-			b.wire.events.Failed(transport.Failure{Flow: transport.Flow{Proto: "udp", Listener: b.wire.listeners[0], Remote: peer}, Err: errRefused})
-			synctest.Wait()
-			b.wantHeard("0s OnFail request could not be delivered: connection refused, " +
-				"0s OnFail request could not be delivered: connection refused")
-			if !first.Terminated() || !second.Terminated() || ringing.Terminated() || other.Terminated() {
-				t.Error("the wrong ones failed")
-			}
-		})
-	})
-	t.Run("send error", func(t *testing.T) {
-		play(t, func(b *bed) {
-			b.wire.sendErr = func(transport.Flow) error { return errRefused }
-			b.ask("INVITE", udp())
-			b.wantHeard("0s OnFail request could not be delivered: connection refused")
-		})
-	})
-	t.Run("no listener", func(t *testing.T) {
-		play(t, func(b *bed) {
-			b.ask("INVITE", txn.Target{Proto: "udp", Addr: netip.MustParseAddrPort("[2001:db8::1]:5060")})
-			b.ask("INVITE", txn.Target{Proto: "tcp"})
-			b.wantHeard("0s OnFail request could not be delivered: no listener for this protocol and address family, " +
-				"0s OnFail request could not be delivered: target has no address")
-		})
-	})
-}
-
-// What one of our sockets cannot reach, another one may: an error ends what has left by the socket that it came to, under
-// whatever name that was known.
-func TestAnErrorIsThatOfOneSocket(t *testing.T) {
-	play(t, func(b *bed) {
-		inner := b.wire.listeners[0]
-		outer := &transport.Listener{Proto: "udp", Bound: netip.MustParseAddrPort("198.51.100.1:5060"), Advertise: "198.51.100.1", Port: 5060}
-		by := func(l *transport.Listener) *txn.ClientTx {
-			to := udp()
-			to.Listener = l
-			return b.ask("INVITE", to)
-		}
-		one, other := by(inner), by(outer)
-		b.wire.events.Failed(transport.Failure{Flow: transport.Flow{Proto: "udp", Listener: inner.Advertised("sip.example"), Remote: peer}, Err: errRefused})
-		synctest.Wait()
-		if !one.Terminated() || other.Terminated() {
-			t.Errorf("ended: that of the socket %t, that of the other %t", one.Terminated(), other.Terminated())
-		}
-	})
-}
-
-// OnFail never comes from within Request.
-func TestFailureIsNotReentrant(t *testing.T) {
-	play(t, func(b *bed) {
-		b.wire.sendErr = func(transport.Flow) error { return errRefused }
-		b.do(func() {
-			tx := b.lane.Request(outgoing("INVITE"), udp(), b)
-			if len(b.heard) > 0 {
-				t.Error("OnFail before Request returned")
-			}
-			tx.Forget()
-		})
-		b.wantHeard("")
 	})
 }
 
