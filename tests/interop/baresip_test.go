@@ -8,11 +8,13 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"math"
 	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -39,7 +41,7 @@ func TestBaresipPhones(t *testing.T) {
 	s.awaitState("paused")
 	held := time.Now()
 	if !eventually(patience, func() bool { return time.Since(held) > 1500*time.Millisecond }) {
-		t.Fatal("the clock stands still")
+		fatal(t, "the clock stands still")
 	}
 	anna.command("resume", "")
 	s.awaitState("recording")
@@ -132,9 +134,12 @@ type phone struct {
 	dir     string
 	conn    net.Conn
 	process *process
-	mu      sync.Mutex
-	events  map[string]int
 	done    chan struct{}
+
+	mu     sync.Mutex
+	events map[string]int
+	lines  []string  // what it told, with the time
+	fresh  time.Time // when its registration was last refreshed
 }
 
 // newPhone starts a phone that registers nowhere.
@@ -190,12 +195,15 @@ module_app menu.so
 `, inside, port, p.dir, name, port+4000, port+4100, control, filepath.Dir(strings.TrimSpace(string(modules))), tls))
 	p.write("accounts", []byte(account+";answermode=auto;audio_codecs=PCMU,PCMA\n"))
 	p.write("contacts", nil)
+	evidence := evidenceOf(t)
+	evidence.phones = append(evidence.phones, p)
 	p.process = start(t, "baresip "+name, namespace, "baresip", "-f", p.dir)
 	if !eventually(patience, func() bool { p.conn, err = net.Dial("tcp", control); return err == nil }) {
-		t.Fatalf("%s has no control connection: %v", name, err)
+		fatal(t, "%s has no control connection: %v", name, err)
 	}
 	go p.listen()
 	t.Cleanup(func() {
+		evidence.tell()
 		p.conn.Close()
 		<-p.done
 	})
@@ -226,20 +234,47 @@ func (p *phone) listen() {
 		if _, err := io.ReadFull(r, b); err != nil {
 			return
 		}
-		var event struct{ Type string }
-		if json.Unmarshal(b[:n], &event) == nil {
-			p.mu.Lock()
-			p.events[event.Type]++
-			p.mu.Unlock()
+		var event struct {
+			Type, Param, Data string
+			OK                *bool
 		}
+		if json.Unmarshal(b[:n], &event) != nil {
+			continue
+		}
+		now := time.Now()
+		p.mu.Lock()
+		p.events[event.Type]++
+		switch {
+		case event.Type == "REGISTER_OK":
+			p.fresh = now
+			fallthrough
+		case event.Type != "":
+			p.lines = append(p.lines, fmt.Sprintf("%s %s %s", now.UTC().Format(clockFormat), event.Type, event.Param))
+		case event.OK != nil:
+			p.lines = append(p.lines, fmt.Sprintf("%s answer, ok: %v %s", now.UTC().Format(clockFormat), *event.OK, strings.TrimSpace(event.Data)))
+		}
+		p.mu.Unlock()
 	}
+}
+
+// clockFormat is that of the programs' logs.
+const clockFormat = "15:04:05.000"
+
+// told is all that the phone told and was asked for.
+func (p *phone) told() []string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return slices.Clone(p.lines)
 }
 
 func (p *phone) command(name, params string) {
 	p.t.Helper()
+	p.mu.Lock()
+	p.lines = append(p.lines, fmt.Sprintf("%s <- %s %s", time.Now().UTC().Format(clockFormat), name, params))
+	p.mu.Unlock()
 	text := fmt.Sprintf(`{"command":%q,"params":%q,"token":"t"}`, name, params)
 	if _, err := fmt.Fprintf(p.conn, "%d:%s,", len(text), text); err != nil {
-		p.t.Fatalf("%s: %s: %v", p.name, name, err)
+		fatal(p.t, "%s: %s: %v", p.name, name, err)
 	}
 }
 
@@ -247,8 +282,14 @@ func (p *phone) command(name, params string) {
 func (p *phone) event(name string, n int) {
 	p.t.Helper()
 	if !eventually(patience, func() bool { p.mu.Lock(); defer p.mu.Unlock(); return p.events[name] >= n }) {
-		p.t.Fatalf("%s: no %s; events %v", p.name, name, p.events)
+		fatal(p.t, "%s: no %s number %d; events %v", p.name, name, n, p.counts())
 	}
+}
+
+func (p *phone) counts() map[string]int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return maps.Clone(p.events)
 }
 
 // hears looks into what the phone decoded.
@@ -269,7 +310,7 @@ func (p *phone) hears(hertz float64) {
 func (s *site) awaitCopies(n float64) {
 	s.t.Helper()
 	if !eventually(patience, func() bool { return s.copies() >= n }) {
-		s.t.Fatalf("%v packets copied, wanted %v", s.copies(), n)
+		fatal(s.t, "%v packets copied, wanted %v", s.copies(), n)
 	}
 }
 
@@ -302,7 +343,7 @@ func (s *site) awaitStates(state string, n int) {
 		}
 		return live == n && fit == n
 	}) {
-		s.t.Fatalf("the recording does not become %s: %s", state, body)
+		fatal(s.t, "the recording does not become %s: %s", state, body)
 	}
 }
 

@@ -46,9 +46,7 @@ func TestPBXWithPhonesAndTrunk(t *testing.T) {
 	}
 	p.transfer(anna, ben, carl)
 
-	s.proxy.end()
-	s.serve(namespace)
-	s.awaitPhones(3)
+	s.restart(namespace, anna, ben, carl)
 	p.call(anna, carl, nil)
 	s.awaitRecordings(p.recordings)
 
@@ -115,7 +113,7 @@ func (p *pbx) over(who *phone, recordings int) {
 	who.command("hangup", "")
 	p.recordings += recordings
 	if !eventually(patience, func() bool { return p.site.calls() == 0 }) {
-		p.t.Errorf("%d calls are left", p.site.calls())
+		failed(p.t, "%d calls are left", p.site.calls())
 	}
 	p.site.awaitRecordings(p.recordings)
 }
