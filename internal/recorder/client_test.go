@@ -63,7 +63,8 @@ type client struct {
 	body   string // of the last answer
 	media  []*net.UDPConn
 	rtcp   []*net.UDPConn
-	remote []int // the recorder's RTP ports, 0 where refused
+	remote []int         // the recorder's RTP ports, 0 where refused
+	closed chan struct{} // nothing more comes
 }
 
 type message struct {
@@ -82,7 +83,7 @@ var calls atomic.Int64
 // dial makes a client with as many media sockets as there are streams to send.
 func dial(t testing.TB, s *recorder.Server, proto string, streams int) *client {
 	t.Helper()
-	c := &client{t: t, proto: proto, in: make(chan message, 100), asked: make(chan message, 100), callID: fmt.Sprintf("call-%d@src.example", calls.Add(1))}
+	c := &client{t: t, proto: proto, in: make(chan message, 100), asked: make(chan message, 100), closed: make(chan struct{}), callID: fmt.Sprintf("call-%d@src.example", calls.Add(1))}
 	for _, uri := range s.URIs() {
 		addr, params, _ := strings.Cut(strings.TrimPrefix(uri, "sip:"), ";")
 		if strings.Contains(params, "tcp") == (proto == "tcp") {
@@ -97,11 +98,10 @@ func dial(t testing.TB, s *recorder.Server, proto string, streams int) *client {
 		c.media = append(c.media, udpSocket(t, "127.0.0.1"))
 		c.rtcp = append(c.rtcp, udpSocket(t, "127.0.0.1"))
 	}
-	done := make(chan struct{})
-	go func() { defer close(done); c.read() }()
+	go func() { defer close(c.closed); c.read() }()
 	t.Cleanup(func() {
 		c.conn.Close()
-		<-done
+		<-c.closed
 	})
 	return c
 }

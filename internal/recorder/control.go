@@ -164,15 +164,40 @@ func (s *session) hangUp(reason string, done func()) {
 	s.bye(reason, done)
 }
 
+// bye is hangUp with mu held. A BYE may not leave before the ACK of our 200 has come, or
+// the wait for it is over (RFC 3261 §15).
 func (s *session) bye(reason string, done func()) {
-	if s.ended {
+	switch {
+	case s.ended:
 		done()
 		return
+	case s.invite != nil:
+		if s.doomed == "" {
+			s.doomed = reason
+		}
+		s.leaving = append(s.leaving, done)
+		return
 	}
+	told := append(s.leaving, done)
+	s.leaving = nil
 	req := s.newRequest("BYE")
 	req.Add("Reason", "SIP;text="+sip.Quote(reason))
-	s.lane.Request(req, txn.FlowTarget(s.dialog.Flow), &leaving{done})
+	s.lane.Request(req, txn.FlowTarget(s.dialog.Flow), &leaving{func() { each(told) }})
 	s.end(reason, false)
+}
+
+// abort ends the session, and without BYE where none may be sent yet. Called on the lane
+// without mu.
+func (s *session) abort(reason string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.end(reason, false)
+}
+
+func each(list []func()) {
+	for _, do := range list {
+		do()
+	}
 }
 
 // leaving hears how our BYE fares.
@@ -200,5 +225,7 @@ func (s *session) end(reason string, clean bool) {
 		}
 	}
 	s.invite = nil
+	each(s.leaving) // they need no BYE any more
+	s.leaving = nil
 	go s.finish()
 }

@@ -1,6 +1,8 @@
 package recorder
 
 import (
+	"cmp"
+
 	"sidetrack/internal/sip"
 	"sidetrack/internal/sip/transport"
 	"sidetrack/internal/sip/txn"
@@ -112,7 +114,8 @@ func (s *session) fail(tx *txn.ServerTx) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.invite == tx {
-		s.bye("no ACK", func() {})
+		s.invite = nil
+		s.bye(cmp.Or(s.doomed, "no ACK"), func() {})
 	}
 }
 

@@ -123,9 +123,6 @@ func (s *session) giveUp(err error) {
 	s.lane.Post(func() {
 		s.mu.Lock()
 		defer s.mu.Unlock()
-		s.doomed = "cannot write: " + cause(err)
-		if s.invite == nil { // else with its ACK, not before (RFC 3261 §15)
-			s.bye(s.doomed, func() {})
-		}
+		s.bye("cannot write: "+cause(err), func() {})
 	})
 }

@@ -47,6 +47,61 @@ func TestNoAck(t *testing.T) {
 	}
 }
 
+// A BYE does not leave before the ACK of the 200 (RFC 3261 §15), whatever ends the session.
+func TestNoByeBeforeTheAck(t *testing.T) {
+	s, ended := serve(t, func(c *recorder.Config) {
+		c.IdleTimeout, c.RTCPInterval, c.T1 = 50*time.Millisecond, 20*time.Millisecond, patience
+	})
+	invite := func(proto string) *client {
+		c := dial(t, s, proto, 2)
+		contentType, body := two.body(c)
+		c.send("INVITE", siprec, contentType, body)
+		m := c.next()
+		c.want(m, 200)
+		_, c.toTag, _ = strings.Cut(m.headers["to"], ";tag=")
+		return c
+	}
+	doomed := func(n int) {
+		t.Helper()
+		eventually(t, "the recorder has seen that they are idle", func() bool {
+			silent := 0
+			for _, sum := range s.Sessions() {
+				if len(sum.Problems) > 0 {
+					silent++
+				}
+			}
+			return silent == n
+		})
+	}
+	c := invite("udp")
+	doomed(1)
+	if sum := s.Sessions()[0]; sum.Reason != "" {
+		t.Errorf("ended: %s", sum.Reason)
+	}
+	c.send("ACK", "", "", "")
+	if m := c.request(); !strings.HasPrefix(m.start, "BYE ") || !strings.Contains(m.headers["reason"], "idle") {
+		t.Errorf("request %q, reason %q", m.start, m.headers["reason"])
+	}
+	if sum := result(t, ended); sum.Reason != "idle" {
+		t.Errorf("%+v", sum)
+	}
+
+	// When the recorder stops, none leaves for a client that sends no ACK in time.
+	c = invite("tcp")
+	ctx, cancel := context.WithTimeout(context.Background(), 50*time.Millisecond)
+	defer cancel()
+	if err := s.Close(ctx); err == nil {
+		t.Error("no word of the client that sent no ACK")
+	}
+	result(t, ended)
+	<-c.closed
+	select {
+	case m := <-c.asked:
+		t.Errorf("asked: %s", m.start)
+	default:
+	}
+}
+
 func TestRetransmissionsMakeOneSession(t *testing.T) {
 	s, ended := serve(t, nil)
 	c := dial(t, s, "udp", 2)

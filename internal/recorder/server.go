@@ -131,7 +131,8 @@ func (s *Server) dismiss(ss *session, sum *Summary) {
 }
 
 // Close ends all sessions with BYE, writes their files and releases everything.
-// Answers to the BYEs are awaited until ctx ends; files are written in any case.
+// Answers to the BYEs, and ACKs without which none may leave, are awaited until ctx
+// ends; files are written in any case.
 // Further calls do nothing.
 func (s *Server) Close(ctx context.Context) error {
 	s.mu.Lock()
@@ -150,6 +151,9 @@ func (s *Server) Close(ctx context.Context) error {
 		ss.lane.Post(func() { ss.hangUp("recorder stopped", func() { goodbyes <- struct{}{} }) })
 	}
 	err := await(ctx, goodbyes, len(live))
+	for _, ss := range live {
+		ss.lane.Post(func() { ss.abort("recorder stopped") }) // that still wait for an ACK
+	}
 	s.finishing.Wait()
 	s.layer.Close()
 	s.disk.close()

@@ -51,11 +51,12 @@ type session struct {
 	inviting bool          // a re-INVITE of ours is under way
 	refusals int           // of our refresh, in a row
 
-	doomed string // why it is to end with the ACK; "" it is not
-	ended  bool
-	clean  bool // by the client's BYE
-	reason string
-	endAt  time.Duration
+	doomed  string   // why it is to end with the ACK; "" it is not
+	leaving []func() // who waits for that
+	ended   bool
+	clean   bool // by the client's BYE
+	reason  string
+	endAt   time.Duration
 }
 
 func newSession(s *Server, tx *txn.ServerTx, c content) *session {
