@@ -156,7 +156,7 @@ func TestBuilderSchema(t *testing.T) {
 		t.Run(sc.name, func(t *testing.T) {
 			before := &metadata.Recording{}
 			for _, r := range sc.play() {
-				for _, x := range []*metadata.Recording{r, metadata.Diff(before, r)} {
+				for _, x := range []*metadata.Recording{r, metadata.Diff(before.Told(), r)} {
 					if err := lint(document(t, x, nil)); err != nil {
 						t.Error(err)
 					}
@@ -176,7 +176,7 @@ func TestPartialLeadsToComplete(t *testing.T) {
 			for i, r := range sc.play() {
 				update := r
 				if i > 0 {
-					update = metadata.Diff(state, r)
+					update = metadata.Diff(state.Told(), r)
 					if update.Mode() != metadata.Partial {
 						t.Fatal("a difference is not partial")
 					}
@@ -184,7 +184,7 @@ func TestPartialLeadsToComplete(t *testing.T) {
 				if state = metadata.Merge(state, update); !reflect.DeepEqual(state, r) {
 					t.Fatalf("document %d: merged\n%+v\nwant\n%+v", i+1, state, r)
 				}
-				if d := metadata.Diff(state, r); !d.Empty() {
+				if d := metadata.Diff(state.Told(), r); !d.Empty() {
 					t.Errorf("document %d differs from itself: %+v", i+1, d)
 				}
 			}
@@ -196,7 +196,7 @@ func TestPartialLeadsToComplete(t *testing.T) {
 // (RFC 8068 §3.2.2).
 func TestHoldIsSmall(t *testing.T) {
 	docs := scenario{streams: both(), steps: []step{start, held}}.play()
-	d := metadata.Diff(docs[0], docs[1])
+	d := metadata.Diff(docs[0].Told(), docs[1])
 	if len(d.ParticipantStreamAssocs) != 2 || len(d.Groups)+len(d.Sessions)+len(d.Participants)+len(d.Streams)+
 		len(d.SessionRecordingAssocs)+len(d.ParticipantSessionAssocs) != 0 {
 		t.Errorf("got %+v", d)

@@ -1,34 +1,77 @@
 package metadata
 
 import (
-	"reflect"
+	"hash/maphash"
 	"slices"
 )
 
-// Diff returns the partial document (RFC 7865 §5) that leads from before to
-// after: each element of after that is new or changed, whole, since the RFC has
-// no rule for merging parts of one. Elements that are only in before cannot be
+// Told is what a document has told a reader, as much of it as Diff needs: a digest of
+// each element, in no order that counts. It is a tenth of what the document takes. The zero
+// value is that of a document that says nothing. It is good within the process that made it.
+type Told []uint64
+
+var toldSeed = maphash.MakeSeed()
+
+// Told is what a reader knows who has got the document.
+func (r *Recording) Told() Told {
+	d := digester{told: make(Told, 0, len(r.Groups)+len(r.Sessions)+len(r.Participants)+len(r.Streams)+
+		len(r.SessionRecordingAssocs)+len(r.ParticipantSessionAssocs)+len(r.ParticipantStreamAssocs)+len(r.Extensions))}
+	add(&d, r.Groups)
+	add(&d, r.Sessions)
+	add(&d, r.Participants)
+	add(&d, r.Streams)
+	add(&d, r.SessionRecordingAssocs)
+	add(&d, r.ParticipantSessionAssocs)
+	add(&d, r.ParticipantStreamAssocs)
+	add(&d, r.Extensions)
+	return d.told
+}
+
+// Diff returns the partial document (RFC 7865 §5) that leads from what was told
+// before to after: each element of after that is new or changed, whole, since the RFC has
+// no rule for merging parts of one. Elements that were only told before cannot be
 // taken back by a partial document; a Builder does not drop any, but for a
 // stream whose label has passed to another.
-func Diff(before, after *Recording) *Recording {
+func Diff(before Told, after *Recording) *Recording {
+	d := digester{told: before}
 	return &Recording{
 		DataMode:                 Partial,
-		Groups:                   changed(before.Groups, after.Groups),
-		Sessions:                 changed(before.Sessions, after.Sessions),
-		Participants:             changed(before.Participants, after.Participants),
-		Streams:                  changed(before.Streams, after.Streams),
-		SessionRecordingAssocs:   changed(before.SessionRecordingAssocs, after.SessionRecordingAssocs),
-		ParticipantSessionAssocs: changed(before.ParticipantSessionAssocs, after.ParticipantSessionAssocs),
-		ParticipantStreamAssocs:  changed(before.ParticipantStreamAssocs, after.ParticipantStreamAssocs),
-		Extensions:               changed(before.Extensions, after.Extensions),
+		Groups:                   changed(&d, after.Groups),
+		Sessions:                 changed(&d, after.Sessions),
+		Participants:             changed(&d, after.Participants),
+		Streams:                  changed(&d, after.Streams),
+		SessionRecordingAssocs:   changed(&d, after.SessionRecordingAssocs),
+		ParticipantSessionAssocs: changed(&d, after.ParticipantSessionAssocs),
+		ParticipantStreamAssocs:  changed(&d, after.ParticipantStreamAssocs),
+		Extensions:               changed(&d, after.Extensions),
 	}
 }
 
-// changed returns the elements of after that before does not have so.
-func changed[T any](before, after []T) (out []T) {
-	for _, a := range after {
-		if !slices.ContainsFunc(before, func(b T) bool { return reflect.DeepEqual(a, b) }) {
-			out = append(out, a)
+// digester writes element after element into one buffer.
+type digester struct {
+	told Told
+	w    writer
+}
+
+func (d *digester) of(x encoder) uint64 {
+	d.w.b, d.w.open = d.w.b[:0], false
+	x.encode(node{w: &d.w})
+	return maphash.Bytes(toldSeed, d.w.b)
+}
+
+type encoder interface{ encode(node) }
+
+func add[T encoder](d *digester, all []T) {
+	for _, x := range all {
+		d.told = append(d.told, d.of(x))
+	}
+}
+
+// changed returns the elements of after that were not told so.
+func changed[T encoder](d *digester, after []T) (out []T) {
+	for _, x := range after {
+		if !slices.Contains(d.told, d.of(x)) {
+			out = append(out, x)
 		}
 	}
 	return out

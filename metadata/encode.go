@@ -231,9 +231,13 @@ func (n node) times(associated, disassociated time.Time) {
 
 func (n node) extensions(list []Extension) {
 	for _, x := range list {
-		if x.xml != "" {
-			n.w.newline(n.depth + 1)
-			n.w.b = append(n.w.b, x.xml...)
-		}
+		x.encode(n)
+	}
+}
+
+func (e Extension) encode(parent node) {
+	if e.xml != "" {
+		parent.w.newline(parent.depth + 1)
+		parent.w.b = append(parent.w.b, e.xml...)
 	}
 }

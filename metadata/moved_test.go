@@ -18,7 +18,7 @@ func TestMoved(t *testing.T) {
 		{Label: "1", From: after(7 * time.Second), To: after(8 * time.Second), Packets: 50, Cause: "lost"},
 		{Label: "2", From: after(9 * time.Second), Cause: "<lost>"},
 	}))
-	d := metadata.Diff(before, now)
+	d := metadata.Diff(before.Told(), now)
 	if len(d.SessionRecordingAssocs) != 1 || !d.SessionRecordingAssocs[0].Associated.Equal(t0.Add(8*time.Second)) || len(d.Sessions) != 1 ||
 		len(d.Participants)+len(d.Streams)+len(d.ParticipantSessionAssocs)+len(d.ParticipantStreamAssocs) != 0 {
 		t.Errorf("changed: %+v", d)

@@ -168,7 +168,7 @@ func (d *Dialect) colour(doc *metadata.Recording, sipCallID string) *metadata.Re
 // wording is the document that tells an SRS of doc, of which it knows before:
 // all of it, or what has changed (RFC 7865 §5). Where nothing has, all of it
 // again, for a document that says nothing confuses readers.
-func (d *Dialect) wording(before, doc *metadata.Recording) *metadata.Recording {
+func (d *Dialect) wording(before metadata.Told, doc *metadata.Recording) *metadata.Recording {
 	if !d.Partial || d.Style.Nested || before == nil {
 		return doc
 	}
@@ -181,7 +181,7 @@ func (d *Dialect) wording(before, doc *metadata.Recording) *metadata.Recording {
 // last is the document that goes with the end: what has changed since before,
 // without labels, whose scope is a message with the description that defines
 // them (RFC 7866 §7.1.1). nil: nothing is to be told.
-func (d *Dialect) last(before, doc *metadata.Recording) *metadata.Recording {
+func (d *Dialect) last(before metadata.Told, doc *metadata.Recording) *metadata.Recording {
 	if d.Last == LastNowhere || before == nil {
 		return nil
 	}

@@ -61,7 +61,7 @@ func (s *Session) hangUp(opts ...metadata.Option) {
 	s.streams.close()
 	var last *metadata.Recording
 	if s.agreed != nil {
-		last = s.recorder.Dialect.last(s.agreed.doc, s.document(opts...))
+		last = s.recorder.Dialect.last(s.agreed.told, s.document(opts...))
 	}
 	s.bye(s.leg, last, s.unbind)
 }

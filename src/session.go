@@ -107,15 +107,15 @@ type Session struct {
 	linger   linger     // when the call is over and not all has been sent
 }
 
-// agreement is the description and the document that the SRS knows.
+// agreement is what the SRS knows: of our description, and of the document.
 type agreement struct {
 	sense fingerprint // of our offer
-	doc   *metadata.Recording
+	told  metadata.Told
 }
 
 // agree notes what the SRS has accepted.
-func (s *Session) agree(o *offer, doc *metadata.Recording) {
-	s.agreed, s.described = &agreement{sense: o.sense(s.origin), doc: doc}, fingerprintOf(o.body)
+func (s *Session) agree(o *offer, told metadata.Told) {
+	s.agreed, s.described = &agreement{sense: o.sense(s.origin), told: told}, fingerprintOf(o.body)
 }
 
 func newSession(k *call, w wish) *Session {
@@ -248,7 +248,7 @@ func (s *Session) onSnapshot(cs *metadata.Snapshot) {
 // onUp takes the session into being: an SRS has accepted it.
 func (s *Session) onUp(a *attempt, answers []answered) {
 	s.leg = a.leg
-	s.agree(&a.offer, a.doc)
+	s.agree(&a.offer, a.doc.Told())
 	s.log = s.logger().With("srs", s.srs, "sip_call_id", s.sipCallID)
 	s.apply(a.offer, answers)
 	a.proposal = nil

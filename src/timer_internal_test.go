@@ -126,7 +126,7 @@ func (x *timed) answer(lane *txn.Lane, expires string) {
 		resp.Add("Session-Expires", expires)
 	}
 	a.leg = &leg{lane: lane, auth: a.auth, dialog: dialog.NewUAC(req, resp), contact: req.Get("Contact"), updates: true}
-	s.leg, s.agreed = a.leg, &agreement{doc: s.document()}
+	s.leg, s.agreed = a.leg, &agreement{told: s.document().Told()}
 	lane.Bind(a.callID, a.tag, a)
 	s.become(metadata.StateRecording, "")
 	s.client.metrics.active.WithLabelValues("main").Inc()

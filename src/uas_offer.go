@@ -72,7 +72,7 @@ func (s *Session) onAck(ack *sip.Message) {
 	if in.offer != nil {
 		if description := descriptionOf(ack); description != nil {
 			answers, _, _ := in.offer.match(description)
-			s.agree(in.offer, s.agreed.doc)
+			s.agree(in.offer, s.agreed.told)
 			s.apply(*in.offer, answers)
 			s.steer()
 		}

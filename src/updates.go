@@ -82,7 +82,7 @@ func (s *Session) flush() {
 	u.due, u.must = false, false
 	o, doc := s.nextOffer(), s.document()
 	stays := o.sense(s.origin) == s.agreed.sense
-	if !must && stays && metadata.Diff(s.agreed.doc, doc).Empty() {
+	if !must && stays && metadata.Diff(s.agreed.told, doc).Empty() {
 		return
 	}
 	if s.recorder.Dialect.Carrier == CarrierNone && !must {
@@ -93,7 +93,7 @@ func (s *Session) flush() {
 	u.retry = nil
 	u.pending = &update{s: s, leg: s.leg, offer: o, doc: doc, sent: doc, proof: u.proof}
 	if !must && !u.whole {
-		u.pending.sent = s.recorder.Dialect.wording(s.agreed.doc, doc)
+		u.pending.sent = s.recorder.Dialect.wording(s.agreed.told, doc)
 	}
 	u.pending.method, u.pending.alone = s.carrier(!must && stays)
 	if !u.pending.alone {
@@ -228,14 +228,14 @@ func (u *update) end(then func()) {
 // onUpdated takes the acceptance of an update.
 func (s *Session) onUpdated(u *update, resp *sip.Message) {
 	if u.alone {
-		s.agreed.doc = u.doc
+		s.agreed.told = u.doc.Told()
 		if u.method == "UPDATE" {
 			s.timer.fromResponse(s, resp)
 		}
 		s.flush()
 		return
 	}
-	s.agree(&u.offer, u.doc)
+	s.agree(&u.offer, u.doc.Told())
 	s.updates.tries, s.updates.whole = 0, false
 	s.timer.fromResponse(s, resp)
 	answers := s.unchanged(u.offer)
