@@ -21,7 +21,7 @@ import (
 // ended with BYE (RFC 3261 §9.1, §13.2.2.4).
 type attempt struct {
 	s     *Session
-	srs   string
+	srs   string // what it is called
 	began time.Time
 
 	callID, tag string
@@ -56,9 +56,10 @@ type proposal struct {
 }
 
 func newAttempt(s *Session, srs string) *attempt {
+	uri := s.recorder.uris[s.target]
 	return &attempt{
 		s: s, srs: srs, began: s.now(), auth: &authority{who: s.recorder.Auth}, target: s.target, sealed: s.sealed,
-		proposal: &proposal{uri: srs, redirects: redirects{seen: []string{srs}}},
+		proposal: &proposal{uri: uri, redirects: redirects{seen: []string{uri}}},
 	}
 }
 
@@ -67,7 +68,7 @@ func newAttempt(s *Session, srs string) *attempt {
 func (a *attempt) begin() {
 	a.hold()
 	a.timer = a.s.lane.After(a.s.recorder.Timeout, a.onTimeout)
-	a.s.lane.Resolve(a.srs, a.onResolved)
+	a.s.lane.Resolve(a.uri, a.onResolved)
 }
 
 func (a *attempt) onResolved(found []txn.Target, err error) {

@@ -15,6 +15,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"sidetrack/forker"
+	"sidetrack/internal/redact"
 	"sidetrack/internal/sip"
 	"sidetrack/internal/sip/transport"
 	"sidetrack/internal/sip/txn"
@@ -66,7 +67,7 @@ type Config struct {
 // Recorder is a named list of SRSs that stand in for each other.
 type Recorder struct {
 	Name              string
-	SRS               []string       // SIP URIs, tried in this order
+	SRS               []string       // SIP URIs, tried in this order; those of a Client are what it calls them, without passwords
 	SkipFailoverCodes *regexp.Regexp // over a final code of three digits: a match ends the list; nil: none does
 	FollowRedirects   bool           // the Contacts of a 3xx are asked
 	Timeout           time.Duration  // one SRS's time for a final answer; 0: DefaultTimeout
@@ -110,6 +111,8 @@ type Recorder struct {
 
 	// Each may be nil. The extensions, Caller and Callee give XML.
 	Group, GroupExtension, SessionExtension, Caller, Callee, CallerExtension, CalleeExtension *policy.Template
+
+	uris []string // of the SRSs, as they are asked; nobody is shown them
 }
 
 // Parameters says how the parameters of a recording (name → value) reach a
@@ -217,9 +220,11 @@ func (r *Recorder) normalize(advertise netip.Addr) error {
 		errs = append(errs, errors.New("a name and at least one SRS are needed"))
 	}
 	errs = append(errs, r.checkSuites())
-	for _, uri := range r.SRS {
+	r.uris, r.SRS = r.SRS, make([]string, len(r.SRS))
+	for i, uri := range r.uris {
+		r.SRS[i] = redact.Passwords(uri)
 		if u, err := sip.ParseURI(uri); err != nil || u.Host == "" {
-			errs = append(errs, fmt.Errorf("%q is no SIP URI", uri))
+			errs = append(errs, fmt.Errorf("%q is no SIP URI", r.SRS[i]))
 		}
 	}
 	for _, h := range r.Headers {

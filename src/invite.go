@@ -24,7 +24,7 @@ func (a *attempt) invite(to txn.Target) (*sip.Message, error) {
 	s, r := a.s, a.s.recorder
 	req := sip.NewRequest("INVITE", a.uri)
 	req.Add("Max-Forwards", "70")
-	from, target := r.parties(a.srs)
+	from, target := r.parties(r.uris[a.target])
 	req.Add("From", "<"+from+">;tag="+a.tag)
 	req.Add("To", "<"+target+">")
 	req.Add("Call-ID", a.callID)

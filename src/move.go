@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"sidetrack/internal/redact"
 	"sidetrack/internal/sip/txn"
 	"sidetrack/metadata"
 )
@@ -214,9 +215,9 @@ func (s *Session) move(srs string) error {
 	}
 	plan := s.after(s.target)
 	if srs != "" {
-		i := slices.Index(s.recorder.SRS, srs)
+		i := slices.Index(s.recorder.SRS, redact.Passwords(srs))
 		if i < 0 {
-			return fmt.Errorf("no SRS %q in recorder %s: %w", srs, s.recorder.Name, ErrRequest)
+			return fmt.Errorf("no SRS %q in recorder %s: %w", redact.Passwords(srs), s.recorder.Name, ErrRequest)
 		}
 		plan = append([]int{i}, slices.DeleteFunc(plan, func(j int) bool { return j == i })...)
 	}

@@ -25,8 +25,10 @@ func (c *Client) startProbes(recorders map[string]*Recorder) {
 		if r.Probe.Interval == 0 {
 			continue
 		}
-		for _, srs := range slices.Compact(slices.Sorted(slices.Values(r.SRS))) {
-			questions = append(questions, c.question(r, srs))
+		for i, srs := range r.SRS {
+			if slices.Index(r.SRS, srs) == i {
+				questions = append(questions, c.question(r, i))
+			}
 		}
 	}
 	var p *probe.Prober
@@ -40,13 +42,14 @@ func (c *Client) startProbes(recorders map[string]*Recorder) {
 	before.Stop()
 }
 
-// question is what an SRS is asked.
-func (c *Client) question(r *Recorder, srs string) *probe.Question {
+// question is what the SRS at a place of the list is asked.
+func (c *Client) question(r *Recorder, i int) *probe.Question {
+	uri, srs := r.uris[i], r.SRS[i]
 	return &probe.Question{
-		URI: srs, Host: c.host(), Interval: r.Probe.Interval, Timeout: r.Timeout, Login: r.Auth,
+		URI: uri, Host: c.host(), Interval: r.Probe.Interval, Timeout: r.Timeout, Login: r.Auth,
 		Leave: func(to txn.Target) txn.Target { return r.leaving(c.cfg.Transport, to) },
 		Dress: func(req *sip.Message, to txn.Target) {
-			from, _ := r.parties(srs)
+			from, _ := r.parties(uri)
 			req.Add("From", "<"+from+">")
 			req.Add("Contact", c.contact(r, to))
 			req.Add("Accept", accept)

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"sidetrack/internal/redact"
 )
 
 // Codes that stand for what is no response: the operator's regular expression
@@ -41,6 +43,7 @@ func (s *Session) ask(early bool) {
 // or until a final code matches skip_failover_codes, which leaves the call
 // unrecorded on purpose.
 func (s *Session) onAttemptFailed(a *attempt, code int, reason string) {
+	reason = redact.Passwords(reason)
 	s.rivals = s.rivals.without(a)
 	s.countHedge(a, "failed")
 	s.note(a, code, reason)

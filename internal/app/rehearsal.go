@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"sidetrack/internal/config"
+	"sidetrack/internal/redact"
 	"sidetrack/internal/sip"
 	"sidetrack/internal/sip/body"
 	"sidetrack/metadata"
@@ -152,7 +153,9 @@ func (r *rehearsal) recordings(d policy.Decision) (out []RehearsedRecording) {
 		i := slices.IndexFunc(r.cfg.Recorders, func(c config.Recorder) bool { return c.Name == v.Recorder })
 		var secret []string
 		if i >= 0 {
-			one.SRS = r.cfg.Recorders[i].SRS
+			for _, srs := range r.cfg.Recorders[i].SRS {
+				one.SRS = append(one.SRS, redact.Passwords(srs))
+			}
 			for _, h := range r.cfg.Recorders[i].Headers {
 				if h.Secret {
 					secret = append(secret, h.Name)
@@ -204,7 +207,7 @@ func (p *posted) show(secret ...string) *Sent {
 		if slices.ContainsFunc(secret, func(s string) bool { return sip.SameName(s, name) }) {
 			line = name + ": (hidden)"
 		}
-		out.Head += line + "\n"
+		out.Head += redact.Passwords(line) + "\n"
 	}
 	for _, part := range body.Parts(p.msg) {
 		text := strings.ReplaceAll(string(part.Body), "\r\n", "\n")

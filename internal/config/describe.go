@@ -7,6 +7,7 @@ import (
 	"strings"
 	"text/tabwriter"
 
+	"sidetrack/internal/redact"
 	"sidetrack/policy"
 )
 
@@ -247,7 +248,7 @@ func prefixes(ps []netip.Prefix) string {
 func uris(us []string) string {
 	out := make([]string, len(us))
 	for i, u := range us {
-		out[i] = hidePassword(u)
+		out[i] = redact.Passwords(u)
 	}
 	return strings.Join(out, ", then ")
 }

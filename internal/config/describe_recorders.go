@@ -3,6 +3,7 @@ package config
 import (
 	"strings"
 
+	"sidetrack/internal/redact"
 	"sidetrack/policy"
 )
 
@@ -89,8 +90,8 @@ func (c *Config) describeRecorders(t *table) {
 		if r.Accept != nil {
 			t.row("", "may be asked by", r.Accept.words())
 		}
-		t.row("", "from", hidePassword(r.FromURI))
-		t.row("", "to", or(hidePassword(r.ToURI), "the SRS"))
+		t.row("", "from", redact.Passwords(r.FromURI))
+		t.row("", "to", or(redact.Passwords(r.ToURI), "the SRS"))
 		if r.Network != "" {
 			t.row("", "media over", r.Network)
 		}

@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 
+	"sidetrack/internal/redact"
 	"sidetrack/policy"
 )
 
@@ -18,9 +19,6 @@ const concealed = "(hidden)"
 
 // secretKey are the keys, and headers, whose values nobody should see.
 var secretKey = regexp.MustCompile(`(?i)(password|secret|token|authorization|api-?key|cookie|credential|signature)`)
-
-// uriPassword is the password within a URI.
-var uriPassword = regexp.MustCompile(`(?i)([a-z]+:(?://)?[^\s:@,/?<>"]+):[^\s@,/?<>"]+@`)
 
 // webQuery is the query of an http URL: many services put their key there.
 var webQuery = regexp.MustCompile(`(?i)(https?://[^\s?"<>]+)\?[^\s"<>]+`)
@@ -59,7 +57,7 @@ func show(key string, n *node) any {
 	case n.tag == "!!bool" && !n.secret:
 		return strings.EqualFold(n.raw, "true")
 	}
-	return webQuery.ReplaceAllString(uriPassword.ReplaceAllString(n.raw, "$1:***@"), "$1?***")
+	return webQuery.ReplaceAllString(redact.Passwords(n.raw), "$1?***")
 }
 
 // ShownRule is a route or a recording rule in words.

@@ -3,6 +3,7 @@ package config
 import (
 	"strings"
 
+	"sidetrack/internal/redact"
 	"sidetrack/policy"
 )
 
@@ -102,7 +103,7 @@ func (d *decoder) target(c cursor) (t policy.Target, ok bool) {
 // values of headers that nobody should see.
 func shownTarget(t policy.Target) string {
 	address, headers, some := strings.Cut(t.URI, "?")
-	if address = hidePassword(address); !some {
+	if address = redact.Passwords(address); !some {
 		return address
 	}
 	pairs := strings.Split(headers, "&")

@@ -125,16 +125,3 @@ func (c cursor) uri(example string) (target, bool) {
 	}
 	return t, true
 }
-
-// hidePassword replaces the password of a URI, sip:user:password@host.
-func hidePassword(uri string) string {
-	at := strings.LastIndexByte(uri, '@')
-	scheme := strings.IndexByte(uri, ':') + 1
-	if at < scheme {
-		return uri
-	}
-	if i := strings.IndexByte(uri[scheme:at], ':'); i >= 0 {
-		return uri[:scheme+i] + ":***" + uri[at:]
-	}
-	return uri
-}

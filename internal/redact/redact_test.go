@@ -41,6 +41,46 @@ func TestText(t *testing.T) {
 	}
 }
 
+// Of a URI within a text everything stays but its password.
+func TestPasswords(t *testing.T) {
+	for in, want := range map[string]string{
+		"sip:rec:secret@srs.example;transport=tcp":           "sip:rec:***@srs.example;transport=tcp",
+		"SIPS:rec:s:e@cret@[2001:db8::1]:5061":               "SIPS:rec:***@[2001:db8::1]:5061",
+		"sip:a;x=1:secret@h, sip:b@h:5060":                   "sip:a;x=1:***@h, sip:b@h:5060",
+		"To: <sip:rec:secret@h>;tag=1":                       "To: <sip:rec:***@h>;tag=1",
+		"resolving sip:rec:@h: no address":                   "resolving sip:rec:***@h: no address",
+		"https://user:secret@h:8443/hook?x=a@b":              "https://user:***@h:8443/hook?x=a@b",
+		"http://h:8080/a@b, udp://0.0.0.0:5060":              "http://h:8080/a@b, udp://0.0.0.0:5060",
+		"sip:192.0.2.20:5060;x=a@b sip:h:5060?P=sip:a:b@c":   "sip:192.0.2.20:5060;x=a@b sip:h:5060?P=sip:a:***@c",
+		"call-1:2@h of sip:alice@h, sip:[::1]:5060, tel:112": "call-1:2@h of sip:alice@h, sip:[::1]:5060, tel:112",
+	} {
+		if got := redact.Passwords(in); got != want {
+			t.Errorf("%q:\ngot  %q\nwant %q", in, got, want)
+		}
+	}
+}
+
+// No line has a password, whether or not numbers are masked; what holds none stays as it is.
+func TestHandlerHidesPasswords(t *testing.T) {
+	for _, numbers := range []bool{false, true} {
+		var out bytes.Buffer
+		var on atomic.Bool
+		on.Store(numbers)
+		const uri = "sip:rec:hush@h"
+		log := slog.New(redact.NewHandler(slog.NewJSONHandler(&out, nil), &on)).With("bound", uri)
+		log.Info("asking "+uri, "error", fmt.Errorf("at %s", uri), "list", []string{uri}, slog.Group("deep", "to", uri))
+		log.Info("plain", "error", errors.New(uri))
+		if line := out.String(); strings.Contains(line, "hush") || strings.Count(line, "***") != 7 {
+			t.Errorf("%s", line)
+		}
+	}
+	var out bytes.Buffer
+	slog.New(redact.NewHandler(slog.NewJSONHandler(&out, nil), new(atomic.Bool))).Info("m", "to", "sip:4930123456@h", "took", time.Second, "n", 1)
+	if line := out.String(); !strings.HasSuffix(line, `"msg":"m","to":"sip:4930123456@h","took":1000000000,"n":1}`+"\n") {
+		t.Errorf("%s", line)
+	}
+}
+
 type person struct{ Number string }
 
 // Whatever carries a number into a line, it is not in it.

@@ -35,8 +35,9 @@ var spots = regexp.MustCompile(`(?i)` +
 // groups are the parts of a spot that are masked.
 var groups = []int{spots.SubexpIndex("user"), spots.SubexpIndex("tel"), spots.SubexpIndex("grouped"), spots.SubexpIndex("run")}
 
-// Text masks the numbers within s.
+// Text masks the numbers within s, and the passwords.
 func Text(s string) string {
+	s = Passwords(s)
 	if !strings.ContainsAny(s, "0123456789:") {
 		return s
 	}

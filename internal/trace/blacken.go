@@ -8,14 +8,15 @@ import (
 )
 
 // secrets are what nobody may read who may see a ladder: keys of media (RFC 4568,
-// RFC 3830, k= of RFC 4566) and the answers to challenges, from which weak
-// passwords can be guessed. The first group of each is blackened.
+// RFC 3830, k= of RFC 4566), the answers to challenges, from which weak
+// passwords can be guessed, and the passwords of URIs. The first group of each is blackened.
 var secrets = []*regexp.Regexp{
 	regexp.MustCompile(`(?im)^a=crypto:.*?(inline:[^\r\n]+)`),
 	regexp.MustCompile(`(?im)^(?:a=key-mgmt:|k=)([^\r\n]+)`),
 	regexp.MustCompile(`(?im)^(?:Proxy-)?Authorization[ \t]*:(?:[^\r\n]|\r?\n[ \t])*?\bresponse\s*=\s*"?([^",\r\n]+)`),
 	regexp.MustCompile(`(?im)^(?:Proxy-)?Authorization[ \t]*:\s*(?:Basic|Bearer)\s+([^\r\n]+)`),
 	regexp.MustCompile(`(?im)^(?:Identity|y)[ \t]*:\s*([^;\r\n]+)`),
+	regexp.MustCompile(`[sS][iI][pP][sS]?:[^\s:@<>"]+:([^\s<>";?]*)@`),
 }
 
 // persons are numbers and names of people: users of URIs, display names, names
@@ -51,6 +52,9 @@ func suspect(line []byte) bool {
 	if len(line) < 2 {
 		return false
 	}
+	if signsIn(line) {
+		return true
+	}
 	switch line[0] | 0x20 {
 	case 'a', 'k', 'p', 'i', 'y':
 	default:
@@ -59,6 +63,33 @@ func suspect(line []byte) bool {
 	return slices.ContainsFunc(openings, func(o string) bool {
 		return len(line) >= len(o) && strings.EqualFold(string(line[:len(o)]), o)
 	})
+}
+
+// signsIn tells of a line that a URI in it may have a password: sip:user:password@host.
+func signsIn(line []byte) bool {
+	at := bytes.IndexByte(line, '@') // most lines have none
+	if at >= 0 {
+		at = bytes.LastIndexByte(line, '@')
+	}
+	for at >= 0 {
+		colon := bytes.IndexByte(line[:at], ':')
+		if colon < 0 {
+			return false
+		}
+		scheme := string(bytes.ToLower(line[max(colon-4, 0):colon]))
+		line, at = line[colon+1:], at-colon-1
+		if !strings.HasSuffix(scheme, "sip") && scheme != "sips" {
+			continue
+		}
+		user := bytes.IndexAny(line, ":@<> \"")
+		if user < 0 || line[user] != ':' {
+			continue
+		}
+		if end := bytes.IndexAny(line[user+1:], "@<> \";?"); end >= 0 && line[user+1+end] == '@' {
+			return true
+		}
+	}
+	return false
 }
 
 // blacken replaces what must not be read by as many x, so that lengths stay true.

@@ -223,7 +223,7 @@ func TestBlacken(t *testing.T) {
 	if folded := string(blacken([]byte("A x\r\nAuthorization: Digest a=b,\r\n response=\"0123456789abcdef\"\r\n"), false)); strings.Contains(folded, "abcdef") {
 		t.Errorf("a folded answer is readable: %s", folded)
 	}
-	for _, secret := range []string{"WVNfX19z", "0123456789abcdef", "clear:abc", "2^20"} {
+	for _, secret := range []string{"WVNfX19z", "0123456789abcdef", "clear:abc", "2^20", "pw@"} {
 		if strings.Contains(plain, secret) {
 			t.Errorf("%s is readable:\n%s", secret, plain)
 		}
@@ -245,7 +245,7 @@ func TestBlacken(t *testing.T) {
 func FuzzClean(f *testing.F) {
 	for _, s := range []string{
 		"INVITE x\r\nAuthorization: Digest username=\"u\",\r\n\tresponse=\"0123456789abcdef\"\r\n\r\n", "ACK x\ny: eyJhbGciOi;info=<u>\n",
-		"v=0\nk=clear:abc", "a=CRYPTO:1 AES inline:secret", "\r\nproxy-authorization : basic dTpw\r\n", "a=key-mgmt:mikey AQ", "identity:x", "Y\n:0",
+		"v=0\nk=clear:abc", "a=CRYPTO:1 AES inline:secret", "\r\nproxy-authorization : basic dTpw\r\n", "a=key-mgmt:mikey AQ", "identity:x", "Y\n:0", "To: <SIPS:a:secret@h>", "x@ sip:0:@ sip::@ ip:a:b@",
 	} {
 		f.Add([]byte(s))
 	}

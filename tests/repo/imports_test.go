@@ -11,7 +11,7 @@ import (
 var directions = map[string][]string{
 	"cmd/sidetrack":     {"internal/app", "internal/config", "internal/recorder", "internal/demo", "internal/store", "internal/lint"},
 	"b2bua":             {"internal/dtls", "internal/sip…", "internal/sdp", "internal/srtp", "forker", "metadata", "policy"},
-	"src":               {"internal/sip…", "internal/sdp", "internal/srtp", "forker", "metadata", "policy"},
+	"src":               {"internal/redact", "internal/sip…", "internal/sdp", "internal/srtp", "forker", "metadata", "policy"},
 	"forker":            {"internal/dtls", "internal/srtp", "internal/audio"},
 	"metadata":          {},
 	"policy":            {},
@@ -22,7 +22,7 @@ var directions = map[string][]string{
 	"internal/dtls":     {"internal/srtp"},
 	"internal/srtp":     {},
 	"internal/sip…":     {"internal/sip…"},
-	"internal/config":   {"policy", "metadata", "internal/audio"},
+	"internal/config":   {"policy", "metadata", "internal/audio", "internal/redact"},
 	"internal/recorder": {"metadata", "internal/pcap", "internal/sip…", "internal/sdp", "internal/srtp", "internal/audio"},
 	"internal/demo":     {"internal/app", "internal/config", "internal/recorder", "internal/audio", "internal/sip…", "internal/sdp", "metadata", "policy", "src"}, // a whole system
 	"internal/app":      {"b2bua", "src", "forker", "metadata", "policy", "internal/api", "internal/config", "internal/decide", "internal/sdp", "internal/srtp", "internal/sip…", "internal/store", "internal/webhook", "internal/trace", "internal/pcap", "internal/hep", "internal/otlp", "internal/outbox", "internal/redact"},
