@@ -26,7 +26,7 @@ LDFLAGS  := -s -w -X main.release=$(VERSION) -X main.commit=$(COMMIT)
 GOFILES   = $(shell git ls-files --cached --others --exclude-standard '*.go')
 
 .DEFAULT_GOAL := help
-.PHONY: help build test race scenario interop interop-phones interop-others interop-wire interop-portable conformance lint fuzz-short fuzz bench bench-media bench-engines demo image load bench-cps overload flood load-sipp restart soak soak-media tshark reload fire webhook page-crowd screenshots clean
+.PHONY: help build test race scenario interop interop-soak interop-phones interop-others interop-wire interop-portable conformance lint fuzz-short fuzz bench bench-media bench-engines demo image load bench-cps overload flood load-sipp restart soak soak-media tshark reload fire webhook page-crowd screenshots clean
 
 help: ## show this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -44,18 +44,22 @@ race: ## the concurrent packages again and again under the race detector
 scenario: ## the whole system against scripted callers, PBXs and SRSs, verbosely
 	$(GO) test -race -v -timeout 8m ./tests/scenario/...
 
-# They wait for the timers of others most of the time, so two run side by side; each has addresses and namespaces of its own.
+# They wait for the timers of others most of the time, so two run side by side, and the soak; each has addresses and namespaces of its own.
 interop: build ## against SIPp, baresip, tshark, xmllint, libsrtp (Debian packages; root for namespace and captures)
 	$(GO) test -c -tags interop -o dist/ ./tests/interop ./tests/scenario
-	@$(MAKE) --no-print-directory --output-sync=target --keep-going -j2 interop-phones interop-others interop-wire interop-portable
+	@$(MAKE) --no-print-directory --output-sync=target --keep-going -j3 interop-soak interop-phones interop-others interop-wire interop-portable
 
+AUDIO  = ^TestSoakWithAudio$$
 PHONES = ^Test(Ladders|PBX|Phones|Baresip|SIPpCalls)
 
 interop-phones:
 	cd tests/interop && SIDETRACK_BIN=$(abspath $(BIN)) $(CURDIR)/dist/interop.test -test.v -test.timeout 10m -test.run '$(PHONES)'
 
 interop-others:
-	cd tests/interop && SIDETRACK_BIN=$(abspath $(BIN)) $(CURDIR)/dist/interop.test -test.v -test.timeout 10m -test.skip '$(PHONES)'
+	cd tests/interop && SIDETRACK_BIN=$(abspath $(BIN)) $(CURDIR)/dist/interop.test -test.v -test.timeout 10m -test.skip '$(PHONES)|$(AUDIO)'
+
+interop-soak:
+	cd tests/interop && SIDETRACK_BIN=$(abspath $(BIN)) $(CURDIR)/dist/interop.test -test.v -test.timeout 10m -test.run '$(AUDIO)'
 
 interop-wire:
 	cd tests/scenario && $(CURDIR)/dist/scenario.test -test.v -test.timeout 10m -test.run 'Libsrtp|OnTheWire'

@@ -17,6 +17,7 @@ import (
 const (
 	lasting  = 8                      // calls of a soak that stay from its beginning to its end
 	lifetime = 20 * time.Second       // of the others, on average
+	arriveBy = 2 * time.Second        // what is under way to a call that ends, on a machine that has other things to do
 	apart    = 5 * time.Millisecond   // allowed between the directions of a call
 	goneBy   = time.Minute            // after the last call: everything is given back
 	settled  = 50 * time.Second       // after which as many transactions end as begin
@@ -78,7 +79,7 @@ func soak(under *sidetrack, n int, length time.Duration) (err error) {
 	}
 	defer under.close()
 	defer func() { _, _ = cmd.Process.Kill(), cmd.Wait() }()
-	plan := traffic.Config{Calls: n, Host: host, Port: trafficPort, Sockets: sockets, Copies: 2, Reports: true}
+	plan := traffic.Config{Calls: n, Host: host, Port: trafficPort, Sockets: 2, Copies: 2, Reports: true} // few: each is looked at every 4 ms, whatever there is to read
 	load, err := traffic.New(plan)
 	if err != nil {
 		return err
@@ -98,10 +99,13 @@ func soak(under *sidetrack, n int, length time.Duration) (err error) {
 		load.Start(call, traffic.BA, toCallee)
 		return nil
 	}
+	lost := make([]int, n) // by call, of those before it under its number
 	end := func(call int) error {
 		load.Silence(call, traffic.AB)
 		load.Silence(call, traffic.BA)
-		time.Sleep(5 * time.Millisecond) // what is under way arrives
+		for until := time.Now().Add(arriveBy); load.Missing(call) > lost[call] && time.Now().Before(until); time.Sleep(time.Millisecond) {
+		}
+		lost[call] = load.Missing(call)
 		if err := under.hangUp(call); err != nil {
 			return fmt.Errorf("ending call %d: %w", call, err)
 		}
@@ -118,6 +122,10 @@ func soak(under *sidetrack, n int, length time.Duration) (err error) {
 		if err := place(call); err != nil {
 			return err
 		}
+	}
+	overflown, err := traffic.Overflown()
+	if err != nil {
+		return err
 	}
 	load.Begin()
 	started, placed, next := time.Now(), n, lasting
@@ -169,8 +177,9 @@ func soak(under *sidetrack, n int, length time.Duration) (err error) {
 	if e := load.Close(); e != nil {
 		return e
 	}
+	overflownBy, e := traffic.Overflown()
 	fmt.Printf("%d calls, %d at once\nbefore  %v\nat full %v\nafter   %v\n", placed, n, before, full, after)
-	return errors.Join(err, flat(heaps), clocks(load, min(n, lasting)), whole(load))
+	return errors.Join(err, e, flat(heaps), clocks(load, min(n, lasting)), whole(load, overflownBy-overflown))
 }
 
 // sample is the heap after so many calls.
@@ -221,9 +230,9 @@ func clocks(load *traffic.Load, calls int) (err error) {
 	}
 	fmt.Printf("clocks  %d pairs of sender reports, directions at most %v apart, drifting by %v; %d timestamps slipped\n", reports, worst, drift, load.Slips())
 	late := load.Result().Late
-	// A machine that is late is late for all: the worst of the reports may be as late as the worst of the packets.
-	if once, always := max(apart, late.Max()), max(apart, late.Quantile(.99)); worst > once || drift > always {
-		err = errors.Join(err, fmt.Errorf("the directions of a call are %v apart and drift by %v, at most %v and %v wanted", worst, drift, once, always))
+	// Middle ones are compared, and where the generator was late in the middle, so were they.
+	if most := apart + late.Quantile(.5); worst > most || drift > most {
+		err = errors.Join(err, fmt.Errorf("the directions of a call are %v apart and drift by %v, at most %v wanted", worst, drift, most))
 	}
 	if n := load.Slips(); n > 0 {
 		err = errors.Join(err, fmt.Errorf("%d copies came with a timestamp that the packet did not have", n))
@@ -231,16 +240,21 @@ func clocks(load *traffic.Load, calls int) (err error) {
 	return err
 }
 
-// whole judges what arrived, unless the generator itself was late.
-func whole(load *traffic.Load) error {
+// whole judges what arrived. Where the generator was late, what it then sends in one go may be more than sockets hold:
+// overflown is how many datagrams the kernel has thrown away for that, anybody's.
+func whole(load *traffic.Load, overflown uint64) error {
 	r := load.Result()
 	late := r.Late.Quantile(.99)
-	fmt.Printf("media   %d packets sent, %d lost to parties, %d to the recorder, %d misplaced; the generator was late by %v (p99)\n",
-		r.Sent, r.LostFar, r.LostCopy, r.Misplaced, late)
+	fmt.Printf("media   %d packets sent, %d lost to parties, %d to the recorder, %d misplaced; the generator was late by %v (p50), %v (p99); %d datagrams of this machine overflew\n",
+		r.Sent, r.LostFar, r.LostCopy, r.Misplaced, r.Late.Quantile(.5), late, overflown)
 	if r.Misplaced > 0 {
 		return fmt.Errorf("%d packets came to somebody else", r.Misplaced)
 	}
-	if lost := r.LostFar + r.LostCopy; late < 10*time.Millisecond && lost > r.Sent/10000 {
+	allowed := r.Sent / 10000
+	if late > 10*time.Millisecond {
+		allowed += 2 * overflown // one that the relay has not read is lost to both
+	}
+	if lost := r.LostFar + r.LostCopy; lost > allowed {
 		return fmt.Errorf("%d of %d packets lost", lost, r.Sent)
 	}
 	return nil

@@ -81,6 +81,7 @@ type Load struct {
 // stream is one direction of a call as it is sent.
 type stream struct {
 	to       atomic.Pointer[unix.RawSockaddrInet4] // nil: silent
+	sent     atomic.Uint32                         // packets so far
 	number   uint32
 	inWindow uint32
 	id       uint32
@@ -156,6 +157,22 @@ func (l *Load) Start(call int, d Direction, to netip.AddrPort) {
 
 // Silence stops a direction of a call.
 func (l *Load) Silence(call int, d Direction) { l.streams[2*call+int(d)].to.Store(nil) }
+
+// Missing is how many packets and copies of a call have been sent and are not where they were to go, lost or still on
+// their way.
+func (l *Load) Missing(call int) (n int) {
+	for d := range 2 {
+		id := 2*call + d
+		sent := int(l.streams[id].sent.Load())
+		n += sent - int(l.heard[Far][id].got.Load())
+		for recorder := range l.cfg.Recorders() {
+			if l.cfg.Copied(recorder, Direction(d)) {
+				n += sent - int(l.heard[Recorder+Place(recorder)][id].got.Load())
+			}
+		}
+	}
+	return n
+}
 
 // Begin opens the window of measurement. It can be done once.
 func (l *Load) Begin() { l.from.Store(time.Now().Add(lead).UnixNano()) }

@@ -5,6 +5,7 @@ package traffic
 import (
 	"encoding/binary"
 	"runtime"
+	"sync/atomic"
 	"time"
 	"unsafe"
 
@@ -69,6 +70,7 @@ func (s *sender) send(fd int, streams []*stream) {
 		binary.BigEndian.PutUint64(b[atSent:], uint64(now))
 		s.messages[n].header.Name = (*byte)(unsafe.Pointer(to))
 		st.number++
+		st.sent.Store(st.number)
 		if counts {
 			st.inWindow++
 		}
@@ -90,8 +92,9 @@ func (s *sender) send(fd int, streams []*stream) {
 
 // in is what has arrived of a stream at one place.
 type in struct {
-	seen       []uint64 // by number
-	got        uint32   // sent in the window; each number once
+	seen       []uint64      // by number
+	inWindow   uint32        // sent in the window; each number once
+	got        atomic.Uint32 // the same, whenever it was sent
 	duplicates uint32
 	misplaced  uint32 // on a socket of the other direction
 	clock      *clock // of the newest copy
@@ -189,10 +192,11 @@ func (l *Load) arrived(p Place, d Direction, b, control []byte) {
 		return
 	}
 	s.seen[word] |= bit
+	s.got.Add(1)
 	if !inWindow {
 		return
 	}
-	s.got++
+	s.inWindow++
 	at := int64(binary.NativeEndian.Uint64(control[16:]))*1e9 + int64(binary.NativeEndian.Uint64(control[24:])) // cmsghdr, timespec
 	l.delay[p].Add(at - sent)
 }

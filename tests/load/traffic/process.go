@@ -3,9 +3,11 @@
 package traffic
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -85,6 +87,28 @@ func MachineCPU() (m Machine, err error) {
 // BusySince is the share of time, 0 to 1, in which the processors were not idle.
 func (m Machine) BusySince(before Machine) float64 {
 	return 1 - float64(m.idle-before.idle)/float64(max(m.all-before.all, 1))
+}
+
+// Overflown is how many IPv4 datagrams this network namespace has thrown away so far because their socket was full.
+func Overflown() (uint64, error) {
+	b, err := os.ReadFile("/proc/net/snmp") // a line of names, then one of values
+	if err != nil {
+		return 0, err
+	}
+	var names []string
+	for line := range strings.Lines(string(b)) {
+		fields := strings.Fields(line)
+		switch {
+		case len(fields) == 0 || fields[0] != "Udp:":
+		case names == nil:
+			names = fields
+		default:
+			if i := slices.Index(names, "RcvbufErrors"); i >= 0 && i < len(fields) {
+				return strconv.ParseUint(fields[i], 10, 64)
+			}
+		}
+	}
+	return 0, errors.New("/proc/net/snmp: no RcvbufErrors of UDP")
 }
 
 // MachineName says what this machine is: processors, kernel, Go.

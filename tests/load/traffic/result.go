@@ -30,13 +30,13 @@ func (l *Load) Result() Result {
 	for i := range l.streams {
 		n := uint64(l.streams[i].inWindow)
 		r.Sent += n
-		r.LostFar += n - min(n, uint64(l.heard[Far][i].got))
+		r.LostFar += n - min(n, uint64(l.heard[Far][i].inWindow))
 		for recorder := range l.cfg.Recorders() {
 			if !l.cfg.Copied(recorder, Direction(i%2)) {
 				continue
 			}
 			r.Copies += n
-			r.LostCopy += n - min(n, uint64(l.heard[Recorder+Place(recorder)][i].got))
+			r.LostCopy += n - min(n, uint64(l.heard[Recorder+Place(recorder)][i].inWindow))
 		}
 		for p := range l.heard {
 			r.Duplicates += uint64(l.heard[p][i].duplicates)
