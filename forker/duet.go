@@ -202,13 +202,16 @@ func (d *duet) mix(at int64) {
 		d.start = at
 	}
 	due := (at-d.start)/duetTime + 1 - d.now/duetFrame
+	late := 0
 	if due > duetBehind { // what was held up so long shows as a gap in time
 		skipped := (due - 1) * duetFrame
 		d.now += skipped
 		d.head.ts += uint32(skipped)
 		due = 1
+		for f := range d.voices {
+			late += d.voices[f].skip(at - voiceDelay*int64(time.Second)/g711Rate)
+		}
 	}
-	late := 0
 	for f := range d.voices {
 		late += d.voices[f].hear(d.now)
 	}

@@ -130,6 +130,40 @@ func TestAMixThatWasHeldUp(t *testing.T) {
 	}
 }
 
+// What was to be heard in the time that is left out is not heard later, in a gap of the party's or over what it says then.
+func TestAMixThatWasHeldUpForgets(t *testing.T) {
+	s := newStand(t, DTMFPass)
+	a := s.talker(AB, 0, 400)
+	for range 20 {
+		a.say()
+		s.tick(1)
+	}
+	a.hz = 1000
+	for range 30 { // while nothing is mixed
+		a.say()
+		s.now += duetTime
+	}
+	a.hz = 2000
+	before := len(s.out)
+	for i := range 60 {
+		if b, h := a.next(); i < 5 || i%8 < 4 { // the others are lost
+			a.put(b, h)
+		}
+		s.tick(1)
+	}
+	if got := len(s.out) - before; got != 60 {
+		t.Fatalf("%d packets after it was held up", got)
+	}
+	after := len(s.pcm) - 60*duetFrame
+	for at := after; at < len(s.pcm); at += 2 * duetFrame {
+		s.hears("from before", at, at+2*duetFrame, 400, false)
+		if at >= after+6*duetFrame {
+			s.hears("from meanwhile", at, at+2*duetFrame, 1000, false)
+		}
+	}
+	s.hears("of now", after+7*duetFrame, after+9*duetFrame, 2000, true)
+}
+
 func TestMixAllocatesNothing(t *testing.T) {
 	s := newStand(t, DTMFPass)
 	s.sink.each = nil

@@ -114,6 +114,26 @@ func (v *voice) take(b []byte, h *header, now int64) {
 	a.payload = append(a.payload[:0], payload...)
 }
 
+// skip forgets what was to be mixed in a time that is left out: what has been heard, and what came before since.
+// It gives how many packets that were.
+func (v *voice) skip(since int64) (late int) {
+	clear(v.ring[:])
+	v.begun, v.end = false, 0
+	w := v.work
+	if w == nil {
+		return 0
+	}
+	kept := 0
+	for i := range w.n {
+		if w.post[i].at >= since {
+			w.post[kept], w.post[i] = w.post[i], w.post[kept] // each keeps its memory
+			kept++
+		}
+	}
+	late, w.n = w.n-kept, kept
+	return late
+}
+
 // decodes tells whether a codec can be mixed.
 func (c coding) decodes() bool { return c.kind == kindOpus || c.perTick() > 0 }
 
