@@ -1,6 +1,11 @@
 package srtp
 
-import "github.com/pion/srtp/v3"
+import (
+	"encoding/binary"
+
+	"github.com/pion/rtcp"
+	"github.com/pion/srtp/v3"
+)
 
 // maxStrange is how many SSRCs a context for trying may know.
 const maxStrange = 64
@@ -13,6 +18,7 @@ type lock struct {
 	strange int           // how many it knows
 	roc     int64         // of the newest packet it has opened
 	played  map[uint32]*replays
+	told    map[uint32]struct{} // SSRCs of RTCP
 }
 
 func newLock(k *Key) (*lock, error) {
@@ -20,7 +26,7 @@ func newLock(k *Key) (*lock, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &lock{key: k, ctx: ctx, played: map[uint32]*replays{}}, nil
+	return &lock{key: k, ctx: ctx, played: map[uint32]*replays{}, told: map[uint32]struct{}{}}, nil
 }
 
 // lockOf finds the lock of a key, nil when there is none.
@@ -62,6 +68,19 @@ func (l *lock) probing() *srtp.Context {
 		l.probe, l.strange = ctx, 1
 	}
 	return l.probe
+}
+
+// report opens RTCP into dst. The context keeps something of each SSRC that was authentic.
+func (l *lock) report(dst, b []byte, h *rtcp.Header) ([]byte, bool) {
+	ssrc := binary.BigEndian.Uint32(b[4:])
+	if _, known := l.told[ssrc]; !known && len(l.told) >= maxStreams {
+		return nil, false
+	}
+	out, err := l.ctx.DecryptRTCP(dst, b, h)
+	if err == nil {
+		l.told[ssrc] = struct{}{}
+	}
+	return out, err == nil
 }
 
 // accept notes an authentic packet; false when it is a replay.

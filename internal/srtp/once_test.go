@@ -2,6 +2,7 @@ package srtp_test
 
 import (
 	"bytes"
+	"encoding/binary"
 	"encoding/hex"
 	"errors"
 	"testing"
@@ -205,4 +206,33 @@ func hexa(t *testing.T, s string) []byte {
 		t.Fatal(err)
 	}
 	return b
+}
+
+// A party that gives each of its reports another SSRC is heard so far; what is kept of it stays bounded, and those heard
+// before are heard on.
+func TestReportsOfAnySSRC(t *testing.T) {
+	k := key(t, srtp.AEAD128GCM)
+	party, o := newSender(t, k), &srtp.Opener{Once: true}
+	if err := o.SetKey(k); err != nil {
+		t.Fatal(err)
+	}
+	opens := func(ssrc uint32) bool {
+		b, err := party.ctx.EncryptRTCP(nil, binary.BigEndian.AppendUint32([]byte{0x80, 201, 0, 1}, ssrc), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = o.RTCP(b)
+		return err == nil
+	}
+	for ssrc := range uint32(3000) {
+		if opens(ssrc) != (ssrc < 1024) {
+			t.Fatalf("report of SSRC %d: opened %v", ssrc, ssrc >= 1024)
+		}
+	}
+	if !opens(1) || !opens(1023) {
+		t.Error("who was heard is not any more")
+	}
+	if _, err := o.RTCP([]byte{0x80, 201, 0}); !errors.Is(err, srtp.ErrAuth) {
+		t.Errorf("less than a header: %v", err)
+	}
 }

@@ -210,11 +210,14 @@ func (o *Opener) RTCP(b []byte) ([]byte, error) {
 	if o.inForce == 0 {
 		return nil, ErrNoKey
 	}
+	if len(b) < 8 {
+		return nil, ErrAuth
+	}
 	for _, l := range o.locks {
 		if cap(o.spare) < len(b) {
 			o.spare = make([]byte, max(2*len(b), 512))
 		}
-		if out, err := l.ctx.DecryptRTCP(o.spare[:0], b, &o.control); err == nil {
+		if out, ok := l.report(o.spare[:0], b, &o.control); ok {
 			return out, nil
 		}
 	}

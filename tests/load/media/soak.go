@@ -192,7 +192,7 @@ type sample struct {
 // they are not full yet they may go on.
 func flat(heaps []sample) error {
 	third := len(heaps) / 3
-	if third < 20 {
+	if third < 10 {
 		fmt.Println("heap    too short to say whether it is flat")
 		return nil
 	}
