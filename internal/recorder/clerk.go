@@ -1,10 +1,14 @@
 package recorder
 
 import (
+	"errors"
 	"log/slog"
 	"os"
+	"path/filepath"
 	"runtime/debug"
+	"slices"
 	"sync"
+	"syscall"
 )
 
 // What may wait for a slow disk: some documents and, for each file of a stream, about
@@ -98,6 +102,35 @@ func (c *clerk) close() {
 	c.work.Signal()
 	c.mu.Unlock()
 	<-c.ended
+}
+
+// flush brings what was written of a file, or the names in a folder, to the disk. What
+// cannot be flushed where it is, is not.
+func flush(path string) error {
+	f, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	return errors.Join(synced(f), f.Close())
+}
+
+// flushAll does it to the files of a folder that end so.
+func flushAll(folder string, endings ...string) error {
+	entries, err := os.ReadDir(folder)
+	for _, e := range entries {
+		if slices.Contains(endings, filepath.Ext(e.Name())) {
+			err = errors.Join(err, flush(filepath.Join(folder, e.Name())))
+		}
+	}
+	return err
+}
+
+func synced(f *os.File) error {
+	err := f.Sync()
+	if errors.Is(err, syscall.EINVAL) || errors.Is(err, errors.ErrUnsupported) {
+		return nil
+	}
+	return err
 }
 
 // writeFile writes a file of the folder; with replace set a reader finds either the

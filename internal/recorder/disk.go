@@ -12,8 +12,10 @@ import (
 	"sidetrack/internal/sip"
 )
 
-// probeSize is what must find room before recordings are taken again.
-const probeSize = 64 << 10
+const (
+	probeSize   = 64 << 10  // what must find room before recordings are taken again,
+	probePrefix = ".probe-" // in a file of that name
+)
 
 // disk is what is known of the disk. While it refuses, so do we: a client that hears
 // of it can have its call recorded elsewhere. Its methods may be called from any

@@ -55,7 +55,7 @@ func TestSlowDisk(t *testing.T) {
 	c.post(0, func() { close(written) })
 	close(slow)
 	<-written
-	s.finish(0, 0)
+	s.finish(0, 0, true)
 	w, err := audio.ReadWAVFile(s.track.location())
 	if err != nil || len(w.PCM) < 160*n || s.track.fault.get() != nil {
 		t.Errorf("%d samples, %v, %v", len(w.PCM), err, s.track.fault.get())
@@ -95,7 +95,7 @@ func TestDiskRefusesForAWhile(t *testing.T) {
 	deliver(0, 500)
 	refuses = false
 	deliver(500, 1000)
-	tr.take()
+	tr.take(true)
 	tr.finish(tr.seconds(), 0)
 	if tr.fault.get() == nil {
 		t.Error("nothing is told of what is missing")

@@ -19,7 +19,9 @@
 // neither an answer nor a packet; some seconds wait for it. A write that fails ends
 // its session with BYE, and no other is taken until the disk takes
 // writes again: the client may have another SRS. What was refused is missing in the
-// file, which goes on behind it.
+// file, which goes on behind it. At the end of a session its own goroutine takes the files,
+// closes them, and writes the report when they are on the disk. What a recorder that was
+// killed has left without a report is concluded by the next one (Server.rescue).
 //
 // # One clock
 //

@@ -26,6 +26,7 @@ type file struct {
 	failed func(error)            // hears of each write that failed; any goroutine
 
 	direct bool // the clerk is through with it: whoever writes waits
+	lasts  bool // Close has it on the disk before it returns
 	closed bool
 
 	f    *os.File
@@ -131,7 +132,13 @@ func (f *file) seal() {
 
 // Close closes the file; the error is always nil.
 func (f *file) Close() error {
-	f.do(0, func(out *os.File) error { return out.Close() })
+	f.do(0, func(out *os.File) error {
+		var err error
+		if f.lasts {
+			err = synced(out) // what the disk has refused behind our back is told here
+		}
+		return errors.Join(err, out.Close())
+	})
 	if f.clerk != nil && !f.closed {
 		f.clerk.expect(-1)
 	}

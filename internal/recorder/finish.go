@@ -2,6 +2,7 @@ package recorder
 
 import (
 	"fmt"
+	"sync/atomic"
 	"time"
 )
 
@@ -19,12 +20,41 @@ func (s *session) finish() {
 	written := make(chan struct{})
 	s.server.clerk.post(0, func() { close(written) })
 	<-written
-	s.closeFiles(streams)
+	s.server.closing.enter(func(lasting bool) {
+		s.closeFiles(streams, lasting)
+		s.writeReport(lasting)
+	})
 	s.server.clerk.post(0, s.conclude)
 }
 
+// Bounds of what sessions that have ended do with the disk at once.
+const (
+	closers = 16  // that close their files; others wait
+	crowd   = 128 // that wait or close: with more of them the disk is too slow to be waited for
+)
+
+// gate lets a bounded number of sessions close their files: a disk that stands still
+// must not cost a thread of the process for each.
+type gate struct {
+	rooms chan struct{}
+	all   atomic.Int32
+}
+
+func newGate() *gate { return &gate{rooms: make(chan struct{}, closers)} }
+
+// enter waits for room, and tells do whether there is time to see the files onto the disk.
+func (g *gate) enter(do func(lasting bool)) {
+	lasting := g.all.Add(1) <= crowd
+	g.rooms <- struct{}{}
+	defer func() {
+		<-g.rooms
+		g.all.Add(-1)
+	}()
+	do(lasting)
+}
+
 // closeFiles aligns the streams and makes them equally long.
-func (s *session) closeFiles(streams []*stream) {
+func (s *session) closeFiles(streams []*stream, lasting bool) {
 	aligns, leads := make([]alignment, len(streams)), make([]float64, len(streams))
 	for i, st := range streams {
 		st.mu.Lock()
@@ -40,7 +70,7 @@ func (s *session) closeFiles(streams []*stream) {
 		length = max(length, st.length()+moves[i])
 	}
 	for i, st := range streams {
-		st.finish(length, moves[i])
+		st.finish(length, moves[i], lasting)
 	}
 }
 
@@ -51,29 +81,29 @@ func (s *stream) length() float64 {
 	return s.track.seconds()
 }
 
-func (s *stream) finish(length, shift float64) {
+func (s *stream) finish(length, shift float64, lasting bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.track.take()
+	s.track.take(lasting)
 	if c := s.track.offered; c.Name != "" && s.wanted && s.track.dump == nil {
 		s.track.open(c) // a silent stream has a file too
 	}
 	s.track.finish(length, shift)
 }
 
-// conclude writes the report and tells whoever wants to know. It runs on the clerk,
-// behind the session's documents.
-func (s *session) conclude() {
-	var told *Summary
-	defer func() { s.server.dismiss(s, told) }() // whatever happens: Close waits for it
-	b, err := s.report().encode()
-	if err == nil {
-		err = writeFile(s.folder, "recording.json", b, true)
-	}
-	if err != nil {
+// writeReport follows the session's files and documents: what it says of them is true
+// when it can be read.
+func (s *session) writeReport(lasting bool) {
+	if err := s.report().write(s.folder, lasting); err != nil {
 		s.trouble(fmt.Sprintf("writing the report: %v", err))
 		s.server.disk.failed(err)
 	}
+}
+
+// conclude tells whoever wants to know. It runs on the clerk.
+func (s *session) conclude() {
+	var told *Summary
+	defer func() { s.server.dismiss(s, told) }() // whatever happens: Close waits for it
 	sum := s.snapshot()
 	told = &sum
 	first := ""
@@ -82,7 +112,5 @@ func (s *session) conclude() {
 	}
 	s.log.Info("recording session ended", "reason", sum.Reason, "seconds", sum.Seconds, "complete", sum.Complete,
 		"problems", len(sum.Problems), "first", first, "folder", sum.Folder)
-	if s.server.cfg.OnSession != nil {
-		s.server.cfg.OnSession(sum)
-	}
+	s.server.tell(sum)
 }

@@ -20,10 +20,13 @@ type folder struct {
 	path string // "" until it is made
 }
 
+// folderTime is how a folder's name tells when its session began.
+const folderTime = "20060102T150405.000Z"
+
 // newFolder names a folder by time and id: sorted by time, and safe whatever the
 // id came from.
 func newFolder(parent string, start time.Time, id string) *folder {
-	return &folder{parent: parent, name: start.UTC().Format("20060102T150405.000Z") + "_" + safeName(id, 64)}
+	return &folder{parent: parent, name: start.UTC().Format(folderTime) + "_" + safeName(id, 64)}
 }
 
 // file returns the path of a file in the folder, which is made where it can be.

@@ -74,7 +74,7 @@ func check(t *testing.T, s *stream, at time.Duration) {
 	if limit := (at + aheadLimit + 10*time.Second).Seconds(); length > limit {
 		t.Fatalf("%.1f s of audio after %.1f s", length, at.Seconds())
 	}
-	s.finish(length+1, 0)
+	s.finish(length+1, 0, false)
 	if err := s.track.fault.get(); err != nil {
 		t.Fatal(err)
 	}
@@ -118,5 +118,5 @@ func BenchmarkStream(b *testing.B) {
 	if s.track.excess > 0 || s.rx.n.lost > 0 {
 		b.Fatalf("%d too early, %+v", s.track.excess, s.rx.n)
 	}
-	s.finish(0, 0)
+	s.finish(0, 0, true)
 }

@@ -3,7 +3,10 @@ package recorder
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 	"slices"
 	"time"
 )
@@ -26,6 +29,31 @@ func (s *session) report() report {
 		Summary: sum, From: s.dialog.Remote, To: s.dialog.Local,
 		SDP: s.sdp.exchanges, Metadata: append([]document{}, s.library.list...), Transport: s.dialog.Flow.Proto,
 	}
+}
+
+const reportName = "recording.json"
+
+// write writes the report into the folder, with lasting set so that it is on the disk with the
+// documents when write returns.
+func (r report) write(f *folder, lasting bool) error {
+	b, err := r.encode()
+	if err != nil {
+		return err
+	}
+	if err := writeFile(f, reportName+".tmp", b, false); err != nil {
+		return err
+	}
+	path := f.location()
+	whole := filepath.Join(path, reportName)
+	if lasting {
+		if err := flushAll(path, ".xml", ".tmp"); err != nil {
+			return err
+		}
+	}
+	if err := os.Rename(whole+".tmp", whole); err != nil || !lasting {
+		return err
+	}
+	return errors.Join(flush(path), flush(filepath.Dir(path)))
 }
 
 // encode writes the report for people: indented, and without escapes that only

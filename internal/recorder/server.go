@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"sync"
 
 	"sidetrack/internal/sip/transport"
@@ -21,13 +22,16 @@ type Server struct {
 	clerk     *clerk
 	disk      *disk
 	finishing sync.WaitGroup // sessions whose files are being closed
+	closing   *gate          // … and where they wait for that
+	folder    *os.File       // the output folder, locked
+	rescuing  sync.WaitGroup // the goroutine that concludes what a killed recorder has left
+	stopping  chan struct{}  // it is to end
 
 	mu      sync.Mutex
 	started bool
-	closing bool
+	stopped bool
 	live    []*session
 	ended   []Summary // the last Config.History
-	idle    sync.Cond // signalled when live shrinks
 }
 
 // New checks the configuration. Nothing is opened before Start.
@@ -36,8 +40,7 @@ func New(cfg Config) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Server{cfg: cfg, ports: newPortRange(cfg.PortMin, cfg.PortMax)}
-	s.idle.L = &s.mu
+	s := &Server{cfg: cfg, ports: newPortRange(cfg.PortMin, cfg.PortMax), closing: newGate(), stopping: make(chan struct{})}
 	return s, nil
 }
 
@@ -46,6 +49,10 @@ func New(cfg Config) (*Server, error) {
 func (s *Server) Start() error {
 	if err := probe(s.cfg.Out); err != nil {
 		return fmt.Errorf("recorder: the output folder cannot be written to: %w", err)
+	}
+	left, err := s.claim()
+	if err != nil {
+		return fmt.Errorf("recorder: the output folder cannot be read: %w", errors.Join(err, s.folder.Close()))
 	}
 	s.transport = transport.New(transport.Config{Log: s.cfg.Log, OnMessage: func(in transport.Inbound) { s.layer.Receive(in) }})
 	s.layer = txn.New(txn.Config{
@@ -57,6 +64,8 @@ func (s *Server) Start() error {
 	s.mu.Lock()
 	s.started = true
 	s.mu.Unlock()
+	s.rescuing.Add(1)
+	go s.rescue(left)
 	for _, url := range s.cfg.Listen {
 		if _, err := s.transport.Listen(url, s.cfg.Advertise); err != nil {
 			return errors.Join(err, s.Close(context.Background()))
@@ -101,7 +110,7 @@ func (s *Server) Live() int {
 func (s *Server) admit(ss *session) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.closing || len(s.live) >= s.cfg.MaxSessions {
+	if s.stopped || len(s.live) >= s.cfg.MaxSessions {
 		return false
 	}
 	s.live = append(s.live, ss)
@@ -121,13 +130,24 @@ func (s *Server) dismiss(ss *session, sum *Summary) {
 		}
 	}
 	if sum != nil {
-		if len(s.ended) >= s.cfg.History {
-			s.ended = append(s.ended[:0], s.ended[len(s.ended)-s.cfg.History+1:]...)
-		}
-		s.ended = append(s.ended, *sum)
+		s.keep(*sum)
 	}
-	s.idle.Broadcast()
 	s.finishing.Done()
+}
+
+// keep has Sessions tell of an ended session. mu is held.
+func (s *Server) keep(sum Summary) {
+	if len(s.ended) >= s.cfg.History {
+		s.ended = append(s.ended[:0], s.ended[len(s.ended)-s.cfg.History+1:]...)
+	}
+	s.ended = append(s.ended, sum)
+}
+
+// tell tells whoever wants to know. It runs on the clerk.
+func (s *Server) tell(sum Summary) {
+	if s.cfg.OnSession != nil {
+		s.cfg.OnSession(sum)
+	}
 }
 
 // Close ends all sessions with BYE, writes their files and releases everything.
@@ -136,12 +156,13 @@ func (s *Server) dismiss(ss *session, sum *Summary) {
 // Further calls do nothing.
 func (s *Server) Close(ctx context.Context) error {
 	s.mu.Lock()
-	if s.closing || !s.started {
-		s.closing = true
+	if s.stopped || !s.started {
+		s.stopped = true
 		s.mu.Unlock()
 		return nil
 	}
-	s.closing = true
+	s.stopped = true
+	close(s.stopping)
 	live := append([]*session(nil), s.live...)
 	s.mu.Unlock()
 
@@ -155,10 +176,11 @@ func (s *Server) Close(ctx context.Context) error {
 		ss.lane.Post(func() { ss.abort("recorder stopped") }) // that still wait for an ACK
 	}
 	s.finishing.Wait()
+	s.rescuing.Wait()
 	s.layer.Close()
 	s.disk.close()
 	s.clerk.close()
-	return errors.Join(err, s.transport.Close())
+	return errors.Join(err, s.transport.Close(), s.folder.Close())
 }
 
 func await(ctx context.Context, done <-chan struct{}, n int) error {

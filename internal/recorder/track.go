@@ -41,6 +41,7 @@ type track struct {
 	files   []*file // of wav and dump
 	wavFile *file
 	taken   bool        // the clerk has no part in them any more
+	lasting bool        // they are on the disk when they are closed
 	last    string      // encoding name of what was kept last, else of what was offered first
 	offered audio.Codec // the first one that can be decoded, for the file of a silent stream
 
@@ -138,16 +139,17 @@ func (t *track) open(c audio.Codec) {
 
 func (t *track) file(extension string) *file {
 	f := t.cfg.file(extension)
-	f.direct = t.taken
+	f.direct, f.lasts = t.taken, t.lasting
 	t.files = append(t.files, f)
 	return f
 }
 
-// take takes the files from the clerk, which must be through with them.
-func (t *track) take() {
-	t.taken = true
+// take takes the files from the clerk, which must be through with them. With lasting
+// set they are on the disk when they are closed.
+func (t *track) take(lasting bool) {
+	t.taken, t.lasting = true, lasting
 	for _, f := range t.files {
-		f.direct = true
+		f.direct, f.lasts = true, lasting
 	}
 }
 
