@@ -101,6 +101,28 @@ func TestSequencerLongRun(t *testing.T) {
 	}
 }
 
+// What is lost while nothing gets through for long is counted, however often the numbers wrap
+// meanwhile, and the count goes on behind it.
+func TestSequencerOutage(t *testing.T) {
+	for _, missing := range []int{2999, 3500, 33_000, 65_000, 70_000, 140_000} {
+		var before uint64
+		r := receiver{deliver: func(_ *packet, lost uint64) { before += lost }}
+		for i := range 100 {
+			if i >= 50 {
+				i += missing
+			}
+			r.receive(datagram(uint16(i), uint32(160*i), 7), time.Duration(i)*20*ms)
+		}
+		r.flush()
+		if r.n.packets != 100 || r.n.lost != uint64(missing) || before != r.n.lost || r.n.restarts != 0 {
+			t.Errorf("%d missing: %+v", missing, r.n)
+		}
+		if expected := r.current.top - r.current.base + 1; expected != int64(100+missing) || r.current.report.received != 100 {
+			t.Errorf("%d missing: %d of %d received", missing, r.current.report.received, expected)
+		}
+	}
+}
+
 func TestParseRTP(t *testing.T) {
 	head := datagram(1, 2, 3)[:12]
 	with := func(first byte, rest ...byte) []byte {

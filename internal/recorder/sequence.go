@@ -32,6 +32,8 @@ type sequencer struct {
 	next    int64 // the extended sequence number to be delivered next
 	base    int64 // the first one
 	top     int64 // the highest seen
+	topTS   uint32
+	topAt   time.Duration // when it came
 	waiting []held
 	seen    [seenWindow / 64]uint64
 	restart held // first packet of what may be a new numbering
@@ -66,11 +68,11 @@ func (s *sequencer) receive(p *packet) {
 	case delta < 0:
 		s.tooLate(ext)
 	case delta == 0:
-		s.take(ext)
+		s.take(p, ext)
 		s.pass(p, 0)
 		s.drain(false)
 	default:
-		s.take(ext)
+		s.take(p, ext)
 		s.wait(held{p.own(), ext})
 	}
 	s.restart.raw = nil
@@ -95,7 +97,7 @@ func (s *sequencer) collect(p *packet) {
 		s.n.duplicate++
 		return
 	}
-	s.take(ext)
+	s.take(p, ext)
 	s.wait(held{p.own(), ext})
 	if len(s.waiting) >= startDepth || p.at-s.waiting[0].at > startHold {
 		s.begin()
@@ -117,9 +119,11 @@ func (s *sequencer) begin() {
 }
 
 // take counts a packet that will be delivered.
-func (s *sequencer) take(ext int64) {
+func (s *sequencer) take(p *packet, ext int64) {
 	if ext < s.top {
 		s.n.reordered++
+	} else {
+		s.topTS, s.topAt = p.ts, p.at
 	}
 	s.mark(ext)
 }
@@ -207,12 +211,41 @@ func (s *sequencer) renumber(p *packet) {
 	}
 	first := s.restart.packet
 	s.flush()
-	s.n.restarts++
 	s.restart.raw = nil
+	if n := s.outage(&first, p); n > 0 {
+		s.take(&first, s.top+n)
+		s.wait(held{first, s.top})
+		s.skip()
+		s.receive(p)
+		s.report.received-- // it was counted before
+		return
+	}
+	s.n.restarts++
 	s.started, s.waiting, s.seen = false, s.waiting[:0], [seenWindow / 64]uint64{}
 	s.top, s.report = 0, reception{}
 	s.receive(&first)
 	s.receive(p)
+}
+
+// Packets of an audio stream come this far from each other, if they come.
+const (
+	leastSpacing = 2500 * time.Microsecond
+	mostSpacing  = 200 * time.Millisecond
+)
+
+// outage is how many numbers behind the top a packet lies that is far ahead only because
+// so much has been lost: number and timestamp have counted on alike, at the pace that its
+// successor shows, for about as long as nothing came. 0: it is no such packet.
+func (s *sequencer) outage(p, successor *packet) int64 {
+	step, ahead := successor.ts-p.ts, p.ts-s.topTS
+	if step == 0 || ahead%step != 0 {
+		return 0
+	}
+	n, passed := int64(ahead/step), p.at-s.topAt
+	if uint16(n) != p.seq-uint16(s.top) || passed < time.Duration(n)*leastSpacing || passed > time.Duration(n)*mostSpacing {
+		return 0
+	}
+	return n
 }
 
 func (s *sequencer) wasSeen(ext int64) bool {
