@@ -45,10 +45,9 @@ type Config struct {
 	Doors    map[string]Door
 	Asserted IdentitySource // "": AssertedTrusted
 	MaxCalls int            // 0: no limit
-	// Room tells whether the machine has room for a call that will have so many sockets
-	// for its media and their copies, besides what those that run will have in all; it
-	// must not block. Nil: it always has.
-	Room     func(running, more int) bool
+	// Files is how many descriptors the process may have: who would need more gets 503.
+	// 0: as many as it takes.
+	Files    int
 	Identity Identity     // "": IdentityPreserve
 	Register RegisterMode // "": RegisterContact
 

@@ -108,15 +108,19 @@ func (c *Call) mediaTowards(x *exchange, target netip.Addr) error {
 }
 
 // reachable tells whether the media of a description of a side can be sent to
-// where it wants them: to no link-local address, and to some that our sockets
-// towards that side can send to.
+// where it wants them: to no link-local address, to no group of hosts, and to some that
+// our sockets towards that side can send to.
 func (c *Call) reachable(from side, d *sdp.Session) error {
 	wants, can := false, false
 	for i, m := range d.Media() {
 		if m.LinkLocal() {
 			return unacceptable("m-line " + strconv.Itoa(i+1) + ": media cannot be sent to a link-local address")
 		}
-		if to, ok := m.Addr(); ok && m.UDP() && !to.Addr().IsUnspecified() {
+		to, ok := m.Addr()
+		if ok && m.UDP() && to.Addr().IsMulticast() {
+			return unacceptable("m-line " + strconv.Itoa(i+1) + ": media cannot be sent to a multicast address")
+		}
+		if ok && m.UDP() && !to.Addr().IsUnspecified() {
 			wants = true
 			can = can || c.relay.Reaches(from, i, to.Addr())
 		}

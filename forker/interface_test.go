@@ -182,3 +182,43 @@ func TestCopyMovesBetweenFamilies(t *testing.T) {
 		}
 	})
 }
+
+// What a party wants sent to a port of its own call, or to a group of hosts, goes nowhere: it would come in there as the
+// party's own, and where both parties want it go round for ever.
+func TestNothingIsSentToTheRelayItself(t *testing.T) {
+	drivers(t, func(t *testing.T, cfg forker.Config) {
+		e := newEngine(t, cfg)
+		r := openRelay(t, e)
+		a, _ := r.Local(forker.SideA, 0)
+		b, control := r.Local(forker.SideB, 0)
+		caller := newPeer(t, callerHost)
+		r.SetRemote(forker.SideA, 0, audio(caller.addr()))
+		flows := func() [2]forker.FlowStats { return r.Stats().Streams[0].Flows }
+		for i, remote := range []forker.Remote{
+			audio(b), audio(a), audio(control), audio(netip.MustParseAddrPort("239.1.2.3:5004")), audio(netip.MustParseAddrPort("[ff15::5]:5004")),
+			audio(netip.MustParseAddrPort("255.255.255.255:5004")),
+		} {
+			r.SetRemote(forker.SideB, 0, remote)
+			caller.send(a, rtp(0, uint16(i), 160, 7))
+			eventually(t, "the packet is dropped", func() bool { return flows()[forker.AB].Packets == uint64(i+1) })
+			if f := flows(); f[forker.AB].Unroutable != uint64(i+1) || f[forker.AB].SendErrors != 0 || f[forker.BA].Packets+f[forker.BA].Strangers != 0 {
+				t.Errorf("to %v: %+v", remote.RTP, f)
+			}
+		}
+		// Its RTCP alone goes nowhere; media do.
+		callee := newPeer(t, calleeHost)
+		there := audio(callee.addr())
+		there.RTCP = b
+		r.SetRemote(forker.SideB, 0, there)
+		_, toControl := r.Local(forker.SideA, 0)
+		caller.send(a, rtp(0, 9, 160, 7))
+		callee.want(rtp(0, 9, 160, 7))
+		dropped := flows()[forker.AB].Unroutable
+		control2 := newPeer(t, callerHost)
+		there = audio(caller.addr())
+		there.RTCP = control2.addr()
+		r.SetRemote(forker.SideA, 0, there)
+		control2.send(toControl, []byte{0x80, 201, 0, 1, 0, 0, 0, 7})
+		eventually(t, "the report is dropped", func() bool { return flows()[forker.AB].Unroutable == dropped+1 })
+	})
+}

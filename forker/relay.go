@@ -152,7 +152,7 @@ func (r *Relay) has(stream int) bool { return stream >= 0 && stream < len(r.stre
 // SetRemote tells what a side's SDP says of a stream, at every offer and
 // answer that took effect. Before the first call nothing from that side is
 // accepted. As long as the address stays the party stays latched; 0.0.0.0
-// stops what is sent to it and keeps the latch. Streams that do not exist are
+// stops what is sent to it and keeps the latch, and so does an address that nothing may be sent to. Streams that do not exist are
 // ignored.
 func (r *Relay) SetRemote(side Side, stream int, remote Remote) {
 	r.mu.Lock()
@@ -161,6 +161,12 @@ func (r *Relay) SetRemote(side Side, stream int, remote Remote) {
 		return
 	}
 	l := &r.streams[stream].legs[side]
+	said := remote.RTP
+	remote, barred := r.bar(remote)
+	if barred && !l.media.muted {
+		r.engine.cfg.Log.Warn("media is not sent where the description wants it: to a group of hosts, or to our own port",
+			"stream", stream, "side", side.String(), "to", said)
+	}
 	r.streams[stream].flows[side].secrecy.set(remote)
 	l.ends(r, remote)
 	if remote.Sends && !l.remote.Sends {

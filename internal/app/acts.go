@@ -28,13 +28,14 @@ func (a *App) openActs() {
 	})
 }
 
-func (a *App) closeActs() {
+func (a *App) closeActs() error {
 	if a.acts == nil {
-		return
+		return nil
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
-	defer cancel()
-	a.acts.Close(ctx)
+	return within(time.Second, "http.audit", func(ctx context.Context) error {
+		a.acts.Close(ctx)
+		return nil
+	})
 }
 
 // onAction has an action written down as those over HTTP are. It is called on a

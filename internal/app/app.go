@@ -73,6 +73,7 @@ type App struct {
 	events    *api.Broker
 	journal   journal
 	hooks     *webhook.Sender // nil before the start
+	doors     *doors          // of the sockets in use; guarded by reloading
 	queue     string          // folder of hooks: the first that a configuration names; guarded by reloading
 	http      *api.Server
 	acts      *outbox.Box[api.Action] // of parties and SRSs, on their way to the audit log; nil before the start
@@ -98,7 +99,7 @@ type App struct {
 
 // New builds a proxy that serves cfg. Nothing is bound yet.
 func New(cfg *config.Config, opt Options) (*App, error) {
-	a := &App{cfg: cfg, opt: opt, log: opt.Log, files: files(opt), registry: prometheus.NewRegistry(), events: api.NewBroker(), tracer: trace.New(cfg.SIP.Trace)}
+	a := &App{cfg: cfg, opt: opt, log: opt.Log, files: files(opt), registry: prometheus.NewRegistry(), events: api.NewBroker(), briefs: briefs{turn: make(chan struct{}, 1)}, tracer: trace.New(cfg.SIP.Trace)}
 	a.redacted.Store(cfg.Log.Redact)
 	a.log = slog.New(redact.NewHandler(opt.Log.Handler(), &a.redacted))
 	// of the runtime's own figures the one that nothing else tells: what was in use at the last collection, whatever its pace
@@ -120,6 +121,7 @@ func New(cfg *config.Config, opt Options) (*App, error) {
 	if err != nil {
 		return nil, err
 	}
+	a.doors = doors
 	all, err := recorders(cfg.Recorders)
 	if err != nil {
 		return nil, err
@@ -144,12 +146,12 @@ func New(cfg *config.Config, opt Options) (*App, error) {
 		return nil, fmt.Errorf("recorders: %w", err)
 	}
 	a.calls = b2bua.NewServer(b2bua.Config{
-		Transport: a.transport, Txn: a.txn, Media: a.media, Networks: networksOf(&cfg.Media), Policy: a.policy.Load, Recorder: a.recorder, Asked: a.recorder.OnInvite, Log: a.log,
+		Transport: a.transport, Txn: a.txn, Media: a.media, Networks: networksOf(cfg, nil), Policy: a.policy.Load, Recorder: a.recorder, Asked: a.recorder.OnInvite, Log: a.log,
 		Door: doors.all, Doors: doors.by, MaxCalls: cfg.SIP.MaxCalls, Identity: b2bua.Identity(cfg.SIP.Identity),
 		SessionExpires: int(cfg.SIP.SessionExpires / time.Second), Asserted: b2bua.IdentitySource(cfg.SIP.Asserted),
 		Register: b2bua.RegisterMode(cfg.SIP.Register), Secret: machineSecret("/etc/machine-id"),
 		UserAgent: a.userAgent(), Registerer: a.registry, OnEvent: a.onCallEvent, OnTarget: a.onTargetEvent, OnReject: a.txn.Rejected,
-		OnMedia: a.onMedia, OnDialog: a.onDialog, Room: a.room,
+		OnMedia: a.onMedia, OnDialog: a.onDialog, Files: a.files,
 	})
 	return a, nil
 }

@@ -2,6 +2,8 @@ package app
 
 import (
 	"crypto/tls"
+	"maps"
+	"slices"
 
 	"sidetrack/b2bua"
 	"sidetrack/internal/config"
@@ -49,6 +51,23 @@ func openDoors(sip *config.SIP) (*doors, error) {
 		}
 	}
 	return d, nil
+}
+
+// until are the doors while sockets of before are still there: who comes by one that is to
+// go meets the door that it had.
+func (d *doors) until(before *doors, was, is []string) *doors {
+	out := &doors{all: d.all, by: maps.Clone(d.by)}
+	for _, url := range was {
+		if slices.Contains(is, url) {
+			continue
+		}
+		own, ok := before.by[url]
+		if !ok {
+			own = before.all
+		}
+		out.by[url] = own
+	}
+	return out
 }
 
 // serve are the settings of the TLS sockets that ask their clients for a

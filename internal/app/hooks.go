@@ -1,7 +1,6 @@
 package app
 
 import (
-	"context"
 	"fmt"
 	"time"
 
@@ -51,7 +50,5 @@ func (a *App) closeHooks() error {
 	if a.hooks == nil {
 		return nil
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), hookTime)
-	defer cancel()
-	return a.hooks.Close(ctx)
+	return within(hookTime, "webhooks.queue", a.hooks.Close)
 }

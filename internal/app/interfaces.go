@@ -15,9 +15,21 @@ func interfaces(in []config.Network) map[string]forker.Interface {
 	return out
 }
 
-// networksOf finds the network of a leg.
-func networksOf(m *config.Media) b2bua.Networks {
+// networksOf finds the network of a leg, also of one by a socket that only the configuration
+// before had; nil: there is none.
+func networksOf(cfg, before *config.Config) b2bua.Networks {
+	m := &cfg.Media
 	byListener := map[string]string{}
+	if before != nil {
+		for _, i := range before.Media.Networks {
+			for _, url := range i.Listeners {
+				byListener[url] = i.Name
+			}
+		}
+		for _, url := range cfg.SIP.Listen {
+			delete(byListener, url)
+		}
+	}
 	for _, i := range m.Networks {
 		for _, url := range i.Listeners {
 			byListener[url] = i.Name

@@ -69,9 +69,7 @@ func closeStore(s *store.Store) error {
 	if s == nil {
 		return nil
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), journalTime)
-	defer cancel()
-	return s.Close(ctx)
+	return within(journalTime, "journal.file", s.Close)
 }
 
 func (a *App) closeJournal() error {

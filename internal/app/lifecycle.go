@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"errors"
+	"fmt"
 	"sync"
 	"time"
 
@@ -69,6 +70,23 @@ func goodbye(ctx context.Context) (context.Context, context.CancelFunc) {
 	}
 }
 
+// within has f end something in the time that it may take, and rushTime more; what hangs then, as on a
+// disk that does not answer, is left behind for the process to end. f gets a context of that time.
+func within(limit time.Duration, what string, f func(context.Context) error) error {
+	ctx, cancel := context.WithTimeout(context.Background(), limit)
+	defer cancel()
+	done := make(chan error, 1)
+	go func() { done <- f(ctx) }()
+	late := time.NewTimer(limit + rushTime)
+	defer late.Stop()
+	select {
+	case err := <-done:
+		return err
+	case <-late.C:
+		return fmt.Errorf("%s: nothing answers, such as a disk; what was not written is lost", what)
+	}
+}
+
 // await returns when no call is left or ctx ends.
 func (a *App) await(ctx context.Context) {
 	tick := time.NewTicker(20 * time.Millisecond)
@@ -97,8 +115,7 @@ func (a *App) shut() error {
 	}
 	err = errors.Join(err, a.transport.Close())
 	a.txn.Close()
-	a.closeActs()
-	err = errors.Join(err, a.media.Close(), a.closeHooks(), a.closeJournal()) // the last verdicts have been told
+	err = errors.Join(err, a.closeActs(), a.media.Close(), a.closeHooks(), a.closeJournal()) // the last verdicts have been told
 	a.closeMirror()
 	a.closeSpans()
 	return err

@@ -4,7 +4,6 @@ import (
 	"context"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 
 	"sidetrack/b2bua"
@@ -34,7 +33,7 @@ type overviewCall struct {
 
 // briefs is the list of all calls, shared by all pages that ask at about the same time.
 type briefs struct {
-	mu   sync.Mutex
+	turn chan struct{} // capacity 1: held while calls are asked, and while the rest is looked at
 	at   time.Time
 	list []b2bua.Brief // newest first; never changed
 }
@@ -43,8 +42,12 @@ type briefs struct {
 const briefsKept = time.Second
 
 func (b *briefs) get(ctx context.Context, calls *b2bua.Server) ([]b2bua.Brief, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
+	select {
+	case b.turn <- struct{}{}:
+		defer func() { <-b.turn }()
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
 	if time.Since(b.at) < briefsKept {
 		return b.list, nil
 	}

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -17,11 +18,16 @@ import (
 
 // A reload has two steps. First everything that can fail is done beside what
 // runs: files are read, sockets bound, queues opened. Then all is swapped, which
-// cannot fail.
+// cannot fail: first there is more (networks of before and of now), then what is
+// begun goes by the new, then what nobody goes by any more is taken away. So a call
+// that begins in between finds what it goes by, be that of before or of now.
 
-// change is a part of a reload whose first step is done. One of its functions is
-// called, once.
-type change struct{ swap, undo func() }
+// change is a part of a reload whose first step is done. Either undo is called, or
+// swap and then settle, each once.
+type change struct {
+	swap, undo func()
+	settle     func() // when all is swapped; nil: nothing is left to do
+}
 
 var errNoReload = errors.New("the proxy stops")
 
@@ -34,20 +40,13 @@ func (a *App) Reload(cfg *config.Config) error {
 	if a.stopping {
 		return errNoReload
 	}
-	var changes []change
-	for _, prepare := range []func(*config.Config) (change, error){a.changeSIP, a.changeMedia, a.changeRules, a.changeHTTP, a.changeHooks, a.changeJournal, a.changeSight} {
-		c, err := prepare(cfg)
-		if err != nil {
-			for _, c := range slices.Backward(changes) {
-				c.undo()
-			}
-			a.reloads.failed()
-			return err
-		}
-		changes = append(changes, c)
+	steps, err := a.prepare(cfg)
+	if err != nil {
+		a.reloads.failed()
+		return err
 	}
-	for _, c := range changes {
-		c.swap()
+	for _, step := range steps {
+		step()
 	}
 	restart := a.needRestart(cfg)
 	a.inForce.Store(&inForce{cfg, time.Now(), restart})
@@ -59,6 +58,28 @@ func (a *App) Reload(cfg *config.Config) error {
 	a.reloads.waiting.Set(float64(len(restart)))
 	a.log.Info("configuration reloaded", "file", cfg.File)
 	return nil
+}
+
+// prepare does all of a reload that can fail; the steps put it in force, in order.
+func (a *App) prepare(cfg *config.Config) (steps []func(), err error) {
+	var changes []change
+	for _, prepare := range []func(*config.Config) (change, error){a.changeMedia, a.changeSIP, a.changeRules, a.changeHTTP, a.changeHooks, a.changeJournal, a.changeSight} {
+		c, err := prepare(cfg)
+		if err != nil {
+			for _, c := range slices.Backward(changes) {
+				c.undo()
+			}
+			return nil, err
+		}
+		changes = append(changes, c)
+		steps = append(steps, c.swap)
+	}
+	for _, c := range changes {
+		if c.settle != nil {
+			steps = append(steps, c.settle)
+		}
+	}
+	return steps, nil
 }
 
 // ReloadFailed notes a file that could not be loaded; nothing has changed.
@@ -103,18 +124,21 @@ func (a *App) changeSIP(cfg *config.Config) (change, error) {
 		had = slices.Delete(had, i, i+1)
 	}
 	swap := func() {
+		before := a.inForce.Load().cfg
+		a.calls.Set(settings(cfg, doors.until(a.doors, before.SIP.Listen, cfg.SIP.Listen), before)) // a new socket may have a call at once
+		a.doors = doors
 		a.transport.SetTLS(tlsConfig, doors.serve(tlsConfig))
 		a.transport.Replace(put)
 		a.transport.SetDSCP(cfg.SIP.DSCP)
 		a.txn.SetRates(rates(cfg))
 		a.bound(cfg)
-		a.calls.Set(settings(cfg, doors))
 		for _, l := range made {
 			a.log.Info("listening", "listener", l.URL, "bound", l.Bound.String(), "advertise", l.SentBy())
 		}
 		a.retire()
 	}
-	return change{swap, undo}, nil
+	settle := func() { a.calls.Set(settings(cfg, doors, nil)) }
+	return change{swap, undo, settle}, nil
 }
 
 func limits(cfg *config.Config) transport.Limits {
@@ -134,25 +158,34 @@ func rates(cfg *config.Config) txn.Rates {
 	return txn.Rates{PerSource: cfg.SIP.Rate.PerSource, Total: cfg.SIP.Rate.Total}
 }
 
-// settings are what a call begins with.
-func settings(cfg *config.Config, doors *doors) b2bua.Settings {
+// settings are what a call begins with, also one that came by a socket of the configuration
+// before; nil: there is none.
+func settings(cfg *config.Config, doors *doors, before *config.Config) b2bua.Settings {
 	return b2bua.Settings{
 		Door: doors.all, Doors: doors.by, MaxCalls: cfg.SIP.MaxCalls, Asserted: b2bua.IdentitySource(cfg.SIP.Asserted),
 		Identity: b2bua.Identity(cfg.SIP.Identity), Register: b2bua.RegisterMode(cfg.SIP.Register),
-		SessionExpires: int(cfg.SIP.SessionExpires / time.Second), Networks: networksOf(&cfg.Media),
+		SessionExpires: int(cfg.SIP.SessionExpires / time.Second), Networks: networksOf(cfg, before),
 	}
 }
 
 func (a *App) changeMedia(cfg *config.Config) (change, error) {
 	m := cfg.Media
-	swap, err := a.media.Prepare(forker.Settings{
+	to := forker.Settings{
 		Listen: m.Listen, Advertise: m.Advertise, PortMin: m.PortMin, PortMax: m.PortMax, DSCP: m.DSCP,
 		Interfaces: interfaces(m.Networks), Timeout: m.Timeout, LatchAnywhere: m.LatchAnywhere, MaxRate: m.MaxRate, Batch: batch(m.Batch),
-	})
+	}
+	settle, err := a.media.Prepare(to)
 	if err != nil {
 		return change{}, fmt.Errorf("media: %w", err)
 	}
-	return change{swap, func() {}}, nil
+	all := interfaces(a.inForce.Load().cfg.Media.Networks)
+	maps.Copy(all, to.Interfaces)
+	to.Interfaces = all
+	swap, err := a.media.Prepare(to)
+	if err != nil {
+		return change{}, fmt.Errorf("media: %w", err)
+	}
+	return change{swap: swap, undo: func() {}, settle: settle}, nil
 }
 
 // changeRules is routes, rules and recorders.
@@ -166,10 +199,10 @@ func (a *App) changeRules(cfg *config.Config) (change, error) {
 	if err != nil {
 		return change{}, fmt.Errorf("recorders: %w", err)
 	}
-	return change{func() {
+	return change{swap: func() {
 		swap(func() { a.policy.Store(engine) })
 		a.calls.Probe(cfg.Policy.Routes)
-	}, func() {}}, nil
+	}, undo: func() {}}, nil
 }
 
 func (a *App) changeHTTP(cfg *config.Config) (change, error) {
@@ -178,7 +211,7 @@ func (a *App) changeHTTP(cfg *config.Config) (change, error) {
 		return change{}, err
 	}
 	swap, undo, err := a.http.Prepare(to)
-	return change{swap, undo}, err
+	return change{swap: swap, undo: undo}, err
 }
 
 func (a *App) changeHooks(cfg *config.Config) (change, error) {
@@ -191,10 +224,10 @@ func (a *App) changeHooks(cfg *config.Config) (change, error) {
 	if err != nil {
 		return change{}, fmt.Errorf("webhooks.queue: %w", err)
 	}
-	return change{func() {
+	return change{swap: func() {
 		a.queue = dir
 		swap()
-	}, undo}, nil
+	}, undo: undo}, nil
 }
 
 // needRestart lists the keys that differ from what is in use and cannot change under it.

@@ -10,7 +10,7 @@ import (
 func (a *App) changeJournal(cfg *config.Config) (change, error) {
 	a.journal.leaving.Wait() // a file may come back
 	if now := a.journal.current(); now != nil && now.File() == cfg.Journal.File {
-		return change{func() { now.Bound(cfg.Journal.MaxAge, cfg.Journal.MaxSize) }, func() {}}, nil
+		return change{swap: func() { now.Bound(cfg.Journal.MaxAge, cfg.Journal.MaxSize) }, undo: func() {}}, nil
 	}
 	next, err := a.openStore(cfg.Journal)
 	if err != nil {
@@ -20,7 +20,7 @@ func (a *App) changeJournal(cfg *config.Config) (change, error) {
 		before := a.journal.replace(next)
 		a.journal.leaving.Go(func() { a.leave(before) })
 	}
-	return change{swap, func() { a.leave(next) }}, nil
+	return change{swap: swap, undo: func() { a.leave(next) }}, nil
 }
 
 func (a *App) leave(s *store.Store) {
@@ -40,10 +40,10 @@ func (a *App) changeSight(cfg *config.Config) (change, error) {
 	if err != nil {
 		return change{}, err
 	}
-	return change{func() {
+	return change{swap: func() {
 		a.tracer.Resize(cfg.SIP.Trace)
 		a.mirror.Redirect(homer)
 		a.spans.Redirect(spans)
 		a.redacted.Store(cfg.Log.Redact)
-	}, func() {}}, nil
+	}, undo: func() {}}, nil
 }

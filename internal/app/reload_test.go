@@ -166,6 +166,50 @@ func TestReloadSockets(t *testing.T) {
 	c.Close()
 }
 
+// A reload that exchanges sockets together with their networks: whenever a call comes in between, it comes by
+// a socket that has its network, be that of before or of now.
+func TestReloadKeepsSocketsAndNetworksTogether(t *testing.T) {
+	network := func(name string, socket, media int) []string {
+		return []string{
+			"tcp://" + home(1) + ":0", "udp://" + home(socket) + ":0", "ports: 26000-26199",
+			"ports: 26000-26199, networks: {" + name + ": {listen: " + home(media) + `, ports: 26200-26299, listeners: ["udp://` + home(socket) + `:0"]}}`,
+			"recording:\n  - {name: all, recorder: main}\n", "",
+		}
+	}
+	s := open(t, network("old", 5, 7)...)
+	media := map[string]string{home(1): home(1), home(5): home(7), home(6): home(8)} // by socket
+	seen := map[string]bool{}
+	call := func(socket netip.AddrPort) {
+		t.Helper()
+		a, b := peer.NewMedia(t, home(4), "call", "alice"), peer.NewMedia(t, home(2), "call", "bob")
+		out := s.caller.Invite(socket, peer.Call{URI: "sip:bob@pbx.test", SDP: peer.BuildSDP(1, peer.Line{Media: a})})
+		in := s.pbx.Expect("INVITE")
+		in.Reply(200, peer.WithSDP(peer.BuildSDP(1, peer.Line{Media: b})))
+		ok := out.Expect(200)
+		if want := media[socket.Addr().String()]; !strings.Contains(string(ok.SDP()), "c=IN IP4 "+want+"\r\n") {
+			t.Errorf("a call by %v has its media elsewhere than at %s:\n%s", socket, want, ok.SDP())
+		}
+		left, right := out.Dialog(ok), in.Dialog()
+		left.Ack(ok)
+		right.Expect("ACK")
+		bye := left.Send("BYE")
+		right.AnswerBye()
+		bye.Expect(200)
+	}
+	changed := parse(t, text(append(network("new", 6, 8), s.names[6:]...)...))
+	if err := s.app.ReloadBySteps(changed, func() {
+		for _, l := range s.app.Listeners() {
+			seen[l.Bound.Addr().String()] = true
+			call(l.Bound)
+		}
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if len(seen) != 3 {
+		t.Errorf("calls came by %v", seen)
+	}
+}
+
 // What cannot be bound, read or opened changes nothing.
 func TestReloadThatCannotBe(t *testing.T) {
 	s := open(t)

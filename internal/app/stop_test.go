@@ -4,11 +4,16 @@ import (
 	"bufio"
 	"context"
 	"net/http"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
+	"sidetrack/policy"
+	"sidetrack/src"
 	"sidetrack/tests/peer"
 )
 
@@ -117,5 +122,30 @@ func TestStopNow(t *testing.T) {
 	}
 	if len(s.app.Listeners()) != 0 {
 		t.Error("listeners left")
+	}
+}
+
+// A disk that does not answer keeps the proxy from nothing, its end included: whoever has to write there is left behind.
+func TestStopsThoughTheDiskHangs(t *testing.T) {
+	audit := filepath.Join(t.TempDir(), "audit.jsonl")
+	s := open(t, "http: {", "http: {audit: "+audit+", ")
+	if err := os.Remove(audit); err != nil {
+		t.Fatal(err)
+	}
+	if err := syscall.Mkfifo(audit, 0o600); err != nil { // opened for writing, it waits for a reader
+		t.Fatal(err)
+	}
+	s.app.Act(src.Action{Time: time.Now(), Who: "sip:alice@pbx.test", Role: "caller", Door: "INFO", Action: policy.ActionStop, CallID: "c"})
+	err := <-s.stopping(context.Background())
+	if err == nil || !strings.Contains(err.Error(), "http.audit: nothing answers") {
+		t.Errorf("stopped with %v", err)
+	}
+	f, err := os.Open(audit)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	if line, err := bufio.NewReader(f).ReadString('\n'); err != nil || !strings.Contains(line, "stopRecording") {
+		t.Errorf("%q, %v", line, err)
 	}
 }
