@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"testing"
+	"time"
 
 	"sidetrack/tests/peer"
 )
@@ -189,7 +190,7 @@ func TestCancelOnTheHeelsOfTheInvite(t *testing.T) {
 
 // A retransmitted INVITE makes no second call; it is answered by what was said last.
 func TestRetransmittedInvite(t *testing.T) {
-	st := newStage(t, setup{})
+	st := newStage(t, setup{t1: 10 * time.Second}) // ours is not repeated, however busy the machine
 	c := st.invite(dialing{})
 	c.in.Reply(180)
 	ringing := c.out.Expect(180)
@@ -209,7 +210,7 @@ func TestRetransmittedInvite(t *testing.T) {
 
 // The caller's first ACK is lost: the 200 comes again, the second ACK counts.
 func TestLostAckIsMadeGood(t *testing.T) {
-	st := newStage(t, setup{})
+	st := newStage(t, setup{t1: 10 * time.Second}) // what comes twice was sent twice by the caller, however busy the machine
 	c := st.invite(dialing{})
 	c.in.Reply(200, peer.WithSDP(peer.BuildSDP(1, peer.Line{Media: c.b})))
 	ok := c.out.Expect(200)
