@@ -106,7 +106,7 @@ func viasReadable(list string) bool {
 	for more := true; more; {
 		var via string
 		via, list, more = cutList(list)
-		if _, err := ParseVia(via); err != nil {
+		if !viaReadable(via) {
 			return false
 		}
 	}
@@ -152,7 +152,7 @@ func contactsReadable(list string) bool {
 		if contact == "" {
 			continue
 		}
-		if _, err := ParseNameAddr(contact); err != nil {
+		if !nameAddrReadable(contact) {
 			return false
 		}
 	}

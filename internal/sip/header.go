@@ -49,3 +49,28 @@ func SameName(a, b string) bool {
 
 // Is tells whether the field has this name, in either form.
 func (h Header) Is(name string) bool { return SameName(h.Name, name) }
+
+// usual are names as nearly everybody spells them. A message need not have its own copy of each.
+var usual = spellings(
+	"Via", "Max-Forwards", "From", "To", "Call-ID", "CSeq", "Contact", "Content-Length", "Content-Type",
+	"Record-Route", "Route", "Allow", "Supported", "Require", "User-Agent", "Server", "Expires", "Accept",
+	"Allow-Events", "Session-Expires", "Min-SE", "P-Asserted-Identity", "Remote-Party-ID", "Privacy", "Diversion",
+	"Reason", "Date", "Timestamp", "Event", "RSeq", "RAck", "Accept-Encoding", "Accept-Language",
+	"Content-Disposition", "Proxy-Authorization", "Authorization",
+)
+
+func spellings(names ...string) map[string]string {
+	m := make(map[string]string, len(names))
+	for _, n := range names {
+		m[n] = n
+	}
+	return m
+}
+
+// spelled gives a name as it is spelled.
+func spelled(name []byte) string {
+	if known, ok := usual[string(name)]; ok {
+		return known
+	}
+	return string(name)
+}

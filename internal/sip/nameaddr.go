@@ -38,6 +38,16 @@ func ParseNameAddr(s string) (NameAddr, error) {
 	return NameAddr{Display: Unquote(trimLWS(s[:at.display])), URI: s[at.uri:at.uriEnd], Params: params}, nil
 }
 
+// nameAddrReadable tells whether ParseNameAddr can read a value.
+func nameAddrReadable(s string) bool {
+	at, err := locate(s)
+	if err != nil {
+		return false
+	}
+	_, err = countParams(s[at.params:])
+	return err == nil
+}
+
 // spans are the places of the parts in a name-addr value.
 type spans struct {
 	display     int // end of the display name, which starts at 0

@@ -56,33 +56,51 @@ func (p Params) String() string {
 // ParseParams reads "a=1;b;c="x"", with or without a leading semicolon. White space around ; and = is legal
 // (RFC 3261 §25.1); an empty parameter is passed over.
 func ParseParams(s string) (Params, error) {
-	if trimLWS(s) == "" {
-		return nil, nil
+	n, err := countParams(s)
+	if n == 0 || err != nil {
+		return nil, err
 	}
-	n := strings.Count(s, ";") + 1
-	params := make(Params, 0, min(n, 8))
-	for {
-		i, err := nextParam(s)
-		if err != nil {
-			return nil, err
-		}
-		field := trimLWS(s[:i])
-		if field != "" {
-			if len(params) == maxParams {
-				return nil, errTooManyParams
-			}
+	params := make(Params, 0, n)
+	for more := true; more; {
+		var field string
+		if field, s, more, _ = cutParam(s); field != "" {
 			name, value, has := strings.Cut(field, "=")
-			name = trimLWS(name)
-			if name == "" {
-				return nil, errParamName
-			}
-			params = append(params, Param{Name: name, Value: trimLWS(value), HasValue: has})
+			params = append(params, Param{Name: trimLWS(name), Value: trimLWS(value), HasValue: has})
 		}
-		if i == len(s) {
-			return params, nil
-		}
-		s = s[i+1:]
 	}
+	return params, nil
+}
+
+// countParams counts parameters and sees that they can be read.
+func countParams(s string) (n int, err error) {
+	for more := true; more; {
+		var field string
+		if field, s, more, err = cutParam(s); err != nil {
+			return 0, err
+		}
+		if field == "" {
+			continue
+		}
+		if name, _, _ := strings.Cut(field, "="); trimLWS(name) == "" {
+			return 0, errParamName
+		}
+		if n++; n > maxParams {
+			return 0, errTooManyParams
+		}
+	}
+	return n, nil
+}
+
+// cutParam takes the first parameter, trimmed, off a list of them; more tells whether a semicolon followed it.
+func cutParam(s string) (field, rest string, more bool, err error) {
+	i, err := nextParam(s)
+	if err != nil {
+		return "", "", false, err
+	}
+	if i == len(s) {
+		return trimLWS(s), "", false, nil
+	}
+	return trimLWS(s[:i]), s[i+1:], true, nil
 }
 
 // nextParam gives the index of the next ; outside quoted strings, or len(s).

@@ -18,33 +18,43 @@ type Via struct {
 // ParseVia reads one Via value; white space may stand around its slashes, colon, semicolons and equal signs
 // (RFC 3261 §25.1).
 func ParseVia(s string) (Via, error) {
+	v, params, err := cutVia(s)
+	if err != nil {
+		return Via{}, err
+	}
+	v.Params, err = ParseParams(params)
+	return v, err
+}
+
+// cutVia reads all of a Via value but its parameters.
+func cutVia(s string) (v Via, params string, err error) {
 	name, rest, ok := strings.Cut(s, "/")
 	if !ok || !strings.EqualFold(trimLWS(name), "SIP") {
-		return Via{}, errVia
+		return Via{}, "", errVia
 	}
 	version, rest, ok := strings.Cut(rest, "/")
 	if !ok || trimLWS(version) != "2.0" {
-		return Via{}, errVia
+		return Via{}, "", errVia
 	}
 	rest = trimLWS(rest)
 	space := strings.IndexAny(rest, " \t")
 	if space < 0 || !isToken(rest[:space]) {
-		return Via{}, errVia
+		return Via{}, "", errVia
 	}
-	v := Via{Transport: rest[:space]}
-	rest = trimLWS(rest[space:])
-	sentBy := rest
-	if i := strings.IndexByte(rest, ';'); i >= 0 {
-		sentBy, rest = trimLWS(rest[:i]), rest[i+1:]
-	} else {
-		rest = ""
+	v.Transport = rest[:space]
+	sentBy, params, _ := strings.Cut(rest[space:], ";")
+	v.Host, v.Port, err = parseHostport(trimLWS(sentBy))
+	return v, params, err
+}
+
+// viaReadable tells whether ParseVia can read a value.
+func viaReadable(s string) bool {
+	_, params, err := cutVia(s)
+	if err != nil {
+		return false
 	}
-	var err error
-	if v.Host, v.Port, err = parseHostport(sentBy); err != nil {
-		return Via{}, err
-	}
-	v.Params, err = ParseParams(rest)
-	return v, err
+	_, err = countParams(params)
+	return err == nil
 }
 
 // Branch gives the branch parameter, "" if there is none (RFC 2543 peers).

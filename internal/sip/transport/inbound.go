@@ -133,7 +133,8 @@ func stamp(m *sip.Message, remote netip.AddrPort) {
 
 // stampVia edits the first value of a Via line, which may be a comma list.
 func stampVia(line string, remote netip.AddrPort, rport bool) string {
-	parts, rest := cutParams(line)
+	var room [8]string
+	parts, rest := cutParams(room[:0], line)
 	var b strings.Builder
 	b.Grow(len(line) + 64)
 	b.WriteString(parts[0])
@@ -156,9 +157,10 @@ func stampVia(line string, remote netip.AddrPort, rport bool) string {
 	return b.String()
 }
 
-// cutParams splits the first value of a header line at its semicolons and
-// returns what follows it, from the comma on. Quoted strings are respected.
-func cutParams(line string) (parts []string, rest string) {
+// cutParams splits the first value of a header line at its semicolons, appends what
+// stands between them to parts and returns what follows the value, from the comma on.
+// Quoted strings are respected.
+func cutParams(parts []string, line string) (_ []string, rest string) {
 	quoted, from := false, 0
 	for i := 0; i < len(line); i++ {
 		switch c := line[i]; {
