@@ -22,9 +22,11 @@ type streams struct {
 	extensions []string // Recorder.HeaderExtensions
 }
 
-// line is what must be remembered of an m-line of the call.
+// line is what must be remembered of an m-line of the call. A place that the call uses again
+// for another kind is another one (RFC 3264 §8.1).
 type line struct {
 	index  int
+	kind   string
 	twoWay bool // both parties have been sending at once
 }
 
@@ -36,7 +38,7 @@ type line struct {
 // announcement, early media) is not held.
 func (l *streams) follow(cs *metadata.Snapshot) {
 	for _, m := range l.copied(cs.Streams) {
-		ordinal := l.ordinal(m.Index)
+		ordinal := l.ordinal(m)
 		line := &l.lines[ordinal]
 		both := m.Caller.Sends && m.Callee.Sends
 		line.twoWay = line.twoWay || both
@@ -65,7 +67,7 @@ func (l *streams) follow(cs *metadata.Snapshot) {
 
 // take brings one direction up to date; a new one gets an m-line at the end.
 func (l *streams) take(party metadata.PartyRole, ordinal int, m metadata.MediaStream, f metadata.Flow, held bool) {
-	st := l.find(party, m.Index)
+	st := l.find(party, m)
 	usable := (!m.Secure || m.Keyed && l.secure) && describable(f.Formats) && (m.Kind != kindAudio || l.transcode.renders(f.Formats))
 	if st == nil {
 		if !usable {
@@ -101,7 +103,7 @@ func (l *streams) mixed() bool {
 
 // mix is take for an m-line whose directions go as one.
 func (l *streams) mix(ordinal int, m metadata.MediaStream, held bool) {
-	st := l.find(metadata.Both, m.Index)
+	st := l.find(metadata.Both, m)
 	usable := (!m.Secure || m.Keyed && l.secure) && (decodables(m.Caller.Formats) || decodables(m.Callee.Formats))
 	if st == nil {
 		if !usable {
@@ -129,10 +131,10 @@ func describable(formats []metadata.Format) bool {
 	return slices.ContainsFunc(formats, func(f metadata.Format) bool { return f.Name != "" && f.Clock > 0 && copyable(f) })
 }
 
-func (l *streams) ordinal(index int) int {
-	i := slices.IndexFunc(l.lines, func(o line) bool { return o.index == index })
+func (l *streams) ordinal(m metadata.MediaStream) int {
+	i := slices.IndexFunc(l.lines, func(o line) bool { return o.index == m.Index && o.kind == m.Kind })
 	if i < 0 {
-		l.lines = append(l.lines, line{index: index})
+		l.lines = append(l.lines, line{index: m.Index, kind: m.Kind})
 		i = len(l.lines) - 1
 	}
 	return i
@@ -157,9 +159,9 @@ func (l *streams) copied(all []metadata.MediaStream) (out []metadata.MediaStream
 	return out
 }
 
-func (l *streams) find(party metadata.PartyRole, index int) *stream {
+func (l *streams) find(party metadata.PartyRole, m metadata.MediaStream) *stream {
 	for _, st := range l.all {
-		if st.party == party && st.index == index {
+		if st.party == party && st.index == m.Index && st.kind == m.Kind {
 			return st
 		}
 	}
@@ -205,7 +207,7 @@ func (l *streams) close() {
 func (l *streams) labeled() []metadata.LabeledStream {
 	out := make([]metadata.LabeledStream, len(l.all))
 	for i, st := range l.all {
-		out[i] = metadata.LabeledStream{Label: st.label, Party: st.party, Index: st.index, Active: !st.gone}
+		out[i] = metadata.LabeledStream{Label: st.label, Party: st.party, Index: st.index, Active: !st.gone && !st.leaving}
 	}
 	return out
 }
