@@ -131,6 +131,27 @@ func TestRefusedForGood(t *testing.T) {
 	}
 }
 
+// … nor does it take those with it that came with it.
+func TestOneOfABatchRefusedForGood(t *testing.T) {
+	s, err := Open(Config{File: filepath.Join(t.TempDir(), "journal.db"), FlushEvery: time.Hour})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range 100 {
+		v := Verdict{ID: time.Duration(i).String(), Started: time.Unix(int64(i), 0), Result: Complete}
+		if i == 50 {
+			v.Started = time.Time{} // NOT NULL
+		}
+		s.Add(v)
+	}
+	if err := s.Close(context.Background()); err != nil {
+		t.Error(err)
+	}
+	if rows, dropped := testutil.ToFloat64(s.metrics.rows), testutil.ToFloat64(s.metrics.dropped.WithLabelValues(dropError)); rows != 99 || dropped != 1 {
+		t.Errorf("%v rows, %v dropped", rows, dropped)
+	}
+}
+
 // Close in a hurry cuts the writer off that waits for somebody else.
 func TestCloseIsBounded(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "journal.db")

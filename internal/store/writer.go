@@ -52,17 +52,43 @@ func (s *Store) flush() bool {
 	}
 	batch := newest(s.pending)
 	if len(batch) > 0 {
-		if err := s.write(s.ctx, batch); err != nil {
+		err := s.write(s.ctx, batch)
+		switch {
+		case err == nil:
+			s.metrics.rows.Add(float64(len(batch)))
+			s.pending = s.pending[:0]
+		case len(batch) > 1 && !passing(err) && !s.damaged(err) && s.ctx.Err() == nil:
+			if ok := s.apart(batch); !ok {
+				return false
+			}
+		default:
 			return s.refused(err)
 		}
-		s.metrics.rows.Add(float64(len(batch)))
-		s.pending = s.pending[:0]
 	}
 	if err := s.tidy(s.ctx); s.damaged(err) {
 		return s.refused(err)
 	} else if err != nil {
 		s.trouble.tell(0, "tidy", err)
 	}
+	return true
+}
+
+// apart writes each verdict of a batch by itself, for there is one among them that the
+// database will not take: the others are not to go with it. False: the rest is to be tried again.
+func (s *Store) apart(batch []Verdict) bool {
+	for i, v := range batch {
+		err := s.write(s.ctx, []Verdict{v})
+		switch {
+		case err == nil:
+			s.metrics.rows.Inc()
+		case passing(err) || s.damaged(err):
+			s.pending = append(s.pending[:0], batch[i:]...)
+			return s.refused(err)
+		default:
+			s.drop(1, dropError, err)
+		}
+	}
+	s.pending = s.pending[:0]
 	return true
 }
 
