@@ -23,7 +23,7 @@ const twoAddresses = "127.0.0.3 phone.test\n127.0.0.1 phone.test\n"
 // The first address of a party's name is silent, without a word of the network: a re-INVITE goes on to the next one, and so
 // does all that follows.
 func TestSilentAddressWithinTheCall(t *testing.T) {
-	s := newStage(t, setup{hosts: twoAddresses, timerB: time.Second})
+	s := newStage(t, setup{hosts: twoAddresses, timerB: 3 * time.Second})
 	silent(t, "127.0.0.3", s.pbx)
 	c := s.establish()
 	update := c.right.Send("UPDATE", peer.With("Contact", "<sip:bob@phone.test:"+portOf(s.pbx)+">"))
