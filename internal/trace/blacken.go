@@ -19,13 +19,18 @@ var secrets = []*regexp.Regexp{
 	regexp.MustCompile(`[sS][iI][pP][sS]?:[^\s:@<>"]+:([^\s<>";?]*)@`),
 }
 
-// persons are numbers and names of people: users of URIs, display names, names
-// in the metadata (RFC 7865).
+// persons are numbers and names of people: users of URIs, display names, names in the
+// metadata (RFC 7865), users of answers to challenges and of o= lines, where phones put
+// their numbers; and what they dial in INFO, which may be a card's number.
 var persons = []*regexp.Regexp{
 	regexp.MustCompile(`(?i)\b(?:sips?|tel|im|pres):([^@;<>\s"&?]+)`),
 	regexp.MustCompile(`(?im)^(?:From|f|To|t|Contact|m|P-[A-Za-z-]+|Remote-Party-ID|Diversion|History-Info|Refer-To|r|Referred-By|b|Reply-To)\s*:\s*([^<\r\n]+)<`),
 	regexp.MustCompile(`(?is)<name\b[^>]*>([^<]+)<`),
 	regexp.MustCompile(`(?im)^Subject\s*:\s*([^\r\n]+)`),
+	regexp.MustCompile(`(?im)^(?:Proxy-)?Authorization[ \t]*:(?:[^\r\n]|\r?\n[ \t])*?\busername\*?\s*=\s*"?([^",\r\n]+)`),
+	regexp.MustCompile(`(?m)^o=([^ \r\n-][^ \r\n]*) `),
+	regexp.MustCompile(`(?im)^Signal[ \t]*=[ \t]*([^\r\n]+)`),
+	regexp.MustCompile(`(?im)^(?:Content-Type|c)[ \t]*:[ \t]*application/dtmf[ \t]*(?:;[^\r\n]*)?\r?\n(?:[^\r\n]+\r?\n)*\r?\n([^\r\n]+)`),
 }
 
 // Clean blackens what nobody may read of a message. It returns raw itself where

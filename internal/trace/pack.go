@@ -66,9 +66,11 @@ func (t *Tracer) pack(since time.Time) {
 	if t.dict != nil && t.now().Sub(t.learned) > dictTime {
 		t.dict = nil
 	}
+	before := t.seen
+	t.seen = since
 	for i := range t.shards {
 		s := &t.shards[i]
-		for _, d := range s.loose(since) {
+		for _, d := range s.loose(since, before) {
 			s.mu.Lock()
 			said, leftOut, typical := slices.Clone(d.said), d.leftOut, d.taken
 			s.mu.Unlock()
@@ -96,8 +98,9 @@ func (t *Tracer) learn(plain []byte) {
 // loose is the dialogs that were silent since then and have messages that are
 // not packed, or that have many of them. In each list they are behind those that
 // are packed, for they have spoken later; but one that says much may be packed
-// as soon as it has.
-func (s *shard) loose(since time.Time) []*dialog {
+// as soon as it has, and others that spoke before it are not: only what had been silent by the
+// time of the look before needs none.
+func (s *shard) loose(since, before time.Time) []*dialog {
 	var all []*dialog
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -105,7 +108,7 @@ func (s *shard) loose(since time.Time) []*dialog {
 		for e := l.Back(); e != nil; e = e.Prev() {
 			d := e.Value.(*dialog)
 			if len(d.said) == 0 {
-				if d.last.Before(since.Add(-2 * packEach)) {
+				if d.last.Before(before) {
 					break
 				}
 				continue

@@ -3,6 +3,7 @@ package trace
 import (
 	"bytes"
 	"fmt"
+	"hash/maphash"
 	"net/netip"
 	"strings"
 	"sync"
@@ -114,6 +115,32 @@ func TestPackLearns(t *testing.T) {
 	}
 	for id, want := range loose {
 		same(t, tr.Ladder(false, id), want)
+	}
+}
+
+// What a dialog has said is packed also where another that spoke after it, and very much,
+// was packed before it, and the look at both came late.
+func TestPackBehindABusyOne(t *testing.T) {
+	tr := New(1 << 20)
+	now := noon
+	tr.now = func() time.Time { return now }
+	say := func(id string) { tr.Observe("udp", us, phone, true, message("INVITE sip:x SIP/2.0", id, "1 INVITE")) }
+	shard := func(id string) *shard { return &tr.shards[maphash.String(tr.seed, id)%shards] }
+	busy := "busy"
+	for i := 0; shard(busy) != shard("calm"); i++ {
+		busy = fmt.Sprint("busy", i)
+	}
+	say("calm")
+	for range packMany {
+		say(busy)
+	}
+	tr.pack(now.Add(-packCalm))
+	now = now.Add(time.Minute)
+	tr.pack(now.Add(-packCalm))
+	for _, id := range []string{"calm", busy} {
+		if d := shard(id).dialogs[id]; len(d.said) > 0 || len(d.packs) != 1 {
+			t.Errorf("%s: %d messages are not packed, in %d packs", id, len(d.said), len(d.packs))
+		}
 	}
 }
 

@@ -241,6 +241,26 @@ func TestBlacken(t *testing.T) {
 	}
 }
 
+// Numbers stand in more places than URIs.
+func TestBlackenNumbersEverywhere(t *testing.T) {
+	for name, raw := range map[string]string{
+		"digest":      "INVITE x\r\nAuthorization: Digest realm=\"r\",\r\n username=\"5551234\", nonce=\"n\"\r\n\r\n",
+		"digest, utf": "INVITE x\r\nProxy-Authorization: Digest realm=\"r\", username*=UTF-8''5551234, nonce=\"n\"\r\n\r\n",
+		"origin":      "INVITE x\r\nContent-Type: application/sdp\r\n\r\nv=0\r\no=5551234 1 1 IN IP4 192.0.2.1\r\ns=-\r\n",
+		"dialled":     "INFO x\r\nContent-Type: application/dtmf-relay\r\n\r\nSignal= 5551234\r\nDuration=160\r\n",
+		"bare":        "INFO x\r\nc: application/dtmf\r\nContent-Length: 7\r\n\r\n5551234",
+	} {
+		if plain, black := string(blacken([]byte(raw), false)), string(blacken([]byte(raw), true)); plain != raw || len(black) != len(raw) ||
+			strings.Contains(black, "5551234") || strings.Count(black, "x") > 1+strings.Count(raw, "x")+len("UTF-8''5551234") {
+			t.Errorf("%s: %q", name, black)
+		}
+	}
+	const kept = "v=0\r\no=- 1 1 IN IP4 192.0.2.1\r\nDuration=160\r\nContent-Type: application/dtmf-relay\r\n\r\nx"
+	if got := string(blacken([]byte(kept), true)); got != kept {
+		t.Errorf("%q", got)
+	}
+}
+
 // Clean looks at the beginnings of lines alone, and finds whatever blacken does.
 func FuzzClean(f *testing.F) {
 	for _, s := range []string{

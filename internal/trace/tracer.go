@@ -41,7 +41,8 @@ type Tracer struct {
 	shards [shards]shard
 
 	// Owned by Run (pack.go).
-	dict    *s2.Dict // nil: nothing has been learned yet
+	seen    time.Time // who was silent by then has been packed
+	dict    *s2.Dict  // nil: nothing has been learned yet
 	learned time.Time
 	sample  []byte // what is learned from, as long as it is not enough
 }
