@@ -104,7 +104,7 @@ func (t *Tap) oneByOne(b []byte, size int) error {
 // flushSilent has a batch leave that nobody has added to for long.
 func (t *Tap) flushSilent(now int64) {
 	t.relay.mu.Lock()
-	defer t.relay.mu.Unlock()
+	defer t.relay.unlock()
 	if at := t.batch.opened.Load(); !t.closed && at != 0 && now-at >= batchSilence {
 		t.flush(now)
 	}

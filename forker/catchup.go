@@ -57,17 +57,23 @@ func (t *Tap) catchUp(n int, now int64) {
 		t.repeat(now)
 	}
 	for ; n > 0 && t.backlog.n > 0 && t.rtp.IsValid(); n-- {
-		r := t.backlog.peek()
-		if r.cut {
-			t.nums.pause()
-		}
-		if h, ok := readHeader(r.b); ok {
-			t.emit(r.b, &h, r.clock, r.at, now)
-		}
-		t.backlog.pop()
+		t.emitOldest(now)
 	}
 	t.flush(now)
 	t.settle()
+}
+
+// emitOldest sends the oldest packet of the backlog. It is gone then also where a fault of ours was met in it, which would
+// be met again and again.
+func (t *Tap) emitOldest(now int64) {
+	defer t.backlog.pop()
+	r := t.backlog.peek()
+	if r.cut {
+		t.nums.pause()
+	}
+	if h, ok := readHeader(r.b); ok {
+		t.emit(r.b, &h, r.clock, r.at, now)
+	}
 }
 
 // settle hands a pause behind the backlog to the numbering once it is its turn.

@@ -19,6 +19,9 @@ func (d *dueBatches) add(t *Tap) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.taps = append(d.taps, t)
+	if cap(d.ripe) < len(d.taps) { // all at once is as many as there may be: the flusher, which may still read the one before, allocates nothing
+		d.ripe = make([]*Tap, 0, cap(d.taps))
+	}
 	t.batch.place = len(d.taps)
 }
 

@@ -5,6 +5,8 @@ import (
 	"encoding/binary"
 	"log/slog"
 	"math/rand/v2"
+	"net/netip"
+	"strings"
 	"testing"
 	"time"
 )
@@ -99,3 +101,28 @@ func TestHostileSourceDoesNotLeadTheCopyAway(t *testing.T) {
 }
 
 func seqOfPacket(b []byte) uint16 { return binary.BigEndian.Uint16(b[2:]) }
+
+// A fault met in what leaves late, when the sweep comes by, costs that packet, not the process.
+func TestPanicInTheSweepIsContained(t *testing.T) {
+	var log bytes.Buffer
+	g := newRig()
+	g.relay.engine.cfg.Log = slog.New(slog.NewTextHandler(&log, nil))
+	g.relay.engine.store.limit = 1 << 20
+	g.tap.backlog = backlog{store: &g.relay.engine.store, limit: int64(time.Minute)}
+	to, pair := g.tap.rtp, g.tap.pair
+	g.tap.rtp = netip.AddrPort{}
+	for range 3 {
+		g.step()
+	}
+	g.tap.rtp, g.tap.pair = to, nil
+	later := g.now + 2*idleAfter
+	g.relay.sweep(later)
+	g.tap.pair = pair
+	g.relay.sweep(later)
+	if g.copies.sent != 2 || g.tap.backlog.n != 0 || g.relay.engine.store.used.Load() != 0 {
+		t.Errorf("%d of 3 copied, %d kept", g.copies.sent, g.tap.backlog.n)
+	}
+	if n := strings.Count(log.String(), "panic="); n != 1 {
+		t.Errorf("%d lines: %s", n, log.String())
+	}
+}

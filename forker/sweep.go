@@ -55,25 +55,7 @@ func (e *Engine) sweepInterval() time.Duration {
 // called, and lines are logged, without the lock. It tells how many copies the
 // lanes have sent that are not counted yet.
 func (r *Relay) sweep(now int64) (uncounted uint64) {
-	r.mu.Mutex.Lock() // not through relayLock: lanes are closed where what they have counted matters
-	if r.closed {
-		r.mu.settle()
-		r.sweepLeaving(now)
-		r.mu.Unlock()
-		return 0
-	}
-	for _, t := range r.taps {
-		if t.reportDue(now) {
-			r.mu.settle()
-			t.sendReports(now)
-		}
-		t.catchUpIdle(now) // waits for nobody: such taps have no lane
-	}
-	r.idleKeys(now)
-	timeout := r.timedOut(now)
-	news := r.news(now)
-	uncounted = r.mu.uncounted()
-	r.mu.Unlock()
+	timeout, news, uncounted := r.sweepLocked(now)
 	for _, n := range news {
 		if n.strangers > 0 {
 			r.engine.cfg.Log.Warn("media from strangers dropped", "stream", n.stream, "side", n.side.String(),
@@ -88,6 +70,27 @@ func (r *Relay) sweep(now int64) (uncounted uint64) {
 		timeout()
 	}
 	return uncounted
+}
+
+// sweepLocked is the part of sweep with the lock. A fault of ours met in it costs what this relay had due, not the
+// process: copies that leave late go the way of those that leave at once.
+func (r *Relay) sweepLocked(now int64) (timeout func(), news []dropNews, uncounted uint64) {
+	r.mu.Mutex.Lock() // not through relayLock: lanes are closed where what they have counted matters
+	defer r.unlock()
+	if r.closed {
+		r.mu.settle()
+		r.sweepLeaving(now)
+		return nil, nil, 0
+	}
+	for _, t := range r.taps {
+		if t.reportDue(now) {
+			r.mu.settle()
+			t.sendReports(now)
+		}
+		t.catchUpIdle(now) // waits for nobody: such taps have no lane
+	}
+	r.idleKeys(now)
+	return r.timedOut(now), r.news(now), r.mu.uncounted()
 }
 
 // timedOut gives the function to call when no party that should send has done
