@@ -2,9 +2,12 @@ package dtls_test
 
 import (
 	"context"
+	"errors"
+	"net"
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"go.uber.org/goleak"
@@ -153,27 +156,58 @@ func TestFingerprints(t *testing.T) {
 
 // What is fed stays bounded, and nothing waits.
 func TestPipeIsBounded(t *testing.T) {
-	p := dtls.NewPipe(func([]byte) { t.Error("sent") })
-	for range 1000 {
-		p.Feed([]byte{22})
-	}
-	p.Mute()
-	if _, err := p.WriteTo([]byte{22}, nil); err != nil {
-		t.Error(err)
-	}
-	n := 0
-	for buf := make([]byte, 10); ; n++ {
-		if err := p.SetReadDeadline(time.Now().Add(10 * time.Millisecond)); err != nil {
-			t.Fatal(err)
+	synctest.Test(t, func(t *testing.T) {
+		p := dtls.NewPipe(func([]byte) { t.Error("sent") })
+		for range 1000 {
+			p.Feed([]byte{22})
 		}
-		if _, _, err := p.ReadFrom(buf); err != nil {
-			break
+		p.Mute()
+		if _, err := p.WriteTo([]byte{22}, nil); err != nil {
+			t.Error(err)
 		}
-	}
-	if n > 100 || n == 0 {
-		t.Errorf("%d datagrams waited", n)
-	}
-	if err := p.Close(); err != nil {
-		t.Error(err)
+		n := 0
+		for buf := make([]byte, 10); ; n++ {
+			if err := p.SetReadDeadline(time.Now().Add(10 * time.Millisecond)); err != nil {
+				t.Fatal(err)
+			}
+			if _, _, err := p.ReadFrom(buf); err != nil {
+				break
+			}
+		}
+		if n > 100 || n == 0 {
+			t.Errorf("%d datagrams waited", n)
+		}
+		if err := p.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// Deadlines may be set at any time, also after the end.
+func TestDeadlinesOfAClosedPipe(t *testing.T) {
+	for name, ahead := range map[string]time.Duration{"passed": time.Millisecond, "to come": time.Hour} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				p := dtls.NewPipe(func([]byte) {})
+				set := func(at time.Time) {
+					if err := p.SetReadDeadline(at); err != nil {
+						t.Error(err)
+					}
+				}
+				set(time.Now().Add(ahead))
+				time.Sleep(time.Second)
+				for range 2 {
+					if err := p.Close(); err != nil {
+						t.Error(err)
+					}
+					set(time.Now())
+					set(time.Now().Add(time.Minute))
+					set(time.Time{})
+				}
+				if _, _, err := p.ReadFrom(make([]byte, 10)); !errors.Is(err, net.ErrClosed) {
+					t.Errorf("read: %v", err)
+				}
+			})
+		})
 	}
 }

@@ -50,9 +50,7 @@ func (p *Pipe) Mute() {
 func (p *Pipe) Close() error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.timer != nil {
-		p.timer.Stop()
-	}
+	p.disarm()
 	if !p.ended {
 		p.ended, p.muted = true, true
 		close(p.closed)
@@ -107,10 +105,7 @@ func (p *Pipe) SetWriteDeadline(time.Time) error { return nil }
 func (p *Pipe) SetReadDeadline(t time.Time) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.timer != nil && !p.timer.Stop() {
-		<-p.deadline // its function is closing it
-	}
-	p.timer = nil
+	p.disarm()
 	passed := false
 	select {
 	case <-p.deadline:
@@ -130,4 +125,12 @@ func (p *Pipe) SetReadDeadline(t time.Time) error {
 		close(p.deadline)
 	}
 	return nil
+}
+
+// disarm takes the deadline's timer away. The caller holds mu.
+func (p *Pipe) disarm() {
+	if p.timer != nil && !p.timer.Stop() {
+		<-p.deadline // its function is closing it
+	}
+	p.timer = nil
 }
