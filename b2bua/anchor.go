@@ -56,20 +56,29 @@ const (
 	errEncoded = unacceptable("the body is encoded")
 )
 
-// readable tells whether all session descriptions of a body can be read. Media that
-// we do not see would go past us, and past the recorder.
-func readable(m *sip.Message) error {
+// described is sdpOf for who must see all media: it fails where a body has a session
+// description that cannot be read. Media that we do not see would go past us, and past
+// the recorder.
+func described(m *sip.Message) (*sdp.Session, error) {
 	if len(m.Body) == 0 {
-		return nil
+		return nil, nil
 	}
-	multi := strings.HasPrefix(m.ContentType(), "multipart/")
+	kind := m.ContentType()
+	multi := strings.HasPrefix(kind, "multipart/")
 	switch {
-	case !multi && m.ContentType() != sdpType:
-		return nil
+	case !multi && kind != sdpType:
+		return nil, nil
 	case encoded(m.Get("Content-Encoding")) || encoded(m.Get("Content-Transfer-Encoding")):
-		return errEncoded
+		return nil, errEncoded
 	case multi && !body.Whole(m):
-		return errPieces
+		return nil, errPieces
+	}
+	if !multi {
+		s, err := sdp.Parse(m.Body)
+		if err != nil {
+			return nil, errUnread
+		}
+		return s, nil
 	}
 	for _, p := range body.Parts(m) {
 		if p.ContentType != sdpType || len(p.Body) == 0 {
@@ -77,14 +86,14 @@ func readable(m *sip.Message) error {
 		}
 		for _, h := range p.Headers {
 			if (h.Is("Content-Encoding") || h.Is("Content-Transfer-Encoding")) && encoded(h.Value) {
-				return errEncoded
+				return nil, errEncoded
 			}
 		}
 		if _, err := sdp.Parse(p.Body); err != nil {
-			return errUnread
+			return nil, errUnread
 		}
 	}
-	return nil
+	return sdpOf(m), nil
 }
 
 // encoded tells whether a body with this Content-Encoding (RFC 3261 §20.12), or

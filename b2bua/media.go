@@ -42,7 +42,8 @@ func (n *negotiation) request(c *Call, x *exchange, m *sip.Message) error {
 	if !negotiates(x.method) {
 		return nil
 	}
-	if err := readable(m); err != nil {
+	s, err := described(m)
+	if err != nil {
 		return err
 	}
 	if x.method == "INVITE" && x.branch != nil {
@@ -86,7 +87,8 @@ func (n *negotiation) response(c *Call, x *exchange, b *branch, m *sip.Message, 
 	if !negotiates(x.method) {
 		return nil
 	}
-	if err := readable(m); err != nil {
+	s, err := described(m)
+	if err != nil {
 		return err
 	}
 	s := sdpOf(m)
@@ -132,7 +134,8 @@ func (n *negotiation) answered(x *exchange) {
 
 // ack takes the SDP of an ACK: the answer to the offer in the 2xx.
 func (n *negotiation) ack(c *Call, x *exchange, m *sip.Message) error {
-	if err := readable(m); err != nil {
+	s, err := described(m)
+	if err != nil {
 		return err
 	}
 	s := sdpOf(m)

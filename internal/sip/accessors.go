@@ -114,5 +114,8 @@ func MediaType(value string) string {
 	if !ok {
 		return strings.ToLower(trimLWS(value))
 	}
-	return strings.ToLower(trimLWS(main)) + "/" + strings.ToLower(trimLWS(sub))
+	if main, sub = trimLWS(main), trimLWS(sub); len(main)+len("/")+len(sub) == len(value) { // no white space: nearly always
+		return strings.ToLower(value)
+	}
+	return strings.ToLower(main) + "/" + strings.ToLower(sub)
 }
