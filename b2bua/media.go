@@ -49,7 +49,6 @@ func (n *negotiation) request(c *Call, x *exchange, m *sip.Message) error {
 	if x.method == "INVITE" && x.branch != nil {
 		x.branch.firm = false // what its responses will say
 	}
-	s := sdpOf(m)
 	if s == nil {
 		return nil
 	}
@@ -91,7 +90,6 @@ func (n *negotiation) response(c *Call, x *exchange, b *branch, m *sip.Message, 
 	if err != nil {
 		return err
 	}
-	s := sdpOf(m)
 	if s == nil {
 		return nil
 	}
@@ -138,7 +136,6 @@ func (n *negotiation) ack(c *Call, x *exchange, m *sip.Message) error {
 	if err != nil {
 		return err
 	}
-	s := sdpOf(m)
 	if s == nil || x.counter == nil {
 		return nil
 	}
