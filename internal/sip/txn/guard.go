@@ -87,11 +87,10 @@ func (g *guard) judge(ev *event, from Standing, now time.Time) (s sentence, reas
 	if counts && isScanner(m) {
 		return drop, rejectScanner
 	}
-	rates := g.rates.Load()
-	if rates == nil || *rates == (Rates{}) || m.Method == "CANCEL" && ev.streams() {
+	if g.idle() || m.Method == "CANCEL" && ev.streams() {
 		return admit, ""
 	}
-	s, reason = g.weigh(rates, ev.flow.Remote.Addr(), counts, now)
+	s, reason = g.weigh(g.rates.Load(), ev.flow.Remote.Addr(), counts, now)
 	switch {
 	case s == drop && ev.streams():
 		s = refuse
@@ -99,6 +98,12 @@ func (g *guard) judge(ev *event, from Standing, now time.Time) (s sentence, reas
 		s = drop // a 503 would not end what it is about
 	}
 	return s, reason
+}
+
+// idle tells whether nothing is bounded.
+func (g *guard) idle() bool {
+	rates := g.rates.Load()
+	return rates == nil || *rates == (Rates{})
 }
 
 // weigh takes a token for a request of that source, and one of all together where it

@@ -71,7 +71,7 @@ func newLane(l *Layer, index int) *Lane {
 // Post has f called on the lane after all that is already in its mailbox. It
 // may be called from any goroutine, never blocks and never drops f, except
 // after Close.
-func (l *Lane) Post(f func()) { l.box.post(f) }
+func (l *Lane) Post(f func()) { l.box.post(event{f: f, at: time.Since(l.epoch)}) }
 
 // After has f called once d has passed.
 func (l *Lane) After(d time.Duration, f func()) *Timer {
@@ -124,7 +124,6 @@ func (l *Lane) run() {
 	defer close(l.ended)
 	defer l.alarm.Stop()
 	for !l.box.over() {
-		l.keepTime()
 		l.work(0)
 		l.sleep()
 	}
@@ -147,6 +146,7 @@ func (l *Lane) sleep() {
 // lane's goroutine after about so many events.
 func (l *Lane) work(limit int) {
 	for handled, count := 0, 0; ; {
+		l.keepTime()
 		batch, more := l.box.next(l.spare, handled)
 		if !more {
 			return
@@ -156,8 +156,8 @@ func (l *Lane) work(limit int) {
 		if l.spare = batch; cap(batch) > keepBatch {
 			l.spare = nil
 		}
-		l.keepTime()
 		if limit > 0 && count >= limit {
+			l.keepTime()
 			l.box.yield(handled)
 			return
 		}
@@ -166,9 +166,18 @@ func (l *Lane) work(limit int) {
 
 // keepTime runs the timers that are due and sets the alarm for the next one. An
 // alarm that is set for too early stays: most timers are stopped before they are
-// due, and to set it anew for each would cost more than to wake for nothing.
+// due, and to set it anew for each would cost more than to wake for nothing. Where
+// something waits, what is due since it came is due after it: an answer that has come
+// in time is none that is missing.
 func (l *Lane) keepTime() {
-	if l.runTimers(); l.alarmAt <= time.Since(l.epoch) {
+	if len(l.timers) == 0 {
+		return
+	}
+	if at, waits := l.box.oldest(); waits {
+		l.runTimers(at)
+		return // the next look is when that has been handled
+	}
+	if l.runTimers(time.Since(l.epoch)); l.alarmAt <= time.Since(l.epoch) {
 		l.alarmAt = 0
 	}
 	if len(l.timers) == 0 {
@@ -191,19 +200,17 @@ func (l *Lane) handle(batch []event) (messages int) {
 			messages++
 			l.guardedMessage(&ev)
 		}
-		if i%timersEvery == timersEvery-1 {
-			l.runTimers()
+		if i%timersEvery == timersEvery-1 && i+1 < len(batch) {
+			l.runTimers(batch[i+1].at)
 		}
 	}
 	return messages
 }
 
-func (l *Lane) runTimers() {
-	if len(l.timers) == 0 {
-		return
-	}
-	for now := time.Since(l.epoch); ; {
-		t := l.timers.due(now)
+// runTimers runs the timers that were due at that time.
+func (l *Lane) runTimers(at time.Duration) {
+	for {
+		t := l.timers.due(at)
 		if t == nil {
 			return
 		}

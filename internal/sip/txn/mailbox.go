@@ -13,7 +13,7 @@ type event struct {
 	f    func()
 	msg  *sip.Message
 	flow transport.Flow
-	at   time.Duration // when it came, on the lane's clock
+	at   time.Duration // when it came or was posted, on the lane's clock
 	kind kind
 	shed bool // came when too much was waiting
 	over bool // came above its rate
@@ -61,13 +61,13 @@ type mailbox struct {
 }
 
 // post appends a call; it is refused only after close.
-func (b *mailbox) post(f func()) {
+func (b *mailbox) post(ev event) {
 	b.mu.Lock()
 	if b.closed {
 		b.mu.Unlock()
 		return
 	}
-	b.events = append(b.events, event{f: f})
+	b.events = append(b.events, ev)
 	idle := !b.taken
 	b.mu.Unlock()
 	if idle {
@@ -81,7 +81,7 @@ func (b *mailbox) post(f func()) {
 // keep it. Where four times the limit wait, messages of streams wait outside.
 func (b *mailbox) put(ev event, here bool) (ok, turn bool) {
 	b.mu.Lock()
-	for ev.streams() && !ev.waits() && b.messages >= 4*b.limit && !b.closed {
+	for ev.streams() && (!ev.waits() || ev.kind == cancels) && b.messages >= 4*b.limit && !b.closed {
 		b.outside++
 		b.space.Wait()
 		b.outside--
@@ -116,8 +116,9 @@ func (b *mailbox) crowded() bool {
 	return len(b.news)+len(b.odd) > 0 || b.messages >= crowd
 }
 
-// takes tells whether there is room for a message: what runs has twice as much as
-// what begins something. The caller holds mu.
+// takes tells whether there is room for a message: what runs, and what ends an INVITE,
+// has twice as much as what begins something. A CANCEL of an INVITE that waits itself, or
+// of none, has some more than that. The caller holds mu.
 func (b *mailbox) takes(ev *event) bool {
 	switch {
 	case ev.odd && b.crowded():
@@ -125,6 +126,9 @@ func (b *mailbox) takes(ev *event) bool {
 			return len(b.odd) < maxOddStream
 		}
 		return len(b.odd) < maxOdd
+	case ev.kind == cancels:
+	case ev.waits() && ev.msg.Method == "CANCEL":
+		return b.messages < 3*b.limit
 	case ev.waits():
 		return b.messages < 2*b.limit
 	}
@@ -167,6 +171,16 @@ func (b *mailbox) next(spare []event, handled int) (events []event, more bool) {
 		return someOf(&b.news, spare), true
 	}
 	return someOf(&b.odd, spare), true
+}
+
+// oldest tells when the first of what comes next in the filled queue came.
+func (b *mailbox) oldest() (at time.Duration, waits bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if len(b.events) == 0 {
+		return 0, false
+	}
+	return b.events[0].at, true
 }
 
 // someOf takes the first few of a queue.

@@ -50,7 +50,10 @@ func (l *Layer) Receive(in transport.Inbound) {
 		standing = l.standing(in.Flow)
 		ev.odd = standing == Stranger
 	}
-	verdict, reason := l.guard.judge(&ev, standing, now)
+	verdict, reason := admit, ""
+	if !l.returned(&ev) {
+		verdict, reason = l.guard.judge(&ev, standing, now)
+	}
 	if verdict != admit {
 		l.metrics.reject(reason)
 	}
@@ -72,6 +75,19 @@ func (l *Layer) Receive(in transport.Inbound) {
 	if turn {
 		lane.work(visitLimit)
 	}
+}
+
+// returned tells whether a request is one of ours that has come to us, as one does where
+// a PBX that stays out of dialogs has sent a call back: it was counted when it came
+// first. The seal alone would do for whoever has seen one of our requests.
+func (l *Layer) returned(ev *event) bool {
+	m := ev.msg
+	if !m.IsRequest() || m.Method == "ACK" || l.guard.idle() || !l.isOurs(m.TopVia().Branch(), m.CallID()) {
+		return false
+	}
+	from := ev.flow.Remote.Addr().Unmap()
+	own := l.cfg.Transport.Pick(ev.flow.Proto, from)
+	return own != nil && (own.Bound.Addr().Unmap() == from || own.Advertise == from.String())
 }
 
 // streams tells whether a message came by a connection. Nobody repeats what he has
