@@ -2,6 +2,7 @@ package recorder
 
 import (
 	"fmt"
+	"runtime/debug"
 	"sync/atomic"
 	"time"
 )
@@ -9,6 +10,17 @@ import (
 // finish closes the files of an ended session and tells what came out. It runs on
 // its own goroutine; Server.finishing counts it.
 func (s *session) finish() {
+	// A fault costs this recording its end, not the process all others: the next recorder
+	// finds the folder without a report.
+	defer func() {
+		if v := recover(); v != nil {
+			s.trouble(fmt.Sprintf("fault while closing files: %v\n%s", v, debug.Stack()))
+			s.mu.Lock()
+			s.clean = false
+			s.mu.Unlock()
+		}
+		s.server.clerk.post(0, s.conclude)
+	}()
 	until := time.Now().Add(s.server.cfg.Linger)
 	streams := s.openStreams()
 	for _, st := range streams {
@@ -24,7 +36,6 @@ func (s *session) finish() {
 		s.closeFiles(streams, lasting)
 		s.writeReport(lasting)
 	})
-	s.server.clerk.post(0, s.conclude)
 }
 
 // Bounds of what sessions that have ended do with the disk at once.

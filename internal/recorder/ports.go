@@ -5,7 +5,9 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"slices"
 	"sync"
+	"syscall"
 )
 
 var errNoPorts = errors.New("no media port is free")
@@ -23,11 +25,15 @@ func newPortRange(low, high int) *portRange {
 	return &portRange{min: low + low&1, max: high, next: low + low&1}
 }
 
-// open binds a free pair on addr. Ports that somebody else holds are passed over.
+// open binds a free pair on addr. Ports that somebody else holds are passed over. What no
+// other port would change ends the search: it is made on a lane.
 func (r *portRange) open(addr netip.Addr) (rtp, rtcp *net.UDPConn, err error) {
 	for range (r.max - r.min + 1) / 2 {
 		port := r.take()
 		if rtp, err = listenUDP(addr, port); err != nil {
+			if hopeless(err) {
+				break
+			}
 			continue
 		}
 		if rtcp, err = listenUDP(addr, port+1); err == nil {
@@ -36,6 +42,11 @@ func (r *portRange) open(addr netip.Addr) (rtp, rtcp *net.UDPConn, err error) {
 		rtp.Close()
 	}
 	return nil, nil, fmt.Errorf("%w in %d-%d: %v", errNoPorts, r.min, r.max, err)
+}
+
+func hopeless(err error) bool {
+	return slices.ContainsFunc([]error{syscall.EMFILE, syscall.ENFILE, syscall.EADDRNOTAVAIL, syscall.EAFNOSUPPORT},
+		func(e error) bool { return errors.Is(err, e) })
 }
 
 func (r *portRange) take() int {
