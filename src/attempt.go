@@ -37,6 +37,8 @@ type attempt struct {
 	invited     *txn.ServerTx // the SRS's INVITE that we have answered, until its ACK; nil: we have sent one
 	signed      bool          // a challenge has been answered
 	heard       bool          // a response has come
+	tried       bool          // the last one was provisional: somebody is at it
+	late        bool          // it has been given more time: see Session.waitsFor
 	over        bool          // failed or abandoned
 	held        bool          // Client.Close waits for its end
 	early       bool          // made while another was under way: see hedge
@@ -64,7 +66,7 @@ func newAttempt(s *Session, srs string) *attempt {
 }
 
 // begin resolves the SRS and sends. The time runs from here: it covers DNS,
-// connecting and ringing alike, and no 1xx extends it.
+// connecting and ringing alike, and no 1xx extends it, but for Session.waitsFor.
 func (a *attempt) begin() {
 	a.hold()
 	a.timer = a.s.lane.After(a.s.recorder.Timeout, a.onTimeout)
@@ -178,13 +180,22 @@ func (a *attempt) onTimeout() {
 	if a.over || a.leg != nil {
 		return
 	}
+	limit := a.s.recorder.Timeout
+	if !a.late && a.s.waitsFor(a) {
+		a.late = true
+		a.timer.Again((patience - 1) * limit)
+		return
+	}
+	if a.late {
+		limit *= patience
+	}
 	a.cancel()
-	a.fail(codeTimeout, fmt.Sprintf("no final answer within %v", a.s.recorder.Timeout))
+	a.fail(codeTimeout, fmt.Sprintf("no final answer within %v", limit))
 }
 
 // OnResponse takes a response to the INVITE (txn.ClientHandler).
 func (a *attempt) OnResponse(tx *txn.ClientTx, resp *sip.Message, flow transport.Flow) {
-	a.heard = true
+	a.heard, a.tried = true, resp.Status < 200
 	if resp.Status > 100 && resp.Status < 200 { // any proxy says 100; of the final one the attempt tells
 		a.s.client.metrics.reached(a.s.recorder.Name, a.srs, true)
 	}

@@ -163,6 +163,17 @@ func (s *Session) proceed() {
 	s.next()
 }
 
+// patience is how many times its time an SRS gets that has said that it is at it.
+const patience = 3
+
+// waitsFor tells whether an SRS that is late to take over a session is given more time: it
+// has answered 1xx, and nobody could be asked in its place but the same one again. A recorder
+// that has just been started, and has hundreds of sessions to take over, would have each
+// twice: its late 200 crosses the CANCEL. What is said is kept meanwhile.
+func (s *Session) waitsFor(a *attempt) bool {
+	return s.taken && a.tried && len(s.plan) == 0 && len(s.rivals) == 1
+}
+
 // onMoveFailed goes on looking as long as the call lasts. skip_failover_codes
 // have no say here: a recording that has begun is worth every attempt.
 func (s *Session) onMoveFailed() {
