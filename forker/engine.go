@@ -28,7 +28,7 @@ type Engine struct {
 	hasty atomic.Int64 // sends of backlogs at full pace left until the next sweep
 
 	handshakes sync.WaitGroup // DTLS, each with a goroutine of its own
-	shaking    atomic.Int64   // of them without keys so far
+	gate       gate           // for those without keys so far
 
 	// guarded by mu
 	mu        sync.Mutex
@@ -48,6 +48,7 @@ func New(cfg Config) (*Engine, error) {
 	e := &Engine{
 		cfg: cfg, base: time.Now(), stop: make(chan struct{}),
 		relays: make(map[*Relay]struct{}), recorders: make(map[string]*recorderTotals),
+		gate: gate{room: maxHandshakes},
 	}
 	e.store.limit = cfg.BufferMemory
 	e.hasty.Store(catchUpShare * int64(cfg.Workers))
