@@ -1,6 +1,7 @@
 package sdp_test
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
@@ -23,6 +24,36 @@ func TestLongDescriptionsCostNoMorePerOctet(t *testing.T) {
 	}
 }
 
+// However many header extensions a section names, and however often its formats say that a codec is in RED, it costs no
+// more per octet than one that is as long and says nothing of the kind.
+func TestHostileSectionsCostNoMorePerOctet(t *testing.T) {
+	const filler = "a=ptime:%06d\r\n"
+	section := func(formats, line string) string {
+		var b strings.Builder
+		b.WriteString("v=0\r\nc=IN IP4 192.0.2.1\r\nm=audio 4000 RTP/AVP" + formats + "\r\n")
+		for i := 0; b.Len() < 60<<10; i++ {
+			fmt.Fprintf(&b, line, i)
+		}
+		return b.String()
+	}
+	var reds, all strings.Builder
+	for pt := range 127 {
+		fmt.Fprintf(&all, " %d", pt)
+		fmt.Fprintf(&reds, "\r\na=rtpmap:%[1]d red/8000\r\na=fmtp:%[1]d 127", pt)
+	}
+	plain := perOctet(section(" 8", filler))
+	for name, text := range map[string]string{
+		"extensions": section(" 8", "a=extmap:1 urn:%06d\r\n"),
+		"RED":        section(all.String()+reds.String(), filler),
+	} {
+		if cost := perOctet(text); cost > 10*plain {
+			t.Errorf("%s: %.1f ns per octet, %.1f of other attributes", name, cost, plain)
+		} else {
+			t.Logf("%s: %.1f ns per octet, %.1f of other attributes", name, cost, plain)
+		}
+	}
+}
+
 // perOctet gives the processor time in nanoseconds per octet, of many descriptions where one is too short to tell.
 func perOctet(text string) float64 {
 	times := 1 + 64<<10/len(text)
@@ -37,7 +68,8 @@ func perOctet(text string) float64 {
 func read(text string) {
 	if s, err := sdp.Parse([]byte(text)); err == nil {
 		for _, m := range s.Media() {
-			m.RTP()
+			sdp.Negotiated(m, m)
+			sdp.NegotiatedExtensions(m, m)
 			m.Anchor(ourRTP, ourRTCP)
 		}
 		s.Bytes()

@@ -14,12 +14,20 @@ type Extension struct {
 	Attributes string    // as written, e.g. vad=on (RFC 6464)
 }
 
+// maxExtensions is how many a section may name. Real ones name some ten; each is compared
+// with all others.
+const maxExtensions = 64
+
 // Extensions are the section's a=extmap lines, then those of the session whose URI
-// the section does not name. What cannot be read, and what comes twice, is left out.
+// the section does not name. What cannot be read, what comes twice, and what comes
+// behind the 64th is left out.
 func (m *Media) Extensions() []Extension {
 	var out []Extension
 	for _, lines := range [][]line{m.lines, m.session.lines} {
 		for _, v := range attrs(lines, "extmap") {
+			if len(out) == maxExtensions {
+				return out
+			}
 			e, ok := readExtension(v)
 			if ok && !slices.ContainsFunc(out, func(o Extension) bool { return o.URI == e.URI }) {
 				out = append(out, e)

@@ -134,8 +134,10 @@ func Negotiated(offer, answer *Media) (offererSends, answererSends []Format) {
 }
 
 // withPrimaries adds to what is sent to a section the codecs in its RED (RFC 2198 §5)
-// that are not there by themselves.
+// that are not there by themselves. Neither m= line need list them: an rtpmap of the one
+// or the other or RFC 3551 tells. In text there is none but T.140.
 func withPrimaries(sent []Format, to, from *Media) []Format {
+	var told, heard []Format // by payload type, read once however many REDs there are
 	for i := 0; i < len(sent); i++ {
 		if !strings.EqualFold(sent[i].Name, "red") {
 			continue
@@ -145,31 +147,30 @@ func withPrimaries(sent []Format, to, from *Media) []Format {
 		if !ok || slices.ContainsFunc(sent, func(f Format) bool { return f.PT == pt }) {
 			continue
 		}
-		if f, ok := to.primary(pt, sent[i].Clock, from); ok {
+		if told == nil {
+			told, heard = to.every(), from.every()
+		}
+		f := told[pt]
+		if f.Name == "" {
+			f = heard[pt]
+		}
+		if f.Name == "" && to.Kind == "text" {
+			f.Name, f.Clock = "t140", sent[i].Clock // RFC 4103 §5
+		}
+		if f.Name != "" && f.Clock == sent[i].Clock {
 			sent = slices.Insert(sent, i+1, f)
 		}
 	}
 	return sent
 }
 
-// primary is the codec that a section's RED calls by that number, which neither m= line
-// need list: an rtpmap of the one or the other or RFC 3551 tells. In text there is none
-// but T.140 (RFC 4103 §5).
-func (m *Media) primary(pt uint8, clock int, other *Media) (Format, bool) {
-	f := m.format(pt)
-	if f.Name == "" {
-		f = other.format(pt)
+// every is what a section tells of all payload types, be they listed or not.
+func (m *Media) every() []Format {
+	all := Media{Proto: m.Proto, lines: m.lines}
+	for pt := range 128 {
+		all.Formats = append(all.Formats, strconv.Itoa(pt))
 	}
-	if f.Name == "" && m.Kind == "text" {
-		f.Name, f.Clock = "t140", clock
-	}
-	return f, f.Name != "" && f.Clock == clock
-}
-
-// format is what a section tells of a payload type, be it listed or not.
-func (m *Media) format(pt uint8) Format {
-	one := Media{Proto: m.Proto, Formats: []string{strconv.Itoa(int(pt))}, lines: m.lines}
-	return one.RTP()[0]
+	return all.RTP()
 }
 
 // pair finds for each format of a the one of b that is the same codec, -1 if
