@@ -135,6 +135,17 @@ func TestCheckTellsAllMistakes(t *testing.T) {
 	}
 }
 
+// What this host has not is told by check as by serve, unless the file is for another one.
+func TestCheckTellsWhatServeRefuses(t *testing.T) {
+	name := file(t, goodYAML+"journal: {file: /nonexistent/journal.db}\n")
+	for args, refused := range map[string]bool{"check": true, "serve": true, "check --elsewhere": false} {
+		status, _, err := try(append(strings.Fields(args), "--config", name)...)
+		if told := strings.Contains(err, ": journal.file: there is no folder /nonexistent; make it"); told != refused || status != map[bool]int{true: 1}[refused] {
+			t.Errorf("%s: %d %s", args, status, err)
+		}
+	}
+}
+
 func TestFlagsMayStandAnywhere(t *testing.T) {
 	for _, tt := range []struct{ args, rest, out string }{
 		{"a b --out x c", "a b c", "x"},

@@ -32,8 +32,12 @@ func configFile(named string) string {
 	return configPlaces[0]
 }
 
-func load(file string, std stdio) (*config.Config, error) {
+// load reads a file, and finds what this host lacks to serve it unless it is for elsewhere.
+func load(file string, elsewhere bool, std stdio) (*config.Config, error) {
 	cfg, problems := config.Load(file, os.LookupEnv)
+	if len(problems) == 0 && !elsewhere {
+		problems = unmet(cfg)
+	}
 	if len(problems) > 0 {
 		fmt.Fprintln(std.err, problems)
 		return nil, errShown
@@ -41,9 +45,17 @@ func load(file string, std stdio) (*config.Config, error) {
 	return cfg, nil
 }
 
+// unmet is what keeps this host from serving cfg; what is doubtful joins its warnings.
+func unmet(cfg *config.Config) config.Problems {
+	missing, doubtful := cfg.Unmet()
+	cfg.Warnings = append(cfg.Warnings, doubtful...)
+	return missing
+}
+
 func check(args []string, std stdio) error {
 	fs := flags("check")
 	file := fs.String("config", "", configHelp)
+	elsewhere := fs.Bool("elsewhere", false, "the file is for another host: do not look for its folders and addresses on this one")
 	var try rehearsal
 	try.register(fs)
 	if err := options(fs, args, std); err != nil {
@@ -52,7 +64,7 @@ func check(args []string, std stdio) error {
 	if err := try.alone(); err != nil {
 		return err
 	}
-	cfg, err := load(configFile(*file), std)
+	cfg, err := load(configFile(*file), *elsewhere || try.file != "", std)
 	if err != nil {
 		return err
 	}
@@ -77,7 +89,7 @@ func serve(args []string, std stdio) error {
 	signal.Notify(signals, syscall.SIGHUP, syscall.SIGTERM, syscall.SIGINT, syscall.SIGUSR1)
 	defer signal.Stop(signals)
 	path := configFile(*file)
-	cfg, err := load(path, std)
+	cfg, err := load(path, false, std)
 	if err != nil {
 		return err
 	}
@@ -178,6 +190,9 @@ func supervise(a service, path string, style *logStyle, log *slog.Logger, signal
 // wrong is told in the log too.
 func reload(a service, path string, style *logStyle, log *slog.Logger) error {
 	cfg, problems := config.Load(path, os.LookupEnv)
+	if len(problems) == 0 {
+		problems = unmet(cfg)
+	}
 	if len(problems) > 0 {
 		a.ReloadFailed()
 		for _, p := range problems {

@@ -29,6 +29,7 @@ type Config struct {
 	// something that is allowed and seldom meant.
 	Warnings Problems
 
+	needs  []need                    // see Unmet
 	hidden map[*policy.Template]bool // not to be shown: from the environment
 	shown  any                       // see Shown
 }

@@ -45,7 +45,11 @@ func (d *decoder) http(c cursor) {
 	h := &d.cfg.HTTP
 	c.read(fields{
 		{"listen", d.httpListen},
-		{"socket", func(c cursor) { h.Socket = d.fileName(c) }},
+		{"socket", func(c cursor) {
+			if h.Socket = d.fileName(c); h.Socket != "" {
+				c.need(func() error { return socketToMake(h.Socket) })
+			}
+		}},
 		{"tls", d.tls(&h.TLS)},
 		{"local", func(c cursor) {
 			if v, ok := c.oneOf(string(RoleNone), string(RoleRead), string(RoleControl), string(RoleAdmin)); ok {
@@ -63,7 +67,11 @@ func (d *decoder) http(c cursor) {
 			}
 		}},
 		{"rate", func(c cursor) { c.perSecond(&h.Rate) }},
-		{"audit", func(c cursor) { h.Audit = d.fileName(c) }},
+		{"audit", func(c cursor) {
+			if h.Audit = d.fileName(c); h.Audit != "" {
+				c.need(func() error { return fileToWrite(h.Audit) })
+			}
+		}},
 	})
 	if h.TLS != nil && h.TLS.Certificate == "" && h.TLS.Key == "" {
 		if h.TLS.CA != "" {
@@ -87,6 +95,9 @@ func (d *decoder) httpListen(c cursor) {
 		}
 	}
 	d.cfg.HTTP.Listen = s
+	if at, err := netip.ParseAddrPort(s); err == nil {
+		c.need(func() error { return bindable("tcp", at) })
+	}
 }
 
 // token reads one of http.tokens.

@@ -25,7 +25,11 @@ func (d *decoder) journal(c cursor) {
 	j := &d.cfg.Journal
 	var bounded bool
 	ok := c.read(fields{
-		{"file", func(c cursor) { j.File = d.fileName(c) }},
+		{"file", func(c cursor) {
+			if j.File = d.fileName(c); j.File != "" {
+				c.need(func() error { return fileToWrite(j.File) })
+			}
+		}},
 		{"max_age", func(c cursor) {
 			bounded = true
 			v, ok := c.duration(0, maxJournalAge, "2160h")

@@ -23,6 +23,7 @@ func (d *decoder) listen(c cursor) {
 		}
 		d.cfg.SIP.Listen = append(d.cfg.SIP.Listen, l.URL)
 		d.cfg.SIP.Listeners = append(d.cfg.SIP.Listeners, l)
+		item.need(func() error { return bindable(l.Proto, l.Addr) })
 		if l.Proto == "tls" {
 			d.later(func() { d.needCertificate(item) })
 		}

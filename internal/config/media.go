@@ -27,6 +27,7 @@ func (d *decoder) media(c cursor) {
 		{"listen", func(c cursor) {
 			if a, ok := c.ip("0.0.0.0"); ok {
 				m.Listen = a
+				c.needMedia(a)
 			}
 		}},
 		{"advertise", func(c cursor) {

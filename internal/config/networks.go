@@ -38,7 +38,12 @@ func (d *decoder) networkList(c cursor) {
 		}
 		i := Network{Name: name}
 		ok := v.read(fields{
-			{"listen", func(c cursor) { i.Listen, _ = c.ip("10.0.0.1") }},
+			{"listen", func(c cursor) {
+				if a, ok := c.ip("10.0.0.1"); ok {
+					i.Listen = a
+					c.needMedia(a)
+				}
+			}},
 			{"advertise", func(c cursor) { i.Advertise, _ = c.ip("203.0.113.10") }},
 			{"ports", func(c cursor) {
 				if first, last, ok := c.portRange(2); ok {

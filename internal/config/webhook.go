@@ -42,7 +42,16 @@ func defaultWebhooks() Webhooks { return Webhooks{MaxSize: 64 << 20} }
 func (d *decoder) webhooks(c cursor) {
 	w := &d.cfg.Webhooks
 	ok := c.read(fields{
-		{"queue", func(c cursor) { w.Queue = d.fileName(c) }},
+		{"queue", func(c cursor) {
+			if w.Queue = d.fileName(c); w.Queue != "" {
+				c.need(func() error {
+					if len(w.Hooks) == 0 {
+						return nil
+					}
+					return folderToMake(w.Queue)
+				})
+			}
+		}},
 		{"max_size", func(c cursor) {
 			v, ok := c.size("64MiB")
 			switch {
