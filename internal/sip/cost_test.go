@@ -21,17 +21,6 @@ func TestHostileMessagesCostNoMorePerOctet(t *testing.T) {
 	}
 }
 
-// TestParseCopiesValuesOnly: a message costs a call for each of its values, and little more. A name that everybody
-// spells alike is not copied.
-func TestParseCopiesValuesOnly(t *testing.T) {
-	raw := invite()
-	m := mustParse(t, raw)
-	most := float64(len(m.Headers) + 14) // the rest: start line, list, body, and what the check keeps of Via, From and To
-	if got := testing.AllocsPerRun(100, func() { _, _ = sip.Parse(raw) }); got > most {
-		t.Errorf("%v allocations for %d fields", got, len(m.Headers))
-	}
-}
-
 // perOctet gives the processor time in nanoseconds per octet, of many messages where one is too short to tell.
 func perOctet(raw []byte) float64 {
 	times := 1 + 64<<10/len(raw)

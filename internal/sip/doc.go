@@ -7,8 +7,8 @@
 //
 // # Flow
 //
-// Parse: precheck (sizes, counts, stray control bytes) → start line → header fields (name and
-// value; none is interpreted) → body by Content-Length → check of meaning (RFC 3261 §8.1.1, §18.3). Message.Bytes is the way back;
+// Parse: precheck (sizes, counts, stray control bytes) → start line → header fields (sipgo's parser, with every field
+// left generic) → body by Content-Length → check of meaning (RFC 3261 §8.1.1, §18.3). Message.Bytes is the way back;
 // it alone writes Content-Length.
 //
 // # RFC sections

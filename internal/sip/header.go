@@ -50,7 +50,7 @@ func SameName(a, b string) bool {
 // Is tells whether the field has this name, in either form.
 func (h Header) Is(name string) bool { return SameName(h.Name, name) }
 
-// usual are names as nearly everybody spells them. A message need not have its own copy of each.
+// usual are names as nearly everybody spells them. A message need not keep its own copy of each.
 var usual = spellings(
 	"Via", "Max-Forwards", "From", "To", "Call-ID", "CSeq", "Contact", "Content-Length", "Content-Type",
 	"Record-Route", "Route", "Allow", "Supported", "Require", "User-Agent", "Server", "Expires", "Accept",
@@ -68,9 +68,9 @@ func spellings(names ...string) map[string]string {
 }
 
 // spelled gives a name as it is spelled.
-func spelled(name []byte) string {
-	if known, ok := usual[string(name)]; ok {
+func spelled(name string) string {
+	if known, ok := usual[name]; ok {
 		return known
 	}
-	return string(name)
+	return name
 }

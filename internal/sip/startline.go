@@ -2,8 +2,8 @@ package sip
 
 import "strings"
 
-// readStartLine reads request line or status line (RFC 3261 §7.1, §7.2). The method's case and the bytes of the
-// Request-URI stay.
+// readStartLine reads request line or status line (RFC 3261 §7.1, §7.2). It is ours and not sipgo's, because the
+// method's case and the bytes of the Request-URI are to stay.
 func (m *Message) readStartLine(line string) *fault {
 	if isStatusLine(line) {
 		return m.readStatusLine(line)

@@ -79,7 +79,8 @@ func TestImportsFollowTheDirections(t *testing.T) {
 
 // Libraries that only one place may know, so that they can be exchanged there.
 var confined = map[string][]string{
-	"github.com/emiago/sipgo":            nil, // its transactions reorder messages
+	"github.com/emiago/sipgo":            nil, // its transactions reorder messages; we take its parser only
+	"github.com/emiago/sipgo/sip":        {"internal/sip"},
 	"gopkg.in/yaml.v3":                   {"internal/config", "tests/interop"},
 	"github.com/beevik/etree":            {"metadata"},
 	"github.com/klauspost/compress/s2":   {"internal/trace"},
