@@ -117,3 +117,43 @@ func BenchmarkDeliver(b *testing.B) {
 		layer.deliver(f, raw, false)
 	}
 }
+
+// A double CRLF asks for a pong, before, between and behind messages, wherever the stream is cut. A single one does not, nor
+// do the line ends within a message.
+func TestPingsCutAnywhere(t *testing.T) {
+	const ping, msg = "\r\n\r\n", "INFO sip:x SIP/2.0\r\nl: 8\r\n\r\n\r\n\r\nabcd"
+	for _, tc := range []struct {
+		stream      string
+		pings, msgs int
+	}{
+		{ping + msg + ping + msg + msg + ping, 3, 3},
+		{msg + "\r\n" + msg + ping + msg + "\r\n" + msg, 1, 4},
+		{"\r\n" + msg + "\r\n", 0, 1},
+		{msg + "\r\n" + ping + msg, 1, 2},
+	} {
+		for first := range len(tc.stream) {
+			for second := first; second < len(tc.stream); second++ {
+				var f framer
+				pings, msgs := 0, 0
+				for _, part := range []string{tc.stream[:first], tc.stream[first:second], tc.stream[second:]} {
+					f.filled(copy(f.room(), part))
+					for whole := true; whole; {
+						m, ping, err := f.next()
+						if err != nil {
+							t.Fatalf("%q cut at %d and %d: %v", tc.stream, first, second, err)
+						}
+						if ping {
+							pings++
+						}
+						if whole = m != nil; whole {
+							msgs++
+						}
+					}
+				}
+				if pings != tc.pings || msgs != tc.msgs {
+					t.Fatalf("%q cut at %d and %d: %d pings and %d messages, want %d and %d", tc.stream, first, second, pings, msgs, tc.pings, tc.msgs)
+				}
+			}
+		}
+	}
+}
