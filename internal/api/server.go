@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"encoding/json"
@@ -195,11 +196,14 @@ func request[T any](body io.Reader) (req T, status int, err error) {
 		return req, http.StatusBadRequest, io.EOF
 	}
 	var large *http.MaxBytesError
+	var kind *json.UnmarshalTypeError
 	switch {
 	case err == io.EOF:
 		return req, 0, nil
 	case errors.As(err, &large):
 		return req, http.StatusRequestEntityTooLarge, fmt.Errorf("the body is larger than %d bytes", large.Limit)
+	case errors.As(err, &kind): // without the names of our types
+		err = fmt.Errorf("no value of type %s belongs into %s", kind.Value, cmp.Or(kind.Field, "it"))
 	}
 	return req, http.StatusBadRequest, fmt.Errorf("the body is no valid request: %w", err)
 }
