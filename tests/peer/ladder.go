@@ -33,10 +33,20 @@ func NewLadder(t testing.TB) *Ladder {
 	l := &Ladder{start: time.Now(), names: map[netip.AddrPort]string{}}
 	t.Cleanup(func() {
 		if t.Failed() {
-			t.Logf("message ladder:\n%s", l.String())
+			t.Logf("message ladder:\n%s", end(l.String()))
 		}
 	})
 	return l
+}
+
+// end is the end of a text that nobody would read to the end.
+func end(ladder string) string {
+	const most = 400
+	lines := strings.SplitAfter(ladder, "\n")
+	if len(lines) <= most {
+		return ladder
+	}
+	return fmt.Sprintf("(%d lines left out)\n", len(lines)-most) + strings.Join(lines[len(lines)-most:], "")
 }
 
 // Whole makes the ladder print whole messages instead of one line each.
