@@ -98,8 +98,13 @@ func (c *Call) notice(s side) {
 		c.aware.told[s] = c.recorded() // it cannot be told, so it is not tried again
 		return
 	}
+	c.showAgain(s, &refresh{})
+}
+
+// showAgain sends a side the description that it was shown last, as a new version.
+func (c *Call) showAgain(s side, r *refresh) {
 	c.aware.added[s]++
-	r := &refresh{call: c, side: s, method: "INVITE", notice: true}
+	r.call, r.side, r.notice, r.method = c, s, true, "INVITE"
 	if c.session.sides[s].updates {
 		r.method = "UPDATE"
 	}

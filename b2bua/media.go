@@ -72,7 +72,7 @@ func (n *negotiation) request(c *Call, x *exchange, m *sip.Message) error {
 		// Early media must reach the offerer before there is an answer.
 		for i, m := range s.Media() {
 			r := c.remoteOf(x.from, m, m.Direction().Sends())
-			c.security.protect(&r, x.from, i, m)
+			c.security.protect(&r, x.from, i, s)
 			c.relay.SetRemote(x.from, i, r)
 		}
 	}
@@ -208,13 +208,15 @@ func (n *negotiation) enforce(c *Call, said [2]*sdp.Session) {
 			ra.Secure, ra.Key, ra.More = true, keysA[0], keysA[1:]
 			rb.Secure, rb.Key, rb.More = true, keysB[0], keysB[1:]
 		}
-		c.security.protect(&ra, sideA, i, a[i])
-		c.security.protect(&rb, sideB, i, b[i])
+		c.security.protect(&ra, sideA, i, said[sideA])
+		c.security.protect(&rb, sideB, i, said[sideB])
 		control(&ra, a[i], b[i])
 		control(&rb, b[i], a[i])
 		c.relay.SetRemote(sideA, i, ra)
 		c.relay.SetRemote(sideB, i, rb)
 	}
+	c.catchUp(sideA)
+	c.catchUp(sideB)
 }
 
 // same tells whether two descriptions read alike: a session refresh is no news.

@@ -19,7 +19,8 @@ type refresh struct {
 	call   *Call
 	side   side
 	method string
-	notice bool // it carries a description with a changed a=record
+	notice bool // it carries a description in which something of ours has changed
+	rekeys bool // that is our keys
 	tried  int  // challenges answered
 	ack    *txn.Sent
 	done   bool
@@ -170,7 +171,7 @@ func (r *refresh) accepted(tx *txn.ClientTx, resp *sip.Message, flow transport.F
 // new, so it should not be either; where it moved, media follow.
 func (r *refresh) answer(s *sdp.Session) {
 	c := r.call
-	if s == nil || r.method != "INVITE" && !r.notice || same(s, c.media.said[r.side]) {
+	if s == nil || r.method != "INVITE" && !r.notice || same(s, c.media.said[r.side]) && !r.rekeys {
 		return
 	}
 	if err := c.takesAnswer(r.side, s); err != nil {
@@ -256,6 +257,7 @@ func (c *Call) busyWith(r *refresh) bool {
 func (r *refresh) finish() {
 	c := r.call
 	r.done = true
+	c.security.renewed(r)
 	if c.session.open[r.side] == r {
 		c.session.open[r.side] = nil
 	}

@@ -22,18 +22,12 @@ type security struct {
 	rule   *policy.SRTP
 	suites []srtp.Suite // that we offer
 	taken  []srtp.Suite // that we take of an offer, the best first
-	own    map[ownKey]*srtp.Key
+	rings  map[ownSection]*keyring
+	late   [2]bool // an answer of that side came from a device that our key may be too old for
+	renews [2]bool // an offer of ours to that side is to have new keys
 
 	identity *dtls.Identity // nil: no DTLS
 	active   map[ownSection]bool
-}
-
-// ownKey names a key of ours. It stays for the life of the call, so that the
-// rollover counter goes on over each new offer (RFC 4568 §7.1.4).
-type ownKey struct {
-	side   side
-	stream int
-	suite  srtp.Suite
 }
 
 // ownSection names a section towards a side.
@@ -58,7 +52,7 @@ func newSecurity(rule *policy.SRTP, identity func() *dtls.Identity) *security {
 	if rule == nil {
 		return inClear
 	}
-	k := &security{rule: rule, suites: defaultSuites, taken: defaultTaken, own: map[ownKey]*srtp.Key{}}
+	k := &security{rule: rule, suites: defaultSuites, taken: defaultTaken, rings: map[ownSection]*keyring{}}
 	if len(rule.Suites) > 0 {
 		k.suites = nil
 		for _, name := range rule.Suites {
@@ -86,17 +80,6 @@ func (k *security) use(s side) policy.SRTPUse {
 	return k.rule.Callee
 }
 
-// key is ours towards a side.
-func (k *security) key(s side, stream int, suite srtp.Suite) *srtp.Key {
-	name := ownKey{s, stream, suite}
-	if k.own[name] == nil {
-		if key, err := srtp.NewKey(suite); err == nil { // fails for unknown suites only
-			k.own[name] = key
-		}
-	}
-	return k.own[name]
-}
-
 // line is the a=crypto line that we go by.
 func (k *security) line(m *sdp.Media) (sdp.Crypto, bool) {
 	if m.DTLS() || k.rule.Keying == policy.KeyingDTLS {
@@ -117,6 +100,7 @@ func (k *security) line(m *sdp.Media) (sdp.Crypto, bool) {
 func (k *security) takesOffer(s side, d *sdp.Session) error {
 	return k.each(d, func(i int, m *sdp.Media) error {
 		keyed := k.keyed(s, i, m)
+		k.ring(s, i).meet(k.deviceOf(d, m))
 		switch use := k.use(s); {
 		case use == policy.SRTPOff && m.Secure():
 			return unacceptable("SRTP is off towards the " + sideName(s))
@@ -150,6 +134,9 @@ func (k *security) keyless(i int, m *sdp.Media) error {
 func (k *security) takesAnswer(s side, d *sdp.Session) error {
 	return k.each(d, func(i int, m *sdp.Media) error {
 		lines, usable := len(m.Attrs("crypto")), m.Cryptos()
+		if k.ring(s, i).answered(k.deviceOf(d, m)) {
+			k.late[s] = true
+		}
 		switch use := k.use(s); {
 		case use == policy.SRTPOff && !m.Secure():
 			return nil
@@ -197,7 +184,7 @@ func (k *security) dress(to side, i int, m *sdp.Media, answers, before *sdp.Sess
 		return
 	}
 	if offer := sectionOf(answers, i); offer != nil {
-		k.dressAnswer(to, i, m, offer)
+		k.dressAnswer(to, i, m, answers)
 		return
 	}
 	use, last := k.use(to), sectionOf(before, i)
@@ -205,9 +192,10 @@ func (k *security) dress(to side, i int, m *sdp.Media, answers, before *sdp.Sess
 	var keys []sdp.Crypto
 	var more []string
 	if use != policy.SRTPOff && m.Port != 0 {
+		own := k.ring(to, i).offer(k.deviceOf(before, last), k.renews[to])
 		for n, suite := range k.suites {
 			if k.rule.Keying != policy.KeyingDTLS {
-				keys = append(keys, sdp.Crypto{Tag: n + 1, Key: k.key(to, i, suite)})
+				keys = append(keys, sdp.Crypto{Tag: n + 1, Key: own.key(suite)})
 			}
 		}
 		more = k.fingerprint("actpass")
@@ -225,10 +213,11 @@ func (k *security) dress(to side, i int, m *sdp.Media, answers, before *sdp.Sess
 }
 
 // dressAnswer makes a section the answer to what side to has offered.
-func (k *security) dressAnswer(to side, i int, m, offer *sdp.Media) {
+func (k *security) dressAnswer(to side, i int, m *sdp.Media, answers *sdp.Session) {
+	offer := answers.Media()[i]
 	use := m.Port != 0 && k.use(to) != policy.SRTPOff
 	if c, ok := k.line(offer); ok && use {
-		m.Secured(offer.Proto, []sdp.Crypto{{Tag: c.Tag, Key: k.key(to, i, c.Key.Suite)}})
+		m.Secured(offer.Proto, []sdp.Crypto{{Tag: c.Tag, Key: k.own(to, i, answers).key(c.Key.Suite)}})
 	} else if p := k.peer(to, i, offer); p != nil && use {
 		m.Secured(offer.Proto, nil, k.fingerprint(map[bool]string{true: "active", false: "passive"}[p.Client])...)
 		m.SetMux(true)
@@ -292,11 +281,12 @@ func sectionOf(d *sdp.Session, i int) *sdp.Media {
 	return d.Media()[i]
 }
 
-// protect tells the relay how a leg is protected whose side has said m.
-func (k *security) protect(r *forker.Remote, s side, i int, m *sdp.Media) {
+// protect tells the relay how a leg is protected whose side has said d.
+func (k *security) protect(r *forker.Remote, s side, i int, d *sdp.Session) {
 	if k.rule == nil {
 		return
 	}
+	m := d.Media()[i]
 	c, signalled := k.line(m)
 	peer := k.peer(s, i, m)
 	use := k.use(s)
@@ -305,7 +295,7 @@ func (k *security) protect(r *forker.Remote, s side, i int, m *sdp.Media) {
 	switch {
 	case !r.Secure:
 	case signalled:
-		r.Key, r.More, r.Own = c.Key, c.More, k.key(s, i, c.Key.Suite)
+		r.Key, r.More, r.Own = c.Key, c.More, k.own(s, i, d).key(c.Key.Suite)
 	case peer != nil:
 		k.active[ownSection{s, i}] = peer.Client
 		r.DTLS = peer

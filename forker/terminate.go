@@ -2,6 +2,7 @@ package forker
 
 import (
 	"errors"
+	"slices"
 
 	"sidetrack/internal/dtls"
 	"sidetrack/internal/srtp"
@@ -13,7 +14,7 @@ import (
 // mutex.
 type ending struct {
 	in      srtp.Opener
-	sealers []ownSealer  // a key goes on where it was when it comes back
+	sealers []ownSealer  // a key goes on where it was when it comes back; the latest last
 	out     *srtp.Sealer // one of them; nil: there is no key
 
 	dtls         *association // where the keys come from; nil: they are signalled
@@ -51,9 +52,14 @@ func (e *ending) key(own, theirs *srtp.Key, more ...*srtp.Key) {
 	e.out = e.sealer(own)
 }
 
+// maxSealers bounds the keys of ours that a leg remembers. Whoever gives them forgets
+// them sooner: under one that was forgotten and came back, indexes would be used twice.
+const maxSealers = 128
+
 func (e *ending) sealer(k *srtp.Key) *srtp.Sealer {
-	for _, s := range e.sealers {
+	for i, s := range e.sealers {
 		if s.key.Equal(k) {
+			e.sealers = append(slices.Delete(e.sealers, i, i+1), s)
 			return s.Sealer
 		}
 	}
@@ -65,6 +71,9 @@ func (e *ending) sealer(k *srtp.Key) *srtp.Sealer {
 		return nil
 	}
 	s.Renumber = true
+	if len(e.sealers) >= maxSealers {
+		e.sealers = slices.Delete(e.sealers, 0, 1)
+	}
 	e.sealers = append(e.sealers, ownSealer{k, s})
 	return s
 }
@@ -128,4 +137,16 @@ func (e *ending) seals(b []byte, control bool) (out []byte, err error) {
 		return e.out.RTCP(b)
 	}
 	return e.out.RTP(b)
+}
+
+// RolledOver tells whether the sequence numbers of what goes to a side under the key in
+// force have begun anew, on any of its streams: who has not had that key from the start
+// cannot open it (RFC 3711 §3.3.1).
+func (r *Relay) RolledOver(side Side) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.ContainsFunc(r.streams, func(s *stream) bool {
+		e := s.legs[side].srtp
+		return e != nil && e.out != nil && e.out.RolledOver()
+	})
 }

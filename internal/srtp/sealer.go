@@ -91,6 +91,16 @@ func (s *Sealer) RTP(b []byte) ([]byte, error) {
 	return out, nil
 }
 
+// RolledOver tells whether the rollover counter of a source is above 0.
+func (s *Sealer) RolledOver() bool {
+	for _, l := range s.sources {
+		if l.top>>16 > 0 {
+			return true
+		}
+	}
+	return false
+}
+
 // sealed is one source under a key.
 type sealed struct {
 	replays
