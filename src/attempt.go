@@ -35,14 +35,14 @@ type attempt struct {
 	hedge       *txn.Timer    // until the next one is asked as well
 	acks        []*ack        // of 2xx, one for each To-tag
 	invited     *txn.ServerTx // the SRS's INVITE that we have answered, until its ACK; nil: we have sent one
-	signed      bool          // a challenge has been answered
-	heard       bool          // a response has come
-	tried       bool          // the last one was provisional: somebody is at it
-	late        bool          // it has been given more time: see Session.waitsFor
-	over        bool          // failed or abandoned
-	held        bool          // Client.Close waits for its end
-	early       bool          // made while another was under way: see hedge
-	sealed      bool          // SRTP is offered
+	signed      challenged
+	heard       bool // a response has come
+	tried       bool // the last one was provisional: somebody is at it
+	late        bool // it has been given more time: see Session.waitsFor
+	over        bool // failed or abandoned
+	held        bool // Client.Close waits for its end
+	early       bool // made while another was under way: see hedge
+	sealed      bool // SRTP is offered
 }
 
 // proposal is what an attempt tells an SRS, and where: needed until one has taken it.

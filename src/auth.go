@@ -18,18 +18,24 @@ type authority struct {
 // Auth is what a recorder knows us by (RFC 3261 §22, RFC 8760).
 type Auth = digest.Credentials
 
+// challenged is who has been answered already about one request: each is once.
+type challenged struct{ srs, proxy bool }
+
 // take keeps the challenge of a response, and tells whether the request may be
-// sent once more: there is one that we can answer.
-func (a *authority) take(resp *sip.Message) bool {
+// sent once more: there is one that we can answer, and have not yet.
+func (a *authority) take(resp *sip.Message, done *challenged) bool {
 	c, ok := digest.Of(resp)
 	if !ok || a.who == nil {
 		return false
 	}
+	kept, answered := &a.proxy, &done.proxy
 	if resp.Status == 401 {
-		a.srs = c
-	} else {
-		a.proxy = c
+		kept, answered = &a.srs, &done.srs
 	}
+	if *answered {
+		return false
+	}
+	*kept, *answered = c, true
 	return true
 }
 
@@ -42,36 +48,34 @@ func (a *authority) sign(req *sip.Message) {
 	}
 }
 
-// signed is the handler of a request within a dialog: a challenge is answered
-// once by the same request with the next CSeq, everything else goes on to the
+// signed is the handler of a request within a dialog: a challenge, of a proxy and of the
+// SRS each, is answered once by the same request with the next CSeq, everything else goes on to the
 // handler proper.
 type signed struct {
 	txn.ClientHandler
 	leg   *leg
 	req   *sip.Message
-	tried bool
+	tried challenged
 }
 
 // OnResponse takes a response (txn.ClientHandler).
 func (h *signed) OnResponse(tx *txn.ClientTx, resp *sip.Message, flow transport.Flow) {
-	if h.tried || !h.leg.auth.take(resp) {
+	if !h.leg.auth.take(resp, &h.tried) {
 		h.ClientHandler.OnResponse(tx, resp, flow)
 		return
 	}
-	h.tried = true
 	h.req = h.req.Clone()
 	h.req.Set("CSeq", h.leg.dialog.Request(h.req.Method).Get("CSeq"))
 	h.leg.auth.sign(h.req)
 	h.leg.send(h.req, h)
 }
 
-// challenge answers a challenge to the INVITE, once; then the SRS counts as one
-// that refuses.
+// challenge answers a challenge to the INVITE, of a proxy and of the SRS each once;
+// then the SRS counts as one that refuses.
 func (a *attempt) challenge(resp *sip.Message) bool {
-	if a.signed || a.over || !a.auth.take(resp) {
+	if a.over || !a.auth.take(resp, &a.signed) {
 		return false
 	}
-	a.signed = true
 	a.again()
 	return true
 }

@@ -118,6 +118,39 @@ func TestDigest(t *testing.T) {
 	}
 }
 
+// RFC 3261 §22.3: a proxy and the SRS behind it each want to know who asks, in the INVITE and in what follows.
+func TestDigestOfProxyAndSRS(t *testing.T) {
+	rec := newSRS(t, "srs")
+	r := newRig(t, []string{rec.URI("")}, known)
+	c := r.newCall()
+	c.begin()
+	proxy, srs := guard{realm: "proxy.test", nonce: "p1", hash: md5.New}, guard{realm: "srs.test", nonce: "s1", hash: md5.New}
+	passes := func(expect func() *peer.Incoming) *peer.Incoming {
+		in := expect()
+		in.Reply(407, peer.With("Proxy-Authenticate", proxy.challenge()))
+		in.ExpectOther("ACK")
+		in = expect()
+		proxy.admits(t, in, "Proxy-Authorization")
+		in.Reply(401, peer.With("WWW-Authenticate", srs.challenge()))
+		in.ExpectOther("ACK")
+		in = expect()
+		proxy.admits(t, in, "Proxy-Authorization")
+		srs.admits(t, in, "Authorization")
+		return in
+	}
+	s := rec.AcceptInvite(passes(func() *peer.Incoming { return rec.Expect("INVITE") }))
+	c.await(metadata.StateRecording)
+	proxy.nonce, srs.nonce = "p2", "s2" // both have expired
+	c.hold(true)
+	in := passes(func() *peer.Incoming { return s.ExpectUpdate() })
+	in.Reply(200, peer.WithSDP(s.Answer()))
+	in.ExpectOther("ACK")
+	c.await(metadata.StatePaused)
+	c.end()
+	s.End()
+	c.ended(src.Complete)
+}
+
 // Credentials that are refused, or not there, or not of a kind that we know: the next SRS is asked.
 func TestDigestRefused(t *testing.T) {
 	challenge := peer.With("WWW-Authenticate", `Digest realm="a", nonce="b", qop="auth"`)
