@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 
@@ -272,5 +273,16 @@ func BenchmarkMixed(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
 		body.Mixed(parts...)
+	}
+}
+
+// Fields of a part may go on in further lines, which count as one blank each; lines of blanks add nothing.
+func TestFoldedFieldsOfAPart(t *testing.T) {
+	m := sip.NewRequest("INFO", "sip:x@y")
+	m.SetBody("multipart/mixed;boundary=b", []byte("--b\r\nX-A: one \r\n\t two\r\n   \r\n three\r\nX-B:\r\n four\r\nX-C: five\r\n  \r\n\r\nx\r\n--b--\r\n"))
+	got := body.Parts(m)[0].Headers
+	want := []sip.Header{{Name: "X-A", Value: "one two three"}, {Name: "X-B", Value: "four"}, {Name: "X-C", Value: "five"}}
+	if !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
 	}
 }

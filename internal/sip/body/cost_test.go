@@ -22,7 +22,8 @@ func TestLongBodiesCostNoMorePerOctet(t *testing.T) {
 		return inner
 	}
 	almost := func(n int) string { return "--b\r\n\r\n" + strings.Repeat("\r\n--", 20*n) + "\r\n--b--\r\n" }
-	for name, text := range map[string]func(int) string{"flat": flat, "deep": deep, "almost": almost} {
+	folded := func(n int) string { return "--b\r\nX: y\r\n" + strings.Repeat(" z\r\n", 250*n) + "\r\nx\r\n--b--\r\n" }
+	for name, text := range map[string]func(int) string{"flat": flat, "deep": deep, "almost": almost, "folded": folded} {
 		short, long := perOctet(text(8)), perOctet(text(64))
 		if long > 4*short {
 			t.Errorf("%s: %.1f ns per octet, %.1f of an eighth of the length", name, long, short)

@@ -35,6 +35,7 @@ func nextLine(b []byte, at int) (line []byte, next int) {
 // parseFields reads MIME fields, unfolded.
 func parseFields(head []byte) []sip.Header {
 	var fields []sip.Header
+	var value []byte // of the last field, where it has been continued
 	for at := 0; at < len(head); {
 		line, next := nextLine(head, at)
 		at = next
@@ -43,14 +44,34 @@ func parseFields(head []byte) []sip.Header {
 		}
 		if line[0] == ' ' || line[0] == '\t' {
 			if n := len(fields); n > 0 {
-				fields[n-1].Value = strings.TrimSpace(fields[n-1].Value + " " + string(bytes.TrimSpace(line)))
+				value = continued(value, fields[n-1].Value, bytes.TrimSpace(line))
 			}
 			continue
 		}
+		fields, value = unfolded(fields, value), nil
 		name, value, ok := strings.Cut(string(line), ":")
 		if ok {
 			fields = append(fields, sip.Header{Name: strings.TrimSpace(name), Value: strings.TrimSpace(value)})
 		}
+	}
+	return unfolded(fields, value)
+}
+
+// continued is a value with one more line of it; the first one follows what began it.
+func continued(value []byte, first string, more []byte) []byte {
+	if value == nil {
+		value = []byte(first)
+	}
+	if len(value) > 0 && len(more) > 0 {
+		value = append(value, ' ')
+	}
+	return append(value, more...)
+}
+
+// unfolded gives the last field the value that its continuation lines make.
+func unfolded(fields []sip.Header, value []byte) []sip.Header {
+	if len(value) > 0 {
+		fields[len(fields)-1].Value = string(value)
 	}
 	return fields
 }
