@@ -81,7 +81,7 @@ func (l *library) learn(rec *metadata.Recording) bool {
 	for _, s := range l.model.Streams {
 		for _, p := range l.model.Senders(s.Label) {
 			if len(p.NameIDs) > 0 {
-				l.sender[s.Label] = Party{AOR: p.NameIDs[0].AOR, Name: p.NameIDs[0].Name}
+				l.sender[s.Label] = partyOf(p.NameIDs[0])
 			}
 		}
 	}
@@ -107,7 +107,7 @@ func (l *library) parties() []Party {
 	}
 	for _, p := range l.model.Participants {
 		if len(p.NameIDs) > 0 {
-			parties = append(parties, Party{AOR: p.NameIDs[0].AOR, Name: p.NameIDs[0].Name})
+			parties = append(parties, partyOf(p.NameIDs[0]))
 		}
 	}
 	return parties
