@@ -12,7 +12,7 @@ import (
 )
 
 // controlUDP asks the kernel to queue ICMP errors of an unconnected socket,
-// so that a dead peer is known in milliseconds instead of at Timer B, and to
+// so that a dead peer is known when its request is repeated instead of at Timer B, and to
 // fragment large datagrams rather than refuse them.
 func controlUDP(network, _ string, c syscall.RawConn) error {
 	return c.Control(func(fd uintptr) {
