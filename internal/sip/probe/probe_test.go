@@ -70,13 +70,16 @@ func (b *bed) Send(f transport.Flow, raw []byte) error {
 		b.t.Errorf("%v:\n%s", err, raw)
 		return nil
 	}
-	if slices.ContainsFunc(b.sent, func(o *sip.Message) bool { return o.TopVia().Branch() == m.TopVia().Branch() }) {
-		return nil
-	}
 	to := last(f.Remote)
-	b.sent, b.asked = append(b.sent, m), append(b.asked, to)
+	repeated := slices.ContainsFunc(b.sent, func(o *sip.Message) bool { return o.TopVia().Branch() == m.TopVia().Branch() })
+	if !repeated {
+		b.sent, b.asked = append(b.sent, m), append(b.asked, to)
+	}
 	if b.breaks[to] {
 		return fmt.Errorf("connection refused")
+	}
+	if repeated {
+		return nil
 	}
 	codes := b.says[to]
 	if len(codes) == 0 {
@@ -142,12 +145,12 @@ func TestPlacesOfOneName(t *testing.T) {
 		{map[string][]int{".1": {200}}, nil, ".1", "0s 200"},
 		{map[string][]int{".1": {404}, ".2": {200}}, nil, ".1", "0s 404"}, // what it means is not for us to say
 		{map[string][]int{".2": {200}}, nil, ".1 .2", "2s .1 silent, 2s 200"},
-		{map[string][]int{".3": {486}}, map[string]bool{".1": true}, ".1 .2 .3", "0s .1 silent, 2s .2 silent, 2s 486"},
+		{map[string][]int{".3": {486}}, map[string]bool{".1": true}, ".1 .2 .3", "500ms .1 silent, 2.5s .2 silent, 2.5s 486"},
 		{map[string][]int{".1": {503}, ".2": {200}}, nil, ".1 .2", "0s 200"},
 		{map[string][]int{".1": {503}, ".2": {503}, ".3": {503}}, nil, ".1 .2 .3", "0s 503"},
 		{map[string][]int{".1": {503}, ".2": {503}}, nil, ".1 .2 .3", "2s .3 silent, 2s 408"},
 		{nil, nil, ".1 .2 .3", "2s .1 silent, 4s .2 silent, 6s .3 silent, 6s 408"},
-		{nil, map[string]bool{".1": true, ".2": true, ".3": true}, ".1 .2 .3", "0s .1 silent, 0s .2 silent, 0s .3 silent, 0s 503 error"},
+		{nil, map[string]bool{".1": true, ".2": true, ".3": true}, ".1 .2 .3", "500ms .1 silent, 1s .2 silent, 1.5s .3 silent, 1.5s 503 error"},
 	} {
 		play(t, func(b *bed) {
 			b.says, b.breaks = tc.says, tc.breaks
