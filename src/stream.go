@@ -184,6 +184,9 @@ func (st *stream) may() bool {
 	return st.tap != nil && !st.refused && !st.waits && (st.agreed || st.forced) && st.rtp.IsValid() && st.crypt.ready()
 }
 
+// untold tells whether the SRS has never said anything of the stream as it is now.
+func (st *stream) untold() bool { return !st.refused && !st.rtp.IsValid() }
+
 // unanswered tells whether nothing but a missing answer to our own last offer keeps
 // the stream from being sent; muted, whether we know where it would go.
 func (st *stream) unanswered() bool {

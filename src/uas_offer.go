@@ -137,6 +137,9 @@ func (s *Session) answerOffer(req, resp *sip.Message) bool {
 	}
 	before := s.silenced()
 	for i, st := range s.streams.all {
+		if !said[i].Accepted && st.untold() {
+			continue // it speaks of what it knows: what has come since is kept until it has been told
+		}
 		st.agree(said[i], ours.numbers[i], ours.media[i].Direction.Sends()) // in our own pause it says again what was agreed (RFC 4028 §7.4)
 	}
 	switch after := s.silenced(); {

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"sidetrack/forker"
 	"sidetrack/metadata"
 	"sidetrack/src"
 	"sidetrack/tests/peer"
@@ -306,5 +307,38 @@ func TestResumeWithoutAnAck(t *testing.T) {
 		t.Errorf("an INVITE of ours before the ACK of theirs: %s", in.Start)
 	}
 	s.Dialog.Ack(resp, peer.WithSDP(peer.BuildSDP(5, line(s, "1"), line(s, "2"))))
+	finish(t, c, s)
+}
+
+// What has come into the call while the SRS makes an offer of its own is not in that: it is no refusal, and is kept until
+// the SRS has been told.
+func TestGlareWithAStreamThatIsNew(t *testing.T) {
+	_, c, _, s := recording(t, func(s *setup) { s.backoff = 2 * time.Second })
+	if err := c.relay.SetStreams(2); err != nil {
+		t.Fatal(err)
+	}
+	c.relay.SetRemote(forker.SideA, 1, forker.Remote{RTP: c.caller.Addr(), RTPKind: true, Sends: true})
+	c.relay.SetRemote(forker.SideB, 1, forker.Remote{RTP: c.callee.Addr(), RTPKind: true, Sends: true})
+	c.quiet()
+	c.change(func(cs *metadata.Snapshot) {
+		second := cs.Streams[0]
+		second.Index = 1
+		cs.Streams = append(cs.Streams, second)
+	})
+	in := s.ExpectUpdate()
+	in.Reply(491)
+	in.ExpectOther("ACK")
+	resp := s.Dialog.Send("INVITE", peer.WithSDP(peer.BuildSDP(2, line(s, "1"), line(s, "2")))).Expect(200)
+	said := c.caller.Sent()
+	to, _ := c.relay.Local(forker.SideA, 1)
+	for range 10 {
+		c.caller.Send(to)
+	}
+	if !peer.Eventually(func() bool { return c.view().Streams[2].PacketsIn >= 10 }) {
+		t.Fatalf("not heard: %+v", c.view().Streams)
+	}
+	s.Dialog.Ack(resp)
+	s.Update()
+	s.Streams["3"].AwaitFrom("caller", said, 10)
 	finish(t, c, s)
 }
