@@ -70,8 +70,8 @@ func newRig() *rig {
 	g := &rig{out: &sink{}, copies: &sink{}, rtcp: &sink{}, now: 1, from: netip.MustParseAddrPort("192.0.2.1:4000")}
 	g.relay = &Relay{engine: &Engine{base: time.Now()}}
 	s := &stream{}
-	s.legs[SideA] = leg{side: SideA, pair: &portPair{rtp: &sink{}, rtcp: &sink{}}}
-	s.legs[SideB] = leg{side: SideB, pair: &portPair{rtp: g.out, rtcp: &sink{}}}
+	s.legs[SideA] = leg{side: SideA, pair: &portPair{pool: &portPool{}, rtp: &sink{}, rtcp: &sink{}}}
+	s.legs[SideB] = leg{side: SideB, pair: &portPair{pool: &portPool{}, rtp: g.out, rtcp: &sink{}}}
 	g.relay.streams = []*stream{s}
 	s.legs[SideA].set(Remote{RTP: g.from, Sends: true, RTPKind: true})
 	s.legs[SideB].set(Remote{RTP: netip.MustParseAddrPort("192.0.2.2:4000"), Sends: true, RTPKind: true})
