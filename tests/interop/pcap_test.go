@@ -95,10 +95,18 @@ func wave(t *testing.T, file string) ([]int16, int) {
 	if err != nil || len(b) < 44 || string(b[8:12]) != "WAVE" {
 		t.Fatalf("%s is no WAV file: %v", file, err)
 	}
-	rate := int(binary.LittleEndian.Uint32(b[24:]))
+	rate := 0
 	for at := 12; at+8 <= len(b); {
 		size := int(binary.LittleEndian.Uint32(b[at+4:]))
-		if string(b[at:at+4]) == "data" {
+		switch string(b[at : at+4]) {
+		case "fmt ":
+			if rate = int(binary.LittleEndian.Uint32(b[at+12:])); rate < 8000 {
+				t.Fatalf("%s has %d samples a second", file, rate)
+			}
+		case "data":
+			if rate == 0 {
+				t.Fatalf("%s has samples of no format", file)
+			}
 			data := b[at+8 : min(len(b), at+8+size)]
 			samples := make([]int16, len(data)/2)
 			for i := range samples {
