@@ -207,14 +207,16 @@ func (n node) closeWith(text string) {
 
 func (n node) id(key string, id ID) { n.attr(key, n.w.style.id(id)) }
 
-func (n node) ref(tag string, id ID) { n.text(tag, n.w.style.id(id)) }
+func (n node) ref(tag string, id ID) { n.exact(tag, n.w.style.id(id)) }
 
 func (n node) text(tag, value string) { n.child(tag).closeWith(clean(value)) }
 
-// label writes a label as it is: cleaned, two of them might become one, or none.
+// exact writes an identifier or a label as it is: cleaned, two of them might become one, or none.
+func (n node) exact(tag, value string) { n.child(tag).closeWith(value) }
+
 func (n node) label(label string) {
 	if label != "" {
-		n.child("label").closeWith(label)
+		n.exact("label", label)
 	}
 }
 

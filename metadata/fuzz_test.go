@@ -19,6 +19,7 @@ func FuzzParse(f *testing.F) {
 	f.Add([]byte(`<recording_metadata><participant id="1"><send>x</send></participant></recording_metadata>`))
 	f.Add([]byte(`<r:recording xmlns:r="0" xmlns:x="1"><x:a><A/></x:a></r:recording>`))
 	f.Add([]byte("<recording><stream stream_id='1'><label>\x7f</label></stream></recording>"))
+	f.Add([]byte("<recording><participantstreamassoc><recv>00000000000\x7f00000000000</recv></participantstreamassoc></recording>"))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		metadata.ParseSnapshotRequest(b)
 		r, err := metadata.Parse(b)
