@@ -9,10 +9,10 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
-	"strconv"
-	"strings"
 	"testing"
 	"time"
+
+	"sidetrack/tests/peer"
 )
 
 // site is sidetrack with its recorder on one address.
@@ -159,22 +159,7 @@ func (s *site) status(path string) int {
 // sum is the sum of a metric's series whose labels hold the given ones.
 func (s *site) sum(name string, labels ...string) float64 {
 	_, body := s.get("/metrics")
-	total := 0.0
-line:
-	for line := range strings.SplitSeq(string(body), "\n") {
-		series, value, _ := strings.Cut(line, " ")
-		if series != name && !strings.HasPrefix(series, name+"{") {
-			continue
-		}
-		for _, label := range labels {
-			if !strings.Contains(series, label) {
-				continue line
-			}
-		}
-		v, _ := strconv.ParseFloat(value, 64)
-		total += v
-	}
-	return total
+	return peer.MetricSum(body, name, labels...)
 }
 
 // calls is how many calls the API shows.

@@ -200,22 +200,7 @@ func (s *System) metric(series string) float64 {
 // sum is the sum over every series of that name whose labels hold each of the given ones, such as `code="408"`.
 func (s *System) sum(name string, labels ...string) float64 {
 	_, body := s.get("/metrics")
-	total := 0.0
-line:
-	for line := range strings.SplitSeq(string(body), "\n") {
-		series, value, _ := strings.Cut(line, " ")
-		if series != name && !strings.HasPrefix(series, name+"{") {
-			continue
-		}
-		for _, label := range labels {
-			if !strings.Contains(series, label) {
-				continue line
-			}
-		}
-		v, _ := strconv.ParseFloat(value, 64)
-		total += v
-	}
-	return total
+	return peer.MetricSum(body, name, labels...)
 }
 
 // logBuffer keeps the system's log for the case of failure.
