@@ -108,9 +108,16 @@ func (c *Config) defaults() {
 type Event struct {
 	Type   string // one of the Event constants
 	Time   time.Time
-	Call   View
+	Call   Summary
 	Reason string
 	Status int // of EventFailed: what the caller got
+}
+
+// Summary is what an event tells of its call.
+type Summary struct {
+	Brief
+	LegCallID string    // of leg B where it has one of its own; else ""
+	Answered  time.Time // zero: it has not been
 }
 
 // The types of events. A call that was answered ends with EventStop, every other

@@ -123,5 +123,5 @@ func (c *Call) onUnrecorded(reason string) {
 // announce tells the event stream of a step in the call's life.
 func (c *Call) announce(kind string, v verdict) {
 	c.announced = c.announced || kind == EventStart
-	c.srv.cfg.OnEvent(Event{Type: kind, Time: c.lane.Now(), Call: c.view(), Reason: v.reason, Status: v.status})
+	c.srv.cfg.OnEvent(Event{Type: kind, Time: c.lane.Now(), Call: c.summary(), Reason: v.reason, Status: v.status})
 }

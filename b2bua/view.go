@@ -126,12 +126,26 @@ type Brief struct {
 	Since                          time.Time
 }
 
+// brief must run on the call's lane.
+func (c *Call) brief() Brief {
+	return Brief{c.id, c.in.CallID, c.in.From.URI, c.in.To.URI, c.route.Name, c.state, c.started.UTC()}
+}
+
+// summary must run on the call's lane. Every call has several events, and few of them have readers: nothing is made for it.
+func (c *Call) summary() Summary {
+	s := Summary{Brief: c.brief(), Answered: c.answered.UTC()}
+	if leg := c.legs[sideB].callID; leg != s.SIPCallID {
+		s.LegCallID = leg
+	}
+	return s
+}
+
 // Briefs returns all calls, oldest first, as Calls does. It disturbs no media.
 func (s *Server) Briefs(ctx context.Context) ([]Brief, error) {
 	all, err := collect(ctx, s, func(here map[string]*Call) []Brief {
 		briefs := make([]Brief, 0, len(here))
 		for _, c := range here {
-			briefs = append(briefs, Brief{c.id, c.in.CallID, c.in.From.URI, c.in.To.URI, c.route.Name, c.state, c.started.UTC()})
+			briefs = append(briefs, c.brief())
 		}
 		return briefs
 	})

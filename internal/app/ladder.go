@@ -18,26 +18,27 @@ const pastCalls = 4096
 // past knows the Call-IDs of calls that have ended lately.
 type past struct {
 	mu    sync.Mutex
-	ids   map[string][]string
-	order []string // a ring
+	ids   map[string][2]string // the second is "" where both legs have the first
+	order []string             // a ring
 	next  int
 }
 
-func (p *past) add(v b2bua.View) {
+func (p *past) add(c b2bua.Summary) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.ids == nil {
-		p.ids, p.order = map[string][]string{}, make([]string, pastCalls)
+		p.ids, p.order = map[string][2]string{}, make([]string, pastCalls)
 	}
 	delete(p.ids, p.order[p.next])
-	p.ids[v.ID], p.order[p.next] = callIDs(v), v.ID
+	p.ids[c.ID], p.order[p.next] = [2]string{c.SIPCallID, c.LegCallID}, c.ID
 	p.next = (p.next + 1) % pastCalls
 }
 
 func (p *past) get(id string) []string {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return slices.Clone(p.ids[id])
+	ids := p.ids[id]
+	return slices.DeleteFunc(ids[:], func(id string) bool { return id == "" })
 }
 
 func callIDs(v b2bua.View) []string {

@@ -124,12 +124,9 @@ func (a *App) mirrorVerdict(v src.Verdict, row store.Verdict) {
 	a.mirror.Send(hep.Packet{Kind: hep.Log, At: time.Now(), From: us, To: us, CallID: row.Call.SIPCallID, Payload: text})
 }
 
-// mirrorEnd tells the mirror that the legs of a call have ended.
-func (a *App) mirrorEnd(v b2bua.View) {
-	if a.mirror == nil {
-		return
-	}
-	for _, id := range callIDs(v)[1:] {
-		a.mirror.Forget(id)
+// mirrorEnd tells the mirror that a leg with a Call-ID of its own has ended.
+func (a *App) mirrorEnd(c b2bua.Summary) {
+	if a.mirror != nil && c.LegCallID != "" {
+		a.mirror.Forget(c.LegCallID)
 	}
 }

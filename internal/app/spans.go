@@ -97,11 +97,11 @@ func (a *App) callSpan(e b2bua.Event) {
 		Attrs: []otlp.Attr{
 			{Key: "sidetrack.call", Value: e.Call.ID}, {Key: "sip.call_id", Value: e.Call.SIPCallID},
 			{Key: "sip.from", Value: e.Call.From}, {Key: "sip.to", Value: e.Call.To}, {Key: "sidetrack.route", Value: e.Call.Route},
-			{Key: "sidetrack.reason", Value: e.Reason}, {Key: "sidetrack.answered", Value: e.Call.Answered != nil},
+			{Key: "sidetrack.reason", Value: e.Reason}, {Key: "sidetrack.answered", Value: !e.Call.Answered.IsZero()},
 		},
 	}
-	if e.Call.Answered != nil {
-		s.Events = append(s.Events, otlp.Event{At: *e.Call.Answered, Name: "answered"})
+	if !e.Call.Answered.IsZero() {
+		s.Events = append(s.Events, otlp.Event{At: e.Call.Answered, Name: "answered"})
 	}
 	if e.Type == b2bua.EventFailed && e.Status > 0 {
 		s.Attrs = append(s.Attrs, otlp.Attr{Key: "sip.status", Value: e.Status})
