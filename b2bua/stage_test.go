@@ -57,7 +57,7 @@ type setup struct {
 	asserted b2bua.IdentitySource
 	trusted  []netip.Prefix
 	pbxAt    string        // 127.0.0.1
-	silence  time.Duration // TargetTimeout
+	silence  time.Duration // TargetTimeout; longer than anybody waits: a target that is rung beside another has its turn in the test when that one is done
 	ports    int           // of media; 0: 1000
 	media    time.Duration // RTP timeout
 	udpOnly  bool          // the proxy listens on UDP only
@@ -80,6 +80,7 @@ func newStage(t *testing.T, with setup) *stage {
 	if with.ports == 0 {
 		with.ports = 1000
 	}
+	with.silence = cmp.Or(with.silence, 2*peer.Patience)
 	ladder := peer.NewLadder(t)
 	s := &stage{t: t, ladder: ladder, caller: peer.New(t, ladder, "caller", "127.0.0.1"), pbx: peer.New(t, ladder, "pbx", cmp.Or(with.pbxAt, "127.0.0.1"))}
 	if with.hunting {
