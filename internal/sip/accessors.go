@@ -21,7 +21,13 @@ type essentials struct {
 	fromValue, toValue, viaValue string
 	from, to                     NameAddr
 	via                          Via
+	params                       [4]Param // theirs, as many as there mostly are
 }
+
+// Where in params whose are.
+const (
+	viaParams, fromParam, toParam = 2, viaParams + 1, fromParam + 1
+)
 
 // CallID gives the Call-ID.
 func (m *Message) CallID() string { return m.Get("Call-ID") }
@@ -33,7 +39,7 @@ func (m *Message) CSeq() CSeq {
 }
 
 func parseCSeq(s string) (CSeq, bool) {
-	i := strings.IndexAny(s, " \t")
+	i := indexLWS(s)
 	if i < 0 {
 		return CSeq{}, false
 	}

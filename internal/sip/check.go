@@ -83,7 +83,7 @@ func missing(seen known) string {
 func (m *Message) checkVia(c census) *fault {
 	value := m.valueAt(c, knownVia)
 	first, rest, more := cutList(value)
-	via, err := ParseVia(first)
+	via, err := parseVia(first, m.parsed.params[:0:viaParams])
 	if err != nil {
 		return badRequest("Malformed Via")
 	}
@@ -117,10 +117,10 @@ func (m *Message) checkParties(c census) *fault {
 	var err error
 	p := m.parsed
 	p.fromValue, p.toValue = m.valueAt(c, knownFrom), m.valueAt(c, knownTo)
-	if p.from, err = ParseNameAddr(p.fromValue); err != nil {
+	if p.from, err = parseNameAddr(p.fromValue, p.params[viaParams:viaParams:fromParam]); err != nil {
 		return badRequest("Malformed From")
 	}
-	if p.to, err = ParseNameAddr(p.toValue); err != nil {
+	if p.to, err = parseNameAddr(p.toValue, p.params[fromParam:fromParam:toParam]); err != nil {
 		return badRequest("Malformed To")
 	}
 	return nil

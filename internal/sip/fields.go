@@ -1,14 +1,6 @@
 package sip
 
-import (
-	"bytes"
-
-	sipgo "github.com/emiago/sipgo/sip"
-)
-
-// generic is sipgo's header parser with no field registered. So it takes apart names and values and interprets none:
-// its typed fields normalise display names, brackets, compact names and white space, and lose parameters on the way.
-var generic = sipgo.HeadersParser{}
+import "bytes"
 
 // readFields reads the header field lines into m.Headers. The value of Content-Length is given back, -1 without one; the
 // field stays, without it, to keep the place for Bytes.
@@ -17,15 +9,15 @@ func (m *Message) readFields(lines []byte) (length int, f *fault) {
 	if continues(lines) {
 		return 0, badRequest("White Space Ahead Of First Header Field")
 	}
-	var parsed []sipgo.Header // one, used again for each line
+	r := readers.Get().(*reader)
+	defer r.release()
 	for len(lines) > 0 {
 		var line []byte
 		line, lines = cutField(lines)
-		var err error
-		if parsed, err = generic.ParseHeader(parsed[:0], line); err != nil {
+		h, err := r.read(line)
+		if err != nil {
 			return 0, badRequest("Malformed Header Field")
 		}
-		h := Header{Name: spelled(parsed[0].Name()), Value: parsed[0].Value()}
 		if len(h.Name)+len(h.Value) > maxField {
 			return 0, badRequest("Header Field Too Long")
 		}

@@ -44,7 +44,7 @@ func LongName(name string) string {
 // SameName tells whether two field names mean the same field: case does not count, compact forms equal the long ones.
 func SameName(a, b string) bool {
 	a, b = LongName(a), LongName(b)
-	return len(a) == len(b) && strings.EqualFold(a, b)
+	return a == b || len(a) == len(b) && strings.EqualFold(a, b)
 }
 
 // Is tells whether the field has this name, in either form.
@@ -65,12 +65,4 @@ func spellings(names ...string) map[string]string {
 		m[n] = n
 	}
 	return m
-}
-
-// spelled gives a name as it is spelled.
-func spelled(name string) string {
-	if known, ok := usual[name]; ok {
-		return known
-	}
-	return name
 }

@@ -49,7 +49,7 @@ func knownName(name string) known {
 }
 
 func knownIf(name, want string, kind known) known {
-	if strings.EqualFold(name, want) {
+	if name == want || strings.EqualFold(name, want) {
 		return kind
 	}
 	return 0

@@ -1,9 +1,27 @@
 package sip
 
-import "strings"
-
 // trimLWS removes the linear white space of RFC 3261 §25.1 from both ends.
-func trimLWS(s string) string { return strings.Trim(s, " \t") }
+func trimLWS(s string) string {
+	for s != "" && isLWS(s[0]) {
+		s = s[1:]
+	}
+	for s != "" && isLWS(s[len(s)-1]) {
+		s = s[:len(s)-1]
+	}
+	return s
+}
+
+func isLWS(c byte) bool { return c == ' ' || c == '\t' }
+
+// indexLWS finds the first white space, -1 if there is none.
+func indexLWS(s string) int {
+	for i := 0; i < len(s); i++ {
+		if isLWS(s[i]) {
+			return i
+		}
+	}
+	return -1
+}
 
 // skipQuoted gives the index after the quoted string that opens at s[i]; ok is false when it does not close.
 func skipQuoted(s string, i int) (end int, ok bool) {

@@ -30,7 +30,7 @@ func (m *Message) IsResponse() bool { return m.Status != 0 }
 func (m *Message) index(name string) int {
 	name = LongName(name)
 	for i := range m.Headers {
-		if n := LongName(m.Headers[i].Name); len(n) == len(name) && strings.EqualFold(n, name) {
+		if SameName(m.Headers[i].Name, name) {
 			return i
 		}
 	}
@@ -111,7 +111,9 @@ func (m *Message) Add(name, value string) {
 
 // Prepend puts a field before all others.
 func (m *Message) Prepend(name, value string) {
-	m.Headers = slices.Insert(m.Headers, 0, Header{Name: name, Value: value})
+	m.Headers = append(m.Headers, Header{})
+	copy(m.Headers[1:], m.Headers)
+	m.Headers[0] = Header{Name: name, Value: value}
 }
 
 // Del removes every field of that name.

@@ -26,12 +26,14 @@ func (n NameAddr) Tag() string {
 
 // ParseNameAddr reads one name-addr or addr-spec with its parameters. Without brackets every parameter belongs to the
 // header field (RFC 3261 §20).
-func ParseNameAddr(s string) (NameAddr, error) {
+func ParseNameAddr(s string) (NameAddr, error) { return parseNameAddr(s, nil) }
+
+func parseNameAddr(s string, room Params) (NameAddr, error) {
 	at, err := locate(s)
 	if err != nil {
 		return NameAddr{}, err
 	}
-	params, err := ParseParams(s[at.params:])
+	params, err := parseParams(s[at.params:], room)
 	if err != nil {
 		return NameAddr{}, err
 	}

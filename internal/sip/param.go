@@ -55,12 +55,18 @@ func (p Params) String() string {
 
 // ParseParams reads "a=1;b;c="x"", with or without a leading semicolon. White space around ; and = is legal
 // (RFC 3261 §25.1); an empty parameter is passed over.
-func ParseParams(s string) (Params, error) {
+func ParseParams(s string) (Params, error) { return parseParams(s, nil) }
+
+// parseParams is ParseParams with room for some, which is empty.
+func parseParams(s string, room Params) (Params, error) {
 	n, err := countParams(s)
 	if n == 0 || err != nil {
 		return nil, err
 	}
-	params := make(Params, 0, n)
+	if n > cap(room) {
+		room = make(Params, 0, n)
+	}
+	params := room[:0:n] // who appends to it gets another
 	for more := true; more; {
 		var field string
 		if field, s, more, _ = cutParam(s); field != "" {

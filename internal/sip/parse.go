@@ -55,7 +55,7 @@ func parse(b []byte) (*Message, *fault) {
 		return nil, f
 	}
 	m := &Message{Headers: make([]Header, 0, at.lines)}
-	if f := m.readStartLine(string(at.start)); f != nil {
+	if f := m.readStartLine(at.start); f != nil {
 		return nil, f
 	}
 	length, f := m.readFields(at.fields)

@@ -4,10 +4,14 @@ import "strings"
 
 // readStartLine reads request line or status line (RFC 3261 §7.1, §7.2). It is ours and not sipgo's, because the
 // method's case and the bytes of the Request-URI are to stay.
-func (m *Message) readStartLine(line string) *fault {
+func (m *Message) readStartLine(line []byte) *fault {
 	if isStatusLine(line) {
-		return m.readStatusLine(line)
+		return m.readStatusLine(string(line))
 	}
+	return m.readRequestLine(string(line))
+}
+
+func (m *Message) readRequestLine(line string) *fault {
 	method, rest, _ := strings.Cut(line, " ")
 	uri, ver, ok := strings.Cut(rest, " ")
 	switch {
@@ -30,8 +34,8 @@ func (m *Message) readStartLine(line string) *fault {
 	return nil
 }
 
-func isStatusLine(line string) bool {
-	return len(line) >= 4 && strings.EqualFold(line[:4], "SIP/")
+func isStatusLine[T string | []byte](line T) bool {
+	return len(line) >= 4 && strings.EqualFold(string(line[:4]), "SIP/")
 }
 
 // readStatusLine takes an absent reason phrase with or without the space ahead of it. Faults have no status: nobody
@@ -46,6 +50,8 @@ func (m *Message) readStatusLine(line string) *fault {
 		return &fault{reason: "bad status code"}
 	}
 	m.Status = int(code[0]-'0')*100 + int(code[1]-'0')*10 + int(code[2]-'0')
-	m.Reason = reason
+	if m.Reason = ReasonPhrase(m.Status); m.Reason != reason { // nearly never
+		m.Reason = strings.Clone(reason)
+	}
 	return nil
 }

@@ -17,12 +17,14 @@ type Via struct {
 
 // ParseVia reads one Via value; white space may stand around its slashes, colon, semicolons and equal signs
 // (RFC 3261 §25.1).
-func ParseVia(s string) (Via, error) {
+func ParseVia(s string) (Via, error) { return parseVia(s, nil) }
+
+func parseVia(s string, room Params) (Via, error) {
 	v, params, err := cutVia(s)
 	if err != nil {
 		return Via{}, err
 	}
-	v.Params, err = ParseParams(params)
+	v.Params, err = parseParams(params, room)
 	return v, err
 }
 
@@ -37,7 +39,7 @@ func cutVia(s string) (v Via, params string, err error) {
 		return Via{}, "", errVia
 	}
 	rest = trimLWS(rest)
-	space := strings.IndexAny(rest, " \t")
+	space := indexLWS(rest)
 	if space < 0 || !isToken(rest[:space]) {
 		return Via{}, "", errVia
 	}
