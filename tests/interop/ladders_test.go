@@ -144,6 +144,7 @@ func (r ladderRun) play(f flow, by path, dir string) string {
 		args := []string{"-sf", filepath.Join(dir, base+"_"+side+".xml"), "-i", r.ip, "-mi", r.ip, "-p", port, "-mp", "1" + port, "-t", mode, "-nostdin",
 			"-m", fmt.Sprint(callsPerFlow), "-r", "50", "-s", "callee", "-key", "callee", uri, "-timeout", "25s", "-recv_timeout", "15000",
 			"-trace_err", "-error_file", filepath.Join(work, side+".log")}
+		args = append(args, unhurried...)
 		if by.lost > 0 {
 			args = append(args, "-lost", fmt.Sprint(by.lost))
 		}

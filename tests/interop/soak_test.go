@@ -66,9 +66,8 @@ func soak(t *testing.T, flows []flow, dir, through string, calls, cps int) outco
 	for i, f := range flows {
 		at := home(41 + i)
 		base := strings.Trim(fileName.ReplaceAllString(strings.ToLower(f.name), "_"), "_")
-		common := []string{"-i", at, "-mi", at, "-nostdin", "-lost", "2", "-s", "callee", "-key", "callee", at + ":5080", "-recv_timeout", "30000", "-buff_size", "4000000",
-			// SIPp gives up, and all that it would have called with it, when it has not been on the processor for 3 s ten times.
-			"-watchdog_minor_maxtriggers", "1000000", "-watchdog_major_maxtriggers", "1000000"}
+		common := append([]string{"-i", at, "-mi", at, "-nostdin", "-lost", "2", "-s", "callee", "-key", "callee", at + ":5080",
+			"-recv_timeout", "30000", "-buff_size", "4000000"}, unhurried...)
 		callee := exec.Command("sipp", append([]string{"-sf", filepath.Join(dir, base+"_callee.xml"), "-p", "5080", "-mp", "16080"}, common...)...)
 		next := through
 		if next == "" {
