@@ -107,7 +107,7 @@ func (m *Media) rtcpText(value string, rtp, rtcp netip.AddrPort) string {
 	}
 	text := strconv.Itoa(int(port))
 	if len(f) > 1 {
-		text += " IN " + addrText(rtcp.Addr())
+		text = addrText(text+" IN ", rtcp.Addr())
 	}
 	return text
 }
@@ -127,7 +127,7 @@ func (m *Media) anchorConn(addr netip.Addr) {
 	}
 	i := m.session.connAt
 	if i < 0 {
-		m.insertConn("c=IN " + addrText(addr))
+		m.insertConn(addrText("c=IN ", addr))
 		return
 	}
 	want := connLine(m.session.lines[i].text, addr)
@@ -165,11 +165,11 @@ func connLine(old string, addr netip.Addr) string {
 			return old
 		}
 		if addr.Unmap().Is4() {
-			return "c=IN " + addrText(netip.IPv4Unspecified())
+			return addrText("c=IN ", netip.IPv4Unspecified())
 		}
-		return "c=IN " + addrText(netip.IPv6Unspecified())
+		return addrText("c=IN ", netip.IPv6Unspecified())
 	}
-	want := "c=IN " + addrText(addr)
+	want := addrText("c=IN ", addr)
 	if s.value() == want[2:] {
 		return old // trailing blanks are not ours to remove
 	}

@@ -75,3 +75,28 @@ func read(text string) {
 		s.Bytes()
 	}
 }
+
+// Each call reads and writes some descriptions, nearly all of one or two sections.
+func TestAllocations(t *testing.T) {
+	text := []byte("v=0\r\no=- 1 1 IN IP4 192.0.2.1\r\ns=-\r\nc=IN IP4 192.0.2.1\r\nt=0 0\r\n" +
+		"m=audio 4000 RTP/AVP 8 101\r\na=rtpmap:101 telephone-event/8000\r\na=fmtp:101 0-16\r\na=sendrecv\r\n")
+	s, err := sdp.Parse(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	media := sdp.OfferMedia{Port: 4000, Formats: s.Media()[0].RTP(), Direction: sdp.SendOnly, Label: "1", Ptime: "20"}
+	offer := sdp.Offer{SessionID: 1 << 40, Version: 300, Media: []sdp.OfferMedia{media, media}}
+	for name, c := range map[string]struct {
+		most float64
+		do   func()
+	}{
+		"Parse": {4, func() { _, _ = sdp.Parse(text) }},
+		"Clone": {2, func() { s.Clone() }},
+		"RTP":   {1, func() { s.Media()[0].RTP() }},
+		"Offer": {3, func() { offer.Bytes() }},
+	} {
+		if n := testing.AllocsPerRun(100, c.do); n > c.most {
+			t.Errorf("%s makes %v allocations, want %v", name, n, c.most)
+		}
+	}
+}

@@ -31,7 +31,7 @@ func (m *Media) RTP() []Format {
 	if !m.IsRTP() {
 		return nil
 	}
-	var at [128]int // index+1 of the payload type in out
+	var at [128]uint8 // index+1 of the payload type in out
 	out := make([]Format, 0, min(len(m.Formats), len(at)))
 	for _, s := range m.Formats {
 		pt, ok := payloadType(s)
@@ -41,11 +41,12 @@ func (m *Media) RTP() []Format {
 		f := static[pt]
 		f.PT, f.Channels = pt, max(f.Channels, 1)
 		out = append(out, f)
-		at[pt] = len(out)
+		at[pt] = uint8(len(out))
 	}
 	for _, l := range m.lines {
 		name, value, ok := l.attr()
-		if !ok {
+		isMap := strings.EqualFold(name, "rtpmap")
+		if !ok || !isMap && !strings.EqualFold(name, "fmtp") {
 			continue
 		}
 		end := skip(value, 0, false)
@@ -54,20 +55,34 @@ func (m *Media) RTP() []Format {
 			continue
 		}
 		f, rest := &out[at[pt]-1], strings.TrimSpace(value[end:])
-		switch strings.ToLower(name) {
-		case "rtpmap":
+		if isMap {
 			f.mapTo(rest)
-		case "fmtp":
+		} else {
 			f.addFmtp(rest)
 		}
 	}
 	return out
 }
 
+// HasRTP tells whether there is any in RTP.
+func (m *Media) HasRTP() bool {
+	return m.IsRTP() && slices.ContainsFunc(m.Formats, func(s string) bool {
+		_, ok := payloadType(s)
+		return ok
+	})
+}
+
 // payloadType reads a payload type number, 0–127.
 func payloadType(s string) (uint8, bool) {
-	n, err := strconv.ParseUint(s, 10, 7)
-	return uint8(n), err == nil
+	n := uint8(0)
+	for i := range len(s) {
+		digit := s[i] - '0'
+		if digit > 9 || n > 12 || n == 12 && digit > 7 {
+			return 0, false
+		}
+		n = n*10 + digit
+	}
+	return n, s != ""
 }
 
 // mapTo applies an rtpmap value, "name/clock[/channels]" (RFC 8866 §6.6). What

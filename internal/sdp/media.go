@@ -2,7 +2,6 @@ package sdp
 
 import (
 	"net/netip"
-	"slices"
 	"strconv"
 	"strings"
 )
@@ -20,21 +19,14 @@ type Media struct {
 }
 
 // newMedia reads an m= line. Its section gets its lines later.
-func newMedia(s *Session, l line) *Media {
-	m := &Media{session: s}
-	f := fields(l.value())
-	if len(f) > 0 {
-		m.Kind = strings.ToLower(f[0])
-	}
-	if len(f) > 1 {
-		port, _, _ := strings.Cut(f[1], "/")
-		if n, err := strconv.ParseUint(port, 10, 16); err == nil {
-			m.Port = int(n)
-		}
-	}
-	if len(f) > 2 {
-		m.Proto = f[2]
-		m.Formats = slices.Clone(f[3:])
+func newMedia(l line) (m Media) {
+	kind, rest := cutField(l.value())
+	ports, rest := cutField(rest)
+	m.Proto, rest = cutField(rest)
+	m.Kind, m.Formats = strings.ToLower(kind), fields(rest)
+	port, _, _ := strings.Cut(ports, "/")
+	if n, err := strconv.ParseUint(port, 10, 16); err == nil {
+		m.Port = int(n)
 	}
 	return m
 }
@@ -99,11 +91,10 @@ func connText(lines []line) string {
 	if i < 0 {
 		return ""
 	}
-	f := fields(lines[i].value())
-	if len(f) < 3 {
-		return ""
-	}
-	addr, _, _ := strings.Cut(f[2], "/")
+	_, rest := cutField(lines[i].value())
+	_, rest = cutField(rest)
+	addr, _ := cutField(rest)
+	addr, _, _ = strings.Cut(addr, "/")
 	return addr
 }
 

@@ -1,9 +1,8 @@
 package sdp
 
 import (
-	"fmt"
+	"cmp"
 	"net/netip"
-	"slices"
 	"strconv"
 	"strings"
 )
@@ -42,9 +41,9 @@ func (m *Media) Refuse() OfferMedia {
 // there are readers that know no other (RFC 8866 §5).
 func (o Offer) Bytes() []byte {
 	w := &writer{b: make([]byte, 0, 512)}
-	addr := "IN " + addrText(o.Addr)
+	addr := addrText("IN ", o.Addr)
 	if !o.Addr.IsValid() {
-		addr = "IN " + addrText(netip.IPv4Unspecified())
+		addr = addrText("IN ", netip.IPv4Unspecified())
 	}
 	user := strings.Join(strings.Fields(o.Username), "_")
 	if user == "" {
@@ -52,89 +51,110 @@ func (o Offer) Bytes() []byte {
 	}
 	const mask = 1<<63 - 1
 	w.line("v=0")
-	w.line("o=%s %d %d %s", user, o.SessionID&mask, o.Version&mask, addr)
+	w.text("o=", user)
+	w.number(" ", o.SessionID&mask)
+	w.number(" ", o.Version&mask)
+	w.line(" ", addr)
 	w.line("s=-")
-	w.line("c=%s", addr)
+	w.line("c=", addr)
 	w.line("t=0 0")
-	for _, m := range o.Media {
-		m.write(w)
+	for i := range o.Media {
+		o.Media[i].write(w)
 	}
 	return w.b
 }
 
 // writer collects lines. A value cannot break out of its line: CR, LF and NUL
-// are taken out.
+// are left out.
 type writer struct{ b []byte }
 
-func (w *writer) line(format string, args ...any) {
-	from := len(w.b)
-	w.b = fmt.Appendf(w.b, format, args...)
-	kept := slices.DeleteFunc(w.b[from:], func(c byte) bool { return c == '\r' || c == '\n' || c == 0 })
-	w.b = append(w.b[:from+len(kept)], '\r', '\n')
+func (w *writer) text(parts ...string) {
+	for _, s := range parts {
+		for {
+			i := strings.IndexAny(s, "\r\n\x00")
+			if i < 0 {
+				break
+			}
+			w.b, s = append(w.b, s[:i]...), s[i+1:]
+		}
+		w.b = append(w.b, s...)
+	}
 }
 
-func (m OfferMedia) write(w *writer) {
-	kind, proto := m.Kind, m.Proto
-	if kind == "" {
-		kind = "audio"
-	}
-	if proto == "" {
-		proto = "RTP/AVP"
-	}
-	w.line("m=%s %d %s %s", kind, m.Port, proto, m.formatList())
-	for _, f := range m.Formats {
-		f.write(w)
+func (w *writer) number(before string, n uint64) {
+	w.b = strconv.AppendUint(append(w.b, before...), n, 10)
+}
+
+// line ends the line with these.
+func (w *writer) line(parts ...string) {
+	w.text(parts...)
+	w.b = append(w.b, '\r', '\n')
+}
+
+func (m *OfferMedia) write(w *writer) {
+	w.text("m=", cmp.Or(m.Kind, "audio"))
+	w.number(" ", uint64(m.Port))
+	w.text(" ", cmp.Or(m.Proto, "RTP/AVP"))
+	m.writeFormats(w)
+	for i := range m.Formats {
+		m.Formats[i].write(w)
 	}
 	if m.Ptime != "" {
-		w.line("a=ptime:%s", m.Ptime)
+		w.line("a=ptime:", m.Ptime)
 	}
 	if m.Direction != "" {
-		w.line("a=%s", m.Direction)
+		w.line("a=", string(m.Direction))
 	}
 	if m.RTCPPort != 0 && m.Port != 0 && m.RTCPPort != m.Port+1 {
-		w.line("a=rtcp:%d", m.RTCPPort)
+		w.number("a=rtcp:", uint64(m.RTCPPort))
+		w.line()
 	}
 	if m.Label != "" {
-		w.line("a=label:%s", m.Label)
+		w.line("a=label:", m.Label)
 	}
 	for _, c := range m.Cryptos {
-		w.line("a=%s", c.Attribute())
+		w.line("a=", c.Attribute())
 	}
 	for _, e := range m.Extensions {
-		w.line("a=%s", e.attribute())
+		w.line("a=", e.attribute())
 	}
 	for _, e := range m.Extra {
-		w.line("a=%s", e)
+		w.line("a=", e)
 	}
 }
 
-// formatList is the formats of the m= line, which needs at least one.
-func (m OfferMedia) formatList() string {
-	list := m.RawFormats
-	if len(m.Formats) > 0 {
-		list = nil
-		for _, f := range m.Formats {
-			list = append(list, strconv.Itoa(int(f.PT)))
+// writeFormats ends the m= line, which needs at least one.
+func (m *OfferMedia) writeFormats(w *writer) {
+	switch {
+	case len(m.Formats) > 0:
+		for i := range m.Formats {
+			w.number(" ", uint64(m.Formats[i].PT))
 		}
+	case len(m.RawFormats) > 0:
+		for _, f := range m.RawFormats {
+			w.text(" ", f)
+		}
+	default:
+		w.text(" 0")
 	}
-	if len(list) == 0 {
-		return "0"
-	}
-	return strings.Join(list, " ")
+	w.line()
 }
 
 // write writes rtpmap and fmtp. Static payload types get an rtpmap too: some
 // readers want one for each.
-func (f Format) write(w *writer) {
+func (f *Format) write(w *writer) {
 	if f.Name == "" {
 		return
 	}
-	channels := ""
+	w.number("a=rtpmap:", uint64(f.PT))
+	w.text(" ", f.Name)
+	w.number("/", uint64(f.Clock))
 	if f.Channels > 1 {
-		channels = "/" + strconv.Itoa(f.Channels)
+		w.number("/", uint64(f.Channels))
 	}
-	w.line("a=rtpmap:%d %s/%d%s", f.PT, f.Name, f.Clock, channels)
+	w.line()
 	if f.Fmtp != "" {
-		w.line("a=fmtp:%d %s", f.PT, f.Fmtp)
+		w.number("a=fmtp:", uint64(f.PT))
+		w.line(" ", f.Fmtp)
 	}
 }

@@ -50,6 +50,8 @@ func (l line) value() string { return strings.TrimRight(l.text[2:], " \t") }
 type Session struct {
 	lines []line // session level
 	media []*Media
+	first Media // of media, so that a description of one section is one object with it
+	only  [1]*Media
 
 	// Read once and kept up to date by Anchor, so that asking each of many
 	// sections does not read the session's lines again each time.
@@ -69,16 +71,14 @@ func Parse(b []byte) (*Session, error) {
 		return nil, ErrTooLarge
 	}
 	s := &Session{}
-	all := make([]line, 0, bytes.Count(b, []byte{'\n'})+1) // of all sections, for a description may be kept as long as its call
+	all := make([]line, 0, bytes.Count(b, []byte{'\n'})+1) // of all sections
 	section, from := &s.lines, 0
 	for rest := string(b); rest != ""; {
 		var l line
 		l, rest = cut(rest)
 		if l.typ() == 'm' {
 			*section = all[from:len(all):len(all)]
-			m := newMedia(s, l)
-			s.media = append(s.media, m)
-			section, from = &m.lines, len(all)
+			section, from = &s.add(newMedia(l)).lines, len(all)
 		}
 		all = append(all, l)
 	}
@@ -88,6 +88,38 @@ func Parse(b []byte) (*Session, error) {
 	}
 	s.index()
 	return s, nil
+}
+
+// Clone copies the description: what is edited in the one stays as it is in the other.
+func (s *Session) Clone() *Session {
+	c := *s
+	c.media = nil
+	n := len(s.lines)
+	for _, m := range s.media {
+		n += len(m.lines)
+	}
+	all := append(make([]line, 0, n), s.lines...)
+	c.lines = all[:len(all):len(all)]
+	for _, m := range s.media {
+		from := len(all)
+		all = append(all, m.lines...)
+		c.add(*m).lines = all[from:len(all):len(all)]
+	}
+	return &c
+}
+
+// add makes m the last section.
+func (s *Session) add(m Media) *Media {
+	own := &s.first
+	if len(s.media) == 0 {
+		s.media = s.only[:0]
+	} else {
+		own = new(Media)
+	}
+	*own = m
+	own.session = s
+	s.media = append(s.media, own)
+	return own
 }
 
 // index reads what sections ask the session for.
@@ -193,21 +225,30 @@ func replaceAddr(text string, addr netip.Addr) string {
 	for range 2 {
 		text = strings.TrimRight(text[:strings.LastIndexAny(text, " \t")], " \t")
 	}
-	return text + " " + addrText(addr)
+	return addrText(text+" ", addr)
 }
 
 // addrText is an address with its type, as in c= and o= (RFC 8866 §5.7: no
-// brackets).
-func addrText(a netip.Addr) string {
+// brackets), behind what stands before it.
+func addrText(before string, a netip.Addr) string {
 	a = a.Unmap().WithZone("")
+	kind := "IP4 "
 	if a.Is6() {
-		return "IP6 " + a.String()
+		kind = "IP6 "
 	}
-	return "IP4 " + a.String()
+	var room [96]byte
+	return string(a.AppendTo(append(append(room[:0], before...), kind...)))
 }
 
 // fields splits a value at blanks, the only separators SDP knows.
 func fields(s string) []string { return strings.FieldsFunc(s, isBlank) }
+
+// cutField takes the first of them off s.
+func cutField(s string) (field, rest string) {
+	from := skip(s, 0, true)
+	to := skip(s, from, false)
+	return s[from:to], s[to:]
+}
 
 func isBlank(r rune) bool { return r == ' ' || r == '\t' }
 

@@ -185,3 +185,24 @@ func TestSending(t *testing.T) {
 		t.Error("nil answer sends")
 	}
 }
+
+func TestClone(t *testing.T) {
+	const text = "v=0\r\no=- 1 1 IN IP4 192.0.2.1\r\ns=-\r\nc=IN IP4 192.0.2.1\r\nt=0 0\r\n" +
+		"m=audio 4000 RTP/AVP 8\r\na=sendonly\r\nm=video 4002 RTP/AVP 96\r\na=rtpmap:96 H264/90000\r\n"
+	s := parse(t, text)
+	c := s.Clone()
+	to := netip.MustParseAddrPort("198.51.100.1:30000")
+	for _, m := range c.Media() {
+		m.Anchor(to, netip.MustParseAddrPort("198.51.100.1:30005"))
+	}
+	c.SetRecord(sdp.RecordOn)
+	if got := string(s.Bytes()); got != text {
+		t.Errorf("an edit of the copy has changed it:\n%s", got)
+	}
+	if got, _ := s.Media()[1].Addr(); got != netip.MustParseAddrPort("192.0.2.1:4002") {
+		t.Errorf("its media go to %v", got)
+	}
+	if again := parse(t, string(c.Bytes())); again.Media()[0].Direction() != sdp.SendOnly || again.Media()[1].RTP()[0].Name != "H264" {
+		t.Errorf("the copy lacks something:\n%s", c.Bytes())
+	}
+}
