@@ -92,14 +92,33 @@ func (s *stream) length() float64 {
 	return s.track.seconds()
 }
 
+// finish closes the files. Nobody but it has a part in the track any more; who asks meanwhile
+// is told what there was before, so that a disk which stands still holds nobody else up.
 func (s *stream) finish(length, shift float64, lasting bool) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
+	s.settle(true)
+	defer s.settle(false)
 	s.track.take(lasting)
 	if c := s.track.offered; c.Name != "" && s.wanted && s.track.dump == nil {
 		s.track.open(c) // a silent stream has a file too
 	}
 	s.track.finish(length, shift)
+}
+
+// settle keeps what there is to tell while the files are closed, or forgets it again.
+func (s *stream) settle(begins bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.settled = nil
+	if begins {
+		sum, problems := s.tell()
+		s.settled = &settled{sum, problems}
+	}
+}
+
+// settled is what there was to tell of a stream when its files began to be closed.
+type settled struct {
+	sum      StreamSummary
+	problems []string
 }
 
 // writeReport follows the session's files and documents: what it says of them is true

@@ -92,3 +92,41 @@ func TestHopelessAddress(t *testing.T) {
 		t.Errorf("it went on to port %d", next)
 	}
 }
+
+// A disk that stands still while files are closed, or a folder is made, holds up nobody who asks for the session.
+func TestTellsWhileTheDiskStandsStill(t *testing.T) {
+	s := &Server{closing: newGate()}
+	ss := &session{server: s, epoch: time.Now(), dialog: &dialog.Dialog{}, library: library{sender: map[string]Party{}}, folder: newFolder(t.TempDir(), time.Now(), "x")}
+	st := newStream(0, "audio", "1", nil, nil, ss.epoch)
+	stands, slow := make(chan struct{}), make(chan struct{})
+	st.track.cfg.file = func(string) *file {
+		return &file{failed: func(error) {}, path: func() (string, error) {
+			close(stands)
+			<-slow
+			return ss.folder.file("1.wav")
+		}}
+	}
+	st.learn([]sdp.Format{{PT: 0, Name: "PCMU", Clock: 8000, Channels: 1}})
+	st.setActive(true)
+	ss.streams, s.live = []*stream{st}, []*session{ss}
+	ended := make(chan struct{})
+	go func() { defer close(ended); ss.closeFiles(ss.streams, true) }()
+	<-stands
+	ss.folder.mu.Lock() // as by who makes it
+	told := make(chan []Summary, 1)
+	go func() { told <- s.Sessions() }()
+	select {
+	case list := <-told:
+		if len(list) != 1 || len(list[0].Streams) != 1 || list[0].Streams[0].Seconds != 0 {
+			t.Errorf("%+v", list)
+		}
+	case <-time.After(10 * time.Second):
+		t.Error("it waits for the disk")
+	}
+	ss.folder.mu.Unlock()
+	close(slow)
+	<-ended
+	if list := s.Sessions(); len(list) != 1 || list[0].Streams[0].File == "" || list[0].Folder == "" {
+		t.Errorf("at the end: %+v", list)
+	}
+}

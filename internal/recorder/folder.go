@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -16,8 +17,8 @@ import (
 type folder struct {
 	parent, name string
 
-	mu   sync.Mutex
-	path string // "" until it is made
+	mu   sync.Mutex // held while it is made, which a disk may take its time for
+	path atomic.Pointer[string]
 }
 
 // folderTime is how a folder's name tells when its session began.
@@ -33,19 +34,27 @@ func newFolder(parent string, start time.Time, id string) *folder {
 func (f *folder) file(name string) (string, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if f.path == "" {
+	if f.path.Load() == nil {
 		if err := f.create(); err != nil {
 			return "", err
 		}
 	}
-	return filepath.Join(f.path, name), nil
+	return filepath.Join(*f.path.Load(), name), nil
 }
 
-// location is the folder's path, "" while nothing was written.
+// location is the folder's path, "" while nothing was written. It waits for no disk.
 func (f *folder) location() string {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	return f.path
+	if path := f.path.Load(); path != nil {
+		return *path
+	}
+	return ""
+}
+
+// folderAt is a folder that there is.
+func folderAt(path string) *folder {
+	f := &folder{}
+	f.path.Store(&path)
+	return f
 }
 
 func (f *folder) create() error {
@@ -60,7 +69,7 @@ func (f *folder) create() error {
 		path = filepath.Join(f.parent, fmt.Sprintf("%s-%d", f.name, n))
 	}
 	if err == nil {
-		f.path = path
+		f.path.Store(&path)
 	}
 	return err
 }

@@ -114,6 +114,14 @@ func (s *StreamSummary) whole() bool {
 func (s *stream) summarize() (StreamSummary, []string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.settled != nil {
+		return s.settled.sum, s.settled.problems
+	}
+	return s.tell()
+}
+
+// tell is summarize with mu held.
+func (s *stream) tell() (StreamSummary, []string) {
 	t, n := &s.track, &s.rx.n
 	out := StreamSummary{
 		Label: s.label, Kind: s.kind, Codec: t.name(), File: t.location(),

@@ -62,7 +62,7 @@ func (s *Server) rescue(left []string) {
 		}
 		r, err := rescued(path)
 		if err == nil {
-			err = r.write(&folder{path: path}, true)
+			err = r.write(folderAt(path), true)
 		}
 		if err != nil {
 			s.cfg.Log.Error("what a killed recorder has left cannot be concluded", "folder", path, "error", err)

@@ -287,7 +287,7 @@ func TestGarbageOnTheMediaPorts(t *testing.T) {
 	x := newSender(c, 0, "PCMU", 0, 0)
 	rtcpTo := netip.AddrPortFrom(x.to.Addr(), x.to.Port()+1)
 	big := make([]byte, 9000)
-	big[0] = 0x80
+	big[0] = 0x40
 	for _, b := range [][]byte{{}, {0x80}, {0xff, 200, 0, 0, 1, 2, 3, 4}, big, []byte("GET / HTTP/1.1\r\n\r\n"),
 		{0xbf, 0, 0, 1, 0, 0, 0, 1, 0, 0, 3, 0xe8}} {
 		x.write(b)

@@ -277,6 +277,24 @@ func TestUndecodableIsKeptAsItCame(t *testing.T) {
 	}
 }
 
+// A stream may begin with packets of any size: those of L16 in stereo are some kilobytes each.
+func TestLargePackets(t *testing.T) {
+	s, ended := serve(t, nil)
+	c := dial(t, s, "udp", 1)
+	c.call(offer{sections: []section{{label: "1", formats: "96", extra: "a=rtpmap:96 L16/48000/2\r\n"}}})
+	x := newSender(c, 0, "PCMU", 96, 0)
+	for range 5 {
+		x.write(x.packet(make([]byte, 24000), 96)) // an eighth of a second
+		x.seq++
+		x.ts += 6000
+	}
+	packets(t, s, 0, 4)
+	c.bye()
+	if sum := result(t, ended); !sum.Complete || sum.Streams[0].First > 0.2 || sum.Streams[0].Octets != 120000 {
+		t.Errorf("%+v", sum)
+	}
+}
+
 func TestEventsAreNotAudio(t *testing.T) {
 	s, ended := serve(t, nil)
 	c := dial(t, s, "udp", 1)

@@ -13,10 +13,7 @@ import (
 	"sidetrack/internal/sdp"
 )
 
-const (
-	usualDatagram = 2048 // what a reader's buffer takes at first
-	maxDatagram   = 65535
-)
+const maxDatagram = 65535
 
 // stream is one m= section of a session: two sockets, each with a goroutine that
 // reads it, and the track. The sockets live as long as the session, whatever
@@ -48,6 +45,7 @@ type stream struct {
 	badRTCP uint64
 	crypt   crypt
 	closed  bool
+	settled *settled // while finish, without mu, has the track; else nil
 }
 
 func newStream(index int, kind, label string, rtp, rtcp *net.UDPConn, epoch time.Time) *stream {
@@ -92,21 +90,14 @@ func (s *stream) readSome(conn *net.UDPConn, take func([]byte, netip.AddrPort)) 
 			s.trouble(fmt.Sprintf("fault while handling a datagram: %v\n%s", v, debug.Stack()))
 		}
 	}()
-	buf := make([]byte, usualDatagram)
 	for {
-		n, from, err := conn.ReadFromUDPAddrPort(buf)
+		err := receive(conn, take)
 		switch {
 		case errors.Is(err, net.ErrClosed), errors.Is(err, os.ErrDeadlineExceeded):
 			return true
 		case err != nil:
 			// An ICMP error is cleared by the read; whatever else it is must not spin.
 			time.Sleep(time.Millisecond)
-		case n == len(buf) && n < maxDatagram:
-			// Cut short. The stream has large packets: be ready for the next one.
-			buf = make([]byte, maxDatagram)
-			take(nil, from)
-		default:
-			take(buf[:n], from)
 		}
 	}
 }
@@ -218,14 +209,11 @@ const (
 // sweep reads what still waits in the RTP socket: on a starved machine that is
 // more than the readers had time for before their deadline.
 func (s *stream) sweep() {
-	buf := make([]byte, maxDatagram)
 	for limit := time.Now().Add(sweepLimit); time.Now().Before(limit); {
 		s.rtp.SetReadDeadline(time.Now().Add(sweepQuiet))
-		n, from, err := s.rtp.ReadFromUDPAddrPort(buf)
-		if err != nil {
+		if receive(s.rtp, s.takeRTP) != nil {
 			return
 		}
-		s.takeRTP(buf[:n], from)
 	}
 }
 
