@@ -38,6 +38,7 @@ type BuilderConfig struct {
 type Builder struct {
 	cfg   BuilderConfig
 	state State
+	id    ID // state.Session as documents have it
 }
 
 // NewBuilder makes a Builder. Identifiers of participants and streams are made
@@ -55,6 +56,7 @@ func NewBuilder(cfg BuilderConfig) *Builder {
 	default:
 		b.state.Session = cfg.Session
 	}
+	b.id = b.state.Session.ID()
 	return b
 }
 
@@ -76,20 +78,18 @@ func CallGroupID(name string) UUID {
 }
 
 // Option changes one document.
-type Option func(*options)
-
-type options struct {
+type Option struct {
 	leaving bool
 	gaps    []Gap
 }
 
 // RecordingEnds marks the last document of a recording that ends before its
 // call: the session leaves the recording session, but does not stop.
-func RecordingEnds() Option { return func(o *options) { o.leaving = true } }
+func RecordingEnds() Option { return Option{leaving: true} }
 
 // WithGaps has the document tell when a stream was not recorded: as an extension
 // of the session, in our namespace.
-func WithGaps(all []Gap) Option { return func(o *options) { o.gaps = all } }
+func WithGaps(all []Gap) Option { return Option{gaps: all} }
 
 // Gap is a time of which a recording misses packets of a stream. RFC 7865 has no
 // element for that: the times of an association are those of the call.
@@ -116,13 +116,13 @@ func (b *Builder) Moved(from time.Time) {
 // recorded from that side is another stream under the same label (RFC 8068
 // §3.2.3). The side that was there first joined when the session started.
 func (b *Builder) Complete(s Snapshot, streams []LabeledStream, at time.Time, opts ...Option) *Recording {
-	var o options
+	var o Option
 	for _, opt := range opts {
-		opt(&o)
+		o.leaving, o.gaps = o.leaving || opt.leaving, append(o.gaps, opt.gaps...)
 	}
 	at = instant(at)
 	b.Note(s, streams, at)
-	b.stop(s, at, o)
+	b.stop(s, at, o.leaving)
 
 	r := &Recording{DataMode: Complete}
 	b.addSession(r, s)
@@ -152,8 +152,7 @@ func (b *Builder) Note(s Snapshot, streams []LabeledStream, at time.Time) {
 
 // addSession adds group, session and its tie to the recording session.
 func (b *Builder) addSession(r *Recording, s Snapshot) {
-	id := b.state.Session.ID()
-	session := Session{ID: id, Start: b.state.Start, Stop: b.state.Stop}
+	session := Session{ID: b.id, Start: b.state.Start, Stop: b.state.Stop}
 	if sid := canonicalSessionID(s.SessionID); sid != "" {
 		session.SIPSessionIDs = []string{sid}
 	}
@@ -173,7 +172,7 @@ func (b *Builder) addSession(r *Recording, s Snapshot) {
 	}
 	r.Sessions = []Session{session}
 	r.SessionRecordingAssocs = []SessionRecordingAssoc{{
-		SessionID: id, Associated: b.state.Associated, Disassociated: b.state.Disassociated,
+		SessionID: b.id, Associated: b.state.Associated, Disassociated: b.state.Disassociated,
 	}}
 }
 
@@ -195,12 +194,14 @@ func (b *Builder) group() (Group, bool) {
 // addParticipants adds everyone who is or was in the session: each once, with
 // an association per stay.
 func (b *Builder) addParticipants(r *Recording) {
+	r.Participants = make([]Participant, 0, len(b.state.Members))
+	r.ParticipantSessionAssocs = make([]ParticipantSessionAssoc, 0, len(b.state.Members))
 	for _, m := range b.state.Members {
 		if r.Participant(m.ID) == nil {
 			r.Participants = append(r.Participants, Participant{ID: m.ID, NameIDs: b.nameIDs(m), Extensions: b.extensionsOf(m.Role)})
 		}
 		r.ParticipantSessionAssocs = append(r.ParticipantSessionAssocs, ParticipantSessionAssoc{
-			ParticipantID: m.ID, SessionID: b.state.Session.ID(),
+			ParticipantID: m.ID, SessionID: b.id,
 			Associated: m.Joined, Disassociated: b.left(m),
 		})
 	}
@@ -211,30 +212,34 @@ func (b *Builder) addParticipants(r *Recording) {
 // sent at all (RFC 7865 §6.8.1; hold by RFC 8068 §3.2.2). A mix is sent, and
 // received, by all (RFC 8068 §3.3).
 func (b *Builder) addStreams(r *Recording, streams []LabeledStream) {
+	r.Streams = make([]Stream, 0, len(streams))
 	for _, l := range streams {
 		t := b.track(l.Label)
-		r.Streams = append(r.Streams, Stream{ID: t.ID, SessionID: b.state.Session.ID(), Label: l.Label})
+		r.Streams = append(r.Streams, Stream{ID: t.ID, SessionID: b.id, Label: l.Label})
 	}
+	r.ParticipantStreamAssocs = make([]ParticipantStreamAssoc, 0, len(b.state.Members))
+	callers, callees := b.sent(Caller, streams), b.sent(Callee, streams)
 	for _, m := range b.state.Members {
 		a := ParticipantStreamAssoc{ParticipantID: m.ID, Associated: m.Joined, Disassociated: b.left(m)}
-		for _, l := range streams {
-			t := b.track(l.Label)
-			if !m.Left.IsZero() {
-				continue
-			}
-			other := Caller
-			if m.Role == Caller {
-				other = Callee
-			}
-			if t.by(m.Role) {
-				a.Send = append(a.Send, t.ID)
-			}
-			if t.by(other) {
-				a.Recv = append(a.Recv, t.ID)
-			}
+		switch {
+		case !m.Left.IsZero():
+		case m.Role == Caller:
+			a.Send, a.Recv = callers, callees
+		default:
+			a.Send, a.Recv = callees, callers
 		}
 		r.ParticipantStreamAssocs = append(r.ParticipantStreamAssocs, a)
 	}
+}
+
+// sent are the streams that a side of the call sends.
+func (b *Builder) sent(by PartyRole, streams []LabeledStream) (out []ID) {
+	for _, l := range streams {
+		if t := b.track(l.Label); t.by(by) {
+			out = append(out, t.ID)
+		}
+	}
+	return out
 }
 
 // nameIDs is how a participant is named: by the operator, or as the call has it.

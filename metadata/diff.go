@@ -14,16 +14,15 @@ var toldSeed = maphash.MakeSeed()
 
 // Told is what a reader knows who has got the document.
 func (r *Recording) Told() Told {
-	d := digester{told: make(Told, 0, len(r.Groups)+len(r.Sessions)+len(r.Participants)+len(r.Streams)+
-		len(r.SessionRecordingAssocs)+len(r.ParticipantSessionAssocs)+len(r.ParticipantStreamAssocs)+len(r.Extensions))}
-	add(&d, r.Groups)
-	add(&d, r.Sessions)
-	add(&d, r.Participants)
-	add(&d, r.Streams)
-	add(&d, r.SessionRecordingAssocs)
-	add(&d, r.ParticipantSessionAssocs)
-	add(&d, r.ParticipantStreamAssocs)
-	add(&d, r.Extensions)
+	d := newDigester(make(Told, 0, r.elements()))
+	add(d, r.Groups)
+	add(d, r.Sessions)
+	add(d, r.Participants)
+	add(d, r.Streams)
+	add(d, r.SessionRecordingAssocs)
+	add(d, r.ParticipantSessionAssocs)
+	add(d, r.ParticipantStreamAssocs)
+	add(d, r.Extensions)
 	return d.told
 }
 
@@ -33,17 +32,17 @@ func (r *Recording) Told() Told {
 // taken back by a partial document; a Builder does not drop any, but for a
 // stream whose label has passed to another.
 func Diff(before Told, after *Recording) *Recording {
-	d := digester{told: before}
+	d := newDigester(before)
 	return &Recording{
 		DataMode:                 Partial,
-		Groups:                   changed(&d, after.Groups),
-		Sessions:                 changed(&d, after.Sessions),
-		Participants:             changed(&d, after.Participants),
-		Streams:                  changed(&d, after.Streams),
-		SessionRecordingAssocs:   changed(&d, after.SessionRecordingAssocs),
-		ParticipantSessionAssocs: changed(&d, after.ParticipantSessionAssocs),
-		ParticipantStreamAssocs:  changed(&d, after.ParticipantStreamAssocs),
-		Extensions:               changed(&d, after.Extensions),
+		Groups:                   changed(d, after.Groups),
+		Sessions:                 changed(d, after.Sessions),
+		Participants:             changed(d, after.Participants),
+		Streams:                  changed(d, after.Streams),
+		SessionRecordingAssocs:   changed(d, after.SessionRecordingAssocs),
+		ParticipantSessionAssocs: changed(d, after.ParticipantSessionAssocs),
+		ParticipantStreamAssocs:  changed(d, after.ParticipantStreamAssocs),
+		Extensions:               changed(d, after.Extensions),
 	}
 }
 
@@ -53,7 +52,11 @@ type digester struct {
 	w    writer
 }
 
-func (d *digester) of(x encoder) uint64 {
+func newDigester(told Told) *digester {
+	return &digester{told: told, w: writer{b: make([]byte, 0, 4*usualSize)}}
+}
+
+func digest[T encoder](d *digester, x T) uint64 {
 	d.w.b, d.w.open = d.w.b[:0], false
 	x.encode(node{w: &d.w})
 	return maphash.Bytes(toldSeed, d.w.b)
@@ -63,14 +66,14 @@ type encoder interface{ encode(node) }
 
 func add[T encoder](d *digester, all []T) {
 	for _, x := range all {
-		d.told = append(d.told, d.of(x))
+		d.told = append(d.told, digest(d, x))
 	}
 }
 
 // changed returns the elements of after that were not told so.
 func changed[T encoder](d *digester, after []T) (out []T) {
 	for _, x := range after {
-		if !slices.Contains(d.told, d.of(x)) {
+		if !slices.Contains(d.told, digest(d, x)) {
 			out = append(out, x)
 		}
 	}

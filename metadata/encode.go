@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// usualSize is what most documents stay below, in bytes.
-const usualSize = 3 << 10
+// usualSize is what most elements stay below on average, in bytes, and what stands around them.
+const usualSize = 256
 
 // XML writes the document: UTF-8 with an XML declaration, elements in the order
 // of the schema (RFC 7865 §9), times in UTC with milliseconds. Text is cleaned
@@ -18,7 +18,7 @@ func (r *Recording) XML() ([]byte, error) { return r.Styled(Style{}) }
 
 // Styled is XML for a reader that wants it otherwise.
 func (r *Recording) Styled(s Style) ([]byte, error) {
-	w := &writer{b: make([]byte, 0, usualSize), style: s}
+	w := &writer{b: make([]byte, 0, usualSize*(2+r.elements())), style: s}
 	w.b = append(w.b, `<?xml version="1.0" encoding="UTF-8"?>`+"\n"...)
 	root := w.element(cmp.Or(s.Root, "recording"), 0)
 	root.attr("xmlns", cmp.Or(s.Namespace, Namespace))
@@ -222,7 +222,10 @@ func (n node) label(label string) {
 
 func (n node) time(tag string, t time.Time) {
 	if y := t.UTC().Year(); !t.IsZero() && y >= 1 && y <= 9999 { // RFC 3339 has no other years
-		n.text(tag, n.w.style.time(t))
+		c := n.child(tag)
+		c.w.seal()
+		c.w.b = c.w.style.time(c.w.b, t)
+		c.w.end(tag)
 	}
 }
 

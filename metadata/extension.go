@@ -30,7 +30,7 @@ func (e Extension) String() string { return e.xml }
 // Text makes an element of our own namespace with this text in it. The name
 // must be an XML name.
 func Text(name, text string) Extension {
-	w := &writer{}
+	w := &writer{b: make([]byte, 0, usualSize)}
 	n := w.element(name, 0)
 	n.attr("xmlns", ExtensionNamespace)
 	n.closeWith(clean(text))

@@ -18,9 +18,9 @@ func (b *Builder) gaps(all []Gap) Extension {
 			one.CreateAttr("stream_id", b.cfg.Style.id(id))
 		}
 		one.CreateAttr("cause", clean(g.Cause))
-		one.CreateAttr("from", b.cfg.Style.time(g.From))
+		one.CreateAttr("from", string(b.cfg.Style.time(nil, g.From)))
 		if !g.To.IsZero() {
-			one.CreateAttr("to", b.cfg.Style.time(g.To))
+			one.CreateAttr("to", string(b.cfg.Style.time(nil, g.To)))
 		}
 		if g.Packets > 0 {
 			one.CreateAttr("packets", strconv.FormatUint(g.Packets, 10))

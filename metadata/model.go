@@ -124,10 +124,13 @@ func (r *Recording) Mode() DataMode {
 }
 
 // Empty reports whether the document says nothing: a Diff of equal snapshots.
-func (r *Recording) Empty() bool {
-	return len(r.Groups)+len(r.Sessions)+len(r.Participants)+len(r.Streams)+
-		len(r.SessionRecordingAssocs)+len(r.ParticipantSessionAssocs)+
-		len(r.ParticipantStreamAssocs)+len(r.Extensions) == 0
+func (r *Recording) Empty() bool { return r.elements() == 0 }
+
+// elements is how many there are below the root, its data mode left out.
+func (r *Recording) elements() int {
+	return len(r.Groups) + len(r.Sessions) + len(r.Participants) + len(r.Streams) +
+		len(r.SessionRecordingAssocs) + len(r.ParticipantSessionAssocs) +
+		len(r.ParticipantStreamAssocs) + len(r.Extensions)
 }
 
 // Participant returns the participant with this id, nil if there is none.

@@ -40,6 +40,8 @@ func keys(m Member) []string {
 	return slices.DeleteFunc(out, func(k string) bool { return k == "" })
 }
 
+var separators = strings.NewReplacer("-", "", ".", "", "(", "", ")", "")
+
 // personKey is the user or number of an address; "" where it names nobody.
 func personKey(aor string) string {
 	scheme, rest, _ := strings.Cut(aor, ":")
@@ -53,7 +55,7 @@ func personKey(aor string) string {
 		return ""
 	}
 	if numberPattern.MatchString(user) {
-		return strings.NewReplacer("-", "", ".", "", "(", "", ")", "").Replace(user)
+		return separators.Replace(user)
 	}
 	return user
 }
@@ -61,10 +63,11 @@ func personKey(aor string) string {
 // person makes the identifier of a new participant. Two that look the same in
 // one call, and those who hide, are told apart all the same.
 func (b *Builder) person(m Member) ID {
-	if b.cfg.Person == nil || personKey(m.AOR) == "" {
+	key := personKey(m.AOR)
+	if b.cfg.Person == nil || key == "" {
 		return b.cfg.IDs().ID()
 	}
-	id := b.cfg.Person(personKey(m.AOR)).ID()
+	id := b.cfg.Person(key).ID()
 	for _, known := range b.state.Members {
 		if known.ID == id {
 			return b.cfg.IDs().ID()

@@ -87,7 +87,7 @@ func (b *Builder) start(s Snapshot, at time.Time) {
 }
 
 // stop fixes, once, when the session or its recording ended.
-func (b *Builder) stop(s Snapshot, at time.Time, o options) {
+func (b *Builder) stop(s Snapshot, at time.Time, leaving bool) {
 	if s.State == CallEnded && b.state.Stop.IsZero() {
 		end := at
 		if !s.Ended.IsZero() {
@@ -95,9 +95,9 @@ func (b *Builder) stop(s Snapshot, at time.Time, o options) {
 		}
 		b.state.Stop = later(end, b.state.Start)
 	}
-	if (o.leaving || s.State == CallEnded) && b.state.Disassociated.IsZero() {
+	if (leaving || s.State == CallEnded) && b.state.Disassociated.IsZero() {
 		end := at
-		if !o.leaving {
+		if !leaving {
 			end = b.state.Stop
 		}
 		b.state.Disassociated = later(end, b.state.Associated)

@@ -38,16 +38,17 @@ const (
 	IDsHex  IDStyle = "hex"  // 32 digits
 )
 
-func (s Style) time(t time.Time) string {
+// time appends a time.
+func (s Style) time(b []byte, t time.Time) []byte {
 	switch s.Times {
 	case TimesSeconds:
-		return t.UTC().Format("2006-01-02T15:04:05Z")
+		return t.UTC().AppendFormat(b, "2006-01-02T15:04:05Z")
 	case TimesOffset:
-		return t.UTC().Format("2006-01-02T15:04:05.000") + "+00:00"
+		return append(t.UTC().AppendFormat(b, "2006-01-02T15:04:05.000"), "+00:00"...)
 	case TimesLocal:
-		return t.Local().Format("2006-01-02T15:04:05")
+		return t.Local().AppendFormat(b, "2006-01-02T15:04:05")
 	}
-	return formatTime(t)
+	return appendTime(b, t)
 }
 
 // id writes an identifier; what is no UUID stays as it is.

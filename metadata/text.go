@@ -38,7 +38,7 @@ func clean(s string) string {
 // plain reports whether clean would change nothing, for most strings.
 func plain(s string) bool {
 	for i := 0; i < len(s); i++ {
-		if s[i] < 0x21 || s[i] > 0x7e {
+		if inside := i > 0 && i < len(s)-1; s[i] < 0x20 || s[i] == ' ' && !inside || s[i] > 0x7e {
 			return false
 		}
 	}
@@ -56,10 +56,14 @@ func cutBytes(s string, n int) string {
 	return s[:n]
 }
 
-// timeFormat is RFC 3339 with milliseconds; always in UTC (RFC 7865 §6.9).
-const timeFormat = "2006-01-02T15:04:05.000Z"
+func formatTime(t time.Time) string { return string(appendTime(nil, t)) }
 
-func formatTime(t time.Time) string { return t.UTC().Format(timeFormat) }
+// appendTime writes a time by RFC 3339 with milliseconds; always in UTC (RFC 7865 §6.9).
+func appendTime(b []byte, t time.Time) []byte {
+	b = t.UTC().AppendFormat(b, time.RFC3339)
+	ms := t.Nanosecond() / 1e6
+	return append(b[:len(b)-1], '.', '0'+byte(ms/100), '0'+byte(ms/10%10), '0'+byte(ms%10), 'Z')
+}
 
 var (
 	schemePattern = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9+.-]*:.`)
@@ -79,7 +83,7 @@ func canonicalAOR(s string) string {
 	switch {
 	case s == "":
 		return anonymous
-	case schemePattern.MatchString(s) && knownScheme(s):
+	case knownScheme(s):
 	case isHost(s):
 		return cutBytes(s, maxAOR)
 	case numberPattern.MatchString(s):
@@ -89,20 +93,19 @@ func canonicalAOR(s string) string {
 	default: // a display name, or nonsense: keep it readable, as a user
 		return "sip:" + cutEscaped(escapeURI(s, "@:;?"), maxText) + "@unknown.invalid"
 	}
-	scheme, rest, _ := strings.Cut(s, ":")
-	if strings.HasPrefix(rest, "//") { // no authority: these schemes have none
-		rest = "%2F%2F" + rest[2:]
+	if scheme, rest, _ := strings.Cut(s, ":"); strings.HasPrefix(rest, "//") { // no authority: these schemes have none
+		s = scheme + ":%2F%2F" + rest[2:]
 	}
-	return cutEscaped(escapeURI(scheme+":"+rest, ""), maxAOR)
+	return cutEscaped(escapeURI(s, ""), maxAOR)
 }
 
 // knownScheme keeps "10.0.0.1:5060" and "Smith: Alice" from being taken for
 // URIs of the scheme in front of the colon.
 func knownScheme(s string) bool {
-	scheme, _, _ := strings.Cut(s, ":")
+	scheme, rest, _ := strings.Cut(s, ":")
 	switch strings.ToLower(scheme) {
 	case "sip", "sips", "tel", "im", "pres", "h323", "xmpp", "mailto", "urn":
-		return true
+		return rest != ""
 	}
 	return false
 }
@@ -118,16 +121,18 @@ func isHost(s string) bool {
 // also. An escape that is there already stays.
 func escapeURI(s, also string) string {
 	const hex = "0123456789ABCDEF"
-	var b strings.Builder
+	var b []byte
+	last := 0
 	for i := 0; i < len(s); i++ {
-		c := s[i]
-		if uriByte(s, i) && strings.IndexByte(also, c) < 0 {
-			b.WriteByte(c)
-			continue
+		if c := s[i]; !uriByte(s, i) || strings.IndexByte(also, c) >= 0 {
+			b = append(append(b, s[last:i]...), '%', hex[c>>4], hex[c&15])
+			last = i + 1
 		}
-		b.Write([]byte{'%', hex[c>>4], hex[c&15]})
 	}
-	return b.String()
+	if last == 0 {
+		return s // like most addresses
+	}
+	return string(append(b, s[last:]...))
 }
 
 // uriByte reports whether s[i] may stand in a URI as it is.
@@ -174,6 +179,9 @@ var sessionIDPattern = regexp.MustCompile(`^([0-9a-f]{32})\s*;\s*remote=([0-9a-f
 // parameters, "" when s is none. A Call-ID in this place would be a lie that
 // many clients tell.
 func canonicalSessionID(s string) string {
+	if s == "" {
+		return ""
+	}
 	m := sessionIDPattern.FindStringSubmatch(strings.ToLower(strings.TrimSpace(s)))
 	if m == nil {
 		return ""

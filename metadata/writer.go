@@ -55,6 +55,10 @@ func (w *writer) newline(depth int) {
 func (w *writer) escape(s string, attr bool) {
 	last := 0
 	for i := 0; i < len(s); {
+		if verbatim(s[i]) {
+			i++
+			continue
+		}
 		r, width := rune(s[i]), 1
 		if r >= utf8.RuneSelf {
 			r, width = utf8.DecodeRuneInString(s[i:])
@@ -66,6 +70,11 @@ func (w *writer) escape(s string, attr bool) {
 		i += width
 	}
 	w.b = append(w.b, s[last:]...)
+}
+
+// verbatim tells that a byte stays as it is wherever it stands: most do.
+func verbatim(c byte) bool {
+	return c >= ' ' && c < utf8.RuneSelf && c != '&' && c != '<' && c != '>' && c != '"'
 }
 
 // escaped is what a character is replaced by, "" if it stays.
