@@ -21,52 +21,58 @@ const (
 type Broker struct {
 	mu      sync.Mutex
 	next    uint64 // id of the next event
-	kept    []storedEvent
-	readers map[chan storedEvent]struct{}
-	forward func(id uint64, kind string, data []byte) // may be nil
+	kept    []Event
+	readers map[chan Event]struct{}
+	forward func(Event) // may be nil
 	closed  bool
 }
 
-type storedEvent struct {
-	id   uint64
-	kind string
-	data []byte
+// Event is one that was published. Few have readers, so it becomes JSON for each of these.
+type Event struct {
+	ID    uint64
+	Type  string
+	value any
+}
+
+// JSON is the event itself; nil where its value has no such form, which is a fault of its type.
+func (e Event) JSON() []byte {
+	data, err := json.Marshal(e.value)
+	if err != nil {
+		return nil
+	}
+	return data
 }
 
 // NewBroker returns an empty broker. Its ids begin with the time in
 // microseconds, so that those of a later process are higher and a reader that
 // comes back after a restart misses nothing.
 func NewBroker() *Broker {
-	return &Broker{next: uint64(time.Now().UnixMicro()), readers: map[chan storedEvent]struct{}{}}
+	return &Broker{next: uint64(time.Now().UnixMicro()), readers: map[chan Event]struct{}{}}
 }
 
-// Forward has each event given to f too, in order, until Close. f must not block,
-// and may keep data but not change it.
-func (b *Broker) Forward(f func(id uint64, kind string, data []byte)) {
+// Forward has each event given to f too, in order, until Close. f must not block.
+func (b *Broker) Forward(f func(Event)) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.forward = f
 }
 
-// Publish stores an event of the given type; data is encoded as JSON.
-func (b *Broker) Publish(kind string, data any) {
-	body, err := json.Marshal(data)
-	if err != nil {
-		return // a value that is no JSON is a fault of the caller's types
-	}
+// Publish stores an event of the given type. value is what it says as JSON, to whoever reads it at whatever time:
+// nothing that it holds may change any more, nor should it hold much that is not told.
+func (b *Broker) Publish(kind string, value any) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.closed {
 		return
 	}
-	e := storedEvent{b.next, kind, body}
+	e := Event{b.next, kind, value}
 	b.next++
 	if len(b.kept) == eventsKept {
 		b.kept = append(b.kept[:0], b.kept[eventsKept/4:]...)
 	}
 	b.kept = append(b.kept, e)
 	if b.forward != nil {
-		b.forward(e.id, kind, body)
+		b.forward(e)
 	}
 	for r := range b.readers {
 		select {
@@ -93,26 +99,26 @@ func (b *Broker) Close() {
 // join returns what is kept after the event with id last, and a channel for
 // what comes, which is closed when the reader is cut off. It is nil when there
 // are too many readers, or the broker is closed.
-func (b *Broker) join(last uint64) ([]storedEvent, chan storedEvent) {
+func (b *Broker) join(last uint64) ([]Event, chan Event) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.closed || len(b.readers) >= maxReaders {
 		return nil, nil
 	}
-	var missed []storedEvent
+	var missed []Event
 	if last > 0 {
 		for _, e := range b.kept {
-			if e.id > last {
+			if e.ID > last {
 				missed = append(missed, e)
 			}
 		}
 	}
-	r := make(chan storedEvent, readerBacklog)
+	r := make(chan Event, readerBacklog)
 	b.readers[r] = struct{}{}
 	return missed, r
 }
 
-func (b *Broker) leave(r chan storedEvent) {
+func (b *Broker) leave(r chan Event) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	delete(b.readers, r)
@@ -151,7 +157,7 @@ type stream struct {
 }
 
 // follow sends what comes until either side ends it.
-func (s stream) follow(r *http.Request, events <-chan storedEvent) {
+func (s stream) follow(r *http.Request, events <-chan Event) {
 	beat := time.NewTicker(keepAlive)
 	defer beat.Stop()
 	for {
@@ -175,10 +181,14 @@ func (s stream) follow(r *http.Request, events <-chan storedEvent) {
 }
 
 // send writes and flushes; a reader that takes nothing for long is given up.
-func (s stream) send(events ...storedEvent) error {
+func (s stream) send(events ...Event) error {
 	s.SetWriteDeadline(time.Now().Add(2 * keepAlive))
 	for _, e := range events {
-		if _, err := fmt.Fprintf(s, "id: %d\nevent: %s\ndata: %s\n\n", e.id, e.kind, e.data); err != nil {
+		data := e.JSON()
+		if data == nil {
+			continue
+		}
+		if _, err := fmt.Fprintf(s, "id: %d\nevent: %s\ndata: %s\n\n", e.ID, e.Type, data); err != nil {
 			return err
 		}
 	}

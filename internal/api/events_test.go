@@ -7,6 +7,7 @@ import (
 	"net/http/httptest"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"sidetrack/internal/api"
@@ -64,6 +65,48 @@ func TestEventsAreResumed(t *testing.T) {
 	}
 	if r := follow(t, server, "nonsense"); r.status != 400 {
 		t.Errorf("bad Last-Event-ID: %d", r.status)
+	}
+}
+
+// costly counts how often it is made JSON.
+type costly struct{ made *atomic.Int32 }
+
+func (c costly) MarshalJSON() ([]byte, error) {
+	c.made.Add(1)
+	return []byte(`"<told>"`), nil
+}
+
+// An event costs its JSON only where somebody reads it: now, later, or by way of a webhook that wants it.
+func TestEventsThatNobodyReadsAreNotEncoded(t *testing.T) {
+	broker, server := serveEvents(t)
+	value := costly{new(atomic.Int32)}
+	var forwarded []string
+	broker.Forward(func(e api.Event) {
+		if e.Type == "wanted" {
+			forwarded = append(forwarded, string(e.JSON()))
+		}
+	})
+	for range 100 {
+		broker.Publish("x", value)
+	}
+	if n := value.made.Load(); n != 0 {
+		t.Errorf("encoded %d times for nobody", n)
+	}
+	broker.Publish("wanted", value)
+	broker.Publish("x", func() {}) // has no JSON: nobody hears of it
+	broker.Publish("x", 1)
+	const want = `"\u003ctold\u003e"`
+	if n := value.made.Load(); n != 1 || len(forwarded) != 1 || forwarded[0] != want {
+		t.Errorf("encoded %d times for %q", n, forwarded)
+	}
+	r := follow(t, server, "1")
+	for i := range 101 {
+		if e, ok := r.next(); !ok || e.data != want {
+			t.Fatalf("event %d: %+v", i, e)
+		}
+	}
+	if e, ok := r.next(); !ok || e.data != "1" {
+		t.Errorf("%+v", e)
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"time"
 
+	"sidetrack/internal/api"
 	"sidetrack/internal/config"
 	"sidetrack/internal/webhook"
 )
@@ -24,7 +25,14 @@ func (a *App) openHooks() error {
 		return fmt.Errorf("webhooks.queue: %w", err)
 	}
 	a.hooks, a.queue = s, w.Queue
-	a.events.Forward(s.Publish)
+	a.events.Forward(func(e api.Event) {
+		if !s.Wants(e.Type) {
+			return
+		}
+		if data := e.JSON(); data != nil {
+			s.Publish(e.ID, e.Type, data)
+		}
+	})
 	return nil
 }
 

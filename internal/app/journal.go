@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
@@ -24,11 +25,11 @@ type journal struct {
 	leaving sync.WaitGroup
 }
 
-func (j *journal) add(v store.Verdict) {
+func (j *journal) add(v src.Verdict) {
 	j.mu.RLock()
 	defer j.mu.RUnlock()
 	if j.store != nil {
-		j.store.Add(v)
+		j.store.Add(verdict(v))
 	}
 }
 
@@ -80,32 +81,40 @@ func (a *App) closeJournal() error {
 // onVerdict takes the story of a recording, as far as it is known. It is called
 // on a call's lane: nothing here waits.
 func (a *App) onVerdict(v src.Verdict) {
-	row := verdict(v)
-	a.journal.add(row)
-	if row.Result != store.Running {
-		a.mirrorVerdict(v, row)
-		a.recordingSpans(v)
-		a.events.Publish(eventVerdict, verdictEvent{
-			eventVerdict, time.Now().UTC(), row.CallID, row.Call.SIPCallID, row.SIPCallID, row.ID, row.SRS, row.Name, row.Recorder, row.Reason, row,
-		})
+	a.journal.add(v)
+	if v.View.Result == "" {
+		return
 	}
+	a.mirrorVerdict(v)
+	a.recordingSpans(v)
+	v.View.Streams = nil // its own tell more
+	a.events.Publish(eventVerdict, verdictEvent{time.Now().UTC(), v})
 }
 
 const eventVerdict = "recording.verdict"
 
-// verdictEvent is a verdict with the fields that every event of a recording has.
+// verdictEvent is a verdict on its way to who reads of it.
 type verdictEvent struct {
-	Type      string        `json:"type"`
-	Time      time.Time     `json:"time"`
-	DlgID     string        `json:"dlg_id"`
-	DlgCallID string        `json:"dlg_callid"`
-	CallID    string        `json:"callid"`
-	SessionID string        `json:"session_id"`
-	Server    string        `json:"server"`
-	Instance  string        `json:"instance"`
-	Recorder  string        `json:"recorder"`
-	Reason    string        `json:"reason,omitempty"`
-	Verdict   store.Verdict `json:"verdict"`
+	at time.Time
+	src.Verdict
+}
+
+// MarshalJSON implements json.Marshaler: a verdict with the fields that every event of a recording has.
+func (e verdictEvent) MarshalJSON() ([]byte, error) {
+	v := verdict(e.Verdict)
+	return json.Marshal(struct {
+		Type      string        `json:"type"`
+		Time      time.Time     `json:"time"`
+		DlgID     string        `json:"dlg_id"`
+		DlgCallID string        `json:"dlg_callid"`
+		CallID    string        `json:"callid"`
+		SessionID string        `json:"session_id"`
+		Server    string        `json:"server"`
+		Instance  string        `json:"instance"`
+		Recorder  string        `json:"recorder"`
+		Reason    string        `json:"reason,omitempty"`
+		Verdict   store.Verdict `json:"verdict"`
+	}{eventVerdict, e.at, v.CallID, v.Call.SIPCallID, v.SIPCallID, v.ID, v.SRS, v.Name, v.Recorder, v.Reason, v})
 }
 
 // verdict is a verdict of the recording client as the journal keeps it.

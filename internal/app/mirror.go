@@ -11,7 +11,6 @@ import (
 	"sidetrack/internal/config"
 	"sidetrack/internal/hep"
 	"sidetrack/internal/sip/transport"
-	"sidetrack/internal/store"
 	"sidetrack/internal/trace"
 	"sidetrack/src"
 )
@@ -103,7 +102,7 @@ func (a *App) onDialog(dialog, call string) {
 }
 
 // mirrorVerdict tells what became of a recording, and that its dialogs have ended.
-func (a *App) mirrorVerdict(v src.Verdict, row store.Verdict) {
+func (a *App) mirrorVerdict(v src.Verdict) {
 	if a.mirror == nil {
 		return
 	}
@@ -113,7 +112,7 @@ func (a *App) mirrorVerdict(v src.Verdict, row store.Verdict) {
 	if h := &a.inForce.Load().cfg.HEP; h.Proto == "" || !h.Verdict {
 		return
 	}
-	text, err := json.Marshal(row)
+	text, err := json.Marshal(verdict(v))
 	if err != nil {
 		return // a value that is no JSON is a fault of its type
 	}
@@ -121,7 +120,7 @@ func (a *App) mirrorVerdict(v src.Verdict, row store.Verdict) {
 	if all := a.transport.Listeners(); len(all) > 0 {
 		us = localOf(transport.Flow{Listener: all[0]})
 	}
-	a.mirror.Send(hep.Packet{Kind: hep.Log, At: time.Now(), From: us, To: us, CallID: row.Call.SIPCallID, Payload: text})
+	a.mirror.Send(hep.Packet{Kind: hep.Log, At: time.Now(), From: us, To: us, CallID: v.View.Call.SIPCallID, Payload: text})
 }
 
 // mirrorEnd tells the mirror that a leg with a Call-ID of its own has ended.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"log/slog"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -81,6 +82,13 @@ func Open(cfg Config) (*Sender, error) {
 func backoff(n int) time.Duration {
 	d := min(time.Second<<min(n-1, 6), time.Minute)
 	return d*4/5 + rand.N(d*2/5)
+}
+
+// Wants tells whether any hook is to hear of events of that type.
+func (s *Sender) Wants(kind string) bool {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return slices.ContainsFunc(s.couriers, func(c *courier) bool { return c.post.Load().hook.wants(kind) })
 }
 
 // Publish gives an event to the hooks that want it. It never waits; data is kept.
