@@ -1,6 +1,13 @@
 package b2bua
 
-import "testing"
+import (
+	"bytes"
+	"encoding/base64"
+	"testing"
+
+	"sidetrack/internal/sdp"
+	"sidetrack/policy"
+)
 
 // Our keys stay for who changes either his key or his o=, and are new for who is another device; an answer means the keys
 // of the offer.
@@ -36,5 +43,31 @@ func TestKeysOfAKeyring(t *testing.T) {
 	}
 	if len(r.known) != maxAcquaintances {
 		t.Errorf("%d are known", len(r.known))
+	}
+}
+
+// An answer bears the keys that the device knows us by to which it goes, whoever has spoken since.
+func TestKeysOfAnAnswer(t *testing.T) {
+	k := &security{rule: &policy.SRTP{}, taken: defaultTaken, rings: map[ownSection]*keyring{}}
+	offer := func(session, key string) *sdp.Session {
+		d, err := sdp.Parse([]byte("v=0\r\no=- " + session + " 1 IN IP4 192.0.2.1\r\ns=-\r\nc=IN IP4 192.0.2.1\r\nt=0 0\r\nm=audio 4000 RTP/SAVP 0\r\n" +
+			"a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:" + base64.StdEncoding.EncodeToString(bytes.Repeat([]byte(key), 30)) + "\r\n"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := k.takesOffer(sideB, d); err != nil {
+			t.Fatal(err)
+		}
+		return d
+	}
+	alice := offer("1", "a")
+	first := k.own(sideB, 0, alice)
+	bob := offer("2", "b")
+	second := k.own(sideB, 0, bob)
+	if first == nil || second == nil || first == second {
+		t.Error("another device is answered with the keys of the first")
+	}
+	if k.own(sideB, 0, alice) != first || k.own(sideB, 0, offer("1", "c")) != first || k.own(sideB, 0, bob) != second {
+		t.Error("the answer to one who is known has other keys")
 	}
 }
