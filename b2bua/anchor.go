@@ -107,20 +107,22 @@ func encoded(value string) bool {
 }
 
 // anchorBody puts our addresses towards the other side into the SDP, each of
-// several, of a message of side from; all else of the body stays byte for byte. An m-line
+// several, of a message of ours for one of side from; all else of the body stays byte for byte. An m-line
 // for which there are no ports is disabled, for media must not pass us by, and so is
 // one of an offer whose media we could not send to where it wants them. The
-// SDP is the answer to answers, an offer when that is nil.
-func (c *Call) anchorBody(m *sip.Message, method string, from side, answers *sdp.Session) *sip.Message {
+// SDP is the answer to answers, an offer when that is nil. read is what has been read of it.
+func (c *Call) anchorBody(m *sip.Message, method string, from side, answers, read *sdp.Session) {
 	if len(m.Body) == 0 || !negotiates(method) {
-		return m
+		return
 	}
-	return body.Replace(m, sdpType, func(raw []byte) []byte {
-		s, err := sdp.Parse(raw)
-		if err != nil {
+	to := other(from)
+	body.Replace(m, sdpType, func(raw []byte) []byte {
+		s := read
+		if s != nil && len(raw) == len(m.Body) {
+			s = s.Clone()
+		} else if s, _ = sdp.Parse(raw); s == nil {
 			return raw
 		}
-		to := other(from)
 		for i, m := range s.Media() {
 			if !m.UDP() {
 				continue

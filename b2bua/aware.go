@@ -112,10 +112,9 @@ func (c *Call) showAgain(s side, r *refresh) {
 	r.send()
 }
 
-// wishes asks of the recorder what side s prefers; the rule decides whether it
-// may.
-func (c *Call) wishes(s side, m *sip.Message) {
-	d := sdpOf(m)
+// wishes asks of the recorder what side s prefers by what it has said of media, which
+// may be nil; the rule decides whether it may.
+func (c *Call) wishes(s side, d *sdp.Session) {
 	if d == nil {
 		return
 	}

@@ -95,11 +95,11 @@ type branch struct {
 	session string          // its half of the Session-ID
 }
 
-func newCall(s *Server, tx *txn.ServerTx, in *policy.Invite, route *policy.Route, to *callee, sockets int, received time.Time) *Call {
+func newCall(s *Server, tx *txn.ServerTx, in *policy.Invite, route *policy.Route, to *callee, sockets int, offer *sdp.Session) *Call {
 	req := tx.Request
 	c := &Call{
 		id: newTokenOn(tx.Lane, s.cfg.Txn), srv: s, lane: tx.Lane, in: in, route: route, callee: to, invite: req,
-		started: received, sockets: int16(sockets), state: StateTrying, relay: s.cfg.Media.Open(), set: s.settings.Load(),
+		started: in.Received, sockets: int16(sockets), state: StateTrying, relay: s.cfg.Media.Open(), set: s.settings.Load(),
 		pending: map[any]struct{}{}, security: newSecurity(route.SRTP, s.identity),
 	}
 	c.log = s.cfg.Log.With("call", c.id, "sip_call_id", req.CallID())
@@ -111,7 +111,7 @@ func newCall(s *Server, tx *txn.ServerTx, in *policy.Invite, route *policy.Route
 		b.callID = c.lane.NewCallID("")
 		a.localTag, b.localTag = sip.NewTag(), sip.NewTag()
 	}
-	c.initial = &exchange{call: c, from: sideA, method: req.Method, server: tx, cseqIn: req.CSeq().Num}
+	c.initial = &exchange{call: c, from: sideA, method: req.Method, server: tx, cseqIn: req.CSeq().Num, offer: offer}
 	c.open = append(c.open, c.initial)
 	tx.Data = c.initial
 	c.expect(c.lane.Enter)

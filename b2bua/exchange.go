@@ -195,8 +195,7 @@ func (x *exchange) agreed(resp *sip.Message) {
 	case "INVITE", "UPDATE":
 		c.learn(x.from, req)
 		c.learn(other(x.from), resp)
-		c.wishes(x.from, req)
-		c.wishes(other(x.from), resp)
+		c.wishes(x.from, x.offer)
 	case "REFER":
 		c.srv.links.refer(c, x.from, req)
 	}

@@ -54,7 +54,7 @@ func (c *Call) introduce() {
 	w.session[sideA] = sessionHalf(m)
 	w.called = w.party[sideB]
 	c.aware.sees(sideA, m)
-	if d := sdpOf(m); d != nil {
+	if d := c.initial.offer; d != nil {
 		c.aware.pref[sideA] = d.RecordPref()
 	}
 	if !c.believes(sideA) {
@@ -91,7 +91,6 @@ func (c *Call) learn(s side, m *sip.Message) {
 func (c *Call) learnCallee(resp *sip.Message, b *branch) {
 	if resp.Status >= 200 {
 		c.aware.sees(sideB, resp)
-		c.wishes(sideB, resp)
 	}
 	if p, ok := c.presents(sideB, resp); ok {
 		b.party = p

@@ -29,7 +29,7 @@ type Networks struct {
 func (c *Call) chooseInterfaces() {
 	a := c.tied(c.legs[sideA].listener)
 	if a == "" {
-		a = c.ofFamily(mediaAddr(c.invite, c.legs[sideA].flow.Remote.Addr()))
+		a = c.ofFamily(mediaAddr(c.initial.offer, c.legs[sideA].flow.Remote.Addr()))
 	}
 	c.relay.Use(forker.SideA, a)
 	c.network = c.route.Network
@@ -55,10 +55,9 @@ func (c *Call) ofFamily(peer netip.Addr) string {
 	return ""
 }
 
-// mediaAddr is where the description in a message wants its media, or else where
-// the message came from.
-func mediaAddr(m *sip.Message, from netip.Addr) netip.Addr {
-	s := sdpOf(m)
+// mediaAddr is where a description, nil if there is none, wants its media, or else where
+// its message came from.
+func mediaAddr(s *sdp.Session, from netip.Addr) netip.Addr {
 	if s == nil {
 		return from
 	}

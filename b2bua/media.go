@@ -36,16 +36,17 @@ func negotiates(method string) bool {
 	return false
 }
 
+// reads gives the description in a message of the exchange, nil without one.
+func (x *exchange) reads(m *sip.Message) (*sdp.Session, error) {
+	if !negotiates(x.method) {
+		return nil, nil
+	}
+	return described(m)
+}
+
 // request takes the SDP of a request: an answer when the other side's offer is
 // open in its branch (in PRACK, RFC 3262 §5), else an offer. It reserves ports for it.
-func (n *negotiation) request(c *Call, x *exchange, m *sip.Message) error {
-	if !negotiates(x.method) {
-		return nil
-	}
-	s, err := described(m)
-	if err != nil {
-		return err
-	}
+func (n *negotiation) request(c *Call, x *exchange, s *sdp.Session) error {
 	if x.method == "INVITE" && x.branch != nil {
 		x.branch.firm = false // what its responses will say
 	}
@@ -82,14 +83,7 @@ func (n *negotiation) request(c *Call, x *exchange, m *sip.Message) error {
 // response takes the SDP of a response in branch b: the answer to the request's
 // offer, or an offer when the request had none. firm says that it will not be
 // replaced by the SDP of a later response (RFC 3261 §13.2.1).
-func (n *negotiation) response(c *Call, x *exchange, b *branch, m *sip.Message, firm bool) error {
-	if !negotiates(x.method) {
-		return nil
-	}
-	s, err := described(m)
-	if err != nil {
-		return err
-	}
+func (n *negotiation) response(c *Call, x *exchange, b *branch, status int, s *sdp.Session, firm bool) error {
 	if s == nil {
 		return nil
 	}
@@ -117,7 +111,7 @@ func (n *negotiation) response(c *Call, x *exchange, b *branch, m *sip.Message, 
 	}
 	x.counter = s
 	n.open(s, other(x.from), x)
-	if firm && m.Status < 200 && b != nil { // each fork has its own
+	if firm && status < 200 && b != nil { // each fork has its own
 		b.offer, b.offerer = s, other(x.from)
 	}
 	return nil
@@ -131,11 +125,7 @@ func (n *negotiation) answered(x *exchange) {
 }
 
 // ack takes the SDP of an ACK: the answer to the offer in the 2xx.
-func (n *negotiation) ack(c *Call, x *exchange, m *sip.Message) error {
-	s, err := described(m)
-	if err != nil {
-		return err
-	}
+func (n *negotiation) ack(c *Call, x *exchange, s *sdp.Session) error {
 	if s == nil || x.counter == nil {
 		return nil
 	}
@@ -296,7 +286,7 @@ func control(r *forker.Remote, m, peer *sdp.Media) {
 
 func (c *Call) remoteOf(s side, m *sdp.Media, sends bool) forker.Remote {
 	r := forker.Remote{
-		Disabled: m.Port == 0, Sends: sends, RTPKind: len(m.RTP()) > 0, Mux: m.Mux(),
+		Disabled: m.Port == 0, Sends: sends, RTPKind: m.HasRTP(), Mux: m.Mux(),
 		Source: c.legs[s].flow.Remote.Addr(), Secure: m.Secure(),
 	}
 	if addr, ok := m.Addr(); ok {

@@ -1,49 +1,52 @@
 package b2bua
 
 import (
-	"sync"
+	"slices"
 	"time"
 
+	"sidetrack/internal/sdp"
 	"sidetrack/internal/sip"
 	"sidetrack/internal/sip/transport"
 	"sidetrack/policy"
 )
 
-// offeredCodecs gives the codecs that the request's offer names, read when a
-// rule first asks: most rules do not.
-func offeredCodecs(req *sip.Message) func() []string {
-	return sync.OnceValue(func() []string {
-		s := sdpOf(req)
-		if s == nil {
-			return nil
-		}
-		var names []string
-		for _, m := range s.Media() {
-			for _, f := range m.RTP() {
-				if f.Name != "" {
-					names = append(names, f.Name)
-				}
-			}
-		}
-		return names
-	})
-}
-
 // InviteOf is a request that came by flow as rules see it.
 func InviteOf(req *sip.Message, flow transport.Flow, received time.Time) *policy.Invite {
+	return inviteOf(req, flow, received, sdpOf(req))
+}
+
+// inviteOf is InviteOf for who has read the offer; nil: there is none.
+func inviteOf(req *sip.Message, flow transport.Flow, received time.Time, offer *sdp.Session) *policy.Invite {
 	in := &policy.Invite{
 		Method: req.Method, RequestURI: req.RequestURI, CallID: req.CallID(),
 		From: addressOf(req.From()), To: addressOf(req.To()),
 		Source:  flow.Remote.Addr().Unmap(),
-		Headers: make([]policy.Header, len(req.Headers)), Received: received, Codecs: offeredCodecs(req),
+		Headers: make([]policy.Header, len(req.Headers)), Received: received, Codecs: codecsOf(offer),
 	}
 	if flow.Listener != nil {
 		in.Listener = flow.Listener.URL
 	}
 	for i, h := range req.Headers {
-		in.Headers[i] = policy.Header{Name: h.Name, Value: h.Value}
+		in.Headers[i] = policy.Header(h)
 	}
 	return in
+}
+
+// codecsOf gives the codecs that an offer names.
+func codecsOf(offer *sdp.Session) (names []string) {
+	if offer == nil {
+		return nil
+	}
+	for _, m := range offer.Media() {
+		formats := m.RTP()
+		names = slices.Grow(names, len(formats))
+		for _, f := range formats {
+			if f.Name != "" {
+				names = append(names, f.Name)
+			}
+		}
+	}
+	return names
 }
 
 func addressOf(n sip.NameAddr) policy.Address {

@@ -48,7 +48,7 @@ func (r *refresh) send() {
 	out.Set("Contact", "<"+c.legs[s].contact+">")
 	c.session.name(out, s, r.notice)
 	if r.method == "INVITE" || r.notice {
-		if out = c.lastShown(s, out); len(out.Body) == 0 {
+		if c.lastShown(s, out); len(out.Body) == 0 {
 			r.finish() // nothing was agreed that could be offered again
 			return
 		}
@@ -88,13 +88,11 @@ func (r *refresh) unreachable(why string) {
 
 // lastShown gives out the description that side s has from us: the other side's
 // last one, anchored as it was, with the same version in its o= line.
-func (c *Call) lastShown(s side, out *sip.Message) *sip.Message {
-	said := c.media.said[other(s)]
-	if said == nil {
-		return out
+func (c *Call) lastShown(s side, out *sip.Message) {
+	if said := c.media.said[other(s)]; said != nil {
+		out.SetBody(sdpType, said.Bytes())
+		c.anchorBody(out, "INVITE", other(s), nil, said)
 	}
-	out.SetBody(sdpType, said.Bytes())
-	return c.anchorBody(out, "INVITE", other(s), nil)
 }
 
 // OnResponse implements txn.ClientHandler.

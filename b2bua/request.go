@@ -88,7 +88,11 @@ func (c *Call) cross(s side, tx *txn.ServerTx, b *branch) {
 	if refreshesTarget(req.Method) {
 		b.dialogs[s].Refresh(req)
 	}
-	if err := c.media.request(c, x, req); err != nil {
+	said, err := x.reads(req)
+	if err == nil {
+		err = c.media.request(c, x, said)
+	}
+	if err != nil {
 		c.refuseOffer(tx, err)
 		return
 	}
@@ -98,7 +102,8 @@ func (c *Call) cross(s side, tx *txn.ServerTx, b *branch) {
 	if x.offer == nil { // in PRACK
 		answers = c.media.said[other(s)]
 	}
-	x.out = c.anchorBody(out, req.Method, s, answers)
+	c.anchorBody(out, req.Method, s, answers, said)
+	x.out = out
 	c.open = append(c.open, x)
 	x.send()
 }
@@ -223,12 +228,16 @@ func (x *exchange) acknowledge(ack *sip.Message) {
 			out.Set("Contact", ourContact(contacts[0], c.legs[to].contact))
 		}
 		mirror(out, ack)
-		if err := c.media.ack(c, x, ack); err != nil {
+		said, err := x.reads(ack)
+		if err == nil {
+			err = c.media.ack(c, x, said)
+		}
+		if err != nil {
 			c.lane.Post(func() {
 				c.hangUp(verdict{result: refused, status: unfitStatus(err), reason: err.Error()}, nil)
 			})
 		}
-		out = c.anchorBody(out, "ACK", x.from, x.counter)
+		c.anchorBody(out, "ACK", x.from, x.counter, said)
 	}
 	if to == sideB {
 		x.branch.login.copyFrom(x.client.Request(), out)

@@ -54,8 +54,15 @@ func (x *exchange) response(resp *sip.Message, b *branch) (out *sip.Message, err
 	if len(out.Body) == 0 || resp.Status >= 300 {
 		return out, nil
 	}
-	err = c.media.response(c, x, b, out, resp.Status >= 200 || resp.Has("RSeq"))
-	return c.anchorBody(out, x.method, other(x.from), x.offer), err
+	said, err := x.reads(out)
+	if err == nil {
+		err = c.media.response(c, x, b, resp.Status, said, resp.Status >= 200 || resp.Has("RSeq"))
+	}
+	if resp.Status >= 200 && (x.method == "INVITE" || x.method == "UPDATE") {
+		c.wishes(other(x.from), said)
+	}
+	c.anchorBody(out, x.method, other(x.from), x.offer, said)
+	return out, err
 }
 
 // request builds the request of leg other(from) for one of leg from.

@@ -264,7 +264,8 @@ func (s *Server) onInvite(tx *txn.ServerTx, to *callee) {
 		s.badExtension(tx, unknown)
 		return
 	}
-	in := InviteOf(req, tx.Flow, received)
+	offer, unread := described(req)
+	in := inviteOf(req, tx.Flow, received, offer)
 	var route *policy.Route
 	ok := to != nil
 	if ok {
@@ -286,7 +287,7 @@ func (s *Server) onInvite(tx *txn.ServerTx, to *callee) {
 		tx.Shed()
 		return
 	}
-	newCall(s, tx, in, route, to, sockets, received).dial()
+	newCall(s, tx, in, route, to, sockets, offer).dial(unread)
 }
 
 func routable(scheme string) bool { return scheme == "sip" || scheme == "sips" || scheme == "tel" }

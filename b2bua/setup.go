@@ -26,13 +26,18 @@ type hunt struct {
 	best      *sip.Message    // what the targets that failed had to say
 }
 
-// dial asks the first target of the call's route.
-func (c *Call) dial() {
+// dial asks the first target of the call's route; unread says why what the caller
+// offers cannot be read.
+func (c *Call) dial(unread error) {
 	defer c.rescued()
 	x := c.initial
 	x.hunt = &hunt{uris: c.srv.candidates(c.route, c.invite)}
 	c.expectMedia(x.hunt.uris)
-	if err := c.media.request(c, x, c.invite); err != nil {
+	err := unread
+	if err == nil {
+		err = c.media.request(c, x, x.offer)
+	}
+	if err != nil {
 		c.refuseOffer(x.server, err)
 		x.finish()
 		c.over(verdict{result: refused, status: x.server.Final(), reason: err.Error()})
@@ -260,7 +265,8 @@ func (c *Call) inviteB(uri string) *sip.Message {
 	mirror(out, in)
 	c.session.ask(c, out)
 	c.srv.references.translate(out)
-	return c.anchorBody(out, "INVITE", sideA, nil)
+	c.anchorBody(out, "INVITE", sideA, nil, c.initial.offer)
+	return out
 }
 
 // requestURI is the Request-URI of leg B: the target's own when it names a

@@ -121,12 +121,7 @@ func senderOf(in *Invite) string {
 
 func receivedAt(in *Invite) string { return in.Received.Format("Mon " + time.RFC3339) }
 
-func codecsSeen(in *Invite) string {
-	if in.Codecs == nil {
-		return ""
-	}
-	return strings.Join(in.Codecs(), ", ")
-}
+func codecsSeen(in *Invite) string { return strings.Join(in.Codecs, ", ") }
 
 // valuesOf gives the values of the headers of these names.
 func valuesOf(names []string) func(*Invite) string {

@@ -18,7 +18,7 @@ func TestExplainNamesTheKeys(t *testing.T) {
 	}
 	in := policy.Sample()
 	in.Headers = []policy.Header{{Name: "X-Queue", Value: "support"}}
-	in.Codecs = func() []string { return []string{"opus", "PCMA"} }
+	in.Codecs = []string{"opus", "PCMA"}
 	in.Received = time.Date(2026, 3, 7, 10, 0, 0, 0, time.UTC) // a Saturday
 	re := regexp.MustCompile
 	for _, tt := range []struct {

@@ -21,10 +21,7 @@ type Invite struct {
 
 	Answered []Header // header fields of the 2xx; nil until then
 
-	// Codecs gives the names of the codecs that the offer names (a=rtpmap, or
-	// the static payload type's of RFC 3551). It is asked only by rules that go
-	// by codec; nil: there is no offer.
-	Codecs func() []string
+	Codecs []string // names of the codecs that the offer names (a=rtpmap, or the static payload type's of RFC 3551)
 }
 
 // Answer returns the value of the first header field called name of the 2xx

@@ -168,10 +168,7 @@ func named(h *Header, names []string) bool {
 // offers holds when the offer names one of the codecs.
 func offers(codecs []string) func(*Invite) bool {
 	return func(in *Invite) bool {
-		if in.Codecs == nil {
-			return false
-		}
-		return slices.ContainsFunc(in.Codecs(), func(offered string) bool {
+		return slices.ContainsFunc(in.Codecs, func(offered string) bool {
 			return slices.ContainsFunc(codecs, func(c string) bool { return strings.EqualFold(c, offered) })
 		})
 	}

@@ -89,9 +89,9 @@ func TestMatch(t *testing.T) {
 			in.Headers = append(in.Headers, policy.Header{Name: "History-Info", Value: "<sip:bob@example.com>;index=1"})
 		}, true},
 		{"codec offered", policy.Match{Codec: []string{"opus", "pcma"}},
-			func(in *policy.Invite) { in.Codecs = func() []string { return []string{"PCMU", "PCMA"} } }, true},
+			func(in *policy.Invite) { in.Codecs = []string{"PCMU", "PCMA"} }, true},
 		{"codec not offered", policy.Match{Codec: []string{"opus"}},
-			func(in *policy.Invite) { in.Codecs = func() []string { return []string{"PCMU"} } }, false},
+			func(in *policy.Invite) { in.Codecs = []string{"PCMU"} }, false},
 		{"nothing offered", policy.Match{Codec: []string{"opus"}}, nil, false},
 		{"callee on a list", policy.Match{Numbers: numbers(t, "+15550100")}, nil, true},
 		{"callee on a list for callers", policy.Match{Numbers: numbers(t, "+15550100"), NumbersOf: []policy.Party{policy.PartyCaller}}, nil, false},

@@ -95,7 +95,7 @@ func TestReplaceKeepsAllOtherBytes(t *testing.T) {
 	const fresh = "v=0\r\na much longer description\r\n"
 	m := message(siprecType, siprec)
 	before := m.Bytes()
-	out := body.Replace(m, "application/sdp", func(old []byte) []byte {
+	out := replaced(m, "application/sdp", func(old []byte) []byte {
 		if string(old) != sdp {
 			t.Errorf("given %q", old)
 		}
@@ -121,7 +121,7 @@ func TestReplaceCorrectsLengthsOfParts(t *testing.T) {
 		"--b\r\nl :\t%d\r\nContent-Type: application/sdp\r\n\r\n%s\r\n" +
 		"--b\r\nContent-Length: 1\r\n\r\n1\r\n--b--\r\n--a--\r\n"
 	fill := func(sdp string) string { return fmt.Sprintf(layout, 95+len(sdp), len(sdp), sdp) }
-	out := body.Replace(message("multipart/mixed;boundary=a", fill("v=0")), "application/sdp",
+	out := replaced(message("multipart/mixed;boundary=a", fill("v=0")), "application/sdp",
 		func([]byte) []byte { return []byte("v=0\r\ns=-") })
 	if got, want := string(out.Body), fill("v=0\r\ns=-"); got != want {
 		t.Errorf("got\n%q, want\n%q", got, want)
@@ -135,12 +135,12 @@ func TestReplaceWithoutSuchAPart(t *testing.T) {
 		message("text/plain", "x"),
 		message("multipart/mixed;boundary=b", "--b\r\nContent-Type: application/sdp\r\n--b--"),
 	} {
-		out := body.Replace(m, "application/sdp", never)
+		out := replaced(m, "application/sdp", never)
 		if out == m || !bytes.Equal(out.Bytes(), m.Bytes()) {
 			t.Errorf("changed to\n%q", out.Bytes())
 		}
 	}
-	plain := body.Replace(message("application/sdp", sdp), "application/sdp", func([]byte) []byte { return []byte("v=0") })
+	plain := replaced(message("application/sdp", sdp), "application/sdp", func([]byte) []byte { return []byte("v=0") })
 	if string(plain.Body) != "v=0" {
 		t.Errorf("plain body %q", plain.Body)
 	}
@@ -184,7 +184,7 @@ func TestBinaryPartsSurvive(t *testing.T) {
 	if len(parts) != 2 || string(parts[0].Body) != "Hello" || parts[1].ContentType != "application/octet-stream" || bytes.IndexByte(parts[1].Body, 0) < 0 {
 		t.Fatalf("%+v", parts)
 	}
-	out := body.Replace(m, "text/plain", func([]byte) []byte { return []byte("Hello, World") })
+	out := replaced(m, "text/plain", func([]byte) []byte { return []byte("Hello, World") })
 	if want := bytes.Replace(m.Body, []byte("Hello"), []byte("Hello, World"), 1); !bytes.Equal(out.Body, want) {
 		t.Errorf("got %q", out.Body)
 	}
@@ -194,7 +194,7 @@ func TestBinaryPartsSurvive(t *testing.T) {
 func TestReplaceEditsAllParts(t *testing.T) {
 	inner := "--c\r\nContent-Type: application/sdp\r\nContent-Length: 3\r\n\r\nv=0\r\n--c\r\nContent-Type: application/sdp\r\n\r\nv=1\r\n--c--"
 	text := "--b\r\nContent-Type: multipart/mixed;boundary=c\r\nContent-Length: 99\r\n\r\n" + inner + "\r\n--b\r\nContent-Type: application/sdp\r\nContent-Length: 0\r\n\r\n\r\n--b\r\nContent-Type: application/sdp\r\n\r\nv=2\r\n--b--"
-	out := body.Replace(message("multipart/mixed;boundary=b", text), "application/sdp", func(old []byte) []byte { return append(old, " and more"...) })
+	out := replaced(message("multipart/mixed;boundary=b", text), "application/sdp", func(old []byte) []byte { return append(old, " and more"...) })
 	want := strings.NewReplacer("v=0", "v=0 and more", "v=1", "v=1 and more", "v=2", "v=2 and more", "Length: 3", "Length: 12", "Length: 99", "Length: 117").Replace(text)
 	if string(out.Body) != want {
 		t.Errorf("got\n%q, want\n%q", out.Body, want)
@@ -243,12 +243,12 @@ func FuzzBody(f *testing.F) {
 			}
 		}
 		const kind = "application/sdp"
-		same := body.Replace(m, kind, func(b []byte) []byte { return b })
+		same := replaced(m, kind, func(b []byte) []byte { return b })
 		if !bytes.Equal(same.Body, m.Body) {
 			t.Fatalf("%q became %q", m.Body, same.Body)
 		}
 		called := false
-		out := body.Replace(m, kind, func(b []byte) []byte { called = true; return []byte("v=0") })
+		out := replaced(m, kind, func(b []byte) []byte { called = true; return []byte("v=0") })
 		if !called && !bytes.Equal(out.Body, m.Body) {
 			t.Fatalf("%q became %q", m.Body, out.Body)
 		}
@@ -285,4 +285,11 @@ func TestFoldedFieldsOfAPart(t *testing.T) {
 	if !slices.Equal(got, want) {
 		t.Errorf("got %q, want %q", got, want)
 	}
+}
+
+// replaced gives an edited copy.
+func replaced(m *sip.Message, contentType string, f func([]byte) []byte) *sip.Message {
+	out := m.Clone()
+	body.Replace(out, contentType, f)
+	return out
 }

@@ -8,29 +8,32 @@ import (
 	"sidetrack/internal/sip"
 )
 
-// Replace gives a copy of m in which the bytes of each part of that type/subtype, empty ones passed over, are those that f makes of them.
-// Every other byte of the body stays, preamble, boundaries and part fields included; only a Content-Length that a
-// part itself carries is corrected. f must not change its argument. Without such a part the copy equals m.
-func Replace(m *sip.Message, contentType string, f func([]byte) []byte) *sip.Message {
-	out := m.Clone()
+// Replace gives m another body, in which the bytes of each part of that type/subtype, empty ones passed over, are those that
+// f makes of them. Every other byte of the body stays, preamble, boundaries and part fields included; only a Content-Length
+// that a part itself carries is corrected. f must not change its argument. Without such a part m stays as it is.
+func Replace(m *sip.Message, contentType string, f func([]byte) []byte) {
 	if len(m.Body) == 0 {
-		return out
+		return
 	}
 	var edits []edit
-	for _, l := range scan(m) {
+	leaves, _ := scan(m)
+	for _, l := range leaves {
 		if l.start == l.end || !strings.EqualFold(l.contentType, contentType) {
 			continue
 		}
 		fresh := f(m.Body[l.start:l.end:l.end])
+		if !l.inner() {
+			m.Body = fresh
+			return
+		}
 		edits = append(edits, edit{at: l.start, end: l.end, fresh: fresh})
 		for _, at := range l.lengths {
 			edits = lengthen(edits, m.Body, at, len(fresh)-(l.end-l.start))
 		}
 	}
 	if len(edits) > 0 {
-		out.Body = splice(m.Body, edits)
+		m.Body = splice(m.Body, edits)
 	}
-	return out
 }
 
 // edit puts fresh bytes in the place of body[at:end]; number is what they say where

@@ -20,7 +20,7 @@ func Parts(m *sip.Message) []Part {
 	if len(m.Body) == 0 {
 		return nil
 	}
-	leaves := scan(m)
+	leaves, _ := scan(m)
 	parts := make([]Part, len(leaves))
 	for i, l := range leaves {
 		parts[i] = l.part(m)
@@ -33,7 +33,8 @@ func Find(m *sip.Message, contentType string) (Part, bool) {
 	if len(m.Body) == 0 {
 		return Part{}, false
 	}
-	for _, l := range scan(m) {
+	leaves, _ := scan(m)
+	for _, l := range leaves {
 		if l.start < l.end && strings.EqualFold(l.contentType, contentType) {
 			return l.part(m), true
 		}
@@ -47,7 +48,8 @@ func Whole(m *sip.Message) bool {
 	if len(m.Body) == 0 {
 		return true
 	}
-	return !scanned(m).short
+	_, short := scan(m)
+	return !short
 }
 
 // part cuts the leaf out of the message.

@@ -32,13 +32,12 @@ type scanner struct {
 	short  bool // something has not been taken apart
 }
 
-func scan(m *sip.Message) []leaf { return scanned(m).leaves }
-
-func scanned(m *sip.Message) *scanner {
-	s := &scanner{body: m.Body}
+// scan gives the leaves of a body; short tells that not all of it has been taken apart.
+func scan(m *sip.Message) (leaves []leaf, short bool) {
+	s := scanner{body: m.Body}
 	whole := leaf{contentType: m.ContentType(), end: len(m.Body)}
 	s.entity(whole, m.Get("Content-Type"), 0)
-	return s
+	return s.leaves, s.short
 }
 
 // entity adds one entity: its parts if it is a multipart that can be taken apart, else itself.
