@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -149,20 +150,26 @@ func asking(asked chan<- chan<- error) func(context.Context) error {
 
 var errStopping = errors.New("not reloaded: stopping")
 
+// reloadTime is how long the end waits for a reload that is under way, before a disk is taken to hang.
+const reloadTime = time.Second
+
 // supervise turns signals into reload and stop: SIGHUP reloads, the first
 // SIGTERM or SIGINT drains, a second one stops at once. asked are reloads that
-// somebody waits for.
+// somebody waits for. A reload has a goroutine of its own, one at a time, so that a disk that
+// hangs holds no signal up.
 func supervise(a service, path string, style *logStyle, log *slog.Logger, signals <-chan os.Signal, asked <-chan chan<- error) error {
 	ctx, now := context.WithCancel(context.Background())
 	defer now()
 	var stopped chan error
+	var next, running []chan<- error // who waits for a reload, and for the one under way
+	reloaded := make(chan error, 1)
 	for {
 		select {
 		case s := <-signals:
 			switch {
 			case s == syscall.SIGUSR1:
 			case s == syscall.SIGHUP && stopped == nil:
-				_ = reload(a, path, style, log) // has told the log
+				next = append(next, make(chan error, 1)) // the log is told
 			case s == syscall.SIGHUP:
 				log.Warn(errStopping.Error())
 			case stopped == nil:
@@ -175,14 +182,41 @@ func supervise(a service, path string, style *logStyle, log *slog.Logger, signal
 				now()
 			}
 		case done := <-asked:
-			if stopped != nil {
-				done <- errStopping
-				continue
-			}
-			done <- reload(a, path, style, log)
+			next = append(next, done)
+		case err := <-reloaded:
+			answer(running, err)
+			running = nil
 		case err := <-stopped:
+			if len(running) > 0 {
+				settle(reloaded, reloadTime)
+			}
 			return err
 		}
+		switch {
+		case stopped != nil:
+			answer(next, errStopping)
+			next = nil
+		case len(running) == 0 && len(next) > 0:
+			running, next = next, nil
+			go func() { reloaded <- reload(a, path, style, log) }()
+		}
+	}
+}
+
+// answer tells those who wait for a reload how it went; each has room for it.
+func answer(waiting []chan<- error, err error) {
+	for _, done := range waiting {
+		done <- err
+	}
+}
+
+// settle waits for a reload to end, and to tell the log, unless it hangs.
+func settle(reloaded <-chan error, limit time.Duration) {
+	late := time.NewTimer(limit)
+	defer late.Stop()
+	select {
+	case <-reloaded:
+	case <-late.C:
 	}
 }
 

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"sidetrack/internal/config"
 )
@@ -59,11 +61,14 @@ func TestSignals(t *testing.T) {
 	}
 	signals <- syscall.SIGHUP
 	expect("reload")
+	for began := time.Now(); style.level.Level() != slog.LevelDebug || !style.json.Load(); {
+		if time.Since(began) > time.Minute {
+			t.Fatalf("level %v, JSON %v after the reload", style.level.Level(), style.json.Load())
+		}
+		<-time.After(time.Millisecond)
+	}
 	signals <- syscall.SIGTERM
 	expect("stop")
-	if style.level.Level() != slog.LevelDebug || !style.json.Load() {
-		t.Errorf("level %v, JSON %v after the reload", style.level.Level(), style.json.Load())
-	}
 	signals <- syscall.SIGHUP // refused now
 	select {
 	case err := <-end:
@@ -91,6 +96,42 @@ func TestReloadThatIsRefused(t *testing.T) {
 	if err := <-end; err != nil || style.level.Level() != slog.LevelInfo || !strings.Contains(log.String(), "no such socket") {
 		t.Errorf("%v, level %v, log:\n%s", err, style.level.Level(), log)
 	}
+}
+
+// stuck is a service whose reload hangs on a disk.
+type stuck struct {
+	double
+	free chan struct{}
+}
+
+func (s *stuck) Reload(*config.Config) error { <-s.free; return nil }
+
+// A reload that hangs on a disk keeps nobody from stopping the proxy, nor the end waiting for long; those who ask meanwhile
+// are answered.
+func TestStopWhileAReloadHangs(t *testing.T) {
+	path := file(t, goodYAML)
+	synctest.Test(t, func(t *testing.T) {
+		s := &stuck{double{stopped: func(context.Context) error { return nil }, done: make(chan string, 1)}, make(chan struct{})}
+		signals, asked, end, log := make(chan os.Signal, 1), make(chan chan<- error, 1), make(chan error, 1), &output{}
+		style := newLogStyle(config.Log{Format: "text"})
+		go func() { end <- supervise(s, path, style, slog.New(logHandler(log, style)), signals, asked) }()
+		signals <- syscall.SIGHUP
+		synctest.Wait()
+		waits := make(chan error, 1)
+		asked <- waits
+		synctest.Wait()
+		signals <- syscall.SIGTERM
+		time.Sleep(10 * time.Second)
+		select {
+		case err := <-end:
+			if err != nil || <-s.done != "stop" || <-waits != errStopping {
+				t.Errorf("%v, %s", err, log)
+			}
+		default:
+			t.Error("it waits for the reload")
+		}
+		close(s.free)
+	})
 }
 
 // The recorder ends its sessions on the first signal; a second one does not wait for answers.

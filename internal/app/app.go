@@ -73,8 +73,8 @@ type App struct {
 	events    *api.Broker
 	journal   journal
 	hooks     *webhook.Sender // nil before the start
-	doors     *doors          // of the sockets in use; guarded by reloading
-	queue     string          // folder of hooks: the first that a configuration names; guarded by reloading
+	doors     *doors          // of the sockets in use; guarded by swapping
+	queue     string          // folder of hooks: the first that a configuration names; guarded by swapping
 	http      *api.Server
 	acts      *outbox.Box[api.Action] // of parties and SRSs, on their way to the audit log; nil before the start
 	reloads   *reloads
@@ -93,8 +93,9 @@ type App struct {
 	files     int // descriptors; 0: no limit
 
 	retirement retirement
-	reloading  sync.Mutex // a reload is under way
-	stopping   bool       // no reload is taken any more; guarded by reloading
+	reloading  sync.Mutex // a reload is under way; a disk may have it wait
+	swapping   sync.Mutex // a reload is put in force, which waits for nothing; taken after reloading
+	stopping   bool       // no reload is put in force any more; guarded by swapping
 }
 
 // New builds a proxy that serves cfg. Nothing is bound yet.

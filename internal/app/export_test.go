@@ -13,12 +13,12 @@ func (a *App) Act(act src.Action) { a.onAction(act) }
 func (a *App) ReloadBySteps(cfg *config.Config, between func()) error {
 	a.reloading.Lock()
 	defer a.reloading.Unlock()
-	steps, err := a.prepare(cfg)
+	changes, err := a.prepare(cfg)
 	if err != nil {
 		return err
 	}
 	between()
-	for _, step := range steps {
+	for _, step := range steps(changes) {
 		step()
 		between()
 	}

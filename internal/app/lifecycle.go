@@ -22,10 +22,10 @@ const (
 // step waits for what it ended, and all of them happen whatever ctx says: once
 // it has ended they only wait less.
 func (a *App) Stop(ctx context.Context) error {
-	// 0. The configuration stays what it is.
-	a.reloading.Lock()
+	// 0. The configuration stays what it is: a reload that hangs on a disk is not waited for.
+	a.swapping.Lock()
 	a.stopping = true
-	a.reloading.Unlock()
+	a.swapping.Unlock()
 	// 1. No new calls; readiness says so.
 	a.calls.Drain()
 	drain, cancel := context.WithTimeout(ctx, a.inForce.Load().cfg.SIP.Drain)
@@ -103,15 +103,13 @@ func (a *App) await(ctx context.Context) {
 // shut releases what New and Start have taken.
 func (a *App) shut() error {
 	var err error
-	a.watch.Stop()
+	a.watch.Stop(rushTime)
 	a.packing.stop()
 	a.retirement.stop()
 	a.decider.Close()
 	a.events.Close()
 	if a.http != nil {
-		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
-		defer cancel()
-		err = a.http.Close(ctx)
+		err = within(time.Second, "http", a.http.Close)
 	}
 	err = errors.Join(err, a.transport.Close())
 	a.txn.Close()

@@ -1,14 +1,17 @@
 package app
 
 import (
+	"context"
 	"log/slog"
 	"os"
+	"slices"
 	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
 	"sidetrack/internal/config"
+	"sidetrack/policy"
 )
 
 // watchEvery is how often files are looked at that rules go by.
@@ -25,6 +28,7 @@ type watch struct {
 
 	mu    sync.Mutex
 	files []watched
+	turn  int // how often Follow was called
 }
 
 type watched struct {
@@ -58,6 +62,8 @@ func newWatch(log *slog.Logger, reg prometheus.Registerer) *watch {
 // Follow has these lists watched and no others any more. One that has changed since it was
 // read is read again.
 func (w *watch) Follow(lists []config.NumberList) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
 	files := make([]watched, len(lists))
 	w.entries.Reset()
 	w.good.Reset()
@@ -67,9 +73,8 @@ func (w *watch) Follow(lists []config.NumberList) {
 		w.entries.WithLabelValues(l.File).Set(float64(l.List.Len()))
 		w.good.WithLabelValues(l.File).Set(1)
 	}
-	w.mu.Lock()
-	defer w.mu.Unlock()
 	w.files = files
+	w.turn++
 }
 
 // Start looks at the files until Stop.
@@ -88,17 +93,23 @@ func (w *watch) Start(every time.Duration) {
 	})
 }
 
-// Stop ends the watch. Once.
-func (w *watch) Stop() {
+// Stop ends the watch. A file that it cannot read to the end in the time given is left to hang. Once.
+func (w *watch) Stop(limit time.Duration) {
 	close(w.stop)
-	w.running.Wait()
+	_ = within(limit, "lists of numbers", func(context.Context) error { // nothing is lost
+		w.running.Wait()
+		return nil
+	})
 }
 
+// look reads without mu, for a disk may hang. What it has seen is forgotten when other lists
+// are followed by then.
 func (w *watch) look() {
 	w.mu.Lock()
-	defer w.mu.Unlock()
-	for i := range w.files {
-		f := &w.files[i]
+	files, turn := slices.Clone(w.files), w.turn
+	w.mu.Unlock()
+	for i := range files {
+		f := &files[i]
 		now := stampOf(f.File)
 		settled := now == f.pending // nobody is just writing it
 		f.pending = now
@@ -107,11 +118,25 @@ func (w *watch) look() {
 		}
 		f.read = now
 		set, err := f.Read()
-		if err != nil {
-			w.good.WithLabelValues(f.File).Set(0)
-			w.log.Error("a list of numbers stays as it was", "file", f.File, "error", err)
-			continue
-		}
+		w.renew(f, turn, set, err)
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if turn == w.turn {
+		w.files = files
+	}
+}
+
+// renew puts a list in force that was read.
+func (w *watch) renew(f *watched, turn int, set *policy.NumberSet, err error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	switch {
+	case turn != w.turn:
+	case err != nil:
+		w.good.WithLabelValues(f.File).Set(0)
+		w.log.Error("a list of numbers stays as it was", "file", f.File, "error", err)
+	default:
 		f.List.Replace(set)
 		w.good.WithLabelValues(f.File).Set(1)
 		w.entries.WithLabelValues(f.File).Set(float64(set.Len()))

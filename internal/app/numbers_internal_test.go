@@ -46,7 +46,7 @@ func TestWatchedNumbers(t *testing.T) {
 	write(file, "55555\n") // while the proxy was not looking yet
 	w.Follow([]config.NumberList{list})
 	w.Start(time.Millisecond)
-	defer w.Stop()
+	defer w.Stop(time.Minute)
 	has := func(user string) bool { return list.List.Has(policy.Address{User: user}) }
 	await := func(what string, holds func() bool) {
 		t.Helper()

@@ -37,20 +37,18 @@ var errNoReload = errors.New("the proxy stops")
 func (a *App) Reload(cfg *config.Config) error {
 	a.reloading.Lock()
 	defer a.reloading.Unlock()
-	if a.stopping {
+	if a.stops() {
 		return errNoReload
 	}
-	steps, err := a.prepare(cfg)
+	changes, err := a.prepare(cfg)
 	if err != nil {
 		a.reloads.failed()
 		return err
 	}
-	for _, step := range steps {
-		step()
+	restart, err := a.swap(cfg, changes)
+	if err != nil {
+		return err
 	}
-	restart := a.needRestart(cfg)
-	a.inForce.Store(&inForce{cfg, time.Now(), restart})
-	a.watch.Follow(cfg.Numbers)
 	for _, key := range restart {
 		a.log.Warn("changed, but in force only after a restart", "key", key)
 	}
@@ -60,26 +58,60 @@ func (a *App) Reload(cfg *config.Config) error {
 	return nil
 }
 
-// prepare does all of a reload that can fail; the steps put it in force, in order.
-func (a *App) prepare(cfg *config.Config) (steps []func(), err error) {
-	var changes []change
-	for _, prepare := range []func(*config.Config) (change, error){a.changeMedia, a.changeSIP, a.changeRules, a.changeHTTP, a.changeHooks, a.changeJournal, a.changeSight} {
-		c, err := prepare(cfg)
-		if err != nil {
-			for _, c := range slices.Backward(changes) {
-				c.undo()
-			}
-			return nil, err
-		}
-		changes = append(changes, c)
-		steps = append(steps, c.swap)
+func (a *App) stops() bool {
+	a.swapping.Lock()
+	defer a.swapping.Unlock()
+	return a.stopping
+}
+
+// swap puts what is prepared in force, unless the proxy has begun to stop meanwhile. It
+// tells the keys that wait for a restart.
+func (a *App) swap(cfg *config.Config, changes []change) (restart []string, err error) {
+	a.swapping.Lock()
+	defer a.swapping.Unlock()
+	if a.stopping {
+		undo(changes)
+		return nil, errNoReload
+	}
+	for _, step := range steps(changes) {
+		step()
+	}
+	restart = a.needRestart(cfg)
+	a.inForce.Store(&inForce{cfg, time.Now(), restart})
+	a.watch.Follow(cfg.Numbers)
+	return restart, nil
+}
+
+// steps put changes in force, in order.
+func steps(changes []change) (list []func()) {
+	for _, c := range changes {
+		list = append(list, c.swap)
 	}
 	for _, c := range changes {
 		if c.settle != nil {
-			steps = append(steps, c.settle)
+			list = append(list, c.settle)
 		}
 	}
-	return steps, nil
+	return list
+}
+
+func undo(changes []change) {
+	for _, c := range slices.Backward(changes) {
+		c.undo()
+	}
+}
+
+// prepare does all of a reload that can fail.
+func (a *App) prepare(cfg *config.Config) (changes []change, err error) {
+	for _, prepare := range []func(*config.Config) (change, error){a.changeMedia, a.changeSIP, a.changeRules, a.changeHTTP, a.changeHooks, a.changeJournal, a.changeSight} {
+		c, err := prepare(cfg)
+		if err != nil {
+			undo(changes)
+			return nil, err
+		}
+		changes = append(changes, c)
+	}
+	return changes, nil
 }
 
 // ReloadFailed notes a file that could not be loaded; nothing has changed.
@@ -99,7 +131,7 @@ func (a *App) changeSIP(cfg *config.Config) (change, error) {
 		return change{}, fmt.Errorf("sip.dscp: %w", err)
 	}
 	var put, made []*transport.Listener
-	undo := func() {
+	giveUp := func() {
 		for _, l := range made {
 			l.Abandon()
 		}
@@ -111,7 +143,7 @@ func (a *App) changeSIP(cfg *config.Config) (change, error) {
 		case i < 0:
 			l, err := a.transport.Bind(want.URL, want.Advertise)
 			if err != nil {
-				undo()
+				giveUp()
 				return change{}, fmt.Errorf("sip.listen: %w", err)
 			}
 			put, made = append(put, l), append(made, l)
@@ -138,7 +170,7 @@ func (a *App) changeSIP(cfg *config.Config) (change, error) {
 		a.retire()
 	}
 	settle := func() { a.calls.Set(settings(cfg, doors, nil)) }
-	return change{swap, undo, settle}, nil
+	return change{swap, giveUp, settle}, nil
 }
 
 func limits(cfg *config.Config) transport.Limits {

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"syscall"
@@ -147,5 +148,37 @@ func TestStopsThoughTheDiskHangs(t *testing.T) {
 	defer f.Close()
 	if line, err := bufio.NewReader(f).ReadString('\n'); err != nil || !strings.Contains(line, "stopRecording") {
 		t.Errorf("%q, %v", line, err)
+	}
+}
+
+// Nor does a reload that the disk does not let end; when it does, nothing of it is put in force.
+func TestStopsThoughAReloadHangs(t *testing.T) {
+	audit := filepath.Join(t.TempDir(), "audit.jsonl")
+	if err := syscall.Mkfifo(audit, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s := open(t)
+	changed := parse(t, text(append([]string{"http: {", "http: {audit: " + audit + ", "}, s.names...)...))
+	reloaded := make(chan error, 1)
+	go func() { reloaded <- s.app.Reload(changed) }()
+	s.eventually("the reload hangs", func() bool {
+		stacks := make([]byte, 1<<20)
+		return strings.Contains(string(stacks[:runtime.Stack(stacks, true)]), "api.OpenAudit")
+	})
+	select {
+	case err := <-s.stopping(context.Background()):
+		if err != nil {
+			t.Error(err)
+		}
+	case <-time.After(20 * time.Second):
+		t.Error("it waits for the reload")
+	}
+	f, err := os.Open(audit) // the disk is back
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	if err := <-reloaded; err == nil || err.Error() != "the proxy stops" {
+		t.Errorf("reloaded with %v", err)
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -39,13 +40,14 @@ type segment struct {
 // for the disk.
 type spool struct {
 	dir string
-	max int64
 
-	mu       sync.Mutex
-	segments []segment // oldest first; the last one is written
-	total    int64     // bytes of all
-	pending  int       // records not yet taken
-	seq      uint64    // of the newest record
+	max     atomic.Int64 // bytes that may wait
+	pending atomic.Int64 // records not yet taken; changed under mu, read without: who asks waits for no disk
+
+	mu       sync.Mutex // held while the disk is written
+	segments []segment  // oldest first; the last one is written
+	total    int64      // bytes of all
+	seq      uint64     // of the newest record
 
 	out  *os.File // owned by the writer; nil until there is something to write
 	sent *os.File // how far the records have been taken
@@ -61,7 +63,8 @@ func openSpool(dir string, max int64) (*spool, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, err
 	}
-	s := &spool{dir: dir, max: max}
+	s := &spool{dir: dir}
+	s.max.Store(max)
 	var err error
 	if s.sent, err = os.OpenFile(filepath.Join(dir, "sent"), os.O_CREATE|os.O_RDWR, 0o600); err != nil {
 		return nil, err
@@ -129,7 +132,7 @@ func (s *spool) recoverSegment(file string, sent uint64) error {
 	}
 	s.segments = append(s.segments, segment{file, size})
 	s.total += size
-	s.pending += left
+	s.pending.Add(int64(left))
 	return f.Truncate(size)
 }
 
@@ -151,14 +154,14 @@ func (s *spool) append(rec record) error {
 		return err
 	}
 	line = append(line, '\n')
-	if s.total+int64(len(line)) > s.max {
+	if s.total+int64(len(line)) > s.max.Load() {
 		// What has been taken makes room.
-		for s.pending == 0 && len(s.segments) > 0 {
+		for s.pending.Load() == 0 && len(s.segments) > 0 {
 			if err := s.drop(); err != nil {
 				return err
 			}
 		}
-		if s.total+int64(len(line)) > s.max {
+		if s.total+int64(len(line)) > s.max.Load() {
 			return errFull
 		}
 	}
@@ -176,7 +179,7 @@ func (s *spool) append(rec record) error {
 	}
 	last.size += int64(len(line))
 	s.total += int64(len(line))
-	s.pending++
+	s.pending.Add(1)
 	return nil
 }
 
@@ -198,7 +201,7 @@ func (s *spool) begin() error {
 func (s *spool) next() (rec record, ok bool, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for s.pending > 0 {
+	for s.pending.Load() > 0 {
 		first := s.segments[0]
 		if s.at >= first.size {
 			if err := s.drop(); err != nil {
@@ -248,23 +251,15 @@ func (s *spool) drop() error {
 func (s *spool) done(rec record) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.pending--
+	s.pending.Add(-1)
 	_, err := s.sent.WriteAt(fmt.Appendf(nil, "%020d", rec.Seq), 0)
 	return err
 }
 
 // bound sets how many bytes may wait.
-func (s *spool) bound(max int64) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.max = max
-}
+func (s *spool) bound(max int64) { s.max.Store(max) }
 
-func (s *spool) depth() int {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.pending
-}
+func (s *spool) depth() int { return int(s.pending.Load()) }
 
 func (s *spool) close() error {
 	s.mu.Lock()
