@@ -145,7 +145,7 @@ func updateWithoutSDP(t *testing.T) {
 
 // A refusal of OPTIONS in the dialog is a sign of life.
 func optionsRefused(t *testing.T) {
-	st := newStage(t, setup{srsNets: []string{"udp"}, recorder: "    check: 1s"})
+	st := newStage(t, setup{srsNets: []string{"udp"}, srsAsked: true, recorder: "    check: 1s"})
 	c := st.establish(dialing{})
 	rs := st.srs().Accept()
 	for _, status := range []int{405, 500, 501} {

@@ -67,7 +67,7 @@ func TestRecorderKeysReachTheWire(t *testing.T) {
 
 // An SRS is asked whether it is there, calls or not.
 func TestRecorderIsProbed(t *testing.T) {
-	st := newStage(t, setup{recorder: "    probe: {interval: 1s}\n"})
+	st := newStage(t, setup{srsAsked: true, recorder: "    probe: {interval: 1s}\n"})
 	in := st.srs().Expect("OPTIONS")
 	in.Reply(200)
 	st.srs().AutoReply("OPTIONS", 200)

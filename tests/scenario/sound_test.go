@@ -124,7 +124,6 @@ func TestRecordingTone(t *testing.T) {
 			st := newStage(t, setup{rule: rule})
 			c := st.establish(dialing{quiet: true})
 			rs := st.srs().Accept()
-			st.srs().AutoReply("OPTIONS", 200) // where listening takes its time
 			c.running()
 			a, b := c.speakers()
 			quiet := make([]int16, 8000)

@@ -45,6 +45,7 @@ type setup struct {
 	callee         string // transport to the callee: udp (default) or tcp
 	srsParams      string // after each SRS's URI, such as ";transport=tcp"
 	srsURIs        string // replaces the list of SRSs
+	srsAsked       bool   // OPTIONS to the SRSs are for the scenario to answer
 	skip           string // skip_failover_codes
 	timeout        string // of an SRS; 30s when empty, which only tests of it can meet
 	identity       string
@@ -137,7 +138,11 @@ func newStageWith(t *testing.T, s setup, change func(*stage, *setup)) *stage {
 		if s.srs < 0 {
 			break
 		}
-		st.srss = append(st.srss, peer.NewRecorder(t, st.ladder, fmt.Sprintf("srs%d", i+1), srsAddr(i), s.srsNets...))
+		srs := peer.NewRecorder(t, st.ladder, fmt.Sprintf("srs%d", i+1), srsAddr(i), s.srsNets...)
+		if !s.srsAsked {
+			srs.AutoReply("OPTIONS", 200) // in a dialog after ten seconds, which a test may take on a busy machine
+		}
+		st.srss = append(st.srss, srs)
 	}
 	change(st, &s)
 	st.sys = startWith(t, st.ladder, st.yaml(s), app.Options{Portable: s.portable, T1: s.t1})
