@@ -146,6 +146,25 @@ func TestCheckTellsWhatServeRefuses(t *testing.T) {
 	}
 }
 
+// A file that is no journal of ours is told of with its place, and left as it is.
+func TestCheckLooksIntoTheJournal(t *testing.T) {
+	other := filepath.Join(t.TempDir(), "notes.db")
+	if err := os.WriteFile(other, []byte("notes"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	name := file(t, goodYAML+"journal: {file: "+other+"}\n")
+	for _, command := range []string{"check", "serve"} {
+		status, _, err := try(command, "--config", name)
+		if want := name + ":8: journal.file: " + other + " holds something else than a journal; write another name\n"; status != 1 || err != want {
+			t.Errorf("%s: %d %s", command, status, err)
+		}
+	}
+	left, err := os.ReadDir(filepath.Dir(other))
+	if b, _ := os.ReadFile(other); err != nil || string(b) != "notes" || len(left) != 1 {
+		t.Errorf("%q, %v, %v", b, left, err)
+	}
+}
+
 func TestFlagsMayStandAnywhere(t *testing.T) {
 	for _, tt := range []struct{ args, rest, out string }{
 		{"a b --out x c", "a b c", "x"},

@@ -14,6 +14,7 @@ import (
 
 	"sidetrack/internal/app"
 	"sidetrack/internal/config"
+	"sidetrack/internal/store"
 )
 
 // Where the configuration is looked for when none is named.
@@ -48,7 +49,7 @@ func load(file string, elsewhere bool, std stdio) (*config.Config, error) {
 
 // unmet is what keeps this host from serving cfg; what is doubtful joins its warnings.
 func unmet(cfg *config.Config) config.Problems {
-	missing, doubtful := cfg.Unmet()
+	missing, doubtful := cfg.Unmet(store.Examine)
 	cfg.Warnings = append(cfg.Warnings, doubtful...)
 	return missing
 }

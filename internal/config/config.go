@@ -29,9 +29,10 @@ type Config struct {
 	// something that is allowed and seldom meant.
 	Warnings Problems
 
-	needs  []need                    // see Unmet
-	hidden map[*policy.Template]bool // not to be shown: from the environment
-	shown  any                       // see Shown
+	needs   []need                    // see Unmet
+	examine func(file string) error   // a file that is to be the journal; nil: any can
+	hidden  map[*policy.Template]bool // not to be shown: from the environment
+	shown   any                       // see Shown
 }
 
 // SIP is the signalling side.

@@ -27,7 +27,12 @@ func (d *decoder) journal(c cursor) {
 	ok := c.read(fields{
 		{"file", func(c cursor) {
 			if j.File = d.fileName(c); j.File != "" {
-				c.need(func() error { return fileToWrite(j.File) })
+				c.need(func() error {
+					if err := fileToWrite(j.File); err != nil || d.cfg.examine == nil {
+						return err
+					}
+					return d.cfg.examine(j.File)
+				})
 			}
 		}},
 		{"max_age", func(c cursor) {

@@ -31,7 +31,9 @@ func (c cursor) needMedia(a netip.Addr) {
 
 // Unmet is what this host has not and serving takes: folders that can be written, addresses of its
 // own; and what it must have before there are calls. Nothing is made, and nothing stays bound; a port that is in use may be so by the proxy that runs.
-func (c *Config) Unmet() (missing, warnings Problems) {
+// journal tells why a file cannot be the journal; nil: each can.
+func (c *Config) Unmet(journal func(file string) error) (missing, warnings Problems) {
+	c.examine = journal
 	for _, n := range c.needs {
 		err := n.test()
 		if err == nil {

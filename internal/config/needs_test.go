@@ -65,7 +65,7 @@ webhooks:
 		if want != "" {
 			want = "test.yaml:" + want
 		}
-		missing, warnings := cfg.Unmet()
+		missing, warnings := cfg.Unmet(nil)
 		if strings.Contains(tt.want, "calls get 503") {
 			missing, warnings = warnings, missing
 		}
@@ -87,7 +87,7 @@ func TestUnmetPermission(t *testing.T) {
 	if len(problems) > 0 {
 		t.Fatal(problems)
 	}
-	missing, _ := cfg.Unmet()
+	missing, _ := cfg.Unmet(nil)
 	if got, want := missing.String(), "test.yaml:3: journal.file: folder /etc cannot be written: permission denied; give it to the user that serves"; got != want {
 		t.Errorf("told %q, want %q", got, want)
 	}
