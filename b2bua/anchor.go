@@ -115,7 +115,10 @@ func (c *Call) anchorBody(m *sip.Message, method string, from side, answers, rea
 	if len(m.Body) == 0 || !negotiates(method) {
 		return
 	}
-	to := other(from)
+	to, before := other(from), (*sdp.Session)(nil)
+	if c.security.rule != nil {
+		before = c.media.said.of(to)
+	}
 	body.Replace(m, sdpType, func(raw []byte) []byte {
 		s := read
 		if s != nil && len(raw) == len(m.Body) {
@@ -132,7 +135,7 @@ func (c *Call) anchorBody(m *sip.Message, method string, from side, answers, rea
 				rtp = netip.AddrPortFrom(netip.IPv4Unspecified(), 0)
 			}
 			m.Anchor(rtp, rtcp)
-			c.security.dress(to, i, m, answers, c.media.said[to])
+			c.security.dress(to, i, m, answers, before)
 			if c.rewrites() {
 				s.SetOriginAddr(rtp.Addr())
 				s.SetUnusedConn(rtp.Addr())

@@ -89,12 +89,11 @@ func (c *Call) notify() {
 
 // notice sends one side the description that it has, with the new state.
 func (c *Call) notice(s side) {
-	said := c.media.said[other(s)]
-	if said == nil {
+	trial := c.media.said.of(other(s))
+	if trial == nil {
 		return
 	}
-	trial, err := sdp.Parse(said.Bytes())
-	if err != nil || !trial.RaiseVersion(c.aware.added[s]+1) || !trial.SetRecord(c.recorded()) {
+	if !trial.RaiseVersion(c.aware.added[s]+1) || !trial.SetRecord(c.recorded()) {
 		c.aware.told[s] = c.recorded() // it cannot be told, so it is not tried again
 		return
 	}

@@ -38,7 +38,7 @@ type Call struct {
 	in      *policy.Invite
 	route   *policy.Route
 	callee  *callee      // the phone it goes to; nil: the route's targets
-	invite  *sip.Message // leg A's INVITE as received
+	invite  *sip.Message // leg A's INVITE as received; without anything once its answer is acknowledged
 	relay   *forker.Relay
 	started time.Time
 	set     *Settings // those of its beginning
@@ -72,7 +72,7 @@ type Call struct {
 	announced bool // call.start was told
 
 	reasons  []metadata.Reason    // of its end
-	pending  map[any]struct{}     // transactions and lookups that must end before the call is forgotten
+	pending  []any                // transactions and lookups that must end before the call is forgotten
 	late     map[string]*txn.Sent // ACKs of 2xx that came too late, by To-tag
 	reliable []reliable           // reliable 1xx that leg A has seen, in rewrite mode
 }
@@ -85,14 +85,14 @@ const maxForks = 32
 // rewrite mode the mirrors of all branches are one dialog.
 type branch struct {
 	dialogs [2]*dialog.Dialog
-	asked   *txn.ClientTx   // the INVITE whose response made it
-	login   *login          // towards leg B
-	offer   *sdp.Session    // of a reliable 1xx, until the PRACK with its answer has its 2xx
-	offerer side            // whose it is
-	said    [2]*sdp.Session // what was agreed in it, by side
-	firm    bool            // and, since the last INVITE, by a message that is not repeated with another SDP
-	party   metadata.Party  // who leg B says that it is in this branch
-	session string          // its half of the Session-ID
+	asked   *txn.ClientTx  // the INVITE whose response made it
+	login   *login         // towards leg B
+	offer   *sdp.Session   // of a reliable 1xx, until the PRACK with its answer has its 2xx
+	offerer side           // whose it is
+	said    *agreement     // what was agreed in it
+	firm    bool           // and, since the last INVITE, by a message that is not repeated with another SDP
+	party   metadata.Party // who leg B says that it is in this branch
+	session string         // its half of the Session-ID
 }
 
 func newCall(s *Server, tx *txn.ServerTx, in *policy.Invite, route *policy.Route, to *callee, sockets int, offer *sdp.Session) *Call {
@@ -100,7 +100,7 @@ func newCall(s *Server, tx *txn.ServerTx, in *policy.Invite, route *policy.Route
 	c := &Call{
 		id: newTokenOn(tx.Lane, s.cfg.Txn), srv: s, lane: tx.Lane, in: in, route: route, callee: to, invite: req,
 		started: in.Received, sockets: int16(sockets), state: StateTrying, relay: s.cfg.Media.Open(), set: s.settings.Load(),
-		pending: map[any]struct{}{}, security: newSecurity(route.SRTP, s.identity),
+		security: newSecurity(route.SRTP, s.identity),
 	}
 	c.log = s.cfg.Log.With("call", c.id, "sip_call_id", req.CallID())
 	a, b := &c.legs[sideA], &c.legs[sideB]
@@ -237,6 +237,9 @@ func (c *Call) prune(tx *txn.ClientTx) {
 
 // drop takes the branches out for which gone holds.
 func (c *Call) drop(gone func(*branch) bool) {
+	if !slices.ContainsFunc(c.branches, gone) {
+		return
+	}
 	calls := &c.srv.lanes[c.lane.Index()].byDialog
 	var kept, dropped []*branch
 	for _, b := range c.branches {
@@ -270,11 +273,13 @@ func (c *Call) drop(gone func(*branch) bool) {
 }
 
 // track notes something that the call waits for at its end.
-func (c *Call) track(what any) { c.pending[what] = struct{}{} }
+func (c *Call) track(what any) { c.pending = append(c.pending, what) }
 
 // settled notes its end.
 func (c *Call) settled(what any) {
-	delete(c.pending, what)
+	if i := slices.Index(c.pending, what); i >= 0 {
+		c.pending = slices.Delete(c.pending, i, i+1)
+	}
 	c.forget()
 }
 

@@ -40,7 +40,7 @@ type exchange struct {
 
 	// What it changed of the negotiation: undone when it fails.
 	committed   bool
-	before, put [2]*sdp.Session
+	before, put *agreement
 }
 
 // OnResponse takes a response of the far side (txn.ClientHandler).

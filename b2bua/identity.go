@@ -150,8 +150,10 @@ func (w *who) sessionID() string {
 var nilSession = strings.Repeat("0", 32)
 
 // sessionHalf is the sender's own UUID in the Session-ID of a message.
-func sessionHalf(m *sip.Message) string {
-	half, _, _ := strings.Cut(m.Get("Session-ID"), ";")
+func sessionHalf(m *sip.Message) string { return halfOf(m.Get("Session-ID")) }
+
+func halfOf(value string) string {
+	half, _, _ := strings.Cut(value, ";")
 	if half = strings.ToLower(strings.TrimSpace(half)); half == nilSession {
 		return ""
 	}

@@ -287,7 +287,7 @@ func (l *links) leave(c *Call) {
 		}
 	}
 	take(l.calls, c.legs[sideA].callID)
-	take(l.sessions, sessionHalf(c.invite))
+	take(l.sessions, halfOf(c.in.Header("Session-ID")))
 	delete(l.groups, c)
 }
 

@@ -24,7 +24,7 @@ func linked(lane *txn.Lane, n int, callID, session, to, from string) *Call {
 	invite := sip.NewRequest("INVITE", "sip:"+to+"@pbx.test;transport=udp")
 	invite.Add("Session-ID", session)
 	c := &Call{id: fmt.Sprint("call ", n), lane: lane, invite: invite,
-		in: &policy.Invite{To: policy.Address{URI: "sip:" + to + "@pbx.test"}, From: policy.Address{URI: "sip:" + from + "@pbx.test"}}}
+		in: &policy.Invite{Headers: []policy.Header{{Name: "Session-ID", Value: session}}, To: policy.Address{URI: "sip:" + to + "@pbx.test"}, From: policy.Address{URI: "sip:" + from + "@pbx.test"}}}
 	c.legs[sideA].callID = callID
 	c.who.party[sideA].AOR, c.who.party[sideB].AOR = "sip:"+from+"@pbx.test", "sip:"+to+"@pbx.test"
 	return c

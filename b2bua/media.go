@@ -1,7 +1,6 @@
 package b2bua
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 
@@ -9,6 +8,7 @@ import (
 	"sidetrack/internal/sdp"
 	"sidetrack/internal/sip"
 	"sidetrack/internal/sip/txn"
+	"sidetrack/metadata"
 )
 
 // maxStreams bounds the m-lines of a call: each costs two pairs of ports.
@@ -19,11 +19,30 @@ const errTooManyStreams = unacceptable("more m-lines than a call may have")
 // negotiation is the offer/answer state of a call (RFC 3264, RFC 6337). There
 // is one for both legs, because every offer crosses to the other side.
 type negotiation struct {
-	said    [2]*sdp.Session // by side: the description in force
-	offer   *sdp.Session    // waits for its answer
+	said    *agreement   // in force, nil: none yet
+	offer   *sdp.Session // waits for its answer
 	offerer side
-	carrier *exchange // the exchange that carries offer
-	changed bool      // the recorder has not been told yet
+	carrier *exchange              // the exchange that carries offer
+	streams []metadata.MediaStream // what said comes to
+	changed bool                   // the recorder has not been told yet
+}
+
+// agreement is an offer and its answer. It is kept as long as the call, and seldom read again.
+type agreement struct{ text [2]string } // by side
+
+// of is the description of a side, nil without an agreement.
+func (a *agreement) of(s side) *sdp.Session {
+	if a == nil {
+		return nil
+	}
+	d, _ := sdp.Parse([]byte(a.text[s])) // as it was read before
+	return d
+}
+
+func (a *agreement) both() [2]*sdp.Session { return [2]*sdp.Session{a.of(sideA), a.of(sideB)} }
+
+func agreed(said [2]*sdp.Session) *agreement {
+	return &agreement{text: [2]string{said[sideA].Text(), said[sideB].Text()}}
 }
 
 // negotiates lists the methods whose SDP is an offer or an answer. That of
@@ -69,7 +88,7 @@ func (n *negotiation) request(c *Call, x *exchange, s *sdp.Session) error {
 	}
 	x.offer = s
 	n.open(s, x.from, x)
-	if n.said[sideA] == nil && n.said[sideB] == nil {
+	if n.said == nil {
 		// Early media must reach the offerer before there is an answer.
 		for i, m := range s.Media() {
 			r := c.remoteOf(x.from, m, m.Direction().Sends())
@@ -138,8 +157,8 @@ func (n *negotiation) ack(c *Call, x *exchange, s *sdp.Session) error {
 
 // adopt puts in force what was agreed in the early dialog that wins.
 func (n *negotiation) adopt(c *Call, b *branch) {
-	if b.said[sideA] != nil && b.said != n.said {
-		n.enforce(c, b.said)
+	if b.said != nil && b.said != n.said {
+		n.enforce(c, b.said, b.said.both())
 	}
 }
 
@@ -161,8 +180,8 @@ func (n *negotiation) release(x *exchange) {
 // force again (RFC 3261 §14.1), as its provisional answer no longer is.
 func (n *negotiation) rollback(c *Call, x *exchange) {
 	n.release(x)
-	if x.committed && x != c.initial && n.said == x.put && x.before[sideA] != nil {
-		n.enforce(c, x.before)
+	if x.committed && x != c.initial && n.said == x.put && x.before != nil {
+		n.enforce(c, x.before, x.before.both())
 	}
 }
 
@@ -179,17 +198,20 @@ func (n *negotiation) commit(c *Call, x *exchange, b *branch, offer *sdp.Session
 	if !x.committed {
 		x.committed, x.before = true, n.said
 	}
-	x.put = said
+	x.put = agreed(said)
 	if b != nil {
-		b.said = said
+		b.said = x.put
 	}
-	n.enforce(c, said)
+	n.enforce(c, x.put, said)
 }
 
-// enforce makes the relay follow a pair of descriptions.
-func (n *negotiation) enforce(c *Call, said [2]*sdp.Session) {
-	n.changed = n.changed || !same(n.said[sideA], said[sideA]) || !same(n.said[sideB], said[sideB])
-	n.said = said
+// enforce makes the relay follow an agreement, that of the descriptions said. One that
+// reads as before, after a session refresh, is no news.
+func (n *negotiation) enforce(c *Call, now *agreement, said [2]*sdp.Session) {
+	if n.said == nil || n.said.text != now.text {
+		n.changed, n.streams = true, c.streams(said)
+	}
+	n.said = now
 	a, b := said[sideA].Media(), said[sideB].Media()
 	for i := range min(len(a), len(b)) {
 		ra := c.remoteOf(sideA, a[i], sends(a[i], b[i]))
@@ -207,11 +229,6 @@ func (n *negotiation) enforce(c *Call, said [2]*sdp.Session) {
 	}
 	c.catchUp(sideA)
 	c.catchUp(sideB)
-}
-
-// same tells whether two descriptions read alike: a session refresh is no news.
-func same(a, b *sdp.Session) bool {
-	return a != nil && b != nil && bytes.Equal(a.Bytes(), b.Bytes())
 }
 
 // opens reserves ports for the m-lines of an offer of side from.

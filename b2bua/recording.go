@@ -57,7 +57,7 @@ func (c *Call) tellRecorder() {
 // or, once it is answered and no answer to an offer is due any more, that there are
 // none. A rule may demand a recording of such a call as well.
 func (c *Call) described() bool {
-	if c.media.said[sideA] != nil && c.media.said[sideB] != nil {
+	if c.media.said != nil {
 		return true
 	}
 	return !c.answered.IsZero() && (c.initial.counter == nil || c.initial.acked)

@@ -89,9 +89,9 @@ func (r *refresh) unreachable(why string) {
 // lastShown gives out the description that side s has from us: the other side's
 // last one, anchored as it was, with the same version in its o= line.
 func (c *Call) lastShown(s side, out *sip.Message) {
-	if said := c.media.said[other(s)]; said != nil {
-		out.SetBody(sdpType, said.Bytes())
-		c.anchorBody(out, "INVITE", other(s), nil, said)
+	if said := c.media.said; said != nil {
+		out.SetBody(sdpType, []byte(said.text[other(s)]))
+		c.anchorBody(out, "INVITE", other(s), nil, nil)
 	}
 }
 
@@ -169,17 +169,17 @@ func (r *refresh) accepted(tx *txn.ClientTx, resp *sip.Message, flow transport.F
 // new, so it should not be either; where it moved, media follow.
 func (r *refresh) answer(s *sdp.Session) {
 	c := r.call
-	if s == nil || r.method != "INVITE" && !r.notice || same(s, c.media.said[r.side]) && !r.rekeys {
+	if s == nil || r.method != "INVITE" && !r.notice || c.media.said != nil && s.Text() == c.media.said.text[r.side] && !r.rekeys {
 		return
 	}
 	if err := c.takesAnswer(r.side, s); err != nil {
 		c.hangUp(verdict{result: refused, status: unfitStatus(err), reason: err.Error()}, nil)
 		return
 	}
-	said := c.media.said
-	said[r.side] = s
-	c.media.enforce(c, said)
-	c.current.said = said
+	said := [2]*sdp.Session{}
+	said[r.side], said[other(r.side)] = s, c.media.said.of(other(r.side))
+	c.current.said = agreed(said)
+	c.media.enforce(c, c.current.said, said)
 	c.tellRecorder()
 }
 

@@ -100,7 +100,7 @@ func (c *Call) cross(s side, tx *txn.ServerTx, b *branch) {
 	c.mapRAck(s, b, out)
 	var answers *sdp.Session
 	if x.offer == nil { // in PRACK
-		answers = c.media.said[other(s)]
+		answers = c.media.said.of(other(s))
 	}
 	c.anchorBody(out, req.Method, s, answers, said)
 	x.out = out
@@ -205,12 +205,19 @@ func (c *Call) acknowledged(s side, ack *sip.Message) {
 	c.legs[s].unacked = nil
 	x.acknowledge(ack)
 	x.finish()
+	x.offer, x.counter = nil, nil
+	if x == c.initial {
+		c.invite, x.server.Request = spent, spent
+	}
 	c.tellRecorder()
 	if bye := c.legs[s].byeDue; bye != nil {
 		c.legs[s].byeDue = nil
 		c.sendBye(s, bye)
 	}
 }
+
+// spent stands for an INVITE of which all that is still asked for has been noted.
+var spent = &sip.Message{Method: "INVITE"}
 
 // acknowledge sends the ACK of the accepted INVITE to the side that was asked;
 // ack is the asking side's, nil when the call ends before it came.

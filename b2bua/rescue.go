@@ -31,11 +31,10 @@ func (c *Call) salvage() {
 		c.collapse()
 	}
 	if c.state == StateEnding {
-		for what := range c.pending {
-			if tx, ok := what.(*txn.ClientTx); ok && tx.Concluded() {
-				delete(c.pending, what)
-			}
-		}
+		c.pending = slices.DeleteFunc(c.pending, func(what any) bool {
+			tx, ok := what.(*txn.ClientTx)
+			return ok && tx.Concluded()
+		})
 		c.forget()
 	}
 }

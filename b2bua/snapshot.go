@@ -11,7 +11,7 @@ func (c *Call) snapshot() metadata.Snapshot {
 		ID: c.id, SIPCallID: c.in.CallID, SessionID: c.who.sessionID(), Group: c.srv.links.group(c),
 		Caller: c.who.party[sideA], Callee: c.who.party[sideB], Diverted: c.who.diverted, Answer: c.who.answer,
 		Started: c.started, Answered: c.answered, Ended: c.ended,
-		State: metadata.CallEarly, Reasons: c.reasons,
+		State: metadata.CallEarly, Reasons: c.reasons, Streams: c.media.streams,
 	}
 	switch {
 	case !c.ended.IsZero():
@@ -19,11 +19,14 @@ func (c *Call) snapshot() metadata.Snapshot {
 	case !c.answered.IsZero():
 		s.State = metadata.CallAnswered
 	}
-	if c.media.said[sideA] == nil || c.media.said[sideB] == nil {
-		return s
-	}
-	a, b := c.media.said[sideA].Media(), c.media.said[sideB].Media()
-	for i := range min(len(a), len(b)) {
+	return s
+}
+
+// streams are the media that two descriptions agree on. Who gets them does not change them.
+func (c *Call) streams(said [2]*sdp.Session) []metadata.MediaStream {
+	a, b := said[sideA].Media(), said[sideB].Media()
+	out := make([]metadata.MediaStream, 0, min(len(a), len(b)))
+	for i := range cap(out) {
 		if !a[i].UDP() || !b[i].UDP() {
 			continue // it passes us by
 		}
@@ -31,9 +34,9 @@ func (c *Call) snapshot() metadata.Snapshot {
 		if c.security.rule != nil { // what ends here can be copied
 			m.Secure, m.Keyed = c.security.encrypts(sideA, i, a[i]) || c.security.encrypts(sideB, i, b[i]), true
 		}
-		s.Streams = append(s.Streams, m)
+		out = append(out, m)
 	}
-	return s
+	return out
 }
 
 func streamOf(i int, a, b *sdp.Media) metadata.MediaStream {

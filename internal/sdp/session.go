@@ -48,6 +48,7 @@ func (l line) value() string { return strings.TrimRight(l.text[2:], " \t") }
 
 // Session is a session description. It is not for concurrent use.
 type Session struct {
+	text  string // as read
 	lines []line // session level
 	media []*Media
 	first Media // of media, so that a description of one section is one object with it
@@ -70,10 +71,10 @@ func Parse(b []byte) (*Session, error) {
 	if len(b) > MaxSize {
 		return nil, ErrTooLarge
 	}
-	s := &Session{}
+	s := &Session{text: string(b)}
 	all := make([]line, 0, bytes.Count(b, []byte{'\n'})+1) // of all sections
 	section, from := &s.lines, 0
-	for rest := string(b); rest != ""; {
+	for rest := s.text; rest != ""; {
 		var l line
 		l, rest = cut(rest)
 		if l.typ() == 'm' {
@@ -173,6 +174,9 @@ func write(b []byte, lines []line) []byte {
 	}
 	return b
 }
+
+// Text is what was read, whatever has been edited since.
+func (s *Session) Text() string { return s.text }
 
 // Media returns the m= sections in order. The slice must not be changed; its
 // elements edit the session they belong to.
