@@ -10,9 +10,9 @@ import (
 
 // A disk that hangs under a queue holds up neither who looks at the metrics nor a reload.
 func TestMetricsThoughTheDiskHangs(t *testing.T) {
-	reg := prometheus.NewRegistry()
+	reg, dir := prometheus.NewRegistry(), t.TempDir()
 	hooks := []Hook{{Name: "crm", URL: "http://127.0.0.1:9", Secret: "0123456789abcdef", Timeout: time.Second, GiveUp: time.Minute}}
-	s, err := Open(Config{Hooks: hooks, Dir: t.TempDir(), MaxSize: 4 << 20, Log: slog.New(slog.DiscardHandler), Registerer: reg})
+	s, err := Open(Config{Hooks: hooks, Dir: dir, MaxSize: 4 << 20, Log: slog.New(slog.DiscardHandler), Registerer: reg})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -25,7 +25,7 @@ func TestMetricsThoughTheDiskHangs(t *testing.T) {
 			done <- err
 			return
 		}
-		swap, _, err := s.Prepare(hooks, "", 8<<20)
+		swap, _, err := s.Prepare(hooks, dir, 8<<20)
 		if err == nil {
 			swap()
 		}
