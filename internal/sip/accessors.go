@@ -55,7 +55,11 @@ func parseCSeq(s string) (CSeq, bool) {
 }
 
 // String writes the value of a CSeq field.
-func (c CSeq) String() string { return strconv.FormatUint(uint64(c.Num), 10) + " " + c.Method }
+func (c CSeq) String() string {
+	var room [32]byte
+	b := append(strconv.AppendUint(room[:0], uint64(c.Num), 10), ' ')
+	return string(append(b, c.Method...))
+}
 
 // From gives the From field; zero if it is missing or wrong.
 func (m *Message) From() NameAddr {
@@ -92,6 +96,18 @@ func (m *Message) TopVia() Via {
 	first, _, _ := cutList(value)
 	v, _ := ParseVia(first)
 	return v
+}
+
+// Restamp gives the first Via field another value, as who has received m and shares it with nobody does.
+func (m *Message) Restamp(value string) {
+	i := m.index("Via")
+	if i < 0 {
+		return
+	}
+	m.Headers[i].Value = value
+	if p := m.parsed; p != nil {
+		p.via, p.viaValue = m.TopVia(), value
+	}
 }
 
 // Contact gives the first Contact; false if there is none that can be read, or if it is "*".

@@ -12,15 +12,20 @@ var idEncoding = base32.NewEncoding("abcdefghijklmnopqrstuvwxyz234567").WithPadd
 
 // NewTag makes a From- or To-tag: 80 random bits, above the 32 that RFC 3261 §19.3 asks for, so that nobody guesses
 // his way into a dialog.
-func NewTag() string { return randomID() }
+func NewTag() string {
+	id := randomID()
+	return string(id[:])
+}
 
 // NewBranch makes a Via branch with the magic cookie of RFC 3261 §8.1.1.7 and 80 random bits.
-func NewBranch() string { return branchCookie + randomID() }
+func NewBranch() string {
+	id := randomID()
+	return branchCookie + string(id[:])
+}
 
-func randomID() string {
+func randomID() (id [16]byte) {
 	var raw [10]byte
 	_, _ = rand.Read(raw[:]) // never fails: crypto/rand ends the process rather than return an error
-	var text [16]byte
-	idEncoding.Encode(text[:], raw[:])
-	return string(text[:])
+	idEncoding.Encode(id[:], raw[:])
+	return id
 }

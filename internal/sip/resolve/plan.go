@@ -36,17 +36,14 @@ type plan struct {
 // evaluate applies RFC 3263 §4.1 and §4.2 to what ask knows.
 func (r *Resolver) evaluate(u sip.URI, ask func(question) (answer, bool)) *plan {
 	p := &plan{resolver: r, ask: ask, host: u.Host}
-	host := u.Host
-	if maddr, ok := u.Params.Get("maddr"); ok && maddr != "" {
-		host = strings.Trim(maddr, "[]")
-	}
+	host := hostOf(u)
 	proto, err := protoOf(u)
 	if err != nil || host == "" {
 		p.err = ErrUnsupported
 		return p
 	}
-	if addr, err := netip.ParseAddr(host); err == nil {
-		p.add(proto, addr, u.Port, u)
+	if e, ok := numeric(u); ok {
+		p.found = append(p.found, e)
 		return p
 	}
 	host = strings.ToLower(strings.TrimSuffix(host, "."))
@@ -58,9 +55,30 @@ func (r *Resolver) evaluate(u sip.URI, ask func(question) (answer, bool)) *plan 
 		return p
 	}
 	for _, addr := range p.addresses(host) {
-		p.add(proto, addr, u.Port, u)
+		p.found = append(p.found, endpoint(proto, addr, u))
 	}
 	return p
+}
+
+// hostOf is the host that a request for a URI goes to.
+func hostOf(u sip.URI) string {
+	if maddr, ok := u.Params.Get("maddr"); ok && maddr != "" {
+		return strings.Trim(maddr, "[]")
+	}
+	return u.Host
+}
+
+// numeric is the endpoint of a URI that needs no name to be looked up.
+func numeric(u sip.URI) (e Endpoint, ok bool) {
+	addr, err := netip.ParseAddr(hostOf(u))
+	if err != nil {
+		return Endpoint{}, false
+	}
+	proto, err := protoOf(u)
+	if err != nil {
+		return Endpoint{}, false
+	}
+	return endpoint(proto, addr, u), true
 }
 
 // protoOf is the protocol when neither NAPTR nor SRV has a say (§4.1).
@@ -160,14 +178,15 @@ func (p *plan) get(q question) (answer, bool) {
 	return a, ok
 }
 
-func (p *plan) add(proto string, addr netip.Addr, port int, u sip.URI) {
+func endpoint(proto string, addr netip.Addr, u sip.URI) Endpoint {
+	port := u.Port
 	if port == 0 {
 		port = 5060
 		if proto == "tls" {
 			port = 5061
 		}
 	}
-	p.found = append(p.found, Endpoint{Proto: proto, Addr: netip.AddrPortFrom(addr.Unmap(), uint16(port)), Host: u.Host})
+	return Endpoint{Proto: proto, Addr: netip.AddrPortFrom(addr.Unmap(), uint16(port)), Host: u.Host}
 }
 
 func (p *plan) result(u sip.URI) ([]Endpoint, error) {

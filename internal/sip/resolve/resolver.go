@@ -153,6 +153,13 @@ func (r *Resolver) lookup(ctx context.Context, u sip.URI, ask func(question) (an
 // while old ones stand in because a name server has failed to tell better. due is
 // then true now and then: Refresh is to be called, where that may wait.
 func (r *Resolver) Known(u sip.URI) (found []Endpoint, ok, due bool) {
+	if e, ok := numeric(u); ok {
+		return []Endpoint{e}, true, false
+	}
+	return r.knownName(u)
+}
+
+func (r *Resolver) knownName(u sip.URI) (found []Endpoint, ok, due bool) {
 	p := r.evaluate(u, func(q question) (answer, bool) {
 		if a, ok := r.remembered(q); ok {
 			return a, true

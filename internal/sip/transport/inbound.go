@@ -123,12 +123,7 @@ func stamp(m *sip.Message, remote netip.AddrPort) {
 		!asked && !via.Params.Has("received") {
 		return
 	}
-	for i := range m.Headers {
-		if m.Headers[i].Is("Via") {
-			m.Headers[i].Value = stampVia(m.Headers[i].Value, remote, asked)
-			return
-		}
-	}
+	m.Restamp(stampVia(m.Get("Via"), remote, asked))
 }
 
 // stampVia edits the first value of a Via line, which may be a comma list.

@@ -11,6 +11,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"sidetrack/internal/sip"
 )
 
 // Listen opens one socket, url being udp://, tcp:// or tls:// with a numeric
@@ -88,6 +90,7 @@ func (l *Listener) known(advertise string) {
 	if l.Advertise == "" {
 		l.Advertise = ownAddr(l.Bound.Addr()).String()
 	}
+	l.sentBy = sip.FormatHostPort(l.Advertise, l.Port)
 }
 
 func (t *Layer) openStream(l *Listener, bind netip.AddrPort) error {

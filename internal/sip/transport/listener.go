@@ -18,6 +18,7 @@ type Listener struct {
 	Port      int            // port put into Via and Contact
 
 	*socket
+	sentBy   string // of Advertise and Port
 	retiring atomic.Bool
 }
 
@@ -34,18 +35,23 @@ type socket struct {
 func (l *Listener) Retiring() bool { return l.retiring.Load() }
 
 // SentBy returns host:port for a Via header field.
-func (l *Listener) SentBy() string { return sip.FormatHostPort(l.Advertise, l.Port) }
+func (l *Listener) SentBy() string {
+	if l.sentBy == "" { // nobody has opened it
+		return sip.FormatHostPort(l.Advertise, l.Port)
+	}
+	return l.sentBy
+}
 
 // ContactURI returns the URI under which peers reach user through this
 // listener; user may be empty. UDP is the default and goes without a
 // transport parameter.
 func (l *Listener) ContactURI(user string) string {
+	at, transport := "", ""
 	if user != "" {
-		user += "@"
+		at = "@"
 	}
-	uri := "sip:" + user + l.SentBy()
 	if l.Proto != "udp" {
-		uri += ";transport=" + l.Proto
+		transport = ";transport=" + l.Proto
 	}
-	return uri
+	return "sip:" + user + at + l.SentBy() + transport
 }

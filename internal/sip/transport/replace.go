@@ -24,7 +24,9 @@ func (t *Layer) serving(l *Listener) *tls.Config {
 // Advertised is l with another host to advertise, for Replace: the same socket.
 // Dialogs go on with what they have begun with.
 func (l *Listener) Advertised(host string) *Listener {
-	return &Listener{URL: l.URL, Proto: l.Proto, Bound: l.Bound, Advertise: host, Port: l.Port, socket: l.socket}
+	named := &Listener{URL: l.URL, Proto: l.Proto, Bound: l.Bound, socket: l.socket}
+	named.known(host)
+	return named
 }
 
 // Abandon closes a bound socket that was never put to use.

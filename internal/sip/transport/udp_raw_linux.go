@@ -18,8 +18,12 @@ import (
 // The system calls here go to the kernel without telling Go's scheduler: none of
 // them waits, and the notice has another thread woken for nothing.
 
-// burst is how many datagrams one system call reads.
-const burst = 8
+// burst is how many datagrams one system call reads at most. The first ones make do with less room:
+// it doubles when as many have come at once.
+const (
+	burst      = 8
+	firstBurst = 2
+)
 
 // mmsghdr is the kernel's struct of that name.
 type mmsghdr struct {
@@ -33,12 +37,26 @@ type reader struct {
 	headers [burst]mmsghdr
 	parts   [burst]unix.Iovec
 	from    [burst]unix.RawSockaddrInet6 // the larger; an IPv4 address is laid over it
-	buffers [burst][maxDatagram]byte
+	buffers [burst]*[maxDatagram]byte    // the first size ones
+	size    int
+
+	control func(fd uintptr)
+	n       int // what control has read
+	errno   unix.Errno
 }
 
 func newReader() *reader {
 	r := &reader{}
-	for i := range r.headers {
+	r.control = r.receive
+	r.grow(firstBurst)
+	return r
+}
+
+// grow makes room for more datagrams.
+func (r *reader) grow(size int) {
+	for ; r.size < size; r.size++ {
+		i := r.size
+		r.buffers[i] = new([maxDatagram]byte)
 		r.parts[i].Base = &r.buffers[i][0]
 		r.parts[i].SetLen(maxDatagram)
 		h := &r.headers[i].hdr
@@ -46,16 +64,15 @@ func newReader() *reader {
 		h.SetIovlen(1)
 		h.Name = (*byte)(unsafe.Pointer(&r.from[i]))
 	}
-	return r
 }
 
 // receive reads what has arrived, up to a burst, without waiting.
-func (r *reader) receive(fd uintptr) (int, unix.Errno) {
-	for i := range r.headers {
+func (r *reader) receive(fd uintptr) {
+	for i := range r.size {
 		r.headers[i].hdr.Namelen = unix.SizeofSockaddrInet6
 	}
-	n, _, errno := unix.RawSyscall6(unix.SYS_RECVMMSG, fd, uintptr(unsafe.Pointer(&r.headers)), burst, unix.MSG_DONTWAIT, 0, 0)
-	return int(n), errno
+	n, _, errno := unix.RawSyscall6(unix.SYS_RECVMMSG, fd, uintptr(unsafe.Pointer(&r.headers)), uintptr(r.size), unix.MSG_DONTWAIT, 0, 0)
+	r.n, r.errno = int(n), errno
 }
 
 // datagram is the i-th of a burst.
@@ -139,11 +156,12 @@ func (u *udpSocket) readLoop() {
 		var failure unix.Errno
 		closed := u.gate.Read(func(uintptr) bool {
 			for {
-				n, errno := u.receive(r)
-				switch errno {
+				switch errno := u.receive(r); errno {
 				case 0:
 					pause = 0
-					u.take(r, n)
+					if size := r.size; u.take(r) < size {
+						return false // that was all: what comes now is told anew
+					}
 				case unix.EINTR:
 				case unix.EAGAIN:
 					return false // until there is more to read
@@ -161,19 +179,24 @@ func (u *udpSocket) readLoop() {
 }
 
 // receive reads a burst from the socket; EBADF once that is closed.
-func (u *udpSocket) receive(r *reader) (n int, errno unix.Errno) {
-	if u.raw.Control(func(fd uintptr) { n, errno = r.receive(fd) }) != nil {
-		return 0, unix.EBADF
+func (u *udpSocket) receive(r *reader) unix.Errno {
+	if u.raw.Control(r.control) != nil {
+		return unix.EBADF
 	}
-	return n, errno
+	return r.errno
 }
 
-// take handles the first n datagrams of a burst.
-func (u *udpSocket) take(r *reader, n int) {
+// take handles the datagrams of a burst, and tells how many there were.
+func (u *udpSocket) take(r *reader) (n int) {
+	n = r.n
 	for i := range n {
 		b, from := r.datagram(i)
 		u.handle(b, from, i < n-1)
 	}
+	if n == r.size {
+		r.grow(min(2*n, burst))
+	}
+	return n
 }
 
 // sending is a datagram on its way to the kernel; kept for the next one.

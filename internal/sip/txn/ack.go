@@ -9,7 +9,8 @@ import (
 // (RFC 3261 §13.2.2.4). It belongs to its lane's goroutine.
 type Sent struct {
 	lane  *Lane
-	hop   hop
+	to    Target
+	hop   *hop // nil once it has a path, and once no 2xx can come again
 	flow  transport.Flow
 	bytes []byte // nil until it has a path, and once no 2xx can come again
 	going bool   // the connection for it is being made
@@ -21,61 +22,54 @@ type Sent struct {
 // reported: the 2xx will come again.
 func (l *Lane) SendAck(ack *sip.Message, to Target) *Sent {
 	s := &Sent{lane: l}
-	s.hop = hop{lane: l, req: ack, branch: l.layer.newBranch(ack.CallID()), to: to, user: s}
+	s.hop = &hop{lane: l, req: ack, branch: l.layer.newBranch(ack.CallID()), user: s}
 	s.life.owner = s
-	s.life.set(l, 64*l.layer.cfg.T1)
-	s.start()
+	s.life.outlast(l, 64*l.layer.cfg.T1)
+	s.start(to)
 	return s
 }
 
 // Resend sends the same bytes again, for a 2xx that came again. However often
 // they could not be sent, the next 2xx may find the peer better.
 func (s *Sent) Resend() {
-	switch {
-	case s.going, s.bytes == nil && s.hop.req == nil:
+	if s.bytes != nil && (s.send() == nil || s.flow.Proto == "udp") {
 		return
-	case s.bytes != nil:
-		err := s.send()
-		if err == nil || s.flow.Proto == "udp" {
-			return
-		}
-		if s.hop.req, err = sip.Parse(s.bytes); err != nil {
-			s.hop.req = nil // not of what was sent
-			return
-		}
-		s.bytes = nil
 	}
-	s.hop.to.Conn = 0
-	s.start()
+	to := s.to
+	to.Conn = 0
+	s.ResendTo(to)
 }
 
 // Target returns where it is sent.
-func (s *Sent) Target() Target { return s.hop.to }
+func (s *Sent) Target() Target { return s.to }
 
 // ResendTo is Resend to another place, where the repetitions go too.
 func (s *Sent) ResendTo(to Target) {
-	if s.going || s.bytes == nil && s.hop.req == nil {
+	if s.going || s.hop == nil && s.bytes == nil {
 		return
 	}
-	if s.bytes != nil {
-		req, err := sip.Parse(s.bytes)
+	if s.hop == nil {
+		ack, err := sip.Parse(s.bytes)
 		if err != nil {
 			return // not of what was sent
 		}
-		s.hop.req, s.bytes = req, nil
+		s.hop = &hop{lane: s.lane, req: ack, hasVia: true, branch: ack.TopVia().Branch(), user: s}
+		s.bytes = nil
 	}
-	s.hop.to = to
-	s.start()
+	s.start(to)
 }
 
-func (s *Sent) start() {
-	s.going = true
+func (s *Sent) start(to Target) {
+	if to.Proto == "" {
+		to.Proto = "udp"
+	}
+	s.to, s.hop.to, s.going = to, to, true
 	s.hop.start()
 }
 
 // expired: the peer does not repeat its 2xx any more (§13.3.1.4).
 func (s *Sent) expired(*Timer) {
-	s.bytes, s.hop.req = nil, nil
+	s.bytes, s.hop = nil, nil
 }
 
 func (s *Sent) send() error {
@@ -84,11 +78,11 @@ func (s *Sent) send() error {
 
 func (s *Sent) depart(f transport.Flow, _ bool) {
 	s.going = false
-	if s.hop.req == nil {
+	if s.hop == nil {
 		return // too late
 	}
 	s.flow, s.bytes = f, s.hop.sealed(f).Bytes()
-	s.hop.req = nil // as long as the bytes can be sent
+	s.hop = nil // as long as the bytes can be sent
 	if err := s.send(); err != nil {
 		s.strand(err)
 	}
@@ -96,5 +90,5 @@ func (s *Sent) depart(f transport.Flow, _ bool) {
 
 func (s *Sent) strand(err error) {
 	s.going = false
-	s.lane.layer.log.Debug("ACK not delivered", "remote", s.hop.to.Addr, "error", err)
+	s.lane.layer.log.Debug("ACK not delivered", "remote", s.to.Addr, "error", err)
 }

@@ -30,7 +30,7 @@ type cancelState struct {
 // call, one after the final response and one for another method do nothing.
 func (tx *ClientTx) Cancel(headers ...sip.Header) {
 	c := tx.core
-	if !c.invite || c.cancel.wanted || (c.state != calling && c.state != proceeding) {
+	if !c.invite || (c.state != calling && c.state != proceeding) || c.cancel.wanted {
 		return
 	}
 	c.cancel.wanted, c.cancel.headers = true, headers
@@ -58,7 +58,7 @@ func (c *clientTx) sendCancel() {
 	m.Headers = append(m.Headers, c.cancel.headers...)
 
 	l := c.lane
-	k := &clientTx{lane: l, state: calling, reliable: c.reliable, bytes: m.Bytes()}
+	k := &clientTx{lane: l, state: calling, errand: &errand{reliable: c.reliable, bytes: m.Bytes()}}
 	k.slot = l.layer.metrics.requestSlot("CANCEL")
 	k.register(l.layer.clientKey(c.hop.branch, "CANCEL", c.hop.req.CallID()))
 	k.life.set(l, l.layer.cfg.TimerB)
@@ -70,7 +70,7 @@ func (c *clientTx) sendCancel() {
 // lost its connection, none is made for it any more. An INVITE that has failed may
 // ring on.
 func (c *clientTx) uncancel() {
-	if k := c.cancel.tx; k != nil {
+	if k := c.cancel.tx; k != nil && k.errand != nil {
 		if k.idle = true; k.reliable && k.state == calling && !k.linked {
 			k.terminate()
 		}

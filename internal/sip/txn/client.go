@@ -17,25 +17,30 @@ type ClientTx struct {
 // clientTx is the machine behind a ClientTx. It outlives what the TU sees:
 // after the final response it drops request and handler.
 type clientTx struct {
-	lane     *Lane
-	outer    *ClientTx     // nil when nothing more goes up
-	handler  ClientHandler // nil after Forget
-	hop      *hop          // nil after the final response; cancel transactions have none
-	key      key
-	state    state
-	invite   bool
+	lane    *Lane
+	outer   *ClientTx     // nil when nothing more goes up
+	handler ClientHandler // nil after Forget
+	*errand               // nil after the final response, but in Completed of an INVITE
+	key     key
+	state   state
+	invite  bool
+	slot    slot  // of the request, for the counters
+	life    Timer // B, C, D, F, K, M, the wait after CANCEL
+}
+
+// errand is what sending takes, and nothing else.
+type errand struct {
+	hop      hop // empty after the final response; cancel transactions have none
 	reliable bool
 	fresh    bool // sent by a connection that was made for it
 	again    bool // sent once more after its connection closed
 	idle     bool // a CANCEL whose INVITE has its final response
 	repeated bool // by Timer A or E
 	doubted  bool // the network said once that the peer cannot be reached
-	slot     slot // of the request, for the counters
 	flow     transport.Flow
 	bytes    []byte // the request; the ACK of a non-2xx in Completed
 	interval time.Duration
 	resend   Timer // A, E; on a stream the pause before the next connection, or the patience with a probe
-	life     Timer // B, C, D, F, K, M, the wait after CANCEL
 	cancel   cancelState
 
 	path       pathKey // in lane.waiting while linked
@@ -51,10 +56,10 @@ type clientTx struct {
 // comes through h, after Request has returned; h may be nil.
 func (l *Lane) Request(req *sip.Message, to Target, h ClientHandler) *ClientTx {
 	tx := &ClientTx{sent: req.Clone(), used: to}
-	c := &clientTx{lane: l, outer: tx, handler: h, invite: req.Method == "INVITE", state: calling}
+	c := &clientTx{lane: l, outer: tx, handler: h, errand: &errand{}, invite: req.Method == "INVITE", state: calling}
 	tx.core = c
 	c.slot = l.layer.metrics.requestSlot(req.Method)
-	c.hop = &hop{lane: l, req: tx.sent, branch: l.layer.newBranch(req.CallID()), to: to, user: c}
+	c.hop = hop{lane: l, req: tx.sent, branch: l.layer.newBranch(req.CallID()), to: to, user: c}
 	c.register(l.layer.clientKey(c.hop.branch, req.Method, req.CallID()))
 	c.life.set(l, l.layer.cfg.TimerB)
 	c.hop.start()
@@ -69,8 +74,8 @@ func (c *clientTx) register(k key) {
 }
 
 // Request returns the request as sent, with its Via, or as given while the
-// connection for it is being made; once a 2xx has been handled, an INVITE
-// without its body. It must not be changed.
+// connection for it is being made; once a 2xx has been handled, of an INVITE what
+// its dialogs have of it. It must not be changed.
 func (tx *ClientTx) Request() *sip.Message { return tx.sent }
 
 // Target returns where the request went: the protocol after the choice
@@ -115,7 +120,7 @@ func (c *clientTx) depart(f transport.Flow, fresh bool) {
 func (c *clientTx) transmit() {
 	c.link(pathOf(c.flow))
 	if err := c.lane.layer.send(c.flow, c.bytes, c.slot); err != nil {
-		if c.lost(err); c.reliable || c.state == terminated {
+		if c.lost(err); c.state == terminated || c.reliable {
 			return
 		}
 	}
@@ -151,21 +156,28 @@ func (c *clientTx) complete() {
 	c.state = completed
 	c.resend.Stop()
 	c.unlink()
-	c.outer, c.handler, c.hop, c.bytes = nil, nil, nil, nil
+	c.outer, c.handler, c.hop, c.bytes = nil, nil, hop{}, nil
 	c.uncancel()
+}
+
+// delivered lets go of all that sending took.
+func (c *clientTx) delivered() {
+	if c.errand != nil {
+		c.resend.Stop()
+		c.unlink()
+		c.errand = nil
+	}
 }
 
 func (c *clientTx) terminate() {
 	c.state = terminated
-	c.resend.Stop()
 	c.life.Stop()
-	c.unlink()
 	if c.lane.clients[c.key] == c {
 		delete(c.lane.clients, c.key)
 		c.lane.layer.kept.Add(-1)
 	}
-	c.outer, c.hop, c.bytes = nil, nil, nil
-	c.cancel = cancelState{}
+	c.outer = nil
+	c.delivered()
 }
 
 // link puts c into the list of those that a failure of the path concerns.

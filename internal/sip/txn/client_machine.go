@@ -1,6 +1,9 @@
 package txn
 
 import (
+	"slices"
+	"time"
+
 	"sidetrack/internal/sip"
 	"sidetrack/internal/sip/transport"
 )
@@ -8,16 +11,20 @@ import (
 // response moves the machine on. The state changes before the handler is
 // called, so that a fault there cannot leave it half way.
 func (c *clientTx) response(resp *sip.Message, flow transport.Flow) {
-	c.hop.answered(flow)
-	switch {
-	case c.state == accepted:
+	switch c.state {
+	case accepted:
 		if resp.Status/100 == 2 {
 			c.up(resp, flow)
 		}
-	case c.state == completed:
-		if c.invite && resp.Status >= 300 && c.bytes != nil {
+		return
+	case completed:
+		if c.invite && resp.Status >= 300 {
 			c.sendAck()
 		}
+		return
+	}
+	c.hop.answered(flow)
+	switch {
 	case resp.Status < 200:
 		c.provisional(resp, flow)
 	case !c.invite:
@@ -61,20 +68,30 @@ func (c *clientTx) provisional(resp *sip.Message, flow transport.Flow) {
 // accept: every 2xx of the next 64*T1 goes up (RFC 6026 §7.2, Timer M).
 func (c *clientTx) accept(resp *sip.Message, flow transport.Flow) {
 	c.state = accepted
-	c.resend.Stop()
-	c.unlink()
-	c.hop, c.bytes = nil, nil
 	c.uncancel()
-	c.life.set(c.lane, 64*c.lane.layer.cfg.T1)
+	c.delivered()
+	c.life.outlast(c.lane, 64*c.lane.layer.cfg.T1)
 	if c.handler == nil {
 		c.outer = nil
 	}
 	c.up(resp, flow)
-	if c.outer != nil && c.outer.sent.Body != nil { // it will not be sent again, and is kept for as long as a 2xx may come
-		bare := *c.outer.sent
-		bare.Body = nil
-		c.outer.sent = &bare
+	if c.outer != nil { // it will not be sent again, and is kept for as long as a 2xx may come
+		c.outer.sent = stub(c.outer.sent)
 	}
+}
+
+// ofDialogs are the fields of an INVITE that its dialogs are made of (RFC 3261 §12.1.2), and what their requests
+// have of it.
+var ofDialogs = [...]string{"From", "To", "Call-ID", "CSeq", "Contact", "Authorization", "Proxy-Authorization"}
+
+func stub(invite *sip.Message) *sip.Message {
+	kept := make([]sip.Header, 0, len(ofDialogs)) // rarely more
+	for _, h := range invite.Headers {
+		if slices.ContainsFunc(ofDialogs[:], h.Is) {
+			kept = append(kept, h)
+		}
+	}
+	return &sip.Message{Method: invite.Method, RequestURI: invite.RequestURI, Headers: kept}
 }
 
 // rejected: the ACK goes out at once, and again for each retransmission until
@@ -89,7 +106,7 @@ func (c *clientTx) rejected(resp *sip.Message, flow transport.Flow) {
 	if c.reliable {
 		c.terminate()
 	} else {
-		c.life.set(c.lane, 64*c.lane.layer.cfg.T1)
+		c.life.outlast(c.lane, 64*c.lane.layer.cfg.T1)
 	}
 	switch {
 	case h == nil:
@@ -111,7 +128,8 @@ func (c *clientTx) final(resp *sip.Message, flow transport.Flow) {
 	if c.reliable {
 		c.terminate()
 	} else {
-		c.life.set(c.lane, c.lane.layer.cfg.T4)
+		c.delivered()
+		c.life.outlast(c.lane, c.lane.layer.cfg.T4)
 	}
 	if h != nil {
 		h.OnResponse(tx, resp, flow)
@@ -119,11 +137,11 @@ func (c *clientTx) final(resp *sip.Message, flow transport.Flow) {
 }
 
 func (c *clientTx) expired(t *Timer) {
-	if t == &c.resend {
+	if t != &c.life {
 		switch {
 		case c.bytes == nil: // it has not left yet
 			c.hop.start()
-		case c.reliable && c.linked && c.hop == nil: // a CANCEL, by a doubtful connection
+		case c.reliable && c.linked && c.cancels(): // a CANCEL, by a doubtful connection
 			c.reconnect()
 		case c.reliable && c.linked: // it has, as a probe
 			if !c.cancel.wanted { // else a 1xx may come yet, and what rings is to be cancelled
@@ -154,7 +172,7 @@ func (c *clientTx) expired(t *Timer) {
 
 // repeat is Timer A, which doubles without limit, and E, which doubles to T2.
 func (c *clientTx) repeat() {
-	if c.cancel.wanted && c.resend.at > c.cancel.hush {
+	if c.cancel.wanted && time.Since(c.lane.epoch) > c.cancel.hush {
 		return
 	}
 	c.repeated = true

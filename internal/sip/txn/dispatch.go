@@ -1,7 +1,6 @@
 package txn
 
 import (
-	"strconv"
 	"strings"
 
 	"sidetrack/internal/sip"
@@ -98,8 +97,8 @@ func (l *Lane) merged(tx *serverTx) bool {
 	}
 	c := req.CSeq()
 	via := req.TopVia()
-	k := l.layer.hash("merge", req.CallID(), req.FromTag(), strconv.FormatUint(uint64(c.Num), 10), c.Method, req.RequestURI,
-		strings.ToLower(via.Host), strconv.Itoa(via.Port), req.Get("Route"))
+	k := l.layer.hash(numbers(c, via), "merge", req.CallID(), req.FromTag(), c.Method, req.RequestURI,
+		strings.ToLower(via.Host), req.Get("Route"))
 	if l.merges[k] != nil {
 		return true
 	}
@@ -150,19 +149,20 @@ func (l *Layer) serverKey(req *sip.Message) key {
 
 func (l *Layer) serverKeyAs(req *sip.Message, method string) key {
 	via := req.TopVia()
-	sentBy := sip.FormatHostPort(strings.ToLower(via.Host), via.Port)
-	branch := via.Branch()
+	host, branch := strings.ToLower(via.Host), via.Branch()
 	if len(branch) > len(magicCookie) && strings.EqualFold(branch[:len(magicCookie)], magicCookie) {
-		return l.hash("server", branch, sentBy, method)
+		return l.hash(numbers(sip.CSeq{}, via), "server", branch, host, method)
 	}
 	// RFC 2543 peers: the branch, if any, need not be unique.
-	cseq := strconv.FormatUint(uint64(req.CSeq().Num), 10)
-	return l.hash("old", req.RequestURI, req.FromTag(), req.CallID(), cseq, branch, sentBy, method)
+	return l.hash(numbers(req.CSeq(), via), "old", req.RequestURI, req.FromTag(), req.CallID(), branch, host, method)
 }
+
+// numbers are what of a request and of who sent it is a number.
+func numbers(c sip.CSeq, via sip.Via) uint64 { return uint64(c.Num)<<16 | uint64(via.Port) }
 
 // clientKey is what a request and its responses have in common: more than the
 // branch and the method of RFC 3261 §17.1.3, for a response that bears the
 // Call-ID of something else would begin a dialog in which nobody is.
 func (l *Layer) clientKey(branch, method, callID string) key {
-	return l.hash("client", branch, method, callID)
+	return l.hash(0, "client", branch, method, callID)
 }

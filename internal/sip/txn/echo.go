@@ -18,9 +18,9 @@ func (tx *ClientTx) Conclude(acks map[string]*Sent) {
 	if c.state != accepted || c.handler == nil {
 		return
 	}
-	e := &echo{lane: c.lane, acks: make(map[string]*Sent, len(acks))}
+	e := &echo{lane: c.lane, acks: make([]echoed, 0, len(acks))}
 	for tag, ack := range acks {
-		e.acks[clone(tag)] = ack
+		e.acks = append(e.acks, echoed{clone(tag), ack})
 	}
 	c.handler = e
 }
@@ -28,29 +28,36 @@ func (tx *ClientTx) Conclude(acks map[string]*Sent) {
 // echo is what is left of the owner of an INVITE.
 type echo struct {
 	lane *Lane
-	acks map[string]*Sent // nil values: on their way
+	acks []echoed // one for each dialog
+}
+
+type echoed struct {
+	tag string
+	ack *Sent // nil: on its way
 }
 
 // OnResponse implements ClientHandler.
 func (e *echo) OnResponse(tx *ClientTx, resp *sip.Message, flow transport.Flow) {
-	tag := resp.ToTag()
-	if ack, known := e.acks[tag]; known {
-		if ack != nil {
-			ack.Resend()
+	tag, at := resp.ToTag(), len(e.acks)
+	for _, known := range e.acks {
+		if known.tag == tag {
+			if known.ack != nil {
+				known.ack.Resend()
+			}
+			return
 		}
+	}
+	if at >= maxEchoes {
 		return
 	}
-	if len(e.acks) >= maxEchoes {
-		return
-	}
-	e.acks[tag] = nil
+	e.acks = append(e.acks, echoed{tag: clone(tag)})
 	d := dialog.NewUAC(tx.Request(), resp)
 	e.lane.Resolve(d.NextHop(), func(found []Target, err error) {
 		to := FlowTarget(flow)
 		if err == nil {
 			to = found[0]
 		}
-		e.acks[tag] = e.lane.SendAck(d.RequestCSeq("ACK", resp.CSeq().Num), to)
+		e.acks[at].ack = e.lane.SendAck(d.RequestCSeq("ACK", resp.CSeq().Num), to)
 		e.lane.Request(d.Request("BYE"), to, nil)
 	})
 }

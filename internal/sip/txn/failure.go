@@ -28,15 +28,17 @@ func (l *Lane) pathFailed(f transport.Failure) {
 // a 1xx the peer may still answer by a connection of its own, so only a peer
 // that does not take ours any more counts as gone.
 func (c *clientTx) lost(err error) {
+	if c.state != calling && c.state != proceeding {
+		return
+	}
 	c.unlink()
 	switch {
-	case c.state != calling && c.state != proceeding:
 	case !c.reliable && c.patient():
 		c.doubted = true // A or E goes on
 	case !c.reliable && !(c.doubted && c.repeated):
 		c.doubted = true
 		c.link(pathOf(c.flow))
-	case c.hop == nil && c.idle:
+	case c.cancels() && c.idle:
 		c.terminate()
 	case !c.reliable:
 		c.fail(fmt.Errorf("%w: %w", ErrTransport, err))
@@ -53,9 +55,12 @@ func (c *clientTx) lost(err error) {
 
 // patient tells whether a broken path is waited out (Target.Patient). So it is for
 // a CANCEL, without which somebody would be rung for nobody.
-func (c *clientTx) patient() bool { return c.hop == nil || c.hop.to.Patient }
+func (e *errand) patient() bool { return e.cancels() || e.hop.to.Patient }
 
-func (c *clientTx) probing() bool { return c.hop != nil && c.hop.probe }
+func (e *errand) probing() bool { return e.hop.probe }
+
+// cancels tells that it is that of a CANCEL, while there is no final response.
+func (e *errand) cancels() bool { return e.hop.req == nil }
 
 // pause waits a while before the next connection, longer each time: a peer that
 // takes connections only to close them is not asked for one per round trip.
@@ -80,7 +85,7 @@ func (c *clientTx) reconnect() {
 			c.hop.missed(err)
 		case err != nil:
 			c.strand(err)
-		case c.state == calling && c.hop == nil:
+		case c.state == calling && c.cancels():
 			c.departAs(f)
 		case c.state == calling:
 			c.depart(f, true)
@@ -95,7 +100,7 @@ func (c *clientTx) reconnect() {
 // for (traveller).
 func (c *clientTx) strand(err error) {
 	switch {
-	case c.state == terminated:
+	case c.errand == nil:
 	case c.patient() && !errors.Is(err, errNoListener) && !errors.Is(err, errNoTarget):
 		c.doubted = true
 		c.pause()

@@ -75,7 +75,7 @@ func (l *Lane) Post(f func()) { l.box.post(event{f: f, at: time.Since(l.epoch)})
 
 // After has f called once d has passed.
 func (l *Lane) After(d time.Duration, f func()) *Timer {
-	t := &Timer{f: f}
+	t := &Timer{owner: call(f)}
 	t.set(l, d)
 	return t
 }

@@ -2,6 +2,7 @@ package txn
 
 import (
 	"context"
+	"encoding/binary"
 	"hash/maphash"
 	"log/slog"
 	"sync"
@@ -115,9 +116,12 @@ func (l *Layer) pathFailed(f transport.Failure) {
 // themselves, so that a finished transaction pins no message.
 type key struct{ a, b uint64 }
 
-func (l *Layer) hash(parts ...string) key {
+func (l *Layer) hash(number uint64, parts ...string) key {
 	var h maphash.Hash
 	h.SetSeed(l.seed)
+	var octets [8]byte
+	binary.NativeEndian.PutUint64(octets[:], number)
+	h.Write(octets[:])
 	for _, p := range parts {
 		h.WriteString(p)
 		h.WriteByte(0)

@@ -43,8 +43,13 @@ const (
 type metrics struct {
 	messages *prometheus.CounterVec
 	rejected *prometheus.CounterVec
-	counters [directions][len(methods)][700]atomic.Pointer[prometheus.Counter]
+	counters [directions][len(methods)][codeClasses]atomic.Pointer[class]
 }
+
+const codeClasses = 7 // and requests as the first
+
+// class are the counters of the codes of one hundred, made when there is the first.
+type class [100]atomic.Pointer[prometheus.Counter]
 
 func newMetrics(r prometheus.Registerer) *metrics {
 	m := &metrics{
@@ -106,7 +111,11 @@ func (m *metrics) stateless(method string, status int) { m.count(out, m.response
 func (m *metrics) reject(reason string) { m.rejected.WithLabelValues(reason).Inc() }
 
 func (m *metrics) count(direction int, s slot) {
-	p := &m.counters[direction][s.method][s.code]
+	row := &m.counters[direction][s.method][s.code/100]
+	if row.Load() == nil {
+		row.CompareAndSwap(nil, new(class))
+	}
+	p := &row.Load()[s.code%100]
 	c := p.Load()
 	if c == nil {
 		child := m.messages.WithLabelValues([directions]string{"in", "out"}[direction], methods[s.method], codeLabel(s.code))

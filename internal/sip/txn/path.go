@@ -92,12 +92,12 @@ func (h *hop) startStream(to Target, budget time.Duration) {
 // unproven tells whether the request is a probe to a peer from which nothing has
 // come by TCP so far.
 func (h *hop) unproven() bool {
-	return h != nil && h.probe && !h.lane.layer.tcp.proven(h.to.Addr, h.lane.Now())
+	return h.probe && !h.lane.layer.tcp.proven(h.to.Addr, h.lane.Now())
 }
 
-// answered notes that a peer to which requests go by UDP speaks TCP. h may be nil.
+// answered notes that a peer to which requests go by UDP speaks TCP.
 func (h *hop) answered(by transport.Flow) {
-	if h != nil && h.to.Proto == "udp" && by.Proto == "tcp" {
+	if h.to.Proto == "udp" && by.Proto == "tcp" {
 		h.lane.layer.tcp.note(h.to.Addr, true, h.lane.Now())
 	}
 }
@@ -109,7 +109,7 @@ func (c *clientTx) unheard() {
 		return
 	}
 	c.lane.layer.cfg.Transport.Retire(c.flow, c.lane.layer.cfg.TimerB)
-	if c.hop != nil && c.hop.probe {
+	if c.hop.probe {
 		c.lane.layer.tcp.note(c.hop.to.Addr, false, c.lane.Now())
 	}
 }

@@ -120,7 +120,7 @@ func (l *Layer) isOurs(branch, callID string) bool {
 // as well repeat a branch of theirs, and finds no transaction.
 func (l *Layer) seal(branch, callID string) (seal [sealLength]byte) {
 	var sum [8]byte
-	binary.NativeEndian.PutUint64(sum[:], l.hash("branch", branch, callID).a)
+	binary.NativeEndian.PutUint64(sum[:], l.hash(0, "branch", branch, callID).a)
 	sealEncoding.Encode(seal[:], sum[:5])
 	return seal
 }

@@ -49,13 +49,18 @@ type serverTx struct {
 	slot     slot   // of last, for the counters
 	tag      string // To-tag of our responses
 	flow     transport.Flow
-	back     netip.AddrPort // where to reconnect when a stream is gone (RFC 3261 §18.2.2)
-	backHost string         // and under which TLS server name
-	last     []byte         // response to resend
+	back     *home  // where to reconnect when a stream is gone; nil on UDP
+	last     []byte // response to resend
 	interval time.Duration
 	resend   Timer // Trying, G, the TU's resending of 2xx
 	life     Timer // H, I, J, L, and the patience with a TU that never answers
 	noAck    func()
+}
+
+// home is where a client takes connections (RFC 3261 §18.2.2), and under which TLS server name.
+type home struct {
+	addr netip.AddrPort
+	host string
 }
 
 func (l *Lane) newServerTx(req *sip.Message, flow transport.Flow, k key) *serverTx {
@@ -65,11 +70,13 @@ func (l *Lane) newServerTx(req *sip.Message, flow transport.Flow, k key) *server
 		invite:   req.Method == "INVITE",
 		reliable: flow.Proto != "udp",
 		flow:     transport.ResponseFlow(req, flow),
-		back:     transport.ReconnectAddr(req, flow),
 		state:    trying,
 	}
+	if tx.reliable {
+		tx.back = &home{addr: transport.ReconnectAddr(req, flow)}
+	}
 	if flow.Proto == "tls" {
-		tx.backHost = clone(req.TopVia().Host)
+		tx.back.host = clone(req.TopVia().Host)
 	}
 	tx.resend.owner, tx.life.owner = tx, tx
 	tx.outer = &ServerTx{Request: req, Flow: flow, Lane: l, core: tx}

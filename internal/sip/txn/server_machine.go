@@ -40,7 +40,7 @@ func (c *serverTx) completeOther() {
 		c.terminate()
 		return
 	}
-	c.life.set(c.lane, 64*c.lane.layer.cfg.T1)
+	c.life.outlast(c.lane, 64*c.lane.layer.cfg.T1)
 }
 
 // completeInvite: Timer G resends on UDP until the ACK comes or Timer H ends
@@ -48,7 +48,7 @@ func (c *serverTx) completeOther() {
 func (c *serverTx) completeInvite() {
 	c.state = completed
 	c.release()
-	c.life.set(c.lane, 64*c.lane.layer.cfg.T1)
+	c.life.outlast(c.lane, 64*c.lane.layer.cfg.T1)
 	c.resend.Stop()
 	if !c.reliable {
 		c.interval = c.lane.layer.cfg.T1
@@ -60,7 +60,7 @@ func (c *serverTx) completeInvite() {
 // the 2xx is resent, on streams too, as hops beyond may be UDP (§13.3.1.4).
 func (c *serverTx) accept() {
 	c.state = accepted
-	c.life.set(c.lane, 64*c.lane.layer.cfg.T1)
+	c.life.outlast(c.lane, 64*c.lane.layer.cfg.T1)
 	c.interval = c.lane.layer.cfg.T1
 	c.resend.set(c.lane, c.interval)
 }
@@ -90,7 +90,7 @@ func (c *serverTx) follow(req *sip.Message, flow transport.Flow) bool {
 		if _, open := c.lane.layer.cfg.Transport.Find(c.flow); open {
 			return false
 		}
-		c.back = transport.ReconnectAddr(req, flow)
+		c.back.addr = transport.ReconnectAddr(req, flow)
 	} else {
 		flow = transport.ResponseFlow(req, flow)
 		if flow.Remote == c.flow.Remote || flow.Remote.Addr() != c.flow.Remote.Addr() {
@@ -112,7 +112,7 @@ func (c *serverTx) acknowledged() {
 		return
 	}
 	c.state, c.last = confirmed, nil
-	c.life.set(c.lane, c.lane.layer.cfg.T4)
+	c.life.outlast(c.lane, c.lane.layer.cfg.T4)
 }
 
 func (c *serverTx) expired(t *Timer) {
@@ -173,14 +173,14 @@ func (c *serverTx) deliver(b []byte, s slot, tries int) {
 		return
 	}
 	f, was := c.flow, c.flow.Conn
-	f.Remote, f.Conn, f.Server = c.back, 0, c.backHost
+	f.Remote, f.Conn, f.Server = c.back.addr, 0, c.back.host
 	c.lane.dialBack(f, dialWaiter{ready: func(f transport.Flow, err error) {
 		switch {
 		case c.flow.Conn != was && c.status != 0 && provisional(b):
 			return
 		case c.flow.Conn != was: // by one of the client's own
 		case err != nil:
-			c.lane.layer.log.Debug("response not delivered", "remote", c.back, "error", err)
+			c.lane.layer.log.Debug("response not delivered", "remote", c.back.addr, "error", err)
 			return
 		default:
 			c.flow = f
