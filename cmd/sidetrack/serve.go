@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 	"time"
 
@@ -22,6 +23,7 @@ var configPlaces = []string{"sidetrack.yaml", "/etc/sidetrack/sidetrack.yaml"}
 
 const configHelp = "configuration `FILE`; ./sidetrack.yaml, then /etc/sidetrack/sidetrack.yaml when not given"
 
+// configFile is the file that was named, else the first that is there; "": none is.
 func configFile(named string) string {
 	if named != "" {
 		return named
@@ -31,11 +33,14 @@ func configFile(named string) string {
 			return p
 		}
 	}
-	return configPlaces[0]
+	return ""
 }
 
 // load reads a file, and finds what this host lacks to serve it unless it is for elsewhere.
 func load(file string, elsewhere bool, std stdio) (*config.Config, error) {
+	if file == "" {
+		return nil, fmt.Errorf("there is no %s; --config names another file", strings.Join(configPlaces, " and no "))
+	}
 	cfg, problems := config.Load(file, os.LookupEnv)
 	if len(problems) == 0 && !elsewhere {
 		problems = unmet(cfg)

@@ -67,8 +67,11 @@ func TestConfigIsFoundInItsPlaces(t *testing.T) {
 		t.Errorf("named: %s", got)
 	}
 	if _, err := os.Stat(configPlaces[1]); err != nil {
-		if got := configFile(""); got != "sidetrack.yaml" {
-			t.Errorf("none there: %s", got)
+		for _, command := range []string{"check", "serve"} {
+			want := "sidetrack " + command + ": there is no sidetrack.yaml and no /etc/sidetrack/sidetrack.yaml; --config names another file\n"
+			if status, out, log := try(command); status != 1 || out != "" || log != want {
+				t.Errorf("none there: %d %s %s", status, out, log)
+			}
 		}
 	}
 	if err := os.WriteFile("sidetrack.yaml", []byte(goodYAML), 0o600); err != nil {

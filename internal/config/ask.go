@@ -40,7 +40,7 @@ func (d *decoder) ask(c cursor) *policy.Ask {
 
 // httpURL reads an absolute URL of http or https, without a user in it.
 func (c cursor) httpURL() string {
-	const want = "a URL such as https://rules.example/decide"
+	const want = "a URL such as https://host.example/path"
 	s, ok := c.word(want)
 	if !ok {
 		return ""

@@ -6,6 +6,7 @@ import (
 	"io"
 	"log/slog"
 	"net/netip"
+	"strings"
 	"time"
 
 	"sidetrack/internal/sip"
@@ -44,16 +45,21 @@ type Config struct {
 
 func (c Config) withDefaults() (Config, error) {
 	if len(c.Listen) == 0 {
-		return c, errors.New("recorder: no address to listen on")
+		return c, errors.New("no address to listen on")
+	}
+	for _, l := range c.Listen {
+		if !strings.HasPrefix(l, "udp://") && !strings.HasPrefix(l, "tcp://") {
+			return c, fmt.Errorf("%s is no socket to listen on; write udp://HOST:PORT or tcp://HOST:PORT", l)
+		}
 	}
 	if c.Out == "" {
-		return c, errors.New("recorder: no folder to record into")
+		return c, errors.New("no folder to record into")
 	}
 	if c.PortMin == 0 && c.PortMax == 0 {
 		c.PortMin, c.PortMax = 30000, 39999
 	}
 	if c.PortMin < 1 || c.PortMax > 65535 || c.PortMax-c.PortMin < 1 {
-		return c, fmt.Errorf("recorder: media ports %d-%d are no range with a pair in it", c.PortMin, c.PortMax)
+		return c, fmt.Errorf("media ports %d-%d are no range with a pair in it", c.PortMin, c.PortMax)
 	}
 	orDefault(&c.MaxSessions, 5000)
 	orDefault(&c.History, 4096)

@@ -48,11 +48,11 @@ func New(cfg Config) (*Server, error) {
 // all are closed again and the error tells in one line which. It is called once.
 func (s *Server) Start() error {
 	if err := probe(s.cfg.Out); err != nil {
-		return fmt.Errorf("recorder: the output folder cannot be written to: %w", err)
+		return fmt.Errorf("the output folder cannot be written to: %w", err)
 	}
 	left, err := s.claim()
 	if err != nil {
-		return fmt.Errorf("recorder: the output folder cannot be read: %w", errors.Join(err, s.folder.Close()))
+		return fmt.Errorf("the output folder cannot be read: %w", errors.Join(err, s.folder.Close()))
 	}
 	s.transport = transport.New(transport.Config{Log: s.cfg.Log, OnMessage: func(in transport.Inbound) { s.layer.Receive(in) }})
 	s.layer = txn.New(txn.Config{
@@ -188,7 +188,7 @@ func await(ctx context.Context, done <-chan struct{}, n int) error {
 		select {
 		case <-done:
 		case <-ctx.Done():
-			return fmt.Errorf("recorder: %d of %d clients did not answer the BYE: %w", n-i, n, ctx.Err())
+			return fmt.Errorf("%d of %d clients did not answer the BYE: %w", n-i, n, ctx.Err())
 		}
 	}
 	return nil
