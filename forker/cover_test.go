@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	pion "github.com/pion/rtp"
 
@@ -87,20 +88,29 @@ func TestBeeps(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			c.Name = name
-			lo, hi := portRange(16)
-			k := newCall(t, newEngine(t, forker.Config{Listen: usHost, PortMin: lo, PortMax: hi}))
-			tap, srs := forkRule(t, k, forker.TapConfig{Label: "1"})
-			tap.SetCodecs(map[uint8]forker.Codec{0: c})
-			tap.Mask(forker.PauseBeep)
 			f, _ := codec.FindCodec(name, c.Clock, 1)
-			enc, dec, voice := f.NewEncoder(), f.NewDecoder(), codec.NewVoice(f.Rate, 1)
-			said, heard := make([]int16, f.Rate/50), []int16(nil)
-			for i := range 250 {
-				voice.Read(said)
-				b := append(rtp(0, uint16(i), uint32(int(f.Ticks(int64(len(said))))*i), 1)[:12], enc.Encode(nil, said)...)
-				k.play([][]byte{b})
-				raw, _ := srs.recv()
-				heard = dec.Decode(heard, parse(t, raw).Payload)
+			voice := codec.NewVoice(f.Rate, 1)
+			record := func() (heard []int16, pause time.Duration) {
+				lo, hi := portRange(16)
+				k := newCall(t, newEngine(t, forker.Config{Listen: usHost, PortMin: lo, PortMax: hi}))
+				tap, srs := forkRule(t, k, forker.TapConfig{Label: "1"})
+				tap.SetCodecs(map[uint8]forker.Codec{0: c})
+				tap.Mask(forker.PauseBeep)
+				enc, dec := f.NewEncoder(), f.NewDecoder()
+				said, last := make([]int16, f.Rate/50), time.Now()
+				for i := range 250 {
+					voice.Read(said)
+					b := append(rtp(0, uint16(i), uint32(int(f.Ticks(int64(len(said))))*i), 1)[:12], enc.Encode(nil, said)...)
+					k.play([][]byte{b})
+					raw, _ := srs.recv()
+					heard = dec.Decode(heard, parse(t, raw).Payload)
+					pause, last = max(pause, time.Since(last)), time.Now()
+				}
+				return heard, pause
+			}
+			heard, pause := record()
+			for try := 0; try < 5 && pause > time.Second; try++ { // a busy machine: the beeps keep to the time of a hold
+				heard, pause = record()
 			}
 			found := codec.Bursts(heard, f.Rate, 1000)
 			if len(found) != 3 {
