@@ -176,6 +176,11 @@ func TestMoveIsRepeated(t *testing.T) {
 	if v := m.c.view(); len(v.Attempts) != 8 {
 		t.Errorf("%d attempts", len(v.Attempts))
 	}
+	for line := range strings.Lines(m.r.log.String()) {
+		if strings.Contains(line, "SRS did not take the session") && (strings.Count(line, " srs=") != 1 || strings.Count(line, " sip_call_id=") != 1) {
+			t.Errorf("of the one that was asked, or of the one that was lost? %s", line)
+		}
+	}
 }
 
 // The ends of a call whose recording is just moving.

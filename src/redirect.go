@@ -65,7 +65,7 @@ func (a *attempt) redirect() bool {
 	r.follows++
 	a.uri, r.left = r.left[0], r.left[1:]
 	a.auth, a.signed = &authority{}, challenged{}
-	a.s.log.Info("redirected by the SRS", "srs", a.srs, "to", redact.Passwords(a.uri))
+	a.s.logger().Info("redirected by the SRS", "srs", a.srs, "to", redact.Passwords(a.uri))
 	a.s.lane.Resolve(a.uri, a.onRedirected)
 	return true
 }

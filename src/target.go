@@ -47,7 +47,7 @@ func (s *Session) onAttemptFailed(a *attempt, code int, reason string) {
 	s.rivals = s.rivals.without(a)
 	s.countHedge(a, "failed")
 	s.note(a, code, reason)
-	s.client.trouble.warn(s.log, a.srs, "SRS did not take the session", "srs", a.srs, "code", code, "reason", reason)
+	s.client.trouble.warn(s.logger(), a.srs, "SRS did not take the session", "srs", a.srs, "sip_call_id", a.callID, "code", code, "reason", reason)
 	skip := s.recorder.SkipFailoverCodes
 	s.retry.hope = s.retry.hope || blames(code)
 	switch {
