@@ -273,7 +273,11 @@ func (c *Call) drop(gone func(*branch) bool) {
 }
 
 // track notes something that the call waits for at its end.
-func (c *Call) track(what any) { c.pending = append(c.pending, what) }
+func (c *Call) track(what any) {
+	if !slices.Contains(c.pending, what) {
+		c.pending = append(c.pending, what)
+	}
+}
 
 // settled notes its end.
 func (c *Call) settled(what any) {

@@ -143,7 +143,7 @@ func (c *Call) sendBye(s side, out *sip.Message) {
 			return
 		}
 		t = c.must(s, d, t)
-		c.track(c.lane.Request(out, t, farewell{call: c, dialog: d, to: s, login: c.loginTowards(s), again: func() { c.sendBye(s, out) }}))
+		c.track(c.lane.Request(out, t, farewell{call: c, dialog: d, to: s, login: c.loginTowards(s), out: out}))
 	})
 }
 
@@ -153,9 +153,9 @@ type farewell struct {
 	call   *Call
 	dialog *dialog.Dialog
 	to     side
-	login  *login // nil: the peer's challenges are not answered
-	again  func() // sends it once more; nil: once is enough
-	tried  int    // challenges answered
+	login  *login       // nil: the peer's challenges are not answered
+	out    *sip.Message // to be sent once more where its path is lost; nil: once is enough
+	tried  int          // challenges answered
 }
 
 // OnResponse implements txn.ClientHandler.
@@ -174,8 +174,8 @@ func (f farewell) OnResponse(tx *txn.ClientTx, resp *sip.Message, _ transport.Fl
 // OnFail implements txn.ClientHandler.
 func (f farewell) OnFail(tx *txn.ClientTx, err error) {
 	defer f.call.settled(tx)
-	if f.again != nil && (lostPath(f.dialog, err) || f.call.elsewhere(f.to, tx.Target(), err)) {
-		f.again()
+	if f.out != nil && (lostPath(f.dialog, err) || f.call.elsewhere(f.to, tx.Target(), err)) {
+		f.call.sendBye(f.to, f.out)
 		return
 	}
 	f.call.log.Warn("BYE was not answered", "error", err)
@@ -229,7 +229,7 @@ func (c *Call) over(v verdict) {
 	}
 	c.session.stop()
 	c.linger()
-	c.ringing.clock.Stop()
+	c.ringing.stop()
 	c.relay.Close()
 	c.srv.dismiss(int(c.sockets))
 	c.srv.metrics.result(v.result)

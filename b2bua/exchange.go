@@ -159,7 +159,7 @@ func (x *exchange) onSuccess(tx *txn.ClientTx, resp *sip.Message, flow transport
 		x.hunt.won(x, tx, flow)
 		x.branch = c.branchFor(tx, resp, flow)
 		c.confirm(x.branch)
-		c.ringing.clock.Stop()
+		c.ringing.stop()
 		x.branch.dialogs[sideB].Confirm(resp)
 		c.learnCallee(resp, x.branch)
 		c.who.keep(resp)

@@ -108,8 +108,9 @@ func (h *hunt) concluded(x *exchange, status int) {
 	}
 }
 
-// won takes the target that answered, and cancels the others.
+// won takes the target that answered, forgets who has not been asked, and cancels the others.
 func (h *hunt) won(x *exchange, tx *txn.ClientTx, flow transport.Flow) {
+	h.uris, h.endpoints, h.best = nil, nil, nil
 	if h.fan == nil {
 		return
 	}

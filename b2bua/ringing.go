@@ -32,6 +32,12 @@ func (c *Call) rings(shown *sip.Message) {
 	r.clock = c.lane.After(c.srv.ringsEvery(), c.stillRings)
 }
 
+// stop ends it; what the caller was shown is not needed any more.
+func (r *ringing) stop() {
+	r.clock.Stop()
+	*r = ringing{}
+}
+
 // stillRings tells the caller once more, and whoever is asked that we wait. A
 // reliable response is not sent again: it would be another one.
 func (c *Call) stillRings() {

@@ -90,22 +90,30 @@ func arrange(offer []OfferMedia, answer *Session) []int {
 // labelIndex returns for each answered section the offered one of its label,
 // nil when labels are not to be followed.
 func labelIndex(offer []OfferMedia, answer []*Media) []int {
-	ours := make(map[string]int, len(offer))
-	for i, o := range offer {
-		if _, twice := ours[o.Label]; twice || o.Label == "" {
+	for i := range offer {
+		if l := offer[i].Label; l == "" || labelled(offer, l) < i {
 			return nil
 		}
-		ours[o.Label] = i
 	}
 	index := make([]int, 0, len(answer))
 	for _, m := range answer {
-		i, ok := ours[m.Label()]
-		if !ok || slices.Contains(index, i) {
+		i := labelled(offer, m.Label())
+		if i < 0 || slices.Contains(index, i) {
 			return nil
 		}
 		index = append(index, i)
 	}
 	return index
+}
+
+// labelled is the first section of that label, -1 if there is none.
+func labelled(offer []OfferMedia, label string) int {
+	for i := range offer {
+		if offer[i].Label == label {
+			return i
+		}
+	}
+	return -1
 }
 
 // read fills in what the section m says to the offer o.
