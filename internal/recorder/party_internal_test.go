@@ -14,6 +14,7 @@ func TestPartyOf(t *testing.T) {
 		"sip:a%5Bb%5D@pbx.example.com":     "sip:a%5Bb%5D@pbx.example.com",
 		"sip:a@%5Bx%5D":                    "sip:a@%5Bx%5D",
 		"sip:a@%5B::1":                     "sip:a@%5B::1",
+		"sip:a%5B::1%5D@pbx.example.com":   "sip:a%5B::1%5D@pbx.example.com",
 		"tel:+15551234":                    "tel:+15551234",
 	} {
 		if got := partyOf(metadata.NameID{AOR: in}); got.AOR != want {
