@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"sidetrack/forker"
+	"sidetrack/internal/logs"
 	"sidetrack/internal/sdp"
 	"sidetrack/internal/sip"
 	"sidetrack/internal/sip/dialog"
@@ -102,7 +103,9 @@ func newCall(s *Server, tx *txn.ServerTx, in *policy.Invite, route *policy.Route
 		started: in.Received, sockets: int16(sockets), state: StateTrying, relay: s.cfg.Media.Open(), set: s.settings.Load(),
 		security: newSecurity(route.SRTP, s.identity),
 	}
-	c.log = s.cfg.Log.With("call", c.id, "sip_call_id", req.CallID())
+	c.log = logs.About(s.cfg.Log, func(line *slog.Record) {
+		line.AddAttrs(slog.String("call", c.id), slog.String("sip_call_id", c.in.CallID))
+	})
 	a, b := &c.legs[sideA], &c.legs[sideB]
 	rand.Read(a.key[:]) // never fails (crypto/rand)
 	rand.Read(b.key[:])

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"sidetrack/forker"
+	"sidetrack/internal/logs"
 	"sidetrack/internal/sip"
 	"sidetrack/internal/sip/txn"
 	"sidetrack/metadata"
@@ -139,20 +140,25 @@ func newSession(k *call, w wish) *Session {
 	s.streams.dialect = &s.recorder.Dialect
 	s.started = s.now()
 	s.since, s.moving.at = s.started, s.started
-	s.log = k.client.log.With("call", k.cs.ID, "recorder", s.recorder.Name)
+	s.log = s.logger()
 	s.builder = s.newBuilder()
 	s.id = s.builder.SessionID().URLSafe()
-	s.log = s.logger()
 	s.headers = s.renderHeaders()
 	s.origin = origin{sessionID: rand.Uint64N(1 << 62), addr: k.client.cfg.Advertise}
 	s.publish()
 	return s
 }
 
-// logger is that of the session, whichever SRS has it.
-func (s *Session) logger() *slog.Logger {
-	return s.client.log.With("call", s.cs.ID, "recorder", s.recorder.Name, "recording", s.id)
+// named says in a line of the log which session it is about.
+func (s *Session) named(line *slog.Record) {
+	line.AddAttrs(slog.String("call", s.cs.ID), slog.String("recorder", s.recorder.Name))
+	if s.id != "" {
+		line.AddAttrs(slog.String("recording", s.id))
+	}
 }
+
+// logger is that of the session, whichever SRS has it.
+func (s *Session) logger() *slog.Logger { return logs.About(s.client.log, s.named) }
 
 // start begins the recording, or says why there will be none. A call that has
 // no audio yet may get some: then the session waits for it.
@@ -249,7 +255,11 @@ func (s *Session) onSnapshot(cs *metadata.Snapshot) {
 func (s *Session) onUp(a *attempt, answers []answered) {
 	s.leg = a.leg
 	s.agree(&a.offer, a.doc.Told())
-	s.log = s.logger().With("srs", s.srs, "sip_call_id", s.sipCallID)
+	srs, sipCallID := s.srs, s.sipCallID
+	s.log = logs.About(s.client.log, func(line *slog.Record) {
+		s.named(line)
+		line.AddAttrs(slog.String("srs", srs), slog.String("sip_call_id", sipCallID))
+	})
 	s.apply(a.offer, answers)
 	a.proposal = nil
 	s.steerTaps()

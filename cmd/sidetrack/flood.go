@@ -36,35 +36,40 @@ const (
 type floodGate struct {
 	slog.Handler
 	flood *flood // of the whole log
-	tally *tally // of one call, or of what is about none
-	call  bool   // of one call
+	call  string // of one call: what names it; else ""
 }
 
 func newFloodGate(h slog.Handler, style *logStyle) *floodGate {
-	return &floodGate{Handler: h, flood: &flood{style: style, out: h}, tally: &tally{}}
+	return &floodGate{Handler: h, flood: &flood{style: style, out: h}}
 }
 
 // Handle implements slog.Handler.
 func (g *floodGate) Handle(ctx context.Context, r slog.Record) error {
-	if r.Level < slog.LevelInfo {
-		return g.flood.write(ctx, g.Handler, r)
-	}
-	now := time.Now()
-	ours := r.Level < slog.LevelWarn && !g.call
-	if !g.flood.pass(r.Level, r.Message, ours || g.tally.pass(r.Message, now), now) {
+	if r.Level >= slog.LevelInfo && !g.flood.pass(r.Level, r.Message, g.about(r), time.Now()) {
 		return nil
 	}
 	return g.flood.write(ctx, g.Handler, r)
 }
 
-// WithAttrs implements slog.Handler. A logger that is bound to a call has a
-// tally of its own, which goes away with it.
+// about is what names the call of a line, "" when it is about none. A line of a call begins with our id of it; a
+// Call-ID that it has somewhere may be a stranger's, who has as many as he likes.
+func (g *floodGate) about(r slog.Record) (call string) {
+	call = g.call
+	r.Attrs(func(a slog.Attr) bool {
+		if call == "" && a.Key == "call" {
+			call = a.Value.String()
+		}
+		return false
+	})
+	return call
+}
+
+// WithAttrs implements slog.Handler.
 func (g *floodGate) WithAttrs(attrs []slog.Attr) slog.Handler {
-	bound := &floodGate{&lateAttrs{parent: g.Handler, attrs: attrs}, g.flood, g.tally, g.call}
+	bound := &floodGate{g.Handler.WithAttrs(attrs), g.flood, g.call}
 	for _, a := range attrs {
-		if !g.call && (a.Key == "call" || a.Key == "sip_call_id") {
-			bound.tally, bound.call = &tally{}, true
-			break
+		if bound.call == "" && (a.Key == "call" || a.Key == "sip_call_id") {
+			bound.call = a.Value.String()
 		}
 	}
 	return bound
@@ -72,31 +77,7 @@ func (g *floodGate) WithAttrs(attrs []slog.Attr) slog.Handler {
 
 // WithGroup implements slog.Handler.
 func (g *floodGate) WithGroup(name string) slog.Handler {
-	return &floodGate{g.Handler.WithGroup(name), g.flood, g.tally, g.call}
-}
-
-// tally counts the lines of each message in a window.
-type tally struct {
-	mu    sync.Mutex
-	since time.Time
-	by    map[string]int
-}
-
-// pass tells whether there is room for another line of the message.
-func (t *tally) pass(message string, now time.Time) bool {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if t.by == nil || now.Sub(t.since) >= floodWindow {
-		t.since = now
-		if clear(t.by); t.by == nil {
-			t.by = map[string]int{}
-		}
-	}
-	if t.by[message] >= floodLimit {
-		return false
-	}
-	t.by[message]++
-	return true
+	return &floodGate{g.Handler.WithGroup(name), g.flood, g.call}
 }
 
 // flood bounds what the whole log takes in a window.
@@ -109,8 +90,12 @@ type flood struct {
 	since  time.Time
 	lines  int // written in this window
 	by     map[string]*text
-	timing bool // tell is going to be called
+	calls  map[line]int // of these, the lines of each call, and from warnings on those of none
+	timing bool         // tell is going to be called
 }
+
+// line is a message about a call, or about none.
+type line struct{ call, message string }
 
 // text is one message of the program.
 type text struct {
@@ -119,16 +104,15 @@ type text struct {
 	leftOut int // since it was last told
 }
 
-// pass tells whether a line is written, and counts it out if not; wanted is false of
-// one that has been judged already.
-func (f *flood) pass(level slog.Level, message string, wanted bool, now time.Time) bool {
+// pass tells whether a line is written, and counts it out if not.
+func (f *flood) pass(level slog.Level, message, call string, now time.Time) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if now.Sub(f.since) >= floodWindow {
 		f.turn(now)
 	}
 	t := f.text(level, message)
-	if wanted && f.room(level, t) {
+	if f.room(level, t) && f.few(level, line{call, message}) {
 		t.passed++
 		f.lines++
 		return true
@@ -158,6 +142,18 @@ func (f *flood) room(level slog.Level, t *text) bool {
 	return f.lines < share && t.passed < max(rate/4, 1)
 }
 
+// few tells whether a call may have another line of the message, and counts it.
+func (f *flood) few(level slog.Level, l line) bool {
+	if l.call == "" && level < slog.LevelWarn {
+		return true // ours
+	}
+	if f.calls[l] >= floodLimit {
+		return false
+	}
+	f.calls[l]++
+	return true
+}
+
 func (f *flood) text(level slog.Level, message string) *text {
 	t := f.by[message]
 	if t == nil && len(f.by) >= maxTexts {
@@ -174,7 +170,7 @@ func (f *flood) text(level slog.Level, message string) *text {
 
 // turn begins a window. What has not been told of the last one stays.
 func (f *flood) turn(now time.Time) {
-	f.since, f.lines = now, 0
+	f.since, f.lines, f.calls = now, 0, map[line]int{}
 	kept := map[string]*text{}
 	for message, t := range f.by {
 		if t.leftOut > 0 {

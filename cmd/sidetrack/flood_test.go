@@ -11,6 +11,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/testutil"
 
 	"sidetrack/internal/config"
+	"sidetrack/internal/logs"
 )
 
 // flooded is a log that is bounded to rate lines a second.
@@ -55,6 +56,35 @@ func TestFloodsAreHeldBack(t *testing.T) {
 		}
 		if out.lines("msg=junk") != floodLimit+1 || out.lines("call not recorded") != 100 || out.lines("request refused") != 100*floodLimit {
 			t.Errorf("%d after the flood, %d records, %d refusals", out.lines("msg=junk"), out.lines("call not recorded"), out.lines("request refused"))
+		}
+	})
+}
+
+// A call has its share however its lines come to name it; a Call-ID that a stranger has made up gets him none.
+func TestWhoHasAShareOfTheLog(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		log, out, style := flooded(0)
+		for i := range 100 {
+			call := logs.About(log, func(r *slog.Record) { r.AddAttrs(slog.String("call", fmt.Sprint(i))) })
+			for range 30 {
+				call.Info("step")
+				call.With("recording", "r").Warn("fault")
+				log.Error("fault of one", "call", fmt.Sprint(i))
+				log.Warn("refused", "sip_call_id", fmt.Sprint(i))
+			}
+		}
+		for says, want := range map[string]int{"msg=step": 100 * floodLimit, "msg=fault": 100 * floodLimit, `msg="fault of one"`: 100 * floodLimit, "msg=refused": floodLimit} {
+			if n := out.lines(says); n != want {
+				t.Errorf("%d lines of %s, want %d", n, says, want)
+			}
+		}
+		if n := style.spared("info"); n != 100*10 {
+			t.Errorf("%d lines left out", n)
+		}
+		time.Sleep(floodWindow)
+		log.Warn("refused")
+		if n := out.lines("msg=refused"); n != floodLimit+1 {
+			t.Errorf("%d lines in the next second", n-floodLimit)
 		}
 	})
 }

@@ -107,7 +107,7 @@ func (e *either) WithGroup(name string) slog.Handler {
 }
 
 // lateAttrs formats the attributes of a logger when its first line is written:
-// each call has several loggers, and most of them never say a word.
+// most loggers never say a word.
 type lateAttrs struct {
 	parent  slog.Handler
 	attrs   []slog.Attr

@@ -10,8 +10,8 @@ import (
 // package and all below it. b2bua and src are strangers to each other: internal/app joins them.
 var directions = map[string][]string{
 	"cmd/sidetrack":     {"internal/app", "internal/config", "internal/recorder", "internal/demo", "internal/store", "internal/lint"},
-	"b2bua":             {"internal/dtls", "internal/sip…", "internal/sdp", "internal/srtp", "forker", "metadata", "policy"},
-	"src":               {"internal/redact", "internal/sip…", "internal/sdp", "internal/srtp", "forker", "metadata", "policy"},
+	"b2bua":             {"internal/dtls", "internal/logs", "internal/sip…", "internal/sdp", "internal/srtp", "forker", "metadata", "policy"},
+	"src":               {"internal/logs", "internal/redact", "internal/sip…", "internal/sdp", "internal/srtp", "forker", "metadata", "policy"},
 	"forker":            {"internal/dtls", "internal/srtp", "internal/audio"},
 	"metadata":          {},
 	"policy":            {},
@@ -32,6 +32,7 @@ var directions = map[string][]string{
 	"internal/outbox":   {},
 	"internal/hep":      {"internal/outbox"},
 	"internal/otlp":     {"internal/outbox"},
+	"internal/logs":     {},
 	"internal/redact":   {},
 	"internal/trace":    {},
 	"internal/pcap":     {},
