@@ -120,6 +120,9 @@ func newItem(raw []byte, proto string, first int, where string) Item {
 	it.msg, it.err = sip.Parse(whole)
 	if it.msg != nil {
 		it.Name = it.msg.Method + " " + it.msg.RequestURI + " (" + where + ")"
+		if by := strings.ToLower(it.msg.TopVia().Transport); proto == "udp" && by != "" {
+			it.proto = by // a capture that a proxy has written, such as ours, holds datagrams whatever they went over
+		}
 	}
 	return it
 }

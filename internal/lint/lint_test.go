@@ -178,7 +178,7 @@ func TestCaptures(t *testing.T) {
 		h[12], h[13] = 5<<4, flags
 		return ipv4(6, 0, 0, append(h, b...))
 	}
-	udp := append([]byte{0x13, 0xce, 0x13, 0xc4, 0, 0, 0, 0}, msg...)
+	udp := append([]byte{0x13, 0xce, 0x13, 0xc4, 0, 0, 0, 0}, strings.Replace(msg, "SIP/2.0/TCP", "SIP/2.0/UDP", 1)...)
 	cut := 1480
 	packets := [][]byte{
 		ipv4(17, 0, 0, append([]byte{0, 53, 0, 53, 0, 0, 0, 0}, "what is this"...)),
@@ -212,6 +212,21 @@ func TestCaptures(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// In a capture that a proxy has written datagrams hold what went over TCP or TLS: its Via says so.
+func TestCaptureOfAProxy(t *testing.T) {
+	msg := good(t)
+	for _, by := range []string{"TCP", "TLS"} {
+		packet := ipv4(17, 0, 0, append(make([]byte, 8), strings.Replace(msg, "SIP/2.0/TCP", "SIP/2.0/"+by, 1)...))
+		items, err := lint.Read(pcap(binary.LittleEndian, [][]byte{packet}))
+		if err != nil || len(items) != 1 {
+			t.Fatalf("%d items, %v", len(items), err)
+		}
+		if found := items[0].Judge(); len(found) > 0 {
+			t.Errorf("%s: %+v", by, found)
+		}
 	}
 }
 
