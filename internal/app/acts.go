@@ -18,12 +18,12 @@ var errActsFull = errors.New("too many control actions at once")
 
 // openActs begins to write down what parties and SRSs do.
 func (a *App) openActs() {
-	a.acts = outbox.Open(maxActs, func(ctx context.Context, acts <-chan api.Action) {
+	a.acts = outbox.Open(maxActs, func(ctx context.Context, acts <-chan *api.Action) {
 		for act := range acts {
 			if ctx.Err() != nil {
 				return
 			}
-			a.http.Audit(act)
+			a.http.Audit(*act)
 		}
 	})
 }
@@ -44,7 +44,7 @@ func (a *App) onAction(act src.Action) {
 	if a.acts == nil { // a proxy that is not real
 		return
 	}
-	out := api.Action{
+	out := &api.Action{
 		Time: act.Time.UTC(), Who: act.Who, Role: act.Role, Source: act.Door, Action: string(act.Action) + "Recording",
 		Target: "/api/v1/recordings/" + act.Recording, Call: act.CallID, Status: http.StatusOK,
 	}

@@ -76,7 +76,7 @@ type App struct {
 	doors     *doors          // of the sockets in use; guarded by swapping
 	queue     string          // folder of hooks: the first that a configuration names; guarded by swapping
 	http      *api.Server
-	acts      *outbox.Box[api.Action] // of parties and SRSs, on their way to the audit log; nil before the start
+	acts      *outbox.Box[*api.Action] // of parties and SRSs, on their way to the audit log; nil before the start
 	reloads   *reloads
 	watch     *watch
 	decider   *decide.Client

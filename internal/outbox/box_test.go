@@ -39,6 +39,16 @@ func TestBox(t *testing.T) {
 	})
 }
 
+// A box that nobody puts anything into has neither room nor a sender.
+func TestEmptyBox(t *testing.T) {
+	started := false
+	b := outbox.Open(1<<40, func(context.Context, <-chan int) { started = true })
+	b.Close(context.Background())
+	if b.Put(1) || started {
+		t.Error("it takes values after it was closed")
+	}
+}
+
 // A sender that hangs is told to end when the time for closing is over; whoever
 // puts meanwhile does not wait.
 func TestCloseHurries(t *testing.T) {
