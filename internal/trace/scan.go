@@ -23,7 +23,7 @@ func CallID(raw []byte) []byte {
 }
 
 // scan finds the Call-ID of a message and what it means, without reading more
-// than its header.
+// of its header than that takes.
 func scan(raw []byte) (callID []byte, k kind) {
 	raw = bytes.TrimLeft(raw, "\r\n")
 	first, rest, _ := bytes.Cut(raw, []byte("\n"))
@@ -36,7 +36,8 @@ func scan(raw []byte) (callID []byte, k kind) {
 	case bytes.HasPrefix(first, []byte("SIP/2.0 ")) && len(first) >= 11:
 		status, _ = strconv.Atoi(string(first[8:11]))
 	}
-	for len(rest) > 0 {
+	outcome := status >= 200 // its CSeq says of what
+	for len(rest) > 0 && (callID == nil || outcome) {
 		var line []byte
 		line, rest, _ = bytes.Cut(rest, []byte("\n"))
 		line = bytes.TrimRight(line, "\r")
@@ -53,8 +54,13 @@ func scan(raw []byte) (callID []byte, k kind) {
 		switch {
 		case callID == nil && (bytes.EqualFold(name, []byte("call-id")) || bytes.EqualFold(name, []byte("i"))):
 			callID = value
-		case status >= 200 && bytes.EqualFold(name, []byte("cseq")) && bytes.HasSuffix(value, []byte("INVITE")):
-			if k = accepted; status >= 300 {
+		case outcome && bytes.EqualFold(name, []byte("cseq")):
+			outcome = false
+			switch {
+			case !bytes.HasSuffix(value, []byte("INVITE")):
+			case status < 300:
+				k = accepted
+			default:
 				k = refused
 			}
 		}

@@ -20,7 +20,7 @@ const (
 	endedKept   = 10 * time.Minute
 	shards      = 16
 	overhead    = 32       // of a message in memory, beyond its bytes
-	chunkSize   = 16 << 10 // messages are written into pieces of memory of that size, for what is packed soon is to leave no holes
+	sheetSize   = 16 << 10
 	vainShare   = 8        // one of so many parts of the memory may have what was never taken: a flood must not displace calls
 )
 
@@ -39,6 +39,7 @@ type Tracer struct {
 	now    func() time.Time
 	seed   maphash.Seed
 	shards [shards]shard
+	sheet  sheet
 
 	// Owned by Run (pack.go).
 	seen    time.Time // who was silent by then has been packed
@@ -56,13 +57,19 @@ type shard struct {
 	vain    list.List // likewise, of those that were not taken
 	bytes   int64
 	wasted  int64 // of bytes, those in vain
-	chunk   []byte
+}
+
+// sheet is a piece of memory that messages are written into, those of all dialogs one
+// after the other: what is said at one time is packed at one time, and so leaves no holes.
+type sheet struct {
+	mu   sync.Mutex
+	free []byte
 }
 
 type dialog struct {
 	callID   string
 	packs    []pack   // what it said first
-	said     [][]byte // what it said since: messages as Message.append writes them, in chunks
+	said     [][]byte // what it said since: messages as Message.append writes them, on sheets
 	bytes    int64
 	leftOut  int
 	taken    bool // we have said something else than a refusal
@@ -124,19 +131,21 @@ func (t *Tracer) Observe(proto string, local, remote netip.AddrPort, received bo
 		s.dialogs[d.callID] = d
 	}
 	now := t.now()
-	s.add(d, s.write(Message{now, received, proto, local, remote, raw}))
+	s.add(d, t.sheet.write(Message{now, received, proto, local, remote, raw}))
 	s.turn(d, kind, received, now)
 	s.tidy(max, now)
 }
 
-// write writes a message into the chunk.
-func (s *shard) write(m Message) []byte {
-	if most := len(m.Data) + maxHeading; cap(s.chunk)-len(s.chunk) < most {
-		s.chunk = make([]byte, 0, max(chunkSize, most))
+// write writes a message, on another sheet when this one has no room.
+func (s *sheet) write(m Message) []byte {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if most := len(m.Data) + maxHeading; cap(s.free) < most {
+		s.free = make([]byte, 0, max(sheetSize, most))
 	}
-	from := len(s.chunk)
-	s.chunk = m.append(s.chunk)
-	return s.chunk[from:len(s.chunk):len(s.chunk)]
+	said := m.append(s.free)
+	s.free = said[len(said):]
+	return said[:len(said):len(said)]
 }
 
 // add keeps a message, at the cost of one in the middle when there are many.
