@@ -47,6 +47,9 @@ type Call struct {
 	known   [2]bool   // sides that are trusted, not only let in (Server.knows)
 	sockets int16     // it will have so many for its media (Server.socketsFor)
 
+	left      bool // its Call-IDs are no longer expected
+	announced bool // call.start was told
+
 	state    State
 	answered time.Time
 	ended    time.Time
@@ -68,9 +71,6 @@ type Call struct {
 	session  session                  // its timer
 	ringing  ringing
 	after    afterlife
-
-	left      bool // its Call-IDs are no longer expected
-	announced bool // call.start was told
 
 	reasons  []metadata.Reason    // of its end
 	pending  []any                // transactions and lookups that must end before the call is forgotten

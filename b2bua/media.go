@@ -22,13 +22,15 @@ type negotiation struct {
 	said    *agreement   // in force, nil: none yet
 	offer   *sdp.Session // waits for its answer
 	offerer side
-	carrier *exchange              // the exchange that carries offer
-	streams []metadata.MediaStream // what said comes to
-	changed bool                   // the recorder has not been told yet
+	carrier *exchange // the exchange that carries offer
+	changed bool      // the recorder has not been told yet
 }
 
 // agreement is an offer and its answer. It is kept as long as the call, and seldom read again.
-type agreement struct{ text [2]string } // by side
+type agreement struct {
+	text    [2]string              // by side
+	streams []metadata.MediaStream // what they come to, once it has been in force
+}
 
 // of is the description of a side, nil without an agreement.
 func (a *agreement) of(s side) *sdp.Session {
@@ -37,6 +39,14 @@ func (a *agreement) of(s side) *sdp.Session {
 	}
 	d, _ := sdp.Parse([]byte(a.text[s])) // as it was read before
 	return d
+}
+
+// media are the streams agreed on, none without an agreement.
+func (a *agreement) media() []metadata.MediaStream {
+	if a == nil {
+		return nil
+	}
+	return a.streams
 }
 
 func (a *agreement) both() [2]*sdp.Session { return [2]*sdp.Session{a.of(sideA), a.of(sideB)} }
@@ -209,7 +219,9 @@ func (n *negotiation) commit(c *Call, x *exchange, b *branch, offer *sdp.Session
 // reads as before, after a session refresh, is no news.
 func (n *negotiation) enforce(c *Call, now *agreement, said [2]*sdp.Session) {
 	if n.said == nil || n.said.text != now.text {
-		n.changed, n.streams = true, c.streams(said)
+		n.changed, now.streams = true, c.streams(said)
+	} else {
+		now.streams = n.said.streams
 	}
 	n.said = now
 	a, b := said[sideA].Media(), said[sideB].Media()

@@ -11,7 +11,7 @@ func (c *Call) snapshot() metadata.Snapshot {
 		ID: c.id, SIPCallID: c.in.CallID, SessionID: c.who.sessionID(), Group: c.srv.links.group(c),
 		Caller: c.who.party[sideA], Callee: c.who.party[sideB], Diverted: c.who.diverted, Answer: c.who.answer,
 		Started: c.started, Answered: c.answered, Ended: c.ended,
-		State: metadata.CallEarly, Reasons: c.reasons, Streams: c.media.streams,
+		State: metadata.CallEarly, Reasons: c.reasons, Streams: c.media.said.media(),
 	}
 	switch {
 	case !c.ended.IsZero():

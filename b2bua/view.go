@@ -80,7 +80,7 @@ func (c *Call) view() View {
 func (c *Call) streamViews() []StreamView {
 	var out []StreamView
 	stats := c.relay.Stats()
-	for _, m := range c.media.streams {
+	for _, m := range c.media.said.media() {
 		for _, s := range []side{sideA, sideB} {
 			flow, said := forker.AB, m.Caller
 			if s == sideB {
