@@ -93,4 +93,17 @@ func TestWhatIsOursIsNotCounted(t *testing.T) {
 			t.Errorf("%d of somebody else were taken", n)
 		}
 	})
+	playWith(t, txn.Config{Lanes: 1, Rates: txn.Rates{PerSource: 1}}, func(b *bed) {
+		for n := range 50 { // from our own address, as anything on this host may, and without our seal
+			m, err := sip.Parse(incoming("INFO", "bKone", fmt.Sprintf("bK%d", n), "ID: in", fmt.Sprintf("ID: %d", n)))
+			if err != nil {
+				t.Fatal(err)
+			}
+			b.layer.Receive(transport.Inbound{Msg: m, Flow: transport.Flow{Proto: "udp", Listener: b.wire.listeners[0], Remote: ours}})
+			synctest.Wait()
+		}
+		if n := len(b.requests); n > 10 {
+			t.Errorf("%d of 50 of somebody on our host were taken", n)
+		}
+	})
 }
