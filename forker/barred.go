@@ -25,7 +25,7 @@ func (r *Relay) owns(host netip.Addr, port int) bool {
 		for side := range s.legs {
 			pair := s.legs[side].pair
 			place := &pair.pool.place
-			if (port == pair.port || port == pair.port+1) && (host == place.Advertise.Unmap() || host == place.Listen.Unmap()) {
+			if (port == int(pair.port) || port == int(pair.port)+1) && (host == place.Advertise.Unmap() || host == place.Listen.Unmap()) {
 				return true
 			}
 		}

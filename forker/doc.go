@@ -42,6 +42,8 @@
 // take a lane from step 2 on (lane.go): what those steps would decide is data by
 // then. A lane closes when anybody takes the relay's lock.
 //
+// The ports of a call that has ended drain, and then rest, still bound, for a later one (rest.go).
+//
 // Nothing on this path waits, logs or starts a goroutine, and once the memory
 // of backlogs and batches is there nothing allocates. A relay's
 // state is guarded by one mutex that is held for the length of one datagram;

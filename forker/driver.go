@@ -16,6 +16,11 @@ type driver interface {
 	leave(worker int)
 	// bind opens a UDP socket that this worker reads. Nothing is read before attach.
 	bind(local netip.AddrPort, readBuffer, worker int) (socket, error)
+	// keeps is how many pairs of a range may stay bound for later calls; 0: none.
+	keeps() int
+	// unread tells whether anything waits at a pair's sockets that nobody has read,
+	// errors included.
+	unread(*portPair) bool
 	// segments tells whether sendSegments works.
 	segments() bool
 	// stop closes every socket left and waits for all goroutines.
@@ -24,7 +29,7 @@ type driver interface {
 
 // socket is one bound UDP port.
 type socket interface {
-	// attach makes what arrives go the route's way from the next datagram on.
+	// attach makes what arrives go the route's way from the next datagram that is read on.
 	// Before the first attach nothing is read; the kernel drops what does not
 	// fit the read buffer.
 	attach(*route) error

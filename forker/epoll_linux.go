@@ -56,7 +56,29 @@ func (d *epollDriver) bind(local netip.AddrPort, readBuffer, worker int) (socket
 	if err != nil {
 		return nil, err
 	}
-	return &epollSocket{fd: fd, worker: w, slot: -1, six: local.Addr().Is6()}, nil
+	return &epollSocket{fd: fd, worker: w, slot: -1, six: local.Addr().Is6(), wild: local.Addr().IsUnspecified()}, nil
+}
+
+// keeps: descriptors are for calls first; those at rest are fewer than what calls leave (b2bua.Config.Files).
+func (d *epollDriver) keeps() int {
+	var l unix.Rlimit
+	if unix.Getrlimit(unix.RLIMIT_NOFILE, &l) != nil {
+		return 0
+	}
+	return int(min(l.Cur/restFiles, restMost))
+}
+
+// unread asks for all sockets of the pair at once.
+func (d *epollDriver) unread(pair *portPair) bool {
+	var fds [4]unix.PollFd
+	n := 0
+	for _, s := range []socket{pair.rtp, pair.rtcp} {
+		for s := s.(*epollSocket); s != nil; s = s.twin {
+			fds[n] = unix.PollFd{Fd: int32(s.fd), Events: unix.POLLIN}
+			n++
+		}
+	}
+	return anyReady(fds[:n])
 }
 
 func (d *epollDriver) stop() error {
@@ -212,7 +234,7 @@ func (w *epollWorker) read(s *epollSocket) {
 		limit = burst
 	}
 	s.round = w.round
-	if s.elder != nil {
+	if s.bond != nil && s.bond.elder != nil {
 		w.catchUp(s)
 	}
 	for range limit {
@@ -224,11 +246,12 @@ func (w *epollWorker) read(s *epollSocket) {
 
 // readOne reads and handles one datagram, if there is any.
 func (w *epollWorker) readOne(s *epollSocket) bool {
+	r := s.route.Load() // before it reads: what came before another route was attached does not go that way
 	n, errno := w.from.receive(s.fd, w.buf)
 	if errno != 0 {
 		return false // EAGAIN, or an ICMP error that the read has cleared
 	}
-	s.route.Load().handle(w.buf[:n], w.from.addr(), w.now())
+	r.handle(w.buf[:n], w.from.addr(), w.now())
 	return true
 }
 

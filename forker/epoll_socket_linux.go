@@ -19,16 +19,16 @@ type epollSocket struct {
 	route  atomic.Pointer[route]
 	round  uint64 // in which it was ready last; the worker's
 	worker *epollWorker
-	six    bool     // AF_INET6
 	slot   int32    // in the worker's table; -1: not read
+	six    bool     // AF_INET6
+	wild   bool     // bound to no address of its own
+	single bool     // there is to be no twin
 	to     *rawAddr // scratch of send, made on first use, guarded by the relay's mutex
 
 	cut *segmenter // scratch of sendSegments, made on first use, guarded likewise
 
-	twin   *epollSocket   // connected to the party (twin_linux.go); guarded likewise
-	single bool           // there is to be none
-	peer   netip.AddrPort // of a twin
-	elder  *epollSocket   // of a twin: the first socket, until it has been read; the worker's
+	twin *epollSocket // connected to the party (twin_linux.go); guarded likewise, as single
+	bond *bond        // nil: it is no twin
 }
 
 func (s *epollSocket) attach(r *route) error {
@@ -73,7 +73,15 @@ func markFD(fd int, six bool, class int) error {
 	return err
 }
 
-func (s *epollSocket) connect(peer netip.AddrPort) error { return rawConnect(s.fd, peer, s.six) }
+// connect dissolves a wild socket's peer first, so that the kernel chooses the source address anew.
+func (s *epollSocket) connect(peer netip.AddrPort) error {
+	if s.wild || !peer.IsValid() {
+		if err := rawDissolve(s.fd); err != nil || !peer.IsValid() {
+			return err
+		}
+	}
+	return rawConnect(s.fd, peer, s.six)
+}
 
 func (s *epollSocket) send(b []byte, to netip.AddrPort) error {
 	a := s.to
@@ -106,8 +114,7 @@ func (s *epollSocket) close(closed func()) {
 		return
 	}
 	w.post(func() {
-		_ = unix.EpollCtl(w.epfd, unix.EPOLL_CTL_DEL, s.fd, nil)
-		_ = shut(s.fd)
+		_ = shut(s.fd) // nobody else has it open: it leaves the epoll set by itself
 		w.mu.Lock()
 		w.sockets[s.slot] = nil
 		w.vacant = append(w.vacant, s.slot)

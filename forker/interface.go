@@ -38,8 +38,7 @@ func (i *Interface) normalize() error {
 
 // address is what SDP says of a pair.
 func (i *Interface) address(pair *portPair) (rtp, rtcp netip.AddrPort) {
-	port := uint16(pair.port)
-	return netip.AddrPortFrom(i.Advertise, port), netip.AddrPortFrom(i.Advertise, port+1)
+	return netip.AddrPortFrom(i.Advertise, pair.port), netip.AddrPortFrom(i.Advertise, pair.port+1)
 }
 
 // reaches tells whether sockets of the interface can send to an address. Only one

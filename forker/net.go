@@ -119,6 +119,11 @@ func (s *netSocket) connect(peer netip.AddrPort) error { return s.out.connect(pe
 
 func (s *netSocket) send(b []byte, to netip.AddrPort) error { return s.out.send(b, to) }
 
+// keeps: the goroutines end with their calls.
+func (d *netDriver) keeps() int { return 0 }
+
+func (d *netDriver) unread(*portPair) bool { return false }
+
 // segments: each datagram is a send of its own.
 func (d *netDriver) segments() bool { return false }
 

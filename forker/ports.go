@@ -17,6 +17,7 @@ const (
 	portFree portState = iota
 	portUsed
 	portDraining
+	portResting // free, and bound still
 )
 
 // foreignRest is how long a port that another program holds is left alone.
@@ -25,7 +26,9 @@ const foreignRest = 10 * time.Second
 // portPair is an even port and the odd one above it, both bound (RFC 3550 §11).
 type portPair struct {
 	pool    *portPool
-	port    int // the even one
+	port    uint16 // the even one
+	worker  uint16 // that reads it
+	deaf    bool   // a copy's: nothing but RTCP is read
 	rtp     socket
 	rtcp    socket
 	shunned netip.AddrPort // spoke to this port until it was given up before
@@ -34,6 +37,8 @@ type portPair struct {
 func (p *portPair) attach(rtp, rtcp *route) error {
 	return errors.Join(p.rtp.attach(rtp), p.rtcp.attach(rtcp))
 }
+
+func (p *portPair) shelf() shelf { return shelf{p.worker, p.deaf} }
 
 // close gives both ports up; see socket.close. Both are on one worker, which
 // closes them in this order.
@@ -47,7 +52,7 @@ func (p *portPair) release() { p.pool.release(p) }
 
 // portPool hands out the pairs of one interface. A released pair stays bound until
 // nobody has spoken to it for the drain time, so that one call's late media
-// never reaches another; one that never gets silent is given up after maxDrain,
+// never reaches another, and may rest then (rest.go); one that never gets silent is given up after maxDrain,
 // and who still speaks to it then is not believed by its next user.
 type portPool struct {
 	driver driver
@@ -64,6 +69,8 @@ type portPool struct {
 	cursor   int
 	used     int
 	draining []*drainingPair
+	resting  resting
+	retired  bool        // no pair rests any more
 	held     int         // of foreign: pairs of a pool before this one
 	heirs    []*portPool // told of pairs that this one gives up; nil: it is in use
 	gone     bool        // no pair is taken from it any more
@@ -77,12 +84,19 @@ func newPortPool(d driver, i Interface, cfg *Config, now func() int64) *portPool
 		states: make([]portState, n), foreign: make(map[int]int64), shunned: make(map[int]netip.AddrPort),
 	}
 	p.cursor = rand.IntN(n)
+	p.resting.most = d.keeps()
 	return p
 }
 
-// take binds a free pair that this worker reads; deaf pairs get the
+// take gives a pair that this worker reads: one that rests, or a free one that it binds; deaf pairs get the
 // smallest buffers for media.
 func (p *portPool) take(worker int, deaf bool) (*portPair, error) {
+	if pair := p.reuse(shelf{uint16(worker), deaf}); pair != nil {
+		return pair, nil
+	}
+	if p.short() {
+		p.rouseAll()
+	}
 	for range len(p.states) {
 		i, ok := p.reserve()
 		if !ok {
@@ -162,7 +176,7 @@ func (p *portPool) bind(i int, worker int, deaf bool) (*portPair, error) {
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	pair := &portPair{pool: p, port: port, rtp: rtp, rtcp: rtcp, shunned: p.shunned[i]}
+	pair := &portPair{pool: p, port: uint16(port), worker: uint16(worker), deaf: deaf, rtp: rtp, rtcp: rtcp, shunned: p.shunned[i]}
 	delete(p.shunned, i)
 	return pair, nil
 }

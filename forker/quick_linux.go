@@ -43,6 +43,13 @@ func shut(fd int) error {
 	return nil
 }
 
+// anyReady tells whether one of them can be read or has an error, and waits for none.
+func anyReady(fds []unix.PollFd) bool {
+	var atOnce unix.Timespec
+	n, _, errno := unix.RawSyscall6(unix.SYS_PPOLL, uintptr(unsafe.Pointer(unsafe.SliceData(fds))), uintptr(len(fds)), uintptr(unsafe.Pointer(&atOnce)), 0, 0, 0)
+	return n != 0 || errno != 0
+}
+
 // signal adds one to an eventfd. It only fails when a wake-up is pending already.
 func signal(fd int) {
 	one := [8]byte{1}

@@ -118,16 +118,17 @@ func rawOpen(six, wild bool, readBuffer int) (fd int, err error) {
 	return fd, nil
 }
 
-// rawConnect sets the peer of a UDP socket. The old one is dissolved first, so
-// that the kernel chooses the source address anew on a wildcard socket.
-func rawConnect(fd int, peer netip.AddrPort, six bool) error {
+// rawDissolve takes a UDP socket's peer away.
+func rawDissolve(fd int) error {
 	var none unix.RawSockaddrInet6 // AF_UNSPEC
 	if _, _, errno := unix.RawSyscall(unix.SYS_CONNECT, uintptr(fd), uintptr(unsafe.Pointer(&none)), unix.SizeofSockaddrInet4); errno != 0 {
 		return fmt.Errorf("dissolving a socket's peer: %w", errno)
 	}
-	if !peer.IsValid() {
-		return nil
-	}
+	return nil
+}
+
+// rawConnect sets the peer of a UDP socket.
+func rawConnect(fd int, peer netip.AddrPort, six bool) error {
 	var to rawAddr
 	to.set(peer, six)
 	if _, _, errno := unix.RawSyscall(unix.SYS_CONNECT, uintptr(fd), uintptr(unsafe.Pointer(&to.sa)), uintptr(to.size)); errno != 0 {

@@ -1,6 +1,7 @@
 package forker
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"net/netip"
@@ -73,6 +74,7 @@ func (e *Engine) put(cfg *Config) {
 			return before
 		}
 		if before != nil {
+			before.retire()
 			now.former = append(now.former, formerPool{name, before})
 		}
 		return newPortPool(e.driver, place, &e.cfg, e.now)
@@ -83,6 +85,7 @@ func (e *Engine) put(cfg *Config) {
 	}
 	for name, p := range was.named {
 		if now.named[name] == nil {
+			p.retire()
 			now.former = append(now.former, formerPool{name, p})
 		}
 	}
@@ -106,9 +109,22 @@ func (e *Engine) take(name string, worker int, deaf bool) (*portPair, error) {
 	for {
 		p := e.ports.Load().pool(name)
 		pair, err := p.take(worker, deaf)
-		if err == nil || !p.ended() {
-			return pair, err
+		if err == nil {
+			return pair, nil
 		}
+		if errors.Is(err, ErrNoPorts) {
+			e.rouse()
+		}
+		if !p.ended() {
+			return nil, err
+		}
+	}
+}
+
+// rouse closes what rests: the next call has the ports and descriptors.
+func (e *Engine) rouse() {
+	for _, p := range e.pools() {
+		p.rouseAll()
 	}
 }
 

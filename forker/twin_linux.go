@@ -17,6 +17,12 @@ import (
 // has sent before the twin was connected waits at the first one; it is read before
 // anything at the twin, so that the order stays.
 
+// bond is what a twin has besides.
+type bond struct {
+	peer  netip.AddrPort
+	elder *epollSocket // the first socket, until it has been read; the worker's
+}
+
 // follow gives the twin that is connected to the peer, made or connected anew if
 // need be; nil when there cannot be one, or when the socket is a copy's, which nobody
 // reads. It runs on the worker, under the lock of the relay that uses the socket.
@@ -34,12 +40,12 @@ func (s *epollSocket) follow(peer netip.AddrPort) *epollSocket {
 	if t == nil {
 		return nil
 	}
-	if t.peer != peer {
+	if t.bond.peer != peer {
 		if t.connect(peer) != nil {
-			t.peer = netip.AddrPort{}
+			t.bond.peer = netip.AddrPort{}
 			return nil
 		}
-		t.peer, t.elder = peer, s
+		*t.bond = bond{peer, s}
 	}
 	return t
 }
@@ -51,8 +57,8 @@ const maxQueued = mediaBuffer / 512
 // catchUp reads what the first socket holds, when the twin is read for the first
 // time since it was connected.
 func (w *epollWorker) catchUp(twin *epollSocket) {
-	first := twin.elder
-	twin.elder = nil
+	first := twin.bond.elder
+	twin.bond.elder = nil
 	for range maxQueued {
 		if !w.readOne(first) {
 			return
@@ -98,7 +104,7 @@ func share(fd, on int) error { return option(fd, unix.SOL_SOCKET, unix.SO_REUSEA
 
 // raise has the worker read the twin.
 func (s *epollSocket) raise(fd int) bool {
-	t := &epollSocket{fd: fd, worker: s.worker, slot: -1, six: s.six, single: true}
+	t := &epollSocket{fd: fd, worker: s.worker, slot: -1, six: s.six, wild: s.wild, single: true, bond: &bond{}}
 	if t.attach(s.route.Load()) != nil {
 		_ = shut(fd)
 		return false
