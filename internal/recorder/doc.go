@@ -21,7 +21,8 @@
 // writes again: the client may have another SRS. What was refused is missing in the
 // file, which goes on behind it. At the end of a session its own goroutine takes the files,
 // closes them, and writes the report when they are on the disk. What a recorder that was
-// killed has left without a report is concluded by the next one (Server.rescue).
+// killed has left without a report is concluded by the next one (Server.rescue), out of the files
+// and of what the session wrote of itself at its beginning.
 //
 // # One clock
 //

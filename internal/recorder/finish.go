@@ -127,7 +127,9 @@ func (s *session) writeReport(lasting bool) {
 	if err := s.report().write(s.folder, lasting); err != nil {
 		s.trouble(fmt.Sprintf("writing the report: %v", err))
 		s.server.disk.failed(err)
+		return
 	}
+	forgetBeginning(s.folder)
 }
 
 // conclude tells whoever wants to know. It runs on the clerk.

@@ -22,16 +22,33 @@ type report struct {
 }
 
 func (s *session) report() report {
-	sum := s.snapshot()
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	return s.whole()
+}
+
+// whole is report with mu held.
+func (s *session) whole() report {
 	return report{
-		Summary: sum, From: s.dialog.Remote, To: s.dialog.Local,
+		Summary: s.summary(), From: s.dialog.Remote, To: s.dialog.Local,
 		SDP: s.sdp.exchanges, Metadata: append([]document{}, s.library.list...), Transport: s.dialog.Flow.Proto,
 	}
 }
 
-const reportName = "recording.json"
+const (
+	reportName = "recording.json"
+	beganName  = "began.json" // what a session was at its beginning, for the report should we be killed; gone with the report
+)
+
+// keepBeginning has written down what the files of a session do not tell. mu is held.
+func (s *session) keepBeginning() {
+	b, err := s.whole().encode()
+	if err != nil {
+		return // the report will tell
+	}
+	f := s.folder
+	s.server.clerk.post(len(b), func() { _ = writeFile(f, beganName, b, false) }) // what matters more will fail, too
+}
 
 // write writes the report into the folder, with lasting set so that it is on the disk with the
 // documents when write returns.
@@ -71,6 +88,11 @@ func (r report) encode() ([]byte, error) {
 func (s *session) snapshot() Summary {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	return s.summary()
+}
+
+// summary is snapshot with mu held.
+func (s *session) summary() Summary {
 	sum := Summary{
 		ID: s.id, CallID: s.dialog.CallID, Start: s.epoch.UTC(), Seconds: s.now().Seconds(),
 		Parties: s.library.parties(), Streams: []StreamSummary{}, Documents: s.library.count,

@@ -3,6 +3,7 @@ package recorder
 import (
 	"bufio"
 	"encoding/binary"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -64,6 +65,9 @@ func (s *Server) rescue(left []string) {
 		if err == nil {
 			err = r.write(folderAt(path), true)
 		}
+		if err == nil {
+			forgetBeginning(folderAt(path))
+		}
 		if err != nil {
 			s.cfg.Log.Error("what a killed recorder has left cannot be concluded", "folder", path, "error", err)
 			continue
@@ -92,6 +96,9 @@ func rescued(path string) (report, error) {
 		},
 		SDP: []exchange{},
 	}
+	began := beginning(path)
+	r.CallID, r.From, r.To, r.Transport = began.CallID, began.From, began.To, began.Transport
+	r.SDP, r.Problems = append(r.SDP, began.SDP...), append(r.Problems, began.Problems...)
 	l := library{sender: map[string]Party{}}
 	l.recall(path, start)
 	if id := l.sessionID(); id != "" {
@@ -102,12 +109,37 @@ func rescued(path string) (report, error) {
 	if err != nil {
 		return r, err
 	}
+	r.remember(began.Streams)
 	for i := range r.Streams {
 		r.Streams[i].Party = l.sender[r.Streams[i].Label].AOR
 	}
 	r.Seconds = max(r.Seconds, last.Sub(start).Seconds())
 	r.End = start.Add(time.Duration(r.Seconds * float64(time.Second)))
 	return r, nil
+}
+
+// beginning is what a session wrote of itself when it began, as far as it can be read.
+func beginning(path string) (r report) {
+	b, err := os.ReadFile(filepath.Join(path, beganName))
+	if err != nil || json.Unmarshal(b, &r) != nil {
+		return report{}
+	}
+	return r
+}
+
+// forgetBeginning removes what the report tells better.
+func forgetBeginning(f *folder) { _ = os.Remove(filepath.Join(f.location(), beganName)) }
+
+// remember adds what was known of the streams at the beginning to what their files tell, and those that have none.
+func (r *report) remember(began []StreamSummary) {
+	for _, b := range began {
+		i := slices.IndexFunc(r.Streams, func(s StreamSummary) bool { return s.Label == safeName(b.Label, 64) })
+		if i < 0 {
+			r.Streams = append(r.Streams, b)
+			continue
+		}
+		r.Streams[i].Label, r.Streams[i].Kind, r.Streams[i].Codec = b.Label, b.Kind, b.Codec
+	}
 }
 
 // recall reads the documents that a folder holds.
@@ -119,7 +151,7 @@ func (l *library) recall(path string, start time.Time) {
 		if errors.Join(err, err2) != nil {
 			return // each has been written before the next
 		}
-		d.At, d.Bytes = info.ModTime().Sub(start).Seconds(), len(b)
+		d.At, d.Bytes = max(0, info.ModTime().Sub(start).Seconds()), len(b)
 		if rec, err := metadata.Parse(b); err != nil {
 			d.Problems = append(d.Problems, err.Error())
 		} else {

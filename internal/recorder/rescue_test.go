@@ -75,6 +75,10 @@ func TestKilledRecorder(t *testing.T) {
 	if len(sum.Streams) != 4 {
 		t.Fatalf("%+v", sum.Streams)
 	}
+	live := s.Sessions()[0]
+	if sum.CallID != live.CallID || sum.Streams[0].Codec != "PCMU" || sum.Streams[1].Kind != "audio" || sum.Streams[2].Codec != "" {
+		t.Errorf("what was known at the beginning: %+v", sum)
+	}
 	a, b := wav(t, sum, 0), wav(t, sum, 1)
 	if sum.Streams[0].Party != "sip:alice@example.com" || len(a.PCM) != len(b.PCM) || a.Seconds() != sum.Streams[0].Seconds || a.Seconds() < 3 {
 		t.Errorf("%+v: %v and %v s", sum.Streams, a.Seconds(), b.Seconds())
@@ -83,10 +87,17 @@ func TestKilledRecorder(t *testing.T) {
 	if info, err := os.Stat(sum.Streams[2].File); err != nil || info.Size() != 24+16+30 {
 		t.Errorf("a capture of %d bytes, %v", info.Size(), err)
 	}
-	var report recorder.Summary
+	var report struct {
+		recorder.Summary
+		SDP       []struct{ Offer string }
+		Transport string
+	}
 	must(t, json.Unmarshal([]byte(mustRead(t, dead, "recording.json")), &report))
-	if report.Reason != sum.Reason || report.Complete || len(report.Streams) != 4 {
+	if report.Reason != sum.Reason || report.Complete || len(report.Streams) != 4 || len(report.SDP) != 1 || report.SDP[0].Offer == "" || report.Transport != "udp" {
 		t.Errorf("%+v", report)
+	}
+	if _, err := os.Stat(filepath.Join(dead, "began.json")); err == nil {
+		t.Error("what the report tells is kept beside it")
 	}
 	eventually(t, "it is remembered", func() bool { return len(next.Sessions()) == 1 })
 	stop(t, next)
@@ -106,5 +117,8 @@ func TestKilledRecorder(t *testing.T) {
 	c.bye()
 	if sum := result(t, ended); !sum.Complete {
 		t.Errorf("%+v", sum)
+	}
+	if _, err := os.Stat(filepath.Join(folder, "began.json")); err == nil {
+		t.Error("what the report tells is kept beside it")
 	}
 }

@@ -89,6 +89,7 @@ func (s *session) begin(tx *txn.ServerTx, c content) *refusal {
 	s.store(documents)
 	s.lane.Bind(s.dialog.CallID, s.dialog.LocalTag, s)
 	s.accept(tx, c, answer)
+	s.keepBeginning()
 	for _, st := range s.streams {
 		if st != nil {
 			st.start()
