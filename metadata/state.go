@@ -143,6 +143,9 @@ func (b *Builder) join(m Member) {
 	if m.ID == "" {
 		m.ID = b.person(m)
 	}
+	if b.state.Members == nil {
+		b.state.Members = make([]Member, 0, 2) // more in a call that is transferred only
+	}
 	b.state.Members = append(b.state.Members, m)
 	b.rename(m.ID, m)
 }
@@ -186,6 +189,9 @@ func (b *Builder) assign(s Snapshot, streams []LabeledStream, at time.Time) {
 		}
 		t := b.track(l.Label)
 		if t == nil {
+			if b.state.Tracks == nil {
+				b.state.Tracks = make([]Track, 0, len(streams))
+			}
 			b.state.Tracks = append(b.state.Tracks, Track{Label: l.Label})
 			t = &b.state.Tracks[len(b.state.Tracks)-1]
 		}

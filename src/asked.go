@@ -52,8 +52,11 @@ func (a *Accept) normalize(recorder string) {
 // False means that it is none, or that nobody may ask: it is to be handled like
 // any other. It is called on the transaction's lane.
 func (c *Client) OnInvite(tx *txn.ServerTx) bool {
+	if !asksForRecording(tx.Request) {
+		return false
+	}
 	who := c.accepting()
-	if len(who) == 0 || !asksForRecording(tx.Request) {
+	if len(who) == 0 {
 		return false
 	}
 	reply := func(status int, why string) { c.refuseAsked(tx, status, why) }

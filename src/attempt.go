@@ -58,10 +58,9 @@ type proposal struct {
 }
 
 func newAttempt(s *Session, srs string) *attempt {
-	uri := s.recorder.uris[s.target]
 	return &attempt{
 		s: s, srs: srs, began: s.now(), auth: &authority{who: s.recorder.Auth}, target: s.target, sealed: s.sealed,
-		proposal: &proposal{uri: uri, redirects: redirects{seen: []string{uri}}},
+		proposal: &proposal{uri: s.recorder.uris[s.target]},
 	}
 }
 

@@ -302,8 +302,7 @@ func (c *Client) enter(s *Session) {
 	c.live[s.id] = s
 }
 
-func (c *Client) leave(s *Session) {
-	v := s.View()
+func (c *Client) leave(s *Session, v View) {
 	c.mu.Lock()
 	delete(c.live, s.id)
 	c.ended.add(v)

@@ -135,8 +135,7 @@ func (c *Client) find(id string) *Session {
 	}
 	var found *Session
 	for _, s := range c.live {
-		p := s.shown.Load()
-		if p.cs.ID == callID && s.isOf(name) && p.state != metadata.StateEnded && (found == nil || s.streams.tracks == policy.TracksCaller) {
+		if s.callID() == callID && s.isOf(name) && s.seen() != metadata.StateEnded && (found == nil || s.streams.tracks == policy.TracksCaller) {
 			found = s
 		}
 	}

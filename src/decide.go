@@ -238,6 +238,9 @@ func (w *wish) tell(state metadata.RecordingState, reason string) {
 // headers are those of the particulars that may go into an INVITE, and the
 // names of those that may not.
 func (p *Particulars) headers(form Parameters) (out []sip.Header, left []string) {
+	if len(p.Headers)+len(p.Parameters) == 0 {
+		return nil, nil
+	}
 	all := maps.Clone(p.Headers)
 	if form == ParametersHeaders && len(p.Parameters) > 0 {
 		if all == nil {
@@ -260,6 +263,9 @@ func (p *Particulars) headers(form Parameters) (out []sip.Header, left []string)
 
 // parameters are those that can be written, in order of their names.
 func (p *Particulars) parameters() []metadata.Parameter {
+	if len(p.Parameters) == 0 {
+		return nil
+	}
 	var out []metadata.Parameter
 	for _, name := range slices.Sorted(maps.Keys(p.Parameters)) {
 		out = append(out, metadata.Parameter{Name: name, Value: p.Parameters[name]})

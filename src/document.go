@@ -14,13 +14,14 @@ const sdpType = "application/sdp"
 // newBuilder makes the builder of a session's documents out of what its
 // recorder configures. A template that fails costs its own element, never the
 // recording.
-func (s *Session) newBuilder() *metadata.Builder {
+func (s *Session) newBuilder(id metadata.UUID) *metadata.Builder {
 	r := s.recorder
 	cfg := metadata.BuilderConfig{
-		Person: s.client.person,
-		Group:  s.text("group", r.Group),
-		Caller: nameIDs(s, "caller", r.Caller),
-		Callee: nameIDs(s, "callee", r.Callee),
+		Session: id,
+		Person:  s.client.person,
+		Group:   s.text("group", r.Group),
+		Caller:  nameIDs(s, "caller", r.Caller),
+		Callee:  nameIDs(s, "callee", r.Callee),
 	}
 	cfg.GroupExtensions = extensions(s, "group_extension", r.GroupExtension)
 	cfg.SessionExtensions = s.sessionExtensions()
@@ -83,7 +84,10 @@ func parsed[T any](s *Session, key string, t *policy.Template, parse func(string
 // document is the complete snapshot of the call as it is known now.
 func (s *Session) document(opts ...metadata.Option) *metadata.Recording {
 	cs := s.snapshot()
-	return s.recorder.Dialect.colour(s.builder.Complete(cs, s.streams.labeled(), s.now(), append(opts, metadata.WithGaps(s.losses()))...), cs.SIPCallID)
+	if gaps := s.losses(); len(gaps) > 0 {
+		opts = append(opts, metadata.WithGaps(gaps))
+	}
+	return s.recorder.Dialect.colour(s.builder.Complete(cs, s.streams.labeled(), s.now(), opts...), cs.SIPCallID)
 }
 
 // snapshot is the call as the documents tell it.

@@ -101,8 +101,9 @@ func (s *Session) finish(result Result, reason string) {
 	v.Alarms = append(v.Alarms, s.alarms...)
 	s.count(v.Alarms)
 	s.become(metadata.StateEnded, s.reason)
-	s.account(v.Alarms)
-	s.client.leave(s)
+	v.View, v.Recorded = s.View(), s.recorded
+	s.account(v)
+	s.client.leave(s, v.View)
 }
 
 // count counts the end and tells of it, before anybody can see it in the view.
@@ -122,10 +123,8 @@ func (s *Session) count(alarms []Alarm) {
 
 // account writes the verdict, and the one line that says what became of the
 // recording.
-func (s *Session) account(alarms []Alarm) {
+func (s *Session) account(v Verdict) {
 	if f := s.client.cfg.OnVerdict; f != nil {
-		v := s.verdict()
-		v.Alarms = alarms
 		f(v)
 	}
 	args := []any{"result", s.result, "reason", s.reason, "duration", s.ended.Sub(s.started).Round(1e6).String()}

@@ -12,19 +12,18 @@ import (
 // our descriptions and copies are places in what the recorder wants, so that one keeps
 // its meaning for the whole session, whatever those of the call are.
 type headerExtensions struct {
-	wanted  []string        // Recorder.HeaderExtensions
-	offered []sdp.Extension // of these, what the call has in this direction
+	offered []sdp.Extension // of Recorder.HeaderExtensions, what the call has in this direction
 	numbers map[uint8]uint8 // the call's identifiers → ours
 	taken   []uint8         // ours, as far as the SRS has taken them
 }
 
-// follow takes what the call carries now in this direction. tap may be nil.
-func (x *headerExtensions) follow(call []metadata.HeaderExtension, tap *forker.Tap) {
-	if len(x.wanted) == 0 {
+// follow takes what the call carries now in this direction, as far as the recorder wants it. tap may be nil.
+func (x *headerExtensions) follow(call []metadata.HeaderExtension, wanted []string, tap *forker.Tap) {
+	if len(wanted) == 0 {
 		return
 	}
-	x.offered, x.numbers = nil, make(map[uint8]uint8, len(x.wanted)) // the former may be an offer's
-	for i, uri := range x.wanted {
+	x.offered, x.numbers = nil, make(map[uint8]uint8, len(wanted)) // the former may be an offer's
+	for i, uri := range wanted {
 		at := slices.IndexFunc(call, func(e metadata.HeaderExtension) bool { return e.URI == uri })
 		if at < 0 {
 			continue

@@ -63,7 +63,7 @@ func (s *Session) countHedge(a *attempt, result string) {
 }
 
 // load has the streams use the keys of an attempt; keep has the attempt hold
-// those that its offer was written with.
+// those that its offer was written with, where it has any.
 func (s *Session) load(a *attempt) {
 	s.sealed = a.sealed
 	s.streams.secure = s.sealed || s.recorder.PlainCopy
@@ -76,6 +76,9 @@ func (s *Session) load(a *attempt) {
 }
 
 func (a *attempt) keep() {
+	if !a.sealed {
+		return
+	}
 	a.keys = a.keys[:0]
 	for _, st := range a.s.streams.all {
 		a.keys = append(a.keys, st.crypt)

@@ -8,6 +8,7 @@ import (
 	"sidetrack/internal/sip/transport"
 	"sidetrack/internal/sip/txn"
 	"sidetrack/metadata"
+	"sidetrack/policy"
 )
 
 // What we take and understand, as our requests and responses say it.
@@ -90,7 +91,10 @@ func (c *Client) host() string {
 // renderHeaders makes the recorder's headers out of the call's INVITE, once.
 func (s *Session) renderHeaders() []sip.Header {
 	var out []sip.Header
-	invite := s.call.answered()
+	var invite *policy.Invite
+	if len(s.recorder.Headers) > 0 {
+		invite = s.call.answered()
+	}
 	for _, h := range s.recorder.Headers {
 		value, err := h.Value.ExecuteHeader(invite)
 		if err != nil {

@@ -98,7 +98,7 @@ func (s *Session) depart(l loss, plan []int) {
 	old, leg, m := s.attempt, s.leg, &s.moving
 	old.over = true
 	s.client.health.carries(s.recorder.Name, s.srs, -1)
-	s.leg, s.agreed, s.described = nil, nil, fingerprint{}
+	s.leg, s.agreed, s.described = nil, nil, 0
 	s.quiet()
 	s.steerTaps()
 	unbind := func() { s.lane.Unbind(old.callID, old.tag) }

@@ -1,9 +1,9 @@
 package src
 
 import (
-	"crypto/sha256"
+	"bytes"
+	"hash/maphash"
 	"net/netip"
-	"slices"
 	"strconv"
 
 	"sidetrack/internal/sdp"
@@ -31,10 +31,9 @@ type origin struct {
 // makeOffer writes the description of all streams: one m-line each, sendonly
 // where wanted says so, else inactive (RFC 7866 §7.1.1).
 func makeOffer(o origin, version uint64, all []*stream, wanted func(*stream) bool) offer {
-	out := offer{version: version}
-	for _, st := range all {
-		out.media = append(out.media, st.section(wanted(st)))
-		out.numbers = append(out.numbers, st.carried)
+	out := offer{version: version, media: make([]sdp.OfferMedia, len(all)), numbers: make([]carried, len(all))}
+	for i, st := range all {
+		out.media[i], out.numbers[i] = st.section(wanted(st)), st.carried
 	}
 	out.body = o.describe(version, out.media)
 	return out
@@ -45,24 +44,32 @@ func (o origin) describe(version uint64, media []sdp.OfferMedia) []byte {
 	return sdp.Offer{SessionID: o.sessionID, Version: version, Addr: o.addr, Media: media}.Bytes()
 }
 
-// fingerprint is what is kept of a text that is only compared with another.
-type fingerprint [sha256.Size]byte
+// fingerprint is what is kept of a description that is only compared with another; 0: of none.
+type fingerprint uint64
 
-func fingerprintOf(text []byte) fingerprint { return sha256.Sum256(text) }
+var fingerprints = maphash.MakeSeed()
+
+// fingerprintOf is that of a description of a session as if it had that version.
+func fingerprintOf(version uint64, description []byte) fingerprint {
+	return fingerprintWith(version, description, true)
+}
 
 // sense is the same for two offers that differ in nothing but their version. Keys
 // stay for the life of a dialog; that only the chosen ones are told again is no
 // change.
-func (o *offer) sense(org origin) fingerprint {
-	return fingerprintOf(org.describe(0, keyless(o.media)))
-}
+func (o *offer) sense() fingerprint { return fingerprintWith(0, o.body, false) }
 
-func keyless(media []sdp.OfferMedia) []sdp.OfferMedia {
-	out := slices.Clone(media)
-	for i := range out {
-		out[i].Cryptos = nil
+// fingerprintWith goes by all lines but that of the origin, which has the version, and by the keys where they count.
+func fingerprintWith(version uint64, description []byte, keys bool) fingerprint {
+	var h maphash.Hash
+	h.SetSeed(fingerprints)
+	maphash.WriteComparable(&h, version)
+	for line := range bytes.Lines(description) {
+		if !bytes.HasPrefix(line, []byte("o=")) && (keys || !bytes.HasPrefix(line, []byte("a=crypto:"))) {
+			h.Write(line)
+		}
 	}
-	return out
+	return fingerprint(h.Sum64())
 }
 
 // match reads an answer to the offer. It reports whether any stream was

@@ -40,7 +40,7 @@ func (c *Client) RecordingsOf(calls []string) map[string][]View {
 		out[id], gone[id] = nil, true
 	}
 	for _, s := range c.live {
-		if _, asked := out[s.shown.Load().cs.ID]; asked {
+		if _, asked := out[s.callID()]; asked {
 			live = append(live, s)
 		}
 	}
@@ -66,11 +66,20 @@ func (c *Client) RecordingsOf(calls []string) map[string][]View {
 // an SRS has been asked in vain.
 const StateWaiting metadata.RecordingState = "waiting"
 
-func (p *published) seen() metadata.RecordingState {
-	if p.state == metadata.StateStarting && len(p.attempts) > 0 {
-		return StateWaiting
+func (s *Session) callID() string {
+	s.showing.Lock()
+	defer s.showing.Unlock()
+	return s.shown.cs.ID
+}
+
+// seen is the state for them.
+func (s *Session) seen() metadata.RecordingState {
+	s.showing.Lock()
+	defer s.showing.Unlock()
+	if p := &s.shown; p.state != metadata.StateStarting || len(p.attempts) == 0 {
+		return p.state
 	}
-	return p.state
+	return StateWaiting
 }
 
 // States counts the recordings of live calls by state: ended are those whose
@@ -81,7 +90,7 @@ func (c *Client) States() map[string]int {
 	defer c.mu.Unlock()
 	out := map[string]int{}
 	for _, s := range c.live {
-		out[string(s.shown.Load().seen())]++
+		out[string(s.seen())]++
 	}
 	for _, k := range c.calls {
 		if k.lost > 0 {
@@ -106,8 +115,8 @@ func (c *Client) CallsWith(state metadata.RecordingState) map[string]bool {
 		return out
 	}
 	for _, s := range c.live {
-		if now := s.shown.Load(); now.seen() == state {
-			out[now.cs.ID] = true
+		if s.seen() == state {
+			out[s.callID()] = true
 		}
 	}
 	return out

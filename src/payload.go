@@ -13,11 +13,12 @@ import (
 // keeps its codec for as long as the m-line exists (RFC 3264 §8.3.2), even if
 // the call gives that number to another codec later.
 type payloads struct {
-	used      []sdp.Format // every number ever offered on this m-line
+	former    []sdp.Format // every number that has been offered on this m-line, and is not now
 	transcode Transcode
 
-	formats []sdp.Format // to be offered now, in the call's order
-	carried carried      // what the call carries, and our numbers for it
+	call    []metadata.Format // what the call carries; not changed
+	formats []sdp.Format      // to be offered now, in the call's order
+	carried carried           // what the call carries, and our numbers for it
 }
 
 // carried are the call's payload types in one direction.
@@ -25,9 +26,9 @@ type carried []payload
 
 // payload is a payload type of the call.
 type payload struct {
-	codec   sdp.Format // with the call's number
-	ours    uint8      // our number
-	offered bool       // or there is none: it is not for the SRS
+	codec   *metadata.Format // with the call's number
+	ours    uint8            // our number
+	offered bool             // or there is none: it is not for the SRS
 }
 
 func (c carried) of(pt uint8) *payload {
@@ -38,6 +39,9 @@ func (c carried) of(pt uint8) *payload {
 	}
 	return nil
 }
+
+// same tells whether both have the same codec.
+func (p *payload) same(o *payload) bool { return sameCodec(sdp.Format(*p.codec), sdp.Format(*o.codec)) }
 
 // put adds a payload type, or changes what is known of it.
 func (c *carried) put(p payload) {
@@ -52,22 +56,27 @@ func (c *carried) put(p payload) {
 // nobody has described are left out: they cannot be offered. It reports
 // whether the offer has changed.
 func (p *payloads) follow(formats []metadata.Format) (changed bool) {
+	if p.formats != nil && slices.Equal(formats, p.call) {
+		return false
+	}
 	before := p.formats
+	p.call, p.former = formats, slices.Concat(before, p.former)
 	p.formats, p.carried = make([]sdp.Format, 0, len(formats)), make(carried, 0, len(formats)) // the former may be an offer's
-	for _, f := range formats {
+	for i := range formats {
+		f := &formats[i]
 		if f.Name == "" || f.Clock <= 0 || f.PT > 127 {
 			continue
 		}
-		codec := sdp.Format{PT: f.PT, Name: f.Name, Clock: f.Clock, Channels: max(f.Channels, 1), Fmtp: f.Fmtp}
-		if !copyable(f) || !p.transcode.offers(codec) {
-			p.carried.put(payload{codec: codec})
+		if !copyable(*f) || !p.transcode.offers(sdp.Format(*f)) {
+			p.carried.put(payload{codec: f})
 			continue
 		}
-		p.formats = append(p.formats, p.carry(codec))
+		p.formats = append(p.formats, p.carry(f))
 	}
 	for _, codec := range p.transcode.added(formats) {
-		p.formats = slices.Insert(p.formats, p.audio(), p.carry(codec))
+		p.formats = slices.Insert(p.formats, p.audio(), p.carry((*metadata.Format)(&codec)))
 	}
+	p.former = slices.DeleteFunc(p.former, func(f sdp.Format) bool { return formatOf(p.formats, f.PT) != nil })
 	return !sameFormats(before, p.formats)
 }
 
@@ -77,10 +86,10 @@ func copyable(f metadata.Format) bool {
 }
 
 // carry numbers a codec of the call, and gives what is offered for it.
-func (p *payloads) carry(codec sdp.Format) sdp.Format {
-	ours := p.number(codec)
-	p.carried.put(payload{codec: codec, ours: ours, offered: true})
-	codec.PT = ours
+func (p *payloads) carry(f *metadata.Format) sdp.Format {
+	codec := sdp.Format(*f)
+	codec.PT, codec.Channels = p.number(codec), max(codec.Channels, 1)
+	p.carried.put(payload{codec: f, ours: codec.PT, offered: true})
 	return codec
 }
 
@@ -99,9 +108,8 @@ func (p *payloads) audio() int {
 func (p *payloads) number(codec sdp.Format) uint8 {
 	taken := func(pt uint8) bool { return formatOf(p.formats, pt) != nil }
 	lowest := -1
-	for i := range p.used {
-		had := &p.used[i]
-		if taken(had.PT) || !sameCodec(*had, codec) {
+	for _, had := range p.former {
+		if taken(had.PT) || !sameCodec(had, codec) {
 			continue
 		}
 		if had.PT == codec.PT {
@@ -114,20 +122,14 @@ func (p *payloads) number(codec sdp.Format) uint8 {
 	if lowest >= 0 {
 		return uint8(lowest)
 	}
-	free := func(pt uint8) bool { return formatOf(p.used, pt) == nil && !taken(pt) }
+	free := func(pt uint8) bool { return formatOf(p.former, pt) == nil && !taken(pt) }
 	pt := codec.PT
 	for try := uint8(127); !free(pt) && try >= 96; try-- {
 		if free(try) {
 			pt = try
 		}
 	}
-	codec.PT = pt
-	if had := formatOf(p.used, pt); had != nil { // all are used
-		*had = codec
-	} else {
-		p.used = append(p.used, codec)
-	}
-	return pt
+	return pt // when all have been used it has another codec from now on
 }
 
 func formatOf(formats []sdp.Format, pt uint8) *sdp.Format {
@@ -156,8 +158,8 @@ func (p *payloads) first() (uint8, bool) {
 func (p *payloads) codecs() map[uint8]forker.Codec {
 	out := make(map[uint8]forker.Codec, len(p.carried))
 	for i := range p.carried {
-		f := &p.carried[i].codec
-		out[f.PT] = forker.Codec{Name: f.Name, Clock: f.Clock, Channels: f.Channels}
+		f := p.carried[i].codec
+		out[f.PT] = forker.Codec{Name: f.Name, Clock: f.Clock, Channels: max(f.Channels, 1)}
 	}
 	return out
 }
@@ -171,7 +173,7 @@ func (p *payloads) live(o carried, answer map[uint8]uint8) map[uint8]uint8 {
 	for i := range o {
 		c := &o[i]
 		theirs, ok := answer[c.ours]
-		if now := p.carried.of(c.codec.PT); ok && c.offered && (now == nil || sameCodec(now.codec, c.codec)) {
+		if now := p.carried.of(c.codec.PT); ok && c.offered && (now == nil || now.same(c)) {
 			out[c.codec.PT] = theirs
 		}
 	}

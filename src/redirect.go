@@ -21,8 +21,11 @@ type redirects struct {
 }
 
 // take keeps the Contacts of a 3xx, the most wanted first; one that has been
-// named before is not asked twice.
-func (r *redirects) take(resp *sip.Message) {
+// named before, or has been asked, is not asked twice.
+func (r *redirects) take(resp *sip.Message, asked string) {
+	if r.seen == nil {
+		r.seen = []string{asked}
+	}
 	type choice struct {
 		uri string
 		q   float64
@@ -76,7 +79,7 @@ func (a *attempt) moved(resp *sip.Message) bool {
 		return false
 	}
 	if resp.Status < 400 {
-		a.redirects.take(resp)
+		a.redirects.take(resp, a.uri)
 	}
 	return a.redirect()
 }

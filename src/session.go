@@ -6,7 +6,7 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"slices"
-	"sync/atomic"
+	"sync"
 	"time"
 
 	"sidetrack/forker"
@@ -40,13 +40,15 @@ const (
 //	    │                 │             │
 //	    └─────────────────┴─────────────┴──► ended
 type Session struct {
-	shown atomic.Pointer[published] // what other goroutines see, beside what is set once
+	showing sync.Mutex
+	shown   published // guarded by showing: what other goroutines see, beside what is set once
 
 	// Set once.
 	client   *Client
 	call     *call
 	lane     *txn.Lane
-	id       string // RFC 7865 session id, URL-safe
+	id       string       // RFC 7865 session id, URL-safe
+	log      *slog.Logger // written to from the lane
 	recorder *Recorder
 	name     string         // unique among the live ones of the call
 	of       *policy.Wanted // what a rule wants; nil: somebody else wants it
@@ -62,11 +64,10 @@ type Session struct {
 	// All below is owned by the lane.
 	added        Particulars
 	headers      []sip.Header       // of every INVITE and re-INVITE
-	log          *slog.Logger       // with the SRS that has taken it
 	cs           *metadata.Snapshot // the call, newest; not changed
 	state        metadata.RecordingState
 	since        time.Time
-	ended        time.Time
+	ended        time.Time // this and the result stay once they are shown
 	result       Result
 	reason       string
 	alarms       []Alarm              // what is known before the end
@@ -116,7 +117,7 @@ type agreement struct {
 
 // agree notes what the SRS has accepted.
 func (s *Session) agree(o *offer, told metadata.Told) {
-	s.agreed, s.described = &agreement{sense: o.sense(s.origin), told: told}, fingerprintOf(o.body)
+	s.agreed, s.described = &agreement{sense: o.sense(), told: told}, fingerprintOf(o.version, o.body)
 }
 
 func newSession(k *call, w wish) *Session {
@@ -140,9 +141,10 @@ func newSession(k *call, w wish) *Session {
 	s.streams.dialect = &s.recorder.Dialect
 	s.started = s.now()
 	s.since, s.moving.at = s.started, s.started
-	s.log = s.logger()
-	s.builder = s.newBuilder()
-	s.id = s.builder.SessionID().URLSafe()
+	s.log = logs.About(k.client.log, s.namedWithSRS)
+	id := metadata.NewV4()
+	s.id = id.URLSafe()
+	s.builder = s.newBuilder(id)
 	s.headers = s.renderHeaders()
 	s.origin = origin{sessionID: rand.Uint64N(1 << 62), addr: k.client.cfg.Advertise}
 	s.publish()
@@ -151,9 +153,14 @@ func newSession(k *call, w wish) *Session {
 
 // named says in a line of the log which session it is about.
 func (s *Session) named(line *slog.Record) {
-	line.AddAttrs(slog.String("call", s.cs.ID), slog.String("recorder", s.recorder.Name))
-	if s.id != "" {
-		line.AddAttrs(slog.String("recording", s.id))
+	line.AddAttrs(slog.String("call", s.cs.ID), slog.String("recorder", s.recorder.Name), slog.String("recording", s.id))
+}
+
+// namedWithSRS is named with the SRS that has the session, where one has.
+func (s *Session) namedWithSRS(line *slog.Record) {
+	s.named(line)
+	if s.leg != nil {
+		line.AddAttrs(slog.String("srs", s.srs), slog.String("sip_call_id", s.sipCallID))
 	}
 }
 
@@ -255,11 +262,6 @@ func (s *Session) onSnapshot(cs *metadata.Snapshot) {
 func (s *Session) onUp(a *attempt, answers []answered) {
 	s.leg = a.leg
 	s.agree(&a.offer, a.doc.Told())
-	srs, sipCallID := s.srs, s.sipCallID
-	s.log = logs.About(s.client.log, func(line *slog.Record) {
-		s.named(line)
-		line.AddAttrs(slog.String("srs", srs), slog.String("sip_call_id", sipCallID))
-	})
 	s.apply(a.offer, answers)
 	a.proposal = nil
 	s.steerTaps()

@@ -96,7 +96,7 @@ func TestViewJSON(t *testing.T) {
 
 func BenchmarkView(b *testing.B) {
 	s := &Session{recorder: &Recorder{}}
-	s.shown.Store(&published{cs: &metadata.Snapshot{}, streams: make([]shownStream, 2), attempts: make([]Attempt, 1)})
+	s.shown = published{cs: &metadata.Snapshot{}, streams: make([]shownStream, 2), attempts: make([]Attempt, 1)}
 	b.ReportAllocs()
 	for b.Loop() {
 		_ = s.View()

@@ -2,6 +2,7 @@ package src
 
 import (
 	"fmt"
+	"strconv"
 	"time"
 
 	"sidetrack/forker"
@@ -108,8 +109,7 @@ type published struct {
 	cs             *metadata.Snapshot
 	srs, sipCallID string
 	state          metadata.RecordingState
-	since, ended   time.Time
-	result         Result
+	since          time.Time
 	reason         string
 	streams        []shownStream
 	attempts       []Attempt
@@ -120,7 +120,7 @@ type published struct {
 type shownStream struct {
 	label          string
 	party          metadata.PartyRole
-	codec          *sdp.Format      // the first of its offer; nil: there is none
+	codec          *sdp.Format      // the first of its offer; nil: there is none. Not changed
 	past           *forker.TapStats // of earlier taps; nil: there were none
 	tap            *forker.Tap      // nil while there is none
 	paused, masked bool
@@ -129,7 +129,7 @@ type shownStream struct {
 func (s *shownStream) view() StreamView {
 	v := StreamView{Label: s.label, Party: s.party, Paused: s.paused, Masked: s.masked}
 	if s.codec != nil {
-		v.Codec = s.codec.Name + "/" + decimal(s.codec.Clock)
+		v.Codec = string(strconv.AppendInt(append(append(make([]byte, 0, 32), s.codec.Name...), '/'), int64(s.codec.Clock), 10))
 	}
 	if s.past != nil {
 		v.add(*s.past)
@@ -153,27 +153,34 @@ func (s *StreamView) add(t forker.TapStats) {
 
 // publish shows the session's state as it is now.
 func (s *Session) publish() {
-	p := &published{
-		cs: s.cs, srs: s.srs, sipCallID: s.sipCallID, state: s.state, since: s.since, ended: s.ended,
-		result: s.result, reason: s.reason, attempts: s.attempts, parameters: s.added.Parameters,
-		streams: make([]shownStream, len(s.streams.all)),
+	s.showing.Lock()
+	defer s.showing.Unlock()
+	streams := s.shown.streams[:0]
+	for _, st := range s.streams.all {
+		streams = append(streams, st.show())
 	}
-	for i, st := range s.streams.all {
-		p.streams[i] = st.show()
+	s.shown = published{
+		cs: s.cs, srs: s.srs, sipCallID: s.sipCallID, state: s.state, since: s.since,
+		reason: s.reason, attempts: s.attempts, parameters: s.added.Parameters,
+		streams: streams,
 	}
-	s.shown.Store(p)
 }
 
 // View is the session as it is now, and shares nothing with it. Any goroutine.
 func (s *Session) View() View {
-	p := s.shown.Load()
+	s.showing.Lock()
+	defer s.showing.Unlock()
+	p := &s.shown
 	v := View{
 		ID: s.id, CallID: p.cs.ID, Recorder: s.recorder.Name, Name: s.name, Rule: s.rule(), Initiator: s.by,
 		Call: CallView{SIPCallID: p.cs.SIPCallID, From: p.cs.Caller.AOR, To: p.cs.Callee.AOR},
-		SRS:  p.srs, State: p.state, Since: p.since, Started: s.started, Ended: p.ended,
-		Result: p.result, Reason: p.reason, SIPCallID: p.sipCallID, Parameters: p.parameters,
+		SRS:  p.srs, State: p.state, Since: p.since, Started: s.started,
+		Reason: p.reason, SIPCallID: p.sipCallID, Parameters: p.parameters,
 		Streams:  make([]StreamView, len(p.streams)),
 		Attempts: append([]Attempt{}, p.attempts...),
+	}
+	if p.state == metadata.StateEnded {
+		v.Ended, v.Result = s.ended, s.result
 	}
 	for i := range p.streams {
 		v.Streams[i] = p.streams[i].view()

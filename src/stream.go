@@ -251,7 +251,7 @@ func (st *stream) steer(wanted, withhold bool) {
 func (st *stream) unsettle() {
 	for pt := range st.answered {
 		now, then := st.carried.of(pt), st.asked.of(pt)
-		if now != nil && (then == nil || !sameCodec(now.codec, then.codec)) {
+		if now != nil && (then == nil || !now.same(then)) {
 			delete(st.answered, pt)
 			st.fresh = true
 		}

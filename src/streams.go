@@ -1,6 +1,7 @@
 package src
 
 import (
+	"iter"
 	"slices"
 
 	"sidetrack/forker"
@@ -37,7 +38,7 @@ type line struct {
 // not meant for the other. A call that has been one-way from its beginning (an
 // announcement, early media) is not held.
 func (l *streams) follow(cs *metadata.Snapshot) {
-	for _, m := range l.copied(cs.Streams) {
+	for m := range l.copied(cs.Streams) {
 		ordinal := l.ordinal(m)
 		line := &l.lines[ordinal]
 		both := m.Caller.Sends && m.Callee.Sends
@@ -80,7 +81,6 @@ func (l *streams) take(party metadata.PartyRole, ordinal int, m metadata.MediaSt
 		if m.Kind == kindAudio {
 			st.transcode = l.transcode
 		}
-		st.extensions.wanted = l.extensions
 		l.all = append(l.all, st)
 	}
 	st.gone, st.held = !usable, held
@@ -89,7 +89,7 @@ func (l *streams) take(party metadata.PartyRole, ordinal int, m metadata.MediaSt
 	}
 	st.leaving, st.secret = false, st.secret || m.Secure
 	st.ptime = f.Ptime
-	st.extensions.follow(f.Extensions, st.tap)
+	st.extensions.follow(f.Extensions, l.extensions, st.tap)
 	if st.follow(f.Formats) {
 		st.unsettle()
 	}
@@ -145,18 +145,19 @@ func (l *streams) ordinal(m metadata.MediaStream) int {
 const kindAudio = "audio"
 
 // copied are the m-lines of the kinds that are copied, audio first.
-func (l *streams) copied(all []metadata.MediaStream) (out []metadata.MediaStream) {
-	for _, m := range all {
-		if m.Kind == kindAudio && (l.media == nil || slices.Contains(l.media, kindAudio)) {
-			out = append(out, m)
+func (l *streams) copied(all []metadata.MediaStream) iter.Seq[metadata.MediaStream] {
+	return func(yield func(metadata.MediaStream) bool) {
+		for _, m := range all {
+			if m.Kind == kindAudio && (l.media == nil || slices.Contains(l.media, kindAudio)) && !yield(m) {
+				return
+			}
+		}
+		for _, m := range all {
+			if m.Kind != kindAudio && slices.Contains(l.media, m.Kind) && !l.mixed() && !yield(m) {
+				return
+			}
 		}
 	}
-	for _, m := range all {
-		if m.Kind != kindAudio && slices.Contains(l.media, m.Kind) && !l.mixed() {
-			out = append(out, m)
-		}
-	}
-	return out
 }
 
 func (l *streams) find(party metadata.PartyRole, m metadata.MediaStream) *stream {

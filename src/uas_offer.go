@@ -148,12 +148,13 @@ func (s *Session) answerOffer(req, resp *sip.Message) bool {
 	case after < before:
 		s.acted(policy.ActionResume, req.Method)
 	}
-	answer := s.origin.describe(s.version, media)
-	if fingerprintOf(answer) != s.described {
-		s.version++
+	answer := s.origin.describe(s.version+1, media)
+	if fingerprintOf(s.version, answer) == s.described {
 		answer = s.origin.describe(s.version, media)
+	} else {
+		s.version++
 	}
-	s.described = fingerprintOf(answer)
+	s.described = fingerprintOf(s.version, answer)
 	resp.SetBody(sdpType, answer)
 	return true
 }

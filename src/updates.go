@@ -81,7 +81,7 @@ func (s *Session) flush() {
 	must := u.must
 	u.due, u.must = false, false
 	o, doc := s.nextOffer(), s.document()
-	stays := o.sense(s.origin) == s.agreed.sense
+	stays := o.sense() == s.agreed.sense
 	if !must && stays && metadata.Diff(s.agreed.told, doc).Empty() {
 		return
 	}
@@ -107,10 +107,11 @@ func (s *Session) flush() {
 // change, and stays where there is none (RFC 3264 §8).
 func (s *Session) nextOffer() offer {
 	s.equip()
-	if o := makeOffer(s.origin, s.version, s.streams.all, s.sends); fingerprintOf(o.body) == s.described {
-		return o
+	o := makeOffer(s.origin, s.version+1, s.streams.all, s.sends)
+	if fingerprintOf(s.version, o.body) == s.described {
+		return makeOffer(s.origin, s.version, s.streams.all, s.sends)
 	}
-	return makeOffer(s.origin, s.version+1, s.streams.all, s.sends)
+	return o
 }
 
 func (s *Session) newOffer() offer {
