@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/netip"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -143,5 +144,23 @@ func TestSealersAreBounded(t *testing.T) {
 		if !slices.ContainsFunc(e.sealers, func(s ownSealer) bool { return s.key == k }) {
 			t.Error("one of the last keys is forgotten")
 		}
+	}
+}
+
+// Whoever names one association after the other, or has one begun again and again, keeps us busy with a bounded number.
+func TestAssociationsAreBounded(t *testing.T) {
+	e := &ending{}
+	for n := range 3 * maxAssociations {
+		e.associate(nil, nil, &dtls.Peer{ID: strconv.Itoa(n)})
+	}
+	if len(e.associations) != maxAssociations || e.dtls != nil || e.out != nil {
+		t.Errorf("%d associations, the last one %v", len(e.associations), e.dtls)
+	}
+	if e.associate(nil, nil, &dtls.Peer{ID: "0"}); e.dtls != e.associations[0] {
+		t.Error("a known one is not found")
+	}
+	a := &association{peer: &dtls.Peer{}, attempts: maxAttempts}
+	if a.begin(&Relay{engine: &Engine{gate: gate{room: 1}}}, &leg{}); a.attempts != maxAttempts || a.pipe != nil {
+		t.Errorf("begun for the %dth time", a.attempts)
 	}
 }
