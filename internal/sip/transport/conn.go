@@ -84,6 +84,16 @@ func (c *conn) close(err error) {
 	}
 }
 
+// closeAll closes connections side by side: TLS says goodbye, for up to five seconds each
+// to peers that read nothing.
+func closeAll(conns []*conn) {
+	var all sync.WaitGroup
+	for _, c := range conns {
+		all.Go(func() { c.close(ErrClosed) })
+	}
+	all.Wait()
+}
+
 func (c *conn) reason() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -178,9 +178,7 @@ func (t *Layer) Close() error {
 	for _, l := range listeners {
 		l.closer.Close()
 	}
-	for _, c := range conns {
-		c.close(ErrClosed)
-	}
+	closeAll(conns)
 	t.wg.Wait()
 	return nil
 }

@@ -113,7 +113,5 @@ func (t *Layer) Drop(l *Listener) {
 	l.gone.Store(true)
 	t.mu.Unlock()
 	_ = l.closer.Close() // its loop sees the end
-	for _, c := range conns {
-		c.close(ErrClosed)
-	}
+	closeAll(conns)
 }
