@@ -19,9 +19,9 @@ const (
 	maxBytes    = 256 << 10
 	endedKept   = 10 * time.Minute
 	shards      = 16
-	overhead    = 32       // of a message in memory, beyond its bytes
+	overhead    = 32 // of a message in memory, beyond its bytes
 	sheetSize   = 16 << 10
-	vainShare   = 8        // one of so many parts of the memory may have what was never taken: a flood must not displace calls
+	vainShare   = 8 // one of so many parts of the memory may have what was never taken: a flood must not displace calls
 )
 
 // Message is one SIP message as it passed a socket.
