@@ -22,7 +22,7 @@ func TestWorkersFollowTheLoad(t *testing.T) {
 	for _, step := range []struct {
 		busy [2]float64
 		want int
-	}{{[2]float64{0, 0}, 0}, {[2]float64{.61, 0}, 0}, {[2]float64{.63, 0}, 1}, {[2]float64{.61, .3}, 0}, {[2]float64{.8, 0}, 1}, {[2]float64{.8, .5}, 1}, {[2]float64{.9, .8}, 1}, {[2]float64{.8, .9}, 0}, {[2]float64{.5, .9}, 0}} {
+	}{{[2]float64{0, 0}, 0}, {[2]float64{.39, 0}, 0}, {[2]float64{.41, 0}, 1}, {[2]float64{.39, .3}, 0}, {[2]float64{.8, 0}, 1}, {[2]float64{.8, .5}, 1}, {[2]float64{.9, .8}, 1}, {[2]float64{.8, .9}, 0}, {[2]float64{.5, .9}, 0}} {
 		at := now
 		for i, l := range loads {
 			now = at
