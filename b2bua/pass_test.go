@@ -156,18 +156,29 @@ func TestSpiral(t *testing.T) {
 	}})
 	c := s.invite()
 	// The PBX is a proxy here: it keeps everything but the Request-URI, and records no route.
-	onward := &peer.Message{Start: "INVITE sip:phone@example.test SIP/2.0", Body: c.in.Body}
-	for _, h := range c.in.Headers {
-		if h.Name != "Content-Length" {
-			onward.Headers = append(onward.Headers, h)
-		}
-	}
-	back := s.pbx.Send("udp", s.proxy, onward)
+	back := c.onward("sip:phone@example.test")
 	in := phone.Expect("INVITE")
 	s.only(2)
 	in.Reply(180)
 	c.in.Reply(180, asAnswered(back.Expect(180)))
 	c.out.Expect(180)
+	c.comesBack(in, back)
+	s.quiet()
+}
+
+// onward has the PBX send the call's INVITE back through the system, to somebody else.
+func (c *call) onward(uri string) *peer.Outgoing {
+	m := &peer.Message{Start: "INVITE " + uri + " SIP/2.0", Body: c.in.Body}
+	for _, h := range c.in.Headers {
+		if h.Name != "Content-Length" {
+			m.Headers = append(m.Headers, h)
+		}
+	}
+	return c.st.pbx.Send("udp", c.st.proxy, m)
+}
+
+// comesBack has the one who is asked then answer, the PBX pass that on, and him hang up.
+func (c *call) comesBack(in *peer.Incoming, back *peer.Outgoing) {
 	in.Reply(200, peer.WithSDP(c.sdpB(1)))
 	ok := back.Expect(200)
 	c.in.Reply(200, asAnswered(ok), peer.WithSDP(ok.SDP()))
@@ -179,7 +190,6 @@ func TestSpiral(t *testing.T) {
 	bye := right.Send("BYE")
 	c.left.AnswerBye()
 	bye.Expect(200)
-	s.quiet()
 }
 
 // asAnswered gives a proxy's response the To and the Contact of the one it got.

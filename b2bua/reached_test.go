@@ -131,25 +131,9 @@ func TestPhoneCallsPhone(t *testing.T) {
 	c := &call{st: s, a: peer.NewMedia(t, "127.0.0.1", "c", "caller"), b: peer.NewMedia(t, "127.0.0.1", "c", "callee")}
 	c.out = s.caller.Invite(s.proxy, peer.Call{Network: "tcp", URI: "sip:carol@pbx.test", SDP: c.sdpA(1)})
 	c.in = s.pbx.Expect("INVITE")
-	onward := &peer.Message{Start: "INVITE " + peer.URIOf(carol.contact) + " SIP/2.0", Body: c.in.Body}
-	for _, h := range c.in.Headers {
-		if h.Name != "Content-Length" {
-			onward.Headers = append(onward.Headers, h)
-		}
-	}
-	back := s.pbx.Send("udp", s.proxy, onward)
+	back := c.onward(peer.URIOf(carol.contact))
 	in := second.Expect("INVITE")
 	s.only(2)
-	in.Reply(200, peer.WithSDP(c.sdpB(1)))
-	ok := back.Expect(200)
-	c.in.Reply(200, asAnswered(ok), peer.WithSDP(ok.SDP()))
-	final := c.out.Expect(200)
-	c.left = c.out.Dialog(final)
-	c.left.Ack(final)
-	right := in.Dialog()
-	right.Expect("ACK")
-	bye := right.Send("BYE")
-	c.left.AnswerBye()
-	bye.Expect(200)
+	c.comesBack(in, back)
 	s.quiet()
 }

@@ -59,7 +59,8 @@ func (d *epollDriver) bind(local netip.AddrPort, readBuffer, worker int) (socket
 	return &epollSocket{fd: fd, worker: w, slot: -1, six: local.Addr().Is6(), wild: local.Addr().IsUnspecified()}, nil
 }
 
-// keeps: descriptors are for calls first; those at rest are fewer than what calls leave (b2bua.Config.Files).
+// keeps: descriptors are for calls first; those at rest in up to four networks are fewer than what calls leave
+// (b2bua.Config.Files), and where a call finds none they are closed.
 func (d *epollDriver) keeps() int {
 	var l unix.Rlimit
 	if unix.Getrlimit(unix.RLIMIT_NOFILE, &l) != nil {

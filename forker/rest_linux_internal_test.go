@@ -300,13 +300,7 @@ func TestRestedPairsBeginAnew(t *testing.T) {
 	s := newRestStage(t, 400)
 	begin := func(caller, callee *net.UDPConn) *twinned {
 		w := &twinned{t: t, engine: s.e, relay: s.e.Open(), caller: caller, callee: callee}
-		if err := w.relay.SetStreams(1); err != nil {
-			t.Fatal(err)
-		}
-		w.relay.SetRemote(SideA, 0, Remote{RTP: addrOf(w.caller), Sends: true, RTPKind: true})
-		w.relay.SetRemote(SideB, 0, Remote{RTP: addrOf(w.callee), Sends: true, RTPKind: true})
-		w.toA, _ = w.relay.Local(SideA, 0)
-		w.toB, _ = w.relay.Local(SideB, 0)
+		w.begin()
 		for range 3 {
 			w.pass(w.caller, w.toA, w.callee)
 			w.pass(w.callee, w.toB, w.caller)

@@ -31,13 +31,7 @@ func newTwinned(t *testing.T, ports int) *twinned {
 	}
 	t.Cleanup(func() { e.Close() })
 	w := &twinned{t: t, engine: e, relay: e.Open(), caller: hear(t, "127.0.0.2:0"), callee: hear(t, "127.0.0.3:0")}
-	if err := w.relay.SetStreams(1); err != nil {
-		t.Fatal(err)
-	}
-	w.relay.SetRemote(SideA, 0, Remote{RTP: addrOf(w.caller), Sends: true, RTPKind: true})
-	w.relay.SetRemote(SideB, 0, Remote{RTP: addrOf(w.callee), Sends: true, RTPKind: true})
-	w.toA, _ = w.relay.Local(SideA, 0)
-	w.toB, _ = w.relay.Local(SideB, 0)
+	w.begin()
 	w.pass(w.caller, w.toA, w.callee) // the first opens the lane
 	w.relay.mu.Mutex.Lock()
 	defer w.relay.mu.Mutex.Unlock()
@@ -45,6 +39,17 @@ func newTwinned(t *testing.T, ports int) *twinned {
 		t.Fatal("there is no twin")
 	}
 	return w
+}
+
+// begin has the call relay.
+func (w *twinned) begin() {
+	if err := w.relay.SetStreams(1); err != nil {
+		w.t.Fatal(err)
+	}
+	w.relay.SetRemote(SideA, 0, Remote{RTP: addrOf(w.caller), Sends: true, RTPKind: true})
+	w.relay.SetRemote(SideB, 0, Remote{RTP: addrOf(w.callee), Sends: true, RTPKind: true})
+	w.toA, _ = w.relay.Local(SideA, 0)
+	w.toB, _ = w.relay.Local(SideB, 0)
 }
 
 func (w *twinned) towardsCallee() *epollSocket {
