@@ -24,7 +24,7 @@ const (
 	settled  = 50 * time.Second       // after which as many transactions end as begin
 	round    = 500 * time.Millisecond // in which some calls are replaced
 
-	remembered = 4096  // ended calls of which ladders and histories are kept
+	remembered = 15000 // ended calls of which ladders, for ten minutes and within sip.trace, and histories are kept
 	memory     = 16000 // octets for each of them, at most
 )
 
